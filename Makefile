@@ -1,0 +1,43 @@
+# Everything a person does often. `make` prints the list.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+UV := .tools/bin/uv
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+BROWNIE := .venv-contracts/bin/brownie
+SOURCES := $(shell find contracts -name '*.sol') brownie-config.yaml
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+export UV_PYTHON_DOWNLOADS := never
+ARGS ?=
+
+## ---- first things
+
+help: ## Print this list
+	@awk 'BEGIN {FS = ":.*## "} /^## ----/ {printf "\n%s\n", substr($$0, 9)} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .tools/setup.stamp ## Make both Python environments and fetch npm's packages, all from lock files
+
+compile: build/.stamp ## Compile the contracts with Brownie
+
+.tools/setup.stamp: pyproject.toml uv.lock package.json package-lock.json Makefile
+	@test -x $(UV) || { echo "· uv $(UV_VERSION)"; $(PYTHON) -m venv .tools && .tools/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); }
+	@echo "· the service's environment"
+	@UV_PROJECT_ENVIRONMENT=.venv $(UV) sync --quiet --locked --python $(PYTHON)
+	@echo "· Brownie's environment"
+	@UV_PROJECT_ENVIRONMENT=.venv-contracts $(UV) sync --quiet --locked --python $(PYTHON) --only-group contracts
+	@# Brownie looks for its compiler before it reads any file of the project, so its environment has to know.
+	@printf 'import os; os.environ.setdefault("SOLCX_BINARY_PATH", "%s"); os.environ["PATH"] = "%s" + os.pathsep + os.environ["PATH"]\n' \
+		"$(CURDIR)/scripts/solc" "$(CURDIR)/node_modules/.bin" \
+		> "$$(.venv-contracts/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/taesan.pth"
+	@echo "· npm's packages"
+	@npm ci --silent --no-audit --no-fund
+	@touch $@
+
+build/.stamp: .tools/setup.stamp $(SOURCES)
+	@echo "· compiling the contracts"
+	@mkdir -p build
+	@$(BROWNIE) compile > build/compile.log 2>&1 || { cat build/compile.log; exit 1; }
+	@touch $@
