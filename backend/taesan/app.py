@@ -1,0 +1,49 @@
+"""The HTTP service: routers of all domains, pages, error answers."""
+
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from taesan import __version__
+from taesan.channels.router import router as channels
+from taesan.core import http
+from taesan.hub import Hub
+from taesan.identity.router import router as identity
+from taesan.jars.router import router as jars
+from taesan.merchants.router import router as merchants
+from taesan.payments.router import router as payments
+from taesan.settlement.router import router as settlement
+from taesan.web.router import router as web
+
+STATIC = Path(__file__).parent / "web" / "static"
+
+TAGS = [
+    {"name": "hub", "description": "What the hub is, and its figures"},
+    {"name": "sign-in", "description": "Sign-in with Ethereum (EIP-4361)"},
+    {"name": "channels", "description": "x402 payment channels: deposit once, then pay by signed vouchers"},
+    {"name": "payments", "description": "Micropayments: verified, booked, durable when answered"},
+    {"name": "jars", "description": "Round-ups that gather until they become gift tokens"},
+    {"name": "settlement", "description": "Batches, and proofs that anyone can check"},
+    {"name": "merchants", "description": "Accounts, redemption of gift tokens, payouts"},
+]
+
+
+def create_app(hub: Hub) -> FastAPI:
+    """:param hub: an open hub; the caller closes its database"""
+
+    app = FastAPI(
+        title="Taesan",
+        version=__version__,
+        summary="A self-hosted micropayment hub for EVM chains",
+        description="Dust, gathered, makes a mountain: micropayments are signed off-chain, gathered, settled in one "
+        "transaction and turned into fully backed gift tokens. Amounts are decimal strings in minor units; errors are "
+        "RFC 9457 problem+json; money requests need an `Idempotency-Key`.",
+        openapi_tags=TAGS,
+    )
+    app.state.hub = hub
+    http.install(app)
+    for router in (web, channels, payments, jars, settlement, identity, merchants):
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    return app

@@ -1,0 +1,199 @@
+"""Our contracts as the service sees them: addresses, calls to encode, events and errors to decode. No I/O but the ABI files."""
+
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from eth_abi.abi import decode
+from eth_utils.abi import function_abi_to_4byte_selector
+from web3 import Web3
+from web3.contract import Contract
+from web3.types import LogReceipt
+
+from taesan.core.crypto import Domain
+from taesan.core.values import hex_of
+
+NAMES = {
+    "asset": "TestDollar",
+    "channels": "PaymentChannels",
+    "collector": "ERC3009DepositCollector",
+    "settlement": "GiftSettlement",
+    "gift_token": "GiftToken",
+}
+
+
+class ArtifactsMissing(Exception):
+    """The contracts are not compiled."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """Where the contracts are (EIP-55 addresses)."""
+
+    chain_id: int
+    asset: str
+    channels: str
+    collector: str
+    settlement: str
+    gift_token: str
+    block_number: int
+
+    @classmethod
+    def load(cls, path: Path) -> "Deployment":
+        try:
+            return cls(**json.loads(path.read_text()))
+        except FileNotFoundError:
+            raise ArtifactsMissing(f"{path} is missing: run `taesan deploy` first, or `make run`") from None
+
+    def save(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(asdict(self), indent=2) + "\n")
+
+
+def artifact(directory: Path, name: str) -> dict[str, Any]:
+    """Brownie's build output of one contract."""
+    path = directory / f"{name}.json"
+    if not path.exists():
+        raise ArtifactsMissing(f"{path} is missing: run `make compile` first")
+    return json.loads(path.read_text())  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class Event:
+    """One decoded log. Byte values are 0x-hex, tuples are dicts: the payload is JSON as it stands."""
+
+    name: str
+    args: dict[str, Any]
+    block_number: int
+    block_hash: str
+    transaction_hash: str
+    log_index: int
+
+    @property
+    def key(self) -> str:
+        return f"{self.transaction_hash}:{self.log_index}"
+
+
+@dataclass(frozen=True)
+class Token:
+    """An ERC-20's facts that clients need to sign for it; `id` is its CAIP-19 id."""
+
+    id: str
+    address: str
+    name: str
+    version: str
+    symbol: str
+    exponent: int
+    chain_id: int
+
+    @cached_property
+    def domain(self) -> Domain:
+        return Domain(self.name, self.version, self.chain_id, self.address)
+
+
+class Contracts:
+    """:param artifacts: Brownie's build folder"""
+
+    def __init__(self, deployment: Deployment, artifacts: Path) -> None:
+        self.deployment = deployment
+        web3 = Web3()
+        self._contracts: dict[str, Contract] = {}
+        for role, name in NAMES.items():
+            address = Web3.to_checksum_address(getattr(deployment, role))
+            self._contracts[role] = web3.eth.contract(address=address, abi=artifact(artifacts, name)["abi"])
+
+    def __getattr__(self, role: str) -> Contract:
+        try:
+            return self.__dict__["_contracts"][role]  # type: ignore[no-any-return]
+        except KeyError:
+            raise AttributeError(role) from None
+
+    @property
+    def asset_id(self) -> str:
+        """CAIP-19."""
+        return f"eip155:{self.deployment.chain_id}/erc20:{self.deployment.asset}"
+
+    @property
+    def network(self) -> str:
+        """CAIP-2."""
+        return f"eip155:{self.deployment.chain_id}"
+
+    @cached_property
+    def voucher_domain(self) -> Domain:
+        return Domain("x402 Batch Settlement", "1", self.deployment.chain_id, self.deployment.channels)
+
+    def encode(self, role: str, function: str, *args: Any) -> str:
+        """Call data, 0x-hex."""
+        return str(self._contracts[role].encode_abi(function, args=list(args)))
+
+    def decode_result(self, role: str, function: str, data: bytes) -> tuple[Any, ...]:
+        outputs = self._contracts[role].get_function_by_name(function).abi["outputs"]
+        return decode([_type_of(o) for o in outputs], data)
+
+    def decode_log(self, log: LogReceipt) -> Event | None:
+        """None for events that are not ours to know, such as a token's transfers."""
+        for role in ("channels", "settlement"):
+            contract = self._contracts[role]
+            if log["address"] != contract.address or not log["topics"]:
+                continue
+            event = self._events.get((role, bytes(log["topics"][0])))
+            if event is None:
+                return None
+            decoded = event.process_log(log)
+            return Event(
+                name=f"{role}.{decoded['event']}",
+                args={name: _plain(value) for name, value in decoded["args"].items()},
+                block_number=log["blockNumber"],
+                block_hash=hex_of(log["blockHash"]),
+                transaction_hash=hex_of(log["transactionHash"]),
+                log_index=log["logIndex"],
+            )
+        return None
+
+    def explain(self, data: bytes) -> str:
+        """Revert data as `Name(argument, …)`."""
+        error = self._errors.get(data[:4])
+        if error is None:
+            return hex_of(data[:4]) if data else "reverted without a reason"
+        values = decode([_type_of(i) for i in error["inputs"]], data[4:])
+        return f"{error['name']}({', '.join(str(_plain(v)) for v in values)})"
+
+    @cached_property
+    def _events(self) -> dict[tuple[str, bytes], Any]:
+        return {
+            (role, bytes.fromhex(event.topic.removeprefix("0x"))): event
+            for role in ("channels", "settlement")
+            for event in (e() for e in self._contracts[role].events)  # type: ignore[attr-defined]
+        }
+
+    @cached_property
+    def _errors(self) -> dict[bytes, dict[str, Any]]:
+        standard = {"type": "error", "name": "Error", "inputs": [{"type": "string"}]}
+        panic = {"type": "error", "name": "Panic", "inputs": [{"type": "uint256"}]}
+        found: dict[bytes, dict[str, Any]] = {}
+        for entries in [[standard, panic], *(c.abi for c in self._contracts.values())]:
+            for entry in entries:
+                if entry["type"] == "error":
+                    found[function_abi_to_4byte_selector(entry)] = dict(entry)  # type: ignore[arg-type]
+        return found
+
+
+def _type_of(abi: Any) -> str:
+    if abi["type"].startswith("tuple"):
+        inner = ",".join(_type_of(c) for c in abi["components"])
+        return f"({inner}){abi['type'].removeprefix('tuple')}"
+    return str(abi["type"])
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return hex_of(value)
+    if isinstance(value, dict) or hasattr(value, "items"):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    return value

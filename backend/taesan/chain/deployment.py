@@ -1,0 +1,116 @@
+"""Puts the contracts on a chain, and ties a database to them."""
+
+from pathlib import Path
+from typing import Any
+
+from eth_abi.abi import encode
+from sqlmodel import Session
+from web3 import Web3
+
+from taesan.chain import sender
+from taesan.chain.contracts import Contracts, Deployment, Token, artifact
+from taesan.chain.models import ChainBinding, ChainCursor
+from taesan.chain.rpc import Node
+from taesan.core.db import Database
+from taesan.core.values import hex_of
+
+GIFT_NAME, GIFT_SYMBOL = "Taesan Gift", "GIFT"
+CEILING_WEI = 500 * 10**9
+
+
+class WrongChain(Exception):
+    """The node is not on the chain, or has not the contracts, that this database or deployment file belongs to."""
+
+
+def deploy(node: Node, signer: sender.Signer, artifacts: Path, asset: str | None = None) -> Deployment:
+    """Deploys all contracts, with a test dollar unless `asset` names a token; the signer becomes admin and settler.
+
+    :param artifacts: Brownie's build folder
+    """
+
+    def create(name: str, types: list[str], values: list[object]) -> str:
+        data = "0x" + artifact(artifacts, name)["bytecode"].removeprefix("0x") + encode(types, values).hex()
+        receipt = sender.send_and_wait(node, signer, None, data, CEILING_WEI)
+        return Web3.to_checksum_address(receipt["contractAddress"])  # type: ignore[arg-type]
+
+    asset = Web3.to_checksum_address(asset) if asset else create("TestDollar", [], [])
+    channels = create("PaymentChannels", [], [])
+    collector = create("ERC3009DepositCollector", ["address"], [channels])
+    settlement = create(
+        "GiftSettlement",
+        ["address", "address", "address", "address", "string", "string"],
+        [asset, channels, signer.address, signer.address, GIFT_NAME, GIFT_SYMBOL],
+    )
+    abi = artifact(artifacts, "GiftSettlement")["abi"]
+    gift_token = node.web3.eth.contract(address=Web3.to_checksum_address(settlement), abi=abi).functions.token().call()
+    return Deployment(
+        node.chain_id(), asset, channels, collector, settlement, str(gift_token), int(node.head()["number"])
+    )
+
+
+def read_token(node: Node, contracts: Contracts, role: str) -> Token:
+    """:param role: `asset` or `gift_token`"""
+    address = getattr(contracts.deployment, role)
+    read = {
+        name: contracts.decode_result(role, name, node.call(address, contracts.encode(role, name)))[0]
+        for name in ("name", "version", "symbol", "decimals")
+    }
+    chain_id = contracts.deployment.chain_id
+    return Token(
+        id=f"eip155:{chain_id}/erc20:{address}",
+        address=address,
+        name=read["name"],
+        version=read["version"],
+        symbol=read["symbol"],
+        exponent=read["decimals"],
+        chain_id=chain_id,
+    )
+
+
+def bind(db: Database, node: Node, deployment: Deployment) -> None:
+    """Ties the database to chain id, genesis and contracts at first start; refuses any other ever after.
+
+    :raises WrongChain: with what differs and what to do
+    """
+    genesis = hex_of(node.block(0)["hash"])
+    chain_id = node.chain_id()
+    if chain_id != deployment.chain_id:
+        raise WrongChain(
+            f"the node at {node.url} is on chain {chain_id}, the deployment file names chain {deployment.chain_id}"
+        )
+    for role in ("asset", "channels", "settlement"):
+        if not node.code(getattr(deployment, role)):
+            raise WrongChain(
+                f"there is no contract at {getattr(deployment, role)} ({role}) on the chain at {node.url}: "
+                "was the chain wiped? Deploy again with `taesan deploy` and start with a new database"
+            )
+    found = {
+        "chain_id": chain_id,
+        "genesis_hash": genesis,
+        "asset": deployment.asset,
+        "channels": deployment.channels,
+        "settlement": deployment.settlement,
+    }
+    # The contracts were complete at this block: nothing that concerns the books happened before it.
+    first = deployment.block_number
+    cursor = ChainCursor(id=1, block_number=first, block_hash=hex_of(node.block(first)["hash"]), head_block=first)
+    with db.write() as session:
+        _bind(session, found, cursor)
+
+
+def _bind(session: Session, found: dict[str, Any], cursor: ChainCursor) -> None:
+    binding = session.get(ChainBinding, 1)
+    if binding is None:
+        session.add(ChainBinding(id=1, **found))
+        session.add(cursor)
+        return
+    different = [
+        f"{name}: {getattr(binding, name)} here, {value} there"
+        for name, value in found.items()
+        if getattr(binding, name) != value
+    ]
+    if different:
+        raise WrongChain(
+            "this database belongs to another chain or other contracts (" + "; ".join(different) + "). "
+            "Point TAESAN_RPC_URL and TAESAN_DEPLOYMENT_FILE back to them, or start with a new TAESAN_DATABASE_URL"
+        )

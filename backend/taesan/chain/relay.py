@@ -1,0 +1,116 @@
+"""Several signed requests of users, brought to the chain in one multicall; one bad request fails alone."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlmodel import Session, SQLModel, col
+
+from taesan.chain import sender
+from taesan.chain.contracts import Contracts
+from taesan.chain.models import ChainTransaction
+from taesan.chain.rpc import CallReverted, Node
+from taesan.core.clock import Clock
+from taesan.core.db import Database
+
+
+@dataclass(frozen=True)
+class Plan:
+    """:ivar prepared: the transaction for `included`, or None. :ivar refused: request → why the contract refuses it."""
+
+    prepared: sender.Prepared | None
+    included: list[int]
+    refused: dict[int, str]
+
+
+def plan(
+    node: Node, contracts: Contracts, from_address: str, role: str, calls: Mapping[int, str], ceiling_wei: int
+) -> Plan:
+    """Simulates the calls together; if that fails, finds those that fail alone and leaves them out.
+
+    :param role: the contract, which must have OpenZeppelin's Multicall
+    :param calls: request's row id → call data
+    """
+    to = getattr(contracts.deployment, role)
+    included, refused = list(calls), {}
+
+    def prepare(ids: list[int]) -> sender.Prepared:
+        data = contracts.encode(role, "multicall", [calls[id_] for id_ in ids])
+        return sender.prepare(node, from_address, to, data, ceiling_wei)
+
+    try:
+        return Plan(prepare(included), included, {})
+    except CallReverted:
+        for id_ in included:
+            try:
+                node.call(to, calls[id_], from_address)
+            except CallReverted as alone:
+                refused[id_] = contracts.explain(alone.data)
+    included = [id_ for id_ in included if id_ not in refused]
+    try:
+        return Plan(prepare(included) if included else None, included, refused)
+    except CallReverted:
+        # Each is fine alone but not together, such as two that spend the same balance: the first goes first.
+        return Plan(prepare(included[:1]), included[:1], refused)
+
+
+@dataclass(frozen=True)
+class Relayer:
+    """Sends rows that have `state` (received → sent, or failed), `transaction_id` and `reason` columns."""
+
+    db: Database
+    node: Node
+    contracts: Contracts
+    signer: sender.Signer
+    clock: Clock
+    ceiling_wei: int
+
+    def send(
+        self,
+        table: type[SQLModel],
+        kind: str,
+        role: str,
+        calls: Mapping[int, str],
+        on_refused: Callable[[Session, int], None] = lambda session, id_: None,
+    ) -> None:
+        """Brings received rows to the chain in one transaction; marks those that the contract refuses as failed.
+
+        :param kind: names the transactions; :param role: the contract; :param calls: row id → call data
+        :param on_refused: what else to undo for a refused row
+        """
+        planned = plan(self.node, self.contracts, self.signer.address, role, calls, self.ceiling_wei)
+        model: Any = table
+        with self.db.write() as session:
+            for id_, reason in planned.refused.items():
+                session.execute(update(table).where(model.id == id_).values(state="failed", reason=reason))
+                on_refused(session, id_)
+            if planned.prepared:
+                transaction_id = sender.sign_and_store(
+                    session,
+                    self.signer,
+                    self.contracts.deployment.chain_id,
+                    planned.prepared,
+                    kind,
+                    str(len(planned.included)),
+                    self.clock.now(),
+                )
+                session.execute(
+                    update(table)
+                    .where(model.id.in_(planned.included))
+                    .values(state="sent", transaction_id=transaction_id)
+                )
+
+    def return_reverted(self, table: type[SQLModel], kind: str) -> bool:
+        """Puts rows of a failed transaction back in the queue, where those at fault are found; whether there were any."""
+        model: Any = table
+        reverted = select(col(ChainTransaction.id)).where(
+            col(ChainTransaction.kind) == kind, col(ChainTransaction.state) == "reverted"
+        )
+        waiting = select(model.id).where(model.state == "sent", model.transaction_id.in_(reverted))
+        with self.db.read() as session:
+            if session.execute(waiting.limit(1)).first() is None:
+                return False
+        with self.db.write() as session:
+            session.execute(update(table).where(model.id.in_(waiting)).values(state="received", transaction_id=None))
+        return True

@@ -1,0 +1,165 @@
+"""The node, as few questions as we ask it. The only module that does network I/O with a chain."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from requests.exceptions import RequestException
+from web3 import HTTPProvider, Web3
+from web3.exceptions import TransactionNotFound, Web3Exception, Web3RPCError
+from web3.types import BlockData, LogReceipt, TxReceipt
+
+from taesan.core.worker import TransientError
+
+RPC_TIMEOUT_S = 20
+T = TypeVar("T")
+
+
+class NodeUnavailable(TransientError):
+    """The node did not answer: whatever was asked of it may or may not have happened."""
+
+
+class CallReverted(Exception):
+    """The contract refuses the call.
+
+    :ivar data: the revert data, for `Contracts.explain`
+    """
+
+    def __init__(self, message: str, data: bytes) -> None:
+        super().__init__(message)
+        self.data = data
+
+
+@dataclass(frozen=True)
+class Fees:
+    """EIP-1559 fees, in wei."""
+
+    max_fee_per_gas: int
+    max_priority_fee_per_gas: int
+
+
+class Node:
+    """:param url: an Ethereum JSON-RPC endpoint over HTTP"""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.web3 = Web3(
+            HTTPProvider(url, request_kwargs={"timeout": RPC_TIMEOUT_S}, exception_retry_configuration=None)
+        )
+
+    def chain_id(self) -> int:
+        return self._ask(lambda: self.web3.eth.chain_id)
+
+    def head(self) -> BlockData:
+        return self._ask(lambda: self.web3.eth.get_block("latest"))
+
+    def block(self, number: int) -> BlockData:
+        return self._ask(lambda: self.web3.eth.get_block(number))
+
+    def logs(self, addresses: Sequence[str], first_block: int, last_block: int) -> list[LogReceipt]:
+        query: Any = {"address": list(addresses), "fromBlock": first_block, "toBlock": last_block}
+        return self._ask(lambda: self.web3.eth.get_logs(query))
+
+    def call(self, to: str, data: str, sender: str | None = None, block: int | None = None) -> bytes:
+        """`eth_call` at a block (default: the newest).
+
+        :raises CallReverted: the contract refuses
+        """
+        tx: Any = {"to": to, "data": data} | ({"from": sender} if sender else {})
+        return self._ask(lambda: bytes(self.web3.eth.call(tx, "latest" if block is None else block)))
+
+    def call_many(self, calls: Sequence[tuple[str, str]], block: int) -> list[bytes]:
+        """Many `eth_call`s as (to, data) in JSON-RPC batches of 200."""
+        results: list[bytes] = []
+        for start in range(0, len(calls), 200):
+            part = calls[start : start + 200]
+
+            def ask(part: Sequence[tuple[str, str]] = part) -> list[bytes]:
+                with self.web3.batch_requests() as batch:
+                    for to, data in part:
+                        request: Any = {"to": to, "data": data}
+                        batch.add(self.web3.eth.call(request, block))
+                    return [bytes(answer) for answer in batch.execute()]  # type: ignore[arg-type]
+
+            results.extend(self._ask(ask))
+        return results
+
+    def estimate_gas(self, sender: str, to: str, data: str) -> int:
+        """:raises CallReverted: the transaction would fail"""
+        tx: Any = {"from": sender, "to": to, "data": data}
+        return self._ask(lambda: self.web3.eth.estimate_gas(tx))
+
+    def fees(self, ceiling_wei: int) -> Fees:
+        """Twice the base fee and a small tip, under a ceiling."""
+
+        def ask() -> Fees:
+            base = self.web3.eth.get_block("latest").get("baseFeePerGas", 0)
+            tip = min(self.web3.eth.max_priority_fee, ceiling_wei)
+            return Fees(min(2 * base + tip, ceiling_wei), tip)
+
+        return self._ask(ask)
+
+    def code(self, address: str) -> bytes:
+        return self._ask(lambda: bytes(self.web3.eth.get_code(Web3.to_checksum_address(address))))
+
+    def next_nonce(self, address: str) -> int:
+        """How many transactions of `address` are mined."""
+        return self._ask(lambda: self.web3.eth.get_transaction_count(Web3.to_checksum_address(address), "latest"))
+
+    def send_raw(self, raw: bytes) -> None:
+        """Hands signed bytes to the node. "Already known" is success; other refusals raise `SendRefused`."""
+
+        def ask() -> None:
+            try:
+                self.web3.eth.send_raw_transaction(raw)
+            except (Web3RPCError, ValueError) as error:
+                if not any(
+                    known in str(error).lower()
+                    for known in ("already known", "already imported", "already exists", "known transaction")
+                ):
+                    raise SendRefused(str(error)[:300]) from error
+
+        self._ask(ask)
+
+    def receipt(self, transaction_hash: str) -> TxReceipt | None:
+        def ask() -> TxReceipt | None:
+            try:
+                return self.web3.eth.get_transaction_receipt(transaction_hash)  # type: ignore[arg-type]
+            except TransactionNotFound:
+                return None
+
+        return self._ask(ask)
+
+    def _ask(self, question: Callable[[], T]) -> T:
+        try:
+            return question()
+        except (CallReverted, SendRefused):
+            raise
+        except (RequestException, TimeoutError, ConnectionError) as error:
+            raise NodeUnavailable(f"no answer from the node at {self.url}: {type(error).__name__}") from error
+        except (Web3Exception, ValueError) as error:
+            reverted = _as_revert(error)
+            if reverted is not None:
+                raise reverted from error
+            raise
+
+
+class SendRefused(Exception):
+    """The node does not take the transaction, such as for a nonce that is too low; whether it is mined has to be asked."""
+
+
+def _as_revert(error: Exception) -> CallReverted | None:
+    """Revert data as anvil, Ganache and geth send it: `error.data`, a hex string or an object that holds one."""
+    data = getattr(error, "data", None)
+    message = str(getattr(error, "message", None) or error)
+    response = getattr(error, "rpc_response", None)
+    if response:
+        failure = response.get("error", {})
+        message = str(failure.get("message", message))
+        data = failure.get("data", data)
+    if isinstance(data, dict):
+        data = data.get("result") or data.get("data")
+    if "revert" not in message.lower() and not (isinstance(data, str) and data.startswith("0x")):
+        return None
+    is_hex = isinstance(data, str) and data.startswith("0x")
+    return CallReverted(message[:300], bytes.fromhex(data[2:]) if is_hex else b"")  # type: ignore[index]

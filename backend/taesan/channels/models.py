@@ -1,0 +1,154 @@
+"""Payment channels as the hub sees them, and the deposits that it relays."""
+
+from datetime import datetime
+
+from pydantic import Field as ShapeField
+from sqlalchemy import BigInteger, Column, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from taesan.core.models import BIG_ID, UtcDateTime
+from taesan.core.values import Address, AmountIn, AmountOut, Bytes32, HexBytes, Shape
+
+
+class Channel(SQLModel, table=True):
+    """One x402 channel whose receiver is our settlement contract.
+
+    `state`: pending (known, no deposit confirmed) → open → withdrawing (the payer has announced a withdrawal: no more
+    payments). A finished withdrawal leads back to open, or to closed if it reached what was gathered.
+    Cumulative amounts: `charged` is what accepted payments add up to, which equals the last voucher's amount;
+    `claim_total` is how much of it frozen batches claim; `claimed` is what the chain says is claimed. What is spendable
+    stands in the ledger.
+    """
+
+    __tablename__ = "channel"
+
+    id: str = Field(primary_key=True)  # bytes32, 0x-hex
+    state: str
+    payer: str = Field(index=True)
+    payer_authorizer: str
+    receiver: str
+    receiver_authorizer: str
+    token: str
+    withdraw_delay: int
+    salt: str
+    charged: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    claim_total: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    claimed: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    voucher_signature: str | None = None
+    opened_at: datetime = Field(sa_type=UtcDateTime)
+
+    def config(self) -> tuple[str, str, str, str, str, int, str]:
+        """`ChannelConfig` as the contracts take it."""
+        return (
+            self.payer,
+            self.payer_authorizer,
+            self.receiver,
+            self.receiver_authorizer,
+            self.token,
+            self.withdraw_delay,
+            self.salt,
+        )
+
+
+class DepositRelay(SQLModel, table=True):
+    """A payer's signed deposit that the hub brings to the chain.
+
+    `state`: received → sent (`transaction_id` is set) → confirmed, or failed with its reason.
+    """
+
+    __tablename__ = "deposit_relay"
+    __table_args__ = (UniqueConstraint("channel_id", "salt"),)
+
+    id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))
+    public_id: str = Field(unique=True)
+    channel_id: str = Field(foreign_key="channel.id", index=True)
+    amount: int = Field(sa_column=Column(BigInteger, nullable=False))
+    valid_after: int = Field(sa_column=Column(BigInteger, nullable=False))
+    valid_before: int = Field(sa_column=Column(BigInteger, nullable=False))
+    salt: str
+    signature: str
+    state: str = Field(index=True)
+    transaction_id: int | None = Field(default=None, sa_column=Column(BigInteger, index=True))
+    reason: str | None = None
+    received_at: datetime = Field(sa_type=UtcDateTime)
+
+
+# ------------------------------------------------------------------- shapes
+
+
+class ChannelConfig(Shape):
+    """x402 `ChannelConfig`; its EIP-712 hash is the channel's id."""
+
+    payer: Address
+    payer_authorizer: Address = ShapeField(description="The hot key that signs vouchers; zero: the payer itself")
+    receiver: Address
+    receiver_authorizer: Address
+    token: Address
+    withdraw_delay: int = ShapeField(ge=900, le=2_592_000, description="Seconds")
+    salt: Bytes32
+
+
+class Erc3009Authorization(Shape):
+    """The payer's `ReceiveWithAuthorization` to the deposit collector, nonce keccak256(abi.encode(channelId, salt))."""
+
+    valid_after: AmountIn
+    valid_before: AmountIn
+    salt: Bytes32
+    signature: HexBytes
+
+
+class DepositCreate(Shape):
+    amount: AmountIn
+    authorization: Erc3009Authorization
+
+
+class ChannelCreate(Shape):
+    config: ChannelConfig
+    deposit: DepositCreate
+
+
+class DepositPublic(Shape):
+    id: str
+    channel_id: str
+    amount: AmountOut
+    state: str = ShapeField(description="received, sent, confirmed or failed")
+    reason: str | None = None
+    transaction: str | None = None
+
+
+class ChannelPublic(Shape):
+    """Amounts in minor units of the reserve asset. `available` is what can still be spent."""
+
+    id: str
+    state: str
+    payer: str
+    payer_authorizer: str
+    available: AmountOut
+    in_jar: AmountOut
+    charged_cumulative: AmountOut
+    claimed: AmountOut
+
+
+class ChannelCreated(Shape):
+    channel: ChannelPublic
+    deposit: DepositPublic
+
+
+class HubPublic(Shape):
+    """What a client needs to know before it signs anything."""
+
+    name: str
+    network: str = ShapeField(description="CAIP-2")
+    asset: str = ShapeField(description="CAIP-19")
+    asset_symbol: str
+    asset_exponent: int
+    asset_domain: dict[str, str | int] = ShapeField(description="The asset's EIP-712 domain")
+    gift_token: str
+    gift_domain: dict[str, str | int]
+    voucher_domain: dict[str, str | int]
+    settlement: str = ShapeField(description="The channels' receiver")
+    receiver_authorizer: str
+    collector: str
+    withdraw_delay: int
+    confirmation_depth_blocks: int
+    max_payment: AmountOut

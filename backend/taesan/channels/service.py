@@ -1,0 +1,277 @@
+"""Opens channels, relays deposits, follows what the chain says of them."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import structlog
+from eth_abi.abi import encode
+from sqlalchemy import select, update
+from sqlmodel import Session, col
+
+from taesan.chain.models import ChainTransaction
+from taesan.channels import vouchers
+from taesan.channels.models import Channel, ChannelConfig, DepositCreate, DepositRelay
+from taesan.core.crypto import recover
+from taesan.core.outbox import Handler
+from taesan.core.problems import Problem
+from taesan.core.values import bytes_of, new_id
+from taesan.hub import Hub
+from taesan.ledger import posting
+from taesan.ledger.posting import Line, transfer
+
+log = structlog.get_logger()
+
+# --------------------------------------------------------------- registration
+
+
+def why_unacceptable(hub: Hub, config: ChannelConfig) -> tuple[str, str] | None:
+    """(problem type, detail) if payments over such a channel would not be safe for merchants, else None."""
+    deployment = hub.contracts.deployment
+    if config.receiver != deployment.settlement:
+        return "wrong-receiver", f"The receiver must be the settlement contract {deployment.settlement}."
+    if config.token != deployment.asset:
+        return "wrong-asset", f"The token must be the hub's reserve asset {deployment.asset}."
+    if config.receiver_authorizer not in (hub.signer.address, vouchers.ZERO_ADDRESS):
+        # A stranger's authorizer could refund the payer what merchants were promised.
+        return "wrong-receiver-authorizer", f"The receiver authorizer must be {hub.signer.address} or zero."
+    if config.withdraw_delay < hub.settings.withdraw_delay_s:
+        return "withdraw-delay-too-short", f"The withdraw delay must be at least {hub.settings.withdraw_delay_s} s."
+    return None
+
+
+def register(session: Session, hub: Hub, config: ChannelConfig, now: datetime) -> Channel:
+    """The channel of this configuration, made if it is new.
+
+    :raises Problem: the hub cannot accept payments over such a channel
+    """
+    unacceptable = why_unacceptable(hub, config)
+    if unacceptable:
+        raise Problem(unacceptable[0], 422, "The channel's terms are not this hub's.", unacceptable[1])
+    return _find_or_add(session, hub, config, "pending", now)
+
+
+def id_of(hub: Hub, config: ChannelConfig) -> str:
+    return vouchers.channel_id(
+        hub.contracts.voucher_domain,
+        (
+            config.payer,
+            config.payer_authorizer,
+            config.receiver,
+            config.receiver_authorizer,
+            config.token,
+            config.withdraw_delay,
+            config.salt,
+        ),
+    )
+
+
+def _find_or_add(session: Session, hub: Hub, config: ChannelConfig, state: str, now: datetime) -> Channel:
+    id_ = id_of(hub, config)
+    channel = session.get(Channel, id_)
+    if channel is None:
+        channel = Channel(id=id_, state=state, opened_at=now, **config.model_dump())
+        session.add(channel)
+        session.flush()
+    return channel
+
+
+def find_channel(session: Session, channel_id: str) -> Channel:
+    """:raises Problem: `unknown-channel`"""
+    channel = session.get(Channel, channel_id)
+    if channel is None:
+        raise Problem("unknown-channel", 404, "This channel is not known here.", f"No channel has the id {channel_id}.")
+    return channel
+
+
+def spending_of(session: Session, hub: Hub, channel: Channel) -> vouchers.Spending:
+    own_key = channel.payer_authorizer == vouchers.ZERO_ADDRESS
+    return vouchers.Spending(
+        channel_id=channel.id,
+        state=channel.state,
+        signer=channel.payer if own_key else channel.payer_authorizer,
+        charged=channel.charged,
+        available=posting.balance(session, hub.chart.channel(channel.id)),
+    )
+
+
+# ------------------------------------------------------------- relayed deposits
+
+
+def check_deposit(hub: Hub, config: ChannelConfig, channel_id: str, deposit: DepositCreate, now: datetime) -> None:
+    """:raises Problem: `invalid-deposit` for what the chain would refuse"""
+
+    def invalid(detail: str) -> Problem:
+        return Problem("invalid-deposit", 422, "The deposit's authorisation cannot be used.", detail)
+
+    authorization = deposit.authorization
+    if deposit.amount == 0:
+        raise invalid("The amount is zero.")
+    if not authorization.valid_after < now.timestamp() < authorization.valid_before:
+        raise invalid("The authorisation is not valid now: look at valid_after and valid_before.")
+    digest = vouchers.receive_authorization_digest(
+        hub.asset.domain,
+        config.payer,
+        hub.contracts.deployment.collector,
+        deposit.amount,
+        authorization.valid_after,
+        authorization.valid_before,
+        vouchers.deposit_nonce(channel_id, authorization.salt),
+    )
+    # A contract wallet's signature is whatever its contract takes: the simulation before sending will tell.
+    if recover(digest, bytes_of(authorization.signature)) != config.payer and not hub.node.code(config.payer):
+        raise invalid("The signature is not the payer's for this channel, amount and time.")
+
+
+def request_deposit(session: Session, channel: Channel, deposit: DepositCreate, now: datetime) -> DepositRelay:
+    """Stores a checked deposit for the next relay.
+
+    :raises Problem: `invalid-deposit` if this authorisation came before
+    """
+    authorization = deposit.authorization
+    known = session.scalar(
+        select(col(DepositRelay.public_id)).where(
+            col(DepositRelay.channel_id) == channel.id, col(DepositRelay.salt) == authorization.salt
+        )
+    )
+    if known is not None:
+        raise Problem(
+            "invalid-deposit",
+            422,
+            "The deposit's authorisation cannot be used.",
+            f"This authorisation was received before, as {known}.",
+        )
+    row = DepositRelay(
+        public_id=new_id("dep"),
+        channel_id=channel.id,
+        amount=deposit.amount,
+        valid_after=authorization.valid_after,
+        valid_before=authorization.valid_before,
+        salt=authorization.salt,
+        signature=authorization.signature,
+        state="received",
+        received_at=now,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def relay_deposits(hub: Hub) -> bool:
+    """Worker step: brings waiting deposits to the chain in one transaction; returns whether there were any."""
+    with hub.db.read() as session:
+        rows = session.execute(
+            select(DepositRelay, Channel)
+            .join(Channel, col(Channel.id) == col(DepositRelay.channel_id))
+            .where(col(DepositRelay.state) == "received")
+            .order_by(col(DepositRelay.id))
+            .limit(hub.settings.relay_max_items)
+        ).all()
+    if not rows:
+        return False
+    calls = {row.id: _deposit_call(hub, row, channel) for row, channel in rows}
+    hub.relayer.send(DepositRelay, "deposits", "channels", calls)
+    return True
+
+
+def _deposit_call(hub: Hub, row: DepositRelay, channel: Channel) -> str:
+    data = encode(
+        ["uint256", "uint256", "uint256", "bytes"],
+        [row.valid_after, row.valid_before, int(row.salt, 16), bytes_of(row.signature)],
+    )
+    collector = hub.contracts.deployment.collector
+    return hub.contracts.encode("channels", "deposit", channel.config(), row.amount, collector, data)
+
+
+# ---------------------------------------------------------- what the chain says
+
+
+def handlers(hub: Hub) -> dict[str, Handler]:
+    """Chain events that change channels; all others of the channels contract are somebody else's."""
+
+    def ours(handle: Handler) -> Handler:
+        def guarded(session: Session, event: Mapping[str, Any], now: datetime) -> None:
+            if event["args"]["receiver"] == hub.contracts.deployment.settlement:
+                handle(session, event, now)
+
+        return guarded
+
+    def opened(session: Session, event: Mapping[str, Any], now: datetime) -> None:
+        config = event["args"]["config"]
+        shape = ChannelConfig(
+            payer=config["payer"],
+            payer_authorizer=config["payerAuthorizer"],
+            receiver=config["receiver"],
+            receiver_authorizer=config["receiverAuthorizer"],
+            token=config["token"],
+            withdraw_delay=config["withdrawDelay"],
+            salt=config["salt"],
+        )
+        unacceptable = why_unacceptable(hub, shape)
+        channel = _find_or_add(session, hub, shape, "rejected" if unacceptable else "pending", now)
+        if unacceptable:
+            log.warning("channel.rejected", channel_id=channel.id, reason=unacceptable[0])
+
+    def deposited(session: Session, event: Mapping[str, Any], now: datetime) -> None:
+        channel = session.get_one(Channel, event["args"]["channelId"])
+        if channel.token != hub.contracts.deployment.asset:
+            return
+        amount = event["args"]["amount"]
+        lines = [Line(hub.chart.escrow, amount), Line(hub.chart.channel(channel.id), -amount)]
+        posting.post(session, f"deposit:{event['key']}", "deposit", now, lines)
+        if channel.state == "pending":
+            channel.state = "open"
+        of_this_transaction = select(col(ChainTransaction.id)).where(col(ChainTransaction.hash) == event["transaction"])
+        session.execute(
+            update(DepositRelay)
+            .where(
+                col(DepositRelay.channel_id) == channel.id, col(DepositRelay.transaction_id).in_(of_this_transaction)
+            )
+            .values(state="confirmed")
+        )
+
+    def claimed(session: Session, event: Mapping[str, Any], now: datetime) -> None:
+        session.get_one(Channel, event["args"]["channelId"]).claimed = event["args"]["totalClaimed"]
+
+    def withdrawal_announced(session: Session, event: Mapping[str, Any], now: datetime) -> None:
+        channel = session.get_one(Channel, event["args"]["channelId"])
+        if channel.state == "open":
+            channel.state = "withdrawing"
+
+    def returned(session: Session, event: Mapping[str, Any], now: datetime) -> None:
+        channel = session.get_one(Channel, event["args"]["channelId"])
+        if channel.token != hub.contracts.deployment.asset:
+            return
+        from_jar = _return_to_payer(session, hub, channel.id, event["args"]["amount"], event["key"], now)
+        # Its vouchers promise more than is left: payments would have to go on from an amount that can never be claimed.
+        if from_jar:
+            channel.state = "closed"
+        elif channel.state == "withdrawing":
+            channel.state = "open"
+
+    return {
+        "channels.ChannelOpened": ours(opened),
+        "channels.Deposited": ours(deposited),
+        "channels.Claimed": ours(claimed),
+        "channels.WithdrawInitiated": ours(withdrawal_announced),
+        "channels.WithdrawFinalized": ours(returned),
+        "channels.Refunded": ours(returned),
+    }
+
+
+def _return_to_payer(session: Session, hub: Hub, channel_id: str, amount: int, key: str, now: datetime) -> int:
+    """Books what went back to the payer: first what was free, then what was gathered; returns the latter."""
+    if amount == 0:
+        return 0
+    free = min(amount, posting.balance(session, hub.chart.channel(channel_id)))
+    from_jar = min(amount - free, posting.balance(session, hub.chart.jar(channel_id)))
+    missing = amount - free - from_jar
+    if missing:
+        log.error("channel.shortfall", channel_id=channel_id, amount=missing)
+    lines = [
+        *transfer(hub.chart.channel(channel_id), hub.chart.escrow, free),
+        *transfer(hub.chart.jar(channel_id), hub.chart.escrow, from_jar),
+        *transfer(hub.chart.shortfall, hub.chart.escrow, missing),
+    ]
+    posting.post(session, f"return:{key}", "return to payer", now, lines)
+    return from_jar

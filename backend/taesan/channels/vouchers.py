@@ -1,0 +1,112 @@
+"""x402 `batch-settlement` ids, digests and the rules for the next voucher. Pure."""
+
+from dataclasses import dataclass
+
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
+
+from taesan.core.crypto import Domain, recover
+from taesan.core.problems import Problem
+from taesan.core.values import bytes_of, hex_of
+
+ZERO_ADDRESS = "0x" + "0" * 40
+_CONFIG = (
+    "ChannelConfig(address payer,address payerAuthorizer,address receiver,"
+    "address receiverAuthorizer,address token,uint40 withdrawDelay,bytes32 salt)"
+)
+_CONFIG_TYPES = ["address", "address", "address", "address", "address", "uint40", "bytes32"]
+_RECEIVE = (
+    "ReceiveWithAuthorization(address from,address to,uint256 value,"
+    "uint256 validAfter,uint256 validBefore,bytes32 nonce)"
+)
+
+
+def channel_id(domain: Domain, config: tuple[str, str, str, str, str, int, str]) -> str:
+    """The channel's id: the EIP-712 hash of its configuration, so it holds for one chain and contract only."""
+    return hex_of(domain.digest(_CONFIG, _CONFIG_TYPES, [*config[:6], bytes_of(config[6])]))
+
+
+def voucher_digest(domain: Domain, channel: str, max_claimable_amount: int) -> bytes:
+    return domain.digest(
+        "Voucher(bytes32 channelId,uint128 maxClaimableAmount)",
+        ["bytes32", "uint128"],
+        [bytes_of(channel), max_claimable_amount],
+    )
+
+
+def receive_authorization_digest(
+    token: Domain, holder: str, to: str, value: int, valid_after: int, valid_before: int, nonce: bytes
+) -> bytes:
+    """ERC-3009 `ReceiveWithAuthorization`."""
+    return token.digest(
+        _RECEIVE,
+        ["address", "address", "uint256", "uint256", "uint256", "bytes32"],
+        [holder, to, value, valid_after, valid_before, nonce],
+    )
+
+
+def deposit_nonce(channel: str, salt: str) -> bytes:
+    """Binds a deposit's authorisation to one channel."""
+    return keccak(encode(["bytes32", "uint256"], [bytes_of(channel), int(salt, 16)]))
+
+
+@dataclass(frozen=True)
+class Spending:
+    """A channel's state as far as the next payment depends on it. Amounts in minor units."""
+
+    channel_id: str
+    state: str
+    signer: str
+    charged: int
+    available: int
+
+
+def check_signature(domain: Domain, spending: Spending, max_claimable_amount: int, signature: str) -> None:
+    """:raises Problem: `invalid-signature`"""
+    digest = voucher_digest(domain, spending.channel_id, max_claimable_amount)
+    signer = recover(digest, bytes_of(signature))
+    if signer != spending.signer:
+        raise Problem(
+            "invalid-signature",
+            403,
+            "The voucher's signature is not the channel's.",
+            f"The channel's signer is {spending.signer}; check chain id {domain.chain_id}, "
+            f"contract {domain.verifying_contract}, channel id and amount of what was signed.",
+        )
+
+
+def check_next(spending: Spending, amount: int, max_claimable_amount: int) -> None:
+    """Whether a voucher for `amount` more may be accepted.
+
+    :raises Problem: `channel-not-open`, `voucher-out-of-sequence` or `insufficient-deposit`, with the state to go on from
+    """
+    state = {
+        "channel": {
+            "id": spending.channel_id,
+            "charged_cumulative": str(spending.charged),
+            "available": str(spending.available),
+        }
+    }
+    if spending.state != "open":
+        detail = {
+            "pending": "Its deposit is not confirmed yet: try again in some blocks.",
+            "withdrawing": "A withdrawal was announced, so it takes no more payments.",
+        }.get(spending.state, "Open a new one.")
+        raise Problem("channel-not-open", 409, "The channel takes no payments now.", detail, **state)
+    if max_claimable_amount != spending.charged + amount:
+        raise Problem(
+            "voucher-out-of-sequence",
+            409,
+            "The voucher does not continue from the last one.",
+            f"Its cumulative amount must be {spending.charged} + {amount} = {spending.charged + amount}, "
+            f"not {max_claimable_amount}.",
+            **state,
+        )
+    if amount > spending.available:
+        raise Problem(
+            "insufficient-deposit",
+            402,
+            "The channel's deposit does not cover this payment.",
+            f"{spending.available} minor units are left, {amount} are needed: deposit more.",
+            **state,
+        )

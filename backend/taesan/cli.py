@@ -1,0 +1,154 @@
+"""The `taesan` command."""
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from taesan.settings import Settings
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="A self-hosted micropayment hub."
+)
+console = Console()
+T = TypeVar("T")
+RETRY_S = 2
+
+
+def main() -> None:
+    app()
+
+
+@app.command()
+def deploy(
+    asset: Annotated[
+        str | None, typer.Option(help="An existing ERC-20 with ERC-3009; default: a new test dollar")
+    ] = None,
+) -> None:
+    """Deploy the contracts to the chain at TAESAN_RPC_URL and write the deployment file."""
+    from taesan.chain.deployment import deploy as deploy_contracts
+    from taesan.chain.rpc import Node
+    from taesan.chain.sender import Signer
+
+    settings = Settings()
+    deployment = _explaining(
+        lambda: deploy_contracts(Node(settings.rpc_url), Signer(settings.operator_key), settings.artifacts_dir, asset)
+    )
+    deployment.save(settings.deployment_file)
+    table = Table("contract", "address", title=f"deployed on chain {deployment.chain_id}")
+    for role in ("asset", "channels", "collector", "settlement", "gift_token"):
+        table.add_row(role, getattr(deployment, role))
+    console.print(table)
+    console.print(f"written to {settings.deployment_file}")
+
+
+@app.command()
+def serve(
+    with_worker: Annotated[bool, typer.Option(help="Run the background worker in this process too")] = True,
+) -> None:
+    """Serve the API and the page; waits for the node if it is down."""
+    import uvicorn
+
+    from taesan.app import create_app
+    from taesan.core.logs import set_up_logs
+    from taesan.work import build_worker
+
+    set_up_logs()
+    settings = Settings()
+    hub = _open_hub(settings)
+    worker = build_worker(hub)
+    thread = threading.Thread(target=worker.run, name="worker")
+    if with_worker:
+        thread.start()
+    try:
+        uvicorn.run(create_app(hub), host=settings.host, port=settings.port, log_config=None, access_log=False)
+    finally:
+        worker.stopping.set()
+        if with_worker:
+            thread.join()
+        hub.db.close()
+
+
+@app.command()
+def worker() -> None:
+    """Run the background worker alone: relays, batches, settlement, the books."""
+    from taesan.core.logs import set_up_logs
+    from taesan.work import build_worker
+
+    set_up_logs()
+    hub = _open_hub(Settings())
+    background = build_worker(hub)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: background.stopping.set())
+    background.run()
+    hub.db.close()
+
+
+@app.command()
+def audit(
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="A demo's folder: its database, and its chain started again if it is not running"),
+    ] = None,
+) -> None:
+    """Recompute the books, check every hash, root and proof, compare with the chain; exit 1 on any difference."""
+    from taesan.demo.folder import opened
+    from taesan.settlement.audit import audit as run_audit
+
+    with opened(folder) as settings:
+        hub = _open_hub(settings, patient=False)
+        started = time.perf_counter()
+        report = run_audit(hub)
+        hub.db.close()
+    table = Table("checked", "count", title="audit")
+    for what, count in report.counted.items():
+        table.add_row(what, f"{count:,}")
+    console.print(table)
+    for difference in report.differences[:50]:
+        console.print(f"[red]✗[/] {difference}", soft_wrap=True)
+    if report.differences:
+        console.print(f"[bold red]{len(report.differences)} differences[/]")
+        raise typer.Exit(1)
+    console.print(f"[bold green]no differences: books = chain[/] ({time.perf_counter() - started:.1f} s)")
+
+
+def _open_hub(settings: Settings, *, patient: bool = True):  # type: ignore[no-untyped-def]
+    """Opens the hub; while the node is down says so once and tries again."""
+    from taesan.chain.rpc import NodeUnavailable
+    from taesan.hub import open_hub
+
+    told = False
+    while True:
+        try:
+            return _explaining(lambda: open_hub(settings))
+        except NodeUnavailable as error:
+            if not patient:
+                _fail(f"{error}. Is the chain running? Start one with `taesan devnet`.")
+            if not told:
+                console.print(f"{error}; trying again every {RETRY_S} s. Start a chain with `taesan devnet`.")
+            told = True
+            time.sleep(RETRY_S)
+
+
+def _explaining(action: Callable[[], T]) -> T:
+    """Turns what a person can mend into one line instead of a traceback."""
+    from taesan.chain.contracts import ArtifactsMissing
+    from taesan.chain.deployment import WrongChain
+
+    try:
+        return action()
+    except (ArtifactsMissing, WrongChain) as error:
+        _fail(str(error))
+        raise AssertionError from error
+
+
+def _fail(message: str) -> None:
+    Console(stderr=True).print(f"[bold red]taesan:[/] {message}", soft_wrap=True)
+    sys.exit(2)

@@ -1,0 +1,141 @@
+"""What every answer has in common: problem+json for errors, a request id, the caller's language."""
+
+import json
+import secrets
+import time
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.middleware.base import RequestResponseEndpoint
+
+from taesan.core.i18n import language_of, translate
+from taesan.core.problems import Problem
+from taesan.core.worker import TransientError
+
+log = structlog.get_logger()
+MAX_BODY_BYTES = 1_000_000
+
+
+class ProblemDetails(BaseModel):
+    """RFC 9457."""
+
+    type: str = Field(examples=["urn:taesan:problem:insufficient-deposit"])
+    title: str
+    status: int
+    detail: str | None = None
+
+
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For a route's `responses`: these statuses answer with problem+json."""
+    content = {"application/problem+json": {"schema": ProblemDetails.model_json_schema()}}
+    return {status: {"description": "Problem", "content": content} for status in statuses}
+
+
+def install(app: FastAPI) -> None:
+    """Gives the application our error answers and request ids."""
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(TransientError, _on_transient)
+    app.add_exception_handler(Exception, _on_crash)
+    app.middleware("http")(_request_context)
+
+
+def respond(problem: Problem, request: Request) -> JSONResponse:
+    language = language_of(request.headers.get("accept-language"))
+    return JSONResponse(
+        problem.body(translate(problem.title, language)),
+        status_code=problem.status,
+        headers={"content-language": language, **problem.headers},
+        media_type="application/problem+json",
+    )
+
+
+def _on_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return respond(error, request)
+
+
+def _on_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    fields = [
+        {
+            "field": ".".join(str(part) for part in e["loc"][1:]) or str(e["loc"][0]),
+            "message": e["msg"].removeprefix("Value error, "),
+        }
+        for e in error.errors()[:20]
+    ]
+    detail = "; ".join(f"{f['field']}: {f['message']}" for f in fields)
+    return respond(
+        Problem("invalid-request", 422, "The request is not well-formed.", detail[:1_000], errors=fields), request
+    )
+
+
+def _on_http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    known = {
+        404: ("not-found", "There is no such thing."),
+        405: ("method-not-allowed", "This method is not allowed here."),
+    }
+    type_, title = known.get(error.status_code, ("http-error", "The request was refused."))
+    return respond(
+        Problem(type_, error.status_code, title, str(error.detail), headers=dict(error.headers or {})), request
+    )
+
+
+def _on_transient(request: Request, error: Exception) -> Response:
+    log.warning("request.waiting", path=request.url.path, reason=str(error))
+    return respond(
+        Problem(
+            "node-unavailable",
+            503,
+            "The blockchain node does not answer; nothing was stored, try again soon.",
+            headers={"retry-after": "5"},
+        ),
+        request,
+    )
+
+
+def _on_crash(request: Request, error: Exception) -> Response:
+    log.error("request.failed", path=request.url.path, exc_info=error)
+    return respond(
+        Problem(
+            "internal-error",
+            500,
+            "Something went wrong on our side; it is safe to retry with the same Idempotency-Key.",
+        ),
+        request,
+    )
+
+
+async def _request_context(request: Request, call_next: RequestResponseEndpoint) -> Response:
+    request_id = secrets.token_hex(8)
+    structlog.contextvars.bind_contextvars(request_id=request_id)
+    if int(request.headers.get("content-length") or 0) > MAX_BODY_BYTES:
+        return respond(
+            Problem("body-too-large", 413, "The request is too large.", f"at most {MAX_BODY_BYTES} bytes"), request
+        )
+    started = time.perf_counter()
+    try:
+        response = await call_next(request)
+        response.headers["x-request-id"] = request_id
+        log.debug(
+            "request",
+            method=request.method,
+            path=request.url.path,
+            status=response.status_code,
+            duration_ms=round((time.perf_counter() - started) * 1_000, 1),
+        )
+        return response
+    finally:
+        structlog.contextvars.clear_contextvars()
+
+
+def canonical_json(value: Any) -> str:
+    """One text for one value: what fingerprints and hashes are made of."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

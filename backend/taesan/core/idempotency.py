@@ -1,0 +1,97 @@
+"""`Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): the first answer is kept with its effect and given again."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Header
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from sqlalchemy import insert
+from sqlmodel import Session
+
+from taesan.core.db import Database
+from taesan.core.http import canonical_json
+from taesan.core.models import IdempotencyKey
+from taesan.core.problems import Problem
+
+IdempotencyKeyHeader = Annotated[
+    str,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=128,
+        pattern=r"^[\x21-\x7e]+$",
+        description="Chosen by the client, new for each intended effect, the same for each retry",
+    ),
+]
+REPLAYED_HEADER = "Idempotent-Replayed"
+
+
+def fingerprint(body: Any) -> str:
+    """What makes two requests the same: their parsed body."""
+    return hashlib.sha256(canonical_json(body).encode()).hexdigest()
+
+
+def replay(session: Session, scope: str, key: str, print_: str) -> IdempotencyKey | None:
+    """The first answer to this key, or None if it is new.
+
+    :raises Problem: `idempotency-key-reused` if the key came with another body before
+    """
+    known = session.get(IdempotencyKey, (scope, key))
+    if known is not None and known.fingerprint != print_:
+        raise Problem(
+            "idempotency-key-reused",
+            422,
+            "This Idempotency-Key was used for a different request.",
+            "Send a new key for a new request; the same key only to repeat the very same one.",
+        )
+    return known
+
+
+def remember(
+    session: Session, scope: str, key: str, print_: str, status: int, body: dict[str, Any], now: datetime
+) -> None:
+    """Keeps the answer; to be called in the transaction of the effect."""
+    session.execute(
+        insert(IdempotencyKey).values(
+            scope=scope, key=key, fingerprint=print_, status=status, body=body, created_at=now
+        )
+    )
+
+
+def once(
+    db: Database,
+    scope: str,
+    key: str,
+    request: BaseModel,
+    now: datetime,
+    effect: Callable[[Session], BaseModel],
+    *,
+    check: Callable[[], None] = lambda: None,
+    status: int = 201,
+) -> JSONResponse:
+    """Does a money request's effect once, in one transaction with its kept answer; a repetition gets that answer.
+
+    :param scope: whose keys these are, such as a channel id: two clients may choose the same key
+    :param check: what is costly or asks the node; done for new requests only, outside the writing transaction
+    :raises Problem: as `check` and `effect`, or `idempotency-key-reused`; nothing is stored then
+    """
+    print_ = fingerprint(request.model_dump(mode="json"))
+    with db.read() as session:
+        known = replay(session, scope, key, print_)
+    if known is not None:
+        return _again(known)
+    check()
+    with db.write() as session:
+        known = replay(session, scope, key, print_)  # another request may have been faster
+        if known is not None:
+            return _again(known)
+        body = effect(session).model_dump(mode="json")
+        remember(session, scope, key, print_, status, body, now)
+    return JSONResponse(body, status)
+
+
+def _again(known: IdempotencyKey) -> JSONResponse:
+    return JSONResponse(known.body, known.status, {REPLAYED_HEADER: "true"})

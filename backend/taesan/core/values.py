@@ -1,0 +1,101 @@
+"""The small values that every domain speaks in: amounts, addresses, hashes, ids. Pure."""
+
+import re
+import secrets
+from typing import Annotated
+
+from eth_utils.address import is_checksum_formatted_address, to_checksum_address
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
+
+MAX_AMOUNT = 2**63 - 1  # what a BIGINT column holds; 9.2e12 dollars at 6 decimals
+
+_AMOUNT = re.compile(r"0|[1-9][0-9]{0,18}")
+_HEX = re.compile(r"0x(?:[0-9a-fA-F]{2})*")
+
+
+def parse_amount(value: object) -> int:
+    """An amount in minor units, given as a decimal string.
+
+    Numbers are refused: a JSON number may be a float, or lose digits in a JavaScript client.
+    """
+    if not isinstance(value, str) or not _AMOUNT.fullmatch(value) or int(value) > MAX_AMOUNT:
+        raise ValueError('must be a string of decimal digits in minor units, such as "230000"')
+    return int(value)
+
+
+def parse_address(value: str) -> str:
+    """An address in EIP-55 form; a mixed-case one must have the right checksum."""
+    if not re.fullmatch(r"0x[0-9a-fA-F]{40}", value):
+        raise ValueError("must be 0x and 40 hexadecimal digits")
+    checksummed = to_checksum_address(value)
+    if is_checksum_formatted_address(value) and value != checksummed:
+        raise ValueError("has a wrong EIP-55 checksum: a digit may be mistyped")
+    return checksummed
+
+
+def parse_hex(value: str, length: int | None = None) -> str:
+    """Hexadecimal bytes in lower case, of `length` bytes if given."""
+    if not _HEX.fullmatch(value):
+        raise ValueError("must be 0x and an even number of hexadecimal digits")
+    if length is not None and len(value) != 2 + 2 * length:
+        raise ValueError(f"must be {length} bytes")
+    return value.lower()
+
+
+_AMOUNT_SCHEMA = WithJsonSchema({"type": "string", "pattern": "^(0|[1-9][0-9]{0,18})$", "examples": ["230000"]})
+AmountIn = Annotated[int, BeforeValidator(parse_amount), _AMOUNT_SCHEMA]
+"""An amount in minor units that comes in: a decimal string in JSON, an int in Python."""
+AmountOut = Annotated[int, PlainSerializer(str, return_type=str), _AMOUNT_SCHEMA]
+"""An amount in minor units that goes out: an int in Python, a decimal string in JSON."""
+
+Address = Annotated[str, AfterValidator(parse_address), Field(examples=["0x70997970C51812dc3A010C7d01b50e0d17dc79C8"])]
+Bytes32 = Annotated[str, AfterValidator(lambda v: parse_hex(v, 32)), Field(examples=["0x" + "ab" * 32])]
+Signature65 = Annotated[str, AfterValidator(lambda v: parse_hex(v, 65)), Field(examples=["0x" + "ab" * 65])]
+HexBytes = Annotated[str, AfterValidator(parse_hex), Field(max_length=20_000)]
+
+
+class Shape(BaseModel):
+    """Base of everything that crosses HTTP: unknown fields are refused, so that a typing error is told, not lost."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Money(Shape):
+    """An amount with its asset; the exponent is optional and checked if given, so that cents are never taken for wons."""
+
+    value: AmountIn
+    asset: str = Field(description="CAIP-19 id or ISO 4217 code", max_length=120, examples=["USD"])
+    exponent: int | None = Field(default=None, ge=0, le=36, description="How many decimals the minor unit has")
+
+
+def bytes_of(value: str) -> bytes:
+    return bytes.fromhex(value.removeprefix("0x"))
+
+
+def hex_of(value: bytes) -> str:
+    return "0x" + value.hex()
+
+
+def new_id(prefix: str) -> str:
+    """A public id such as `pay_6f0c…`: 96 random bits."""
+    return f"{prefix}_{secrets.token_hex(12)}"
+
+
+def split_exactly(total: int, weights: list[int]) -> list[int]:
+    """Splits `total` in proportion to `weights` without losing a unit: largest remainders first, then first come."""
+    whole = sum(weights)
+    if whole <= 0 or any(w < 0 for w in weights):
+        raise ValueError("weights must be non-negative and not all zero")
+    shares = [total * w // whole for w in weights]
+    by_remainder = sorted(range(len(weights)), key=lambda i: (-(total * weights[i] % whole), i))
+    for i in by_remainder[: total - sum(shares)]:
+        shares[i] += 1
+    return shares

@@ -1,0 +1,73 @@
+"""Background work: named steps, run again and again by whoever holds the lease."""
+
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import insert, select, update
+from sqlmodel import Session, col
+
+from taesan.core.clock import Clock
+from taesan.core.db import Database
+from taesan.core.models import Lease
+
+log = structlog.get_logger()
+
+LEASE_S = 15
+
+
+class TransientError(Exception):
+    """The outside world is not ready, such as a node that is down; the step is tried again, quietly."""
+
+
+def acquire(session: Session, name: str, holder: str, clock: Clock, seconds: float = LEASE_S) -> bool:
+    """Takes or renews a lease; false while somebody else holds it."""
+    now = clock.now()
+    expires_at = now + timedelta(seconds=seconds)
+    lease = session.scalar(select(Lease).where(col(Lease.name) == name).with_for_update())
+    if lease is None:
+        session.execute(insert(Lease).values(name=name, holder=holder, expires_at=expires_at))
+        return True
+    if lease.holder != holder and lease.expires_at > now:
+        return False
+    session.execute(update(Lease).where(col(Lease.name) == name).values(holder=holder, expires_at=expires_at))
+    return True
+
+
+class Worker:
+    """Runs steps in order until told to stop. A step returns whether it did anything, so that idle time is slept away."""
+
+    def __init__(self, db: Database, clock: Clock, steps: Mapping[str, Callable[[], bool]], tick_s: float) -> None:
+        self.db, self.clock, self.steps, self.tick_s = db, clock, steps, tick_s
+        self.holder = secrets.token_hex(8)
+        self.stopping = threading.Event()
+        self._trouble: dict[str, str] = {}
+
+    def run(self) -> None:
+        while not self.stopping.is_set():
+            busy = self.tick()
+            self.stopping.wait(0.02 if busy else self.tick_s)
+        with self.db.write() as session:
+            # Hand over at once instead of letting the lease run out.
+            session.execute(update(Lease).where(col(Lease.holder) == self.holder).values(expires_at=self.clock.now()))
+
+    def tick(self) -> bool:
+        """Each step once, if the lease is ours; returns whether any of them did something."""
+        busy = False
+        for name, step in self.steps.items():
+            with self.db.write() as session:
+                if not acquire(session, "pipeline", self.holder, self.clock):
+                    return False
+            try:
+                busy = step() or busy
+                if self._trouble.pop(name, None):
+                    log.info("worker.recovered", step=name)
+            except TransientError as error:
+                if self._trouble.get(name) != str(error):  # once, not at every tick
+                    log.warning("worker.waiting", step=name, reason=str(error))
+                self._trouble[name] = str(error)
+            except Exception:
+                log.exception("worker.step_failed", step=name)
+        return busy

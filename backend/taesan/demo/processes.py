@@ -1,0 +1,123 @@
+"""Child processes that never outlive us: the chain, the service, the worker."""
+
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import httpx
+
+STOP_TIMEOUT_S = 20
+
+
+class StartFailed(Exception):
+    """A process did not come up; the message says where to look."""
+
+
+class Process:
+    """A child in a session of its own, so that Ctrl-C reaches us alone and we stop it in order.
+
+    :param log: where its output goes
+    """
+
+    def __init__(self, name: str, command: Sequence[str], log: Path, environment: dict[str, str] | None = None) -> None:
+        self.name, self.log = name, log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as out:
+            self._child = subprocess.Popen(
+                list(command),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **(environment or {})},
+                start_new_session=True,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509  # no threads yet
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    def is_running(self) -> bool:
+        return self._child.poll() is None
+
+    def kill(self) -> None:
+        """As a power cut would: no chance to tidy up."""
+        self._child.kill()
+        self._child.wait()
+
+    def stop(self) -> None:
+        """Asks it to end and waits; insists after a while."""
+        if self.is_running():
+            self._child.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(STOP_TIMEOUT_S)
+        if self.is_running():
+            self.kill()
+
+    def require_running(self) -> None:
+        if not self.is_running():
+            tail = self.log.read_text(errors="replace").strip().splitlines()[-8:]
+            raise StartFailed(
+                f"{self.name} ended with code {self._child.returncode}. From {self.log}:\n  " + "\n  ".join(tail)
+            )
+
+
+def _die_with_parent() -> None:
+    """Linux: have the kernel end the child if we are killed (PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+def wait_for_http(process: Process, url: str, timeout_s: float = 60) -> None:
+    """Until `url` answers 200. :raises StartFailed: the process ended or took too long"""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        process.require_running()
+        with contextlib.suppress(httpx.HTTPError):
+            if httpx.get(url, timeout=2).status_code == 200:
+                return
+        time.sleep(0.1)
+    raise StartFailed(f"{process.name} does not answer at {url}; see {process.log}")
+
+
+def wait_for_rpc(process: Process, url: str, timeout_s: float = 60) -> None:
+    """Until the node tells its chain id. :raises StartFailed: it ended or took too long"""
+    deadline = time.monotonic() + timeout_s
+    request = {"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}
+    while time.monotonic() < deadline:
+        process.require_running()
+        with contextlib.suppress(httpx.HTTPError, ValueError):
+            if "result" in httpx.post(url, json=request, timeout=2).json():
+                return
+        time.sleep(0.1)
+    raise StartFailed(f"{process.name} does not answer at {url}; see {process.log}")
+
+
+def port_is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def find_program(name: str) -> str:
+    """npm's copy beside us, or one on PATH. :raises StartFailed: neither"""
+    local = Path("node_modules/.bin") / name
+    if name == "anvil":  # the program itself: npm's launcher would stand between us and its signals
+        binaries = sorted(Path("node_modules/@foundry-rs").glob("anvil-*/bin/anvil*"))
+        if binaries:
+            return str(binaries[0].absolute())
+    found = str(local.absolute()) if local.exists() else shutil.which(name)
+    if not found:
+        raise StartFailed(f"{name} is not installed: run `make setup`")
+    return found

@@ -1,0 +1,67 @@
+"""The tools that a running service is made of, put together once and handed to routers and worker steps."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from taesan.chain.contracts import Contracts, Deployment, Token
+from taesan.chain.deployment import bind, read_token
+from taesan.chain.relay import Relayer
+from taesan.chain.rpc import Node
+from taesan.chain.sender import Signer, adopt_nonce
+from taesan.core.clock import Clock, SystemClock
+from taesan.core.db import Database
+from taesan.ledger.accounts import Chart
+from taesan.settings import Settings
+
+
+@dataclass(frozen=True)
+class Hub:
+    """:ivar asset: the reserve asset. :ivar gift: the gift token. :ivar chart: the asset's accounts."""
+
+    settings: Settings
+    db: Database
+    clock: Clock
+    node: Node
+    contracts: Contracts
+    signer: Signer
+    asset: Token
+    gift: Token
+    chart: Chart
+    relayer: Relayer
+
+    @property
+    def fee_ceiling_wei(self) -> int:
+        return self.settings.max_fee_per_gas_gwei * 10**9
+
+
+def open_hub(settings: Settings, clock: Clock | None = None, node: Node | None = None) -> Hub:
+    """Migrates the database, ties it to the chain, reads the tokens.
+
+    :raises NodeUnavailable: the node does not answer; try again
+    :raises WrongChain: this database or deployment belongs elsewhere
+    :raises ArtifactsMissing: not compiled or not deployed
+    """
+    deployment = Deployment.load(settings.deployment_file)
+    contracts = Contracts(deployment, settings.artifacts_dir)
+    node = node or Node(settings.rpc_url)
+    node.chain_id()  # before anything is made: a node that is down should leave no half-made database
+    db = Database(settings.database_url)
+    db.migrate()
+    bind(db, node, deployment)
+    signer = Signer(settings.operator_key)
+    adopt_nonce(db, node, signer.address)
+    asset = read_token(node, contracts, "asset")
+    gift = read_token(node, contracts, "gift_token")
+    clock = clock or SystemClock()
+    relayer = Relayer(db, node, contracts, signer, clock, settings.max_fee_per_gas_gwei * 10**9)
+    return Hub(settings, db, clock, node, contracts, signer, asset, gift, Chart(asset.id), relayer)
+
+
+def get_hub(request: Request) -> Hub:
+    hub: Hub = request.app.state.hub
+    return hub
+
+
+HubDep = Annotated[Hub, Depends(get_hub)]

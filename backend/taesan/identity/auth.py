@@ -1,0 +1,76 @@
+"""Sign-in with Ethereum (EIP-4361): a nonce, a signed message, a session."""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from siwe import SiweMessage, VerificationError
+from siwe import generate_nonce as siwe_nonce
+from sqlalchemy import delete
+from sqlmodel import Session, col
+
+from taesan.core.problems import Problem
+from taesan.identity.models import LoginSession, SiweNonce
+
+NONCE_MINUTES = 10
+
+
+def hash_secret(secret: str) -> str:
+    """Our secrets are 32 random bytes, so a plain hash is enough: there is nothing to guess."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def new_nonce(session: Session, now: datetime) -> SiweNonce:
+    session.execute(delete(SiweNonce).where(col(SiweNonce.expires_at) < now))
+    nonce = SiweNonce(nonce=siwe_nonce(), expires_at=now + timedelta(minutes=NONCE_MINUTES))
+    session.add(nonce)
+    return nonce
+
+
+def parse_message(message: str, signature: str, public_url: str, chain_id: int, now: datetime) -> tuple[str, str]:
+    """Checks a signed message; returns (nonce, address).
+
+    :raises Problem: `invalid-sign-in` for anything that is not an honest message for this site and chain
+    """
+    try:
+        parsed = SiweMessage.from_message(message)
+        parsed.verify(signature, domain=urlsplit(public_url).netloc, timestamp=now)
+    except (VerificationError, ValueError) as error:
+        raise _invalid(type(error).__name__) from error
+    if parsed.chain_id != chain_id:
+        raise _invalid(f"the message is for chain {parsed.chain_id}, this hub is on {chain_id}")
+    return parsed.nonce, str(parsed.address)
+
+
+def sign_in(session: Session, nonce: str, address: str, now: datetime, hours: int) -> tuple[str, LoginSession]:
+    """Uses up the nonce and opens a session; returns its token, which is not stored.
+
+    :raises Problem: `invalid-sign-in` if the nonce is not ours, used, or too old
+    """
+    used = session.execute(delete(SiweNonce).where(col(SiweNonce.nonce) == nonce, col(SiweNonce.expires_at) >= now))
+    if used.rowcount == 0:  # type: ignore[attr-defined]
+        raise _invalid("the nonce is unknown, used or expired: ask for a new one")
+    token = secrets.token_urlsafe(32)
+    login = LoginSession(token_hash=hash_secret(token), address=address, expires_at=now + timedelta(hours=hours))
+    session.add(login)
+    return token, login
+
+
+def address_of(session: Session, token: str, now: datetime) -> str:
+    """The wallet behind a session token.
+
+    :raises Problem: `unauthorized`
+    """
+    login = session.get(LoginSession, hash_secret(token))
+    if login is None or login.expires_at < now:
+        raise unauthorized("Sign in with your wallet first (POST /v1/auth/sessions).")
+    return login.address
+
+
+def unauthorized(detail: str) -> Problem:
+    return Problem("unauthorized", 401, "You have to sign in for this.", detail, headers={"www-authenticate": "Bearer"})
+
+
+def _invalid(detail: str) -> Problem:
+    return Problem("invalid-sign-in", 401, "The sign-in was not accepted.", detail)

@@ -1,0 +1,54 @@
+"""Merchants and their API keys."""
+
+import secrets
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlmodel import Session, col
+
+from taesan.core.problems import Problem
+from taesan.core.values import new_id
+from taesan.identity.auth import hash_secret, unauthorized
+from taesan.identity.models import ApiKey, Merchant
+
+PREFIX = "tsk_"
+
+
+def register(session: Session, name: str, address: str, now: datetime) -> tuple[Merchant, str]:
+    """Makes the merchant of a wallet; returns it with its first API key, which is not stored.
+
+    :raises Problem: `merchant-exists` if the wallet has one
+    """
+    if session.scalar(select(col(Merchant.id)).where(col(Merchant.address) == address)) is not None:
+        raise Problem("merchant-exists", 409, "This wallet is a merchant already.", f"{address} has an account here.")
+    merchant = Merchant(id=new_id("mer"), name=name, address=address, created_at=now)
+    session.add(merchant)
+    session.flush()
+    return merchant, add_key(session, merchant.id, now)
+
+
+def add_key(session: Session, merchant_id: str, now: datetime) -> str:
+    key = PREFIX + secrets.token_urlsafe(32)
+    session.add(ApiKey(key_hash=hash_secret(key), merchant_id=merchant_id, hint=key[:10], created_at=now))
+    return key
+
+
+def merchant_of(session: Session, key: str) -> Merchant:
+    """The merchant behind an API key.
+
+    :raises Problem: `unauthorized`
+    """
+    row = session.get(ApiKey, hash_secret(key)) if key.startswith(PREFIX) else None
+    if row is None:
+        raise unauthorized("Send a merchant's API key as `Authorization: Bearer tsk_…`.")
+    return session.get_one(Merchant, row.merchant_id)
+
+
+def find_merchant(session: Session, merchant_id: str) -> Merchant:
+    """:raises Problem: `unknown-merchant`"""
+    merchant = session.get(Merchant, merchant_id)
+    if merchant is None:
+        raise Problem(
+            "unknown-merchant", 404, "This merchant is not known here.", f"No merchant has the id {merchant_id[:80]}."
+        )
+    return merchant

@@ -1,0 +1,83 @@
+"""Who is who: sign-in sessions of wallets, merchants and their API keys. Secrets are stored as hashes only."""
+
+from datetime import datetime
+
+from pydantic import Field as ShapeField
+from sqlmodel import Field, SQLModel
+
+from taesan.core.models import UtcDateTime
+from taesan.core.values import Shape
+
+
+class SiweNonce(SQLModel, table=True):
+    """A nonce given out for one sign-in; removed when it is used."""
+
+    __tablename__ = "siwe_nonce"
+
+    nonce: str = Field(primary_key=True)
+    expires_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class LoginSession(SQLModel, table=True):
+    """A wallet that has signed in; the token itself is known to its holder only."""
+
+    __tablename__ = "login_session"
+
+    token_hash: str = Field(primary_key=True)
+    address: str = Field(index=True)
+    expires_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Merchant(SQLModel, table=True):
+    """Who is paid. `address` receives payouts; one merchant for one address."""
+
+    __tablename__ = "merchant"
+
+    id: str = Field(primary_key=True)
+    name: str
+    address: str = Field(unique=True)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class ApiKey(SQLModel, table=True):
+    """A merchant's key; `hint` is its beginning, so that a person can tell keys apart."""
+
+    __tablename__ = "api_key"
+
+    key_hash: str = Field(primary_key=True)
+    merchant_id: str = Field(foreign_key="merchant.id", index=True)
+    hint: str
+    created_at: datetime = Field(sa_type=UtcDateTime)
+
+
+# ------------------------------------------------------------------- shapes
+
+
+class NoncePublic(Shape):
+    nonce: str
+    expires_at: str
+
+
+class SignIn(Shape):
+    message: str = ShapeField(max_length=4_000, description="The EIP-4361 message, as it was signed")
+    signature: str = ShapeField(pattern=r"^0x[0-9a-fA-F]{130}$")
+
+
+class SessionPublic(Shape):
+    token: str = ShapeField(description="Send it as `Authorization: Bearer …`; shown this once")
+    address: str
+    expires_at: str
+
+
+class MerchantCreate(Shape):
+    name: str = ShapeField(min_length=1, max_length=80, examples=["Café Dust"])
+
+
+class MerchantPublic(Shape):
+    id: str
+    name: str
+    address: str
+
+
+class MerchantCreated(MerchantPublic):
+    api_key: str = ShapeField(description="Shown this once: keep it safe")

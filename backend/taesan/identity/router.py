@@ -1,0 +1,70 @@
+"""Sign-in and merchant accounts over HTTP."""
+
+from fastapi import APIRouter
+
+from taesan.core.clock import rfc3339
+from taesan.core.http import problem_responses
+from taesan.hub import HubDep
+from taesan.identity import auth, keys
+from taesan.identity.access import CurrentMerchant, CurrentWallet
+from taesan.identity.models import (
+    MerchantCreate,
+    MerchantCreated,
+    MerchantPublic,
+    NoncePublic,
+    SessionPublic,
+    SignIn,
+)
+
+router = APIRouter(prefix="/v1")
+
+
+@router.post("/auth/nonces", tags=["sign-in"], operation_id="createNonce", status_code=201)
+def create_nonce(hub: HubDep) -> NoncePublic:
+    """A nonce for one EIP-4361 message."""
+    with hub.db.write() as session:
+        nonce = auth.new_nonce(session, hub.clock.now())
+        return NoncePublic(nonce=nonce.nonce, expires_at=rfc3339(nonce.expires_at))
+
+
+@router.post(
+    "/auth/sessions", tags=["sign-in"], operation_id="signIn", status_code=201, responses=problem_responses(401, 422)
+)
+def sign_in(hub: HubDep, body: SignIn) -> SessionPublic:
+    """Exchanges a signed EIP-4361 message for a session token."""
+    now = hub.clock.now()
+    chain_id = hub.contracts.deployment.chain_id
+    nonce, address = auth.parse_message(body.message, body.signature, hub.settings.public_url, chain_id, now)
+    with hub.db.write() as session:
+        token, login = auth.sign_in(session, nonce, address, now, hub.settings.session_hours)
+        return SessionPublic(token=token, address=login.address, expires_at=rfc3339(login.expires_at))
+
+
+@router.post(
+    "/merchants",
+    tags=["merchants"],
+    operation_id="createMerchant",
+    status_code=201,
+    responses=problem_responses(401, 409, 422),
+)
+def create_merchant(hub: HubDep, wallet: CurrentWallet, body: MerchantCreate) -> MerchantCreated:
+    """Makes the signed-in wallet a merchant, paid out to that wallet."""
+    with hub.db.write() as session:
+        merchant, key = keys.register(session, body.name, wallet, hub.clock.now())
+        return MerchantCreated(id=merchant.id, name=merchant.name, address=merchant.address, api_key=key)
+
+
+@router.get("/merchants/me", tags=["merchants"], operation_id="getOwnMerchant", responses=problem_responses(401))
+def get_own_merchant(merchant: CurrentMerchant) -> MerchantPublic:
+    """The merchant that the API key belongs to."""
+    return MerchantPublic(id=merchant.id, name=merchant.name, address=merchant.address)
+
+
+@router.get(
+    "/merchants/{merchant_id}", tags=["merchants"], operation_id="getMerchant", responses=problem_responses(404)
+)
+def get_merchant(hub: HubDep, merchant_id: str) -> MerchantPublic:
+    """A merchant's public name and payout address."""
+    with hub.db.read() as session:
+        merchant = keys.find_merchant(session, merchant_id)
+        return MerchantPublic(id=merchant.id, name=merchant.name, address=merchant.address)

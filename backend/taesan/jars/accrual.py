@@ -1,0 +1,45 @@
+"""Round-up and triggers: when small change becomes a gift. Pure."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Rule:
+    """:ivar trigger_count: payments. :ivar trigger_value: minor units. At least one is set."""
+
+    trigger_count: int | None
+    trigger_value: int | None
+
+
+@dataclass(frozen=True)
+class Firing:
+    """:ivar amount: minor units that leave the jar; what is over stays in it."""
+
+    amount: int
+    reason: str
+
+
+def round_up(amount: int, step: int) -> int:
+    """What is missing to the next multiple of `step`; zero on a multiple. Both in the same minor units."""
+    if amount < 0 or step <= 0:
+        raise ValueError("amount must not be negative and step must be positive")
+    return -amount % step
+
+
+def rescale(amount: int, exponent: int, to_exponent: int) -> int | None:
+    """The same amount in another minor unit, such as cents in millionths; None if that is not a whole number."""
+    if to_exponent >= exponent:
+        return int(amount * 10 ** (to_exponent - exponent))
+    whole, rest = divmod(amount, 10 ** (exponent - to_exponent))
+    return None if rest else whole
+
+
+def decide(rule: Rule, payment_count: int, gathered: int) -> Firing | None:
+    """Whether a jar with this much in it after this many payments fires now."""
+    if gathered <= 0:
+        return None
+    if rule.trigger_count is not None and payment_count >= rule.trigger_count:
+        return Firing(gathered, f"{payment_count} payments")
+    if rule.trigger_value is not None and gathered >= rule.trigger_value:
+        return Firing(gathered - gathered % rule.trigger_value, f"value of {rule.trigger_value}")
+    return None

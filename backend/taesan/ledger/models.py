@@ -1,0 +1,49 @@
+"""The books' tables. Entries and postings are never changed or removed; the database itself refuses it (see migrations)."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Column, Index
+from sqlmodel import Field, SQLModel
+
+from taesan.core.models import BIG_ID, UtcDateTime
+
+
+class Account(SQLModel, table=True):
+    """An account and its balance.
+
+    `balance` is signed: debits count up, credits down, so all balances of an asset sum to zero. A credit-normal account
+    (a liability) with 5 in it shows −5. `side` is +1 for debit-normal and −1 for credit-normal accounts.
+    """
+
+    __tablename__ = "account"
+
+    id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))
+    name: str = Field(unique=True)
+    kind: str = Field(index=True)
+    asset: str
+    side: int
+    balance: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+
+
+class JournalEntry(SQLModel, table=True):
+    """One event in the books. `hash` covers the entry, its postings and the hash before it."""
+
+    __tablename__ = "journal_entry"
+
+    id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))
+    ref: str = Field(unique=True)
+    kind: str
+    posted_at: datetime = Field(sa_type=UtcDateTime)
+    hash: bytes
+
+
+class Posting(SQLModel, table=True):
+    """One line of an entry: `amount` minor units, a debit if positive, a credit if negative."""
+
+    __tablename__ = "posting"
+    __table_args__ = (Index("ix_posting_account", "account_id", "entry_id"),)
+
+    entry_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
+    line: int = Field(primary_key=True)
+    account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    amount: int = Field(sa_column=Column(BigInteger, nullable=False))

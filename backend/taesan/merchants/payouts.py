@@ -1,0 +1,100 @@
+"""A merchant's credit out of the reserve, in one transfer."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlmodel import Session, col
+
+from taesan.chain.models import ChainTransaction
+from taesan.core.outbox import Handler
+from taesan.core.problems import Problem
+from taesan.core.values import new_id
+from taesan.hub import Hub
+from taesan.identity.models import Merchant
+from taesan.ledger import posting
+from taesan.ledger.posting import Line, transfer
+from taesan.merchants.models import Payout
+
+
+def order(session: Session, hub: Hub, merchant: Merchant, amount: int | None, now: datetime) -> Payout:
+    """Sets part (or all) of the credit aside and orders its payout.
+
+    :raises Problem: `insufficient-credit`
+    """
+    credit = posting.balance(session, hub.chart.credit(merchant.address))
+    amount = credit if amount is None else amount
+    if amount == 0 or amount > credit:
+        raise Problem(
+            "insufficient-credit",
+            422,
+            "The merchant's credit does not cover this payout.",
+            f"{credit} minor units can be paid out; payments count once their batch is settled.",
+            credit=str(credit),
+        )
+    row = Payout(
+        public_id=new_id("out"),
+        merchant_id=merchant.id,
+        address=merchant.address,
+        amount=amount,
+        state="received",
+        received_at=now,
+    )
+    lines = transfer(hub.chart.credit(merchant.address), hub.chart.paying_out(merchant.address), amount)
+    posting.post(session, f"payout:{row.public_id}", "payout ordered", now, lines)
+    session.add(row)
+    session.flush()
+    return row
+
+
+def relay_step(hub: Hub) -> bool:
+    """Worker step: brings ordered payouts to the chain in one transaction; returns whether there were any."""
+    with hub.db.read() as session:
+        rows = session.scalars(
+            select(Payout)
+            .where(col(Payout.state) == "received")
+            .order_by(col(Payout.id))
+            .limit(hub.settings.relay_max_items)
+        ).all()
+    if not rows:
+        return False
+    calls = {row.id: hub.contracts.encode("settlement", "withdrawCredit", row.address, row.amount) for row in rows}
+    by_id = {row.id: row for row in rows}
+    now = hub.clock.now()
+
+    def give_back(session: Session, id_: int) -> None:
+        row = by_id[id_]
+        lines = transfer(hub.chart.paying_out(row.address), hub.chart.credit(row.address), row.amount)
+        posting.post(session, f"payout-failed:{row.public_id}", "payout failed", now, lines)
+
+    hub.relayer.send(Payout, "payouts", "settlement", calls, give_back)  # type: ignore[arg-type]
+    return True
+
+
+def handlers(hub: Hub) -> dict[str, Handler]:
+    def paid(session: Session, event: Mapping[str, Any], now: datetime) -> None:
+        address, amount = event["args"]["merchant"], event["args"]["amount"]
+        transaction = select(col(ChainTransaction.id)).where(
+            col(ChainTransaction.hash) == event["transaction"], col(ChainTransaction.kind) == "payouts"
+        )
+        row = session.scalar(
+            select(Payout)
+            .where(
+                col(Payout.address) == address,
+                col(Payout.amount) == amount,
+                col(Payout.state) == "sent",
+                col(Payout.transaction_id).in_(transaction),
+            )
+            .order_by(col(Payout.id))
+            .limit(1)
+        )
+        # Without an order of ours the merchant has taken it from the contract directly.
+        source = hub.chart.paying_out(address) if row else hub.chart.credit(address)
+        lines = [Line(source, amount), Line(hub.chart.reserve, -amount)]
+        posting.post(session, f"paid:{event['key']}", "credit paid out", now, lines)
+        if row is not None:
+            row.state = "paid"
+            session.add(row)
+
+    return {"settlement.CreditWithdrawn": paid}

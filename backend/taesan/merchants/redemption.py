@@ -1,0 +1,142 @@
+"""Gift tokens back into money: burned by the holder's signature, credited to the merchant at face value."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
+from sqlalchemy import select
+from sqlmodel import Session, col
+
+from taesan.chain.models import ChainTransaction
+from taesan.channels.vouchers import receive_authorization_digest
+from taesan.core.crypto import recover
+from taesan.core.outbox import Handler
+from taesan.core.problems import Problem
+from taesan.core.values import bytes_of, new_id
+from taesan.hub import Hub
+from taesan.identity.models import Merchant
+from taesan.ledger import posting
+from taesan.ledger.posting import Line, transfer
+from taesan.merchants.models import Redemption, RedemptionCreate
+
+
+def redemption_nonce(merchant_address: str, salt: str) -> bytes:
+    return keccak(encode(["address", "bytes32"], [merchant_address, bytes_of(salt)]))
+
+
+def check(hub: Hub, merchant: Merchant, request: RedemptionCreate, now: datetime) -> None:
+    """:raises Problem: `invalid-redemption` for what the chain would refuse"""
+    if request.amount == 0:
+        raise _invalid("The amount is zero.")
+    if not request.valid_after < now.timestamp() < request.valid_before:
+        raise _invalid("The authorisation is not valid now: look at valid_after and valid_before.")
+    digest = receive_authorization_digest(
+        hub.gift.domain,
+        request.holder,
+        hub.contracts.deployment.settlement,
+        request.amount,
+        request.valid_after,
+        request.valid_before,
+        redemption_nonce(merchant.address, request.salt),
+    )
+    # A contract wallet's signature is whatever its contract takes: the simulation before sending will tell.
+    if recover(digest, bytes_of(request.signature)) != request.holder and not hub.node.code(request.holder):
+        raise _invalid("The signature is not the holder's for this merchant, amount and time.")
+    held = hub.node.call(
+        hub.contracts.deployment.gift_token, hub.contracts.encode("gift_token", "balanceOf", request.holder)
+    )
+    if int.from_bytes(held, "big") < request.amount:
+        raise _invalid(f"The holder has {int.from_bytes(held, 'big')} minor units of gift tokens.")
+
+
+def request(session: Session, merchant: Merchant, request: RedemptionCreate, now: datetime) -> Redemption:
+    """Stores a checked redemption for the next relay.
+
+    :raises Problem: `invalid-redemption` if this authorisation came before
+    """
+    known = session.scalar(
+        select(col(Redemption.public_id)).where(
+            col(Redemption.merchant_id) == merchant.id,
+            col(Redemption.holder) == request.holder,
+            col(Redemption.salt) == request.salt,
+        )
+    )
+    if known is not None:
+        raise _invalid(f"This authorisation was received before, as {known}.")
+    row = Redemption(
+        public_id=new_id("red"), merchant_id=merchant.id, state="received", received_at=now, **request.model_dump()
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def relay_step(hub: Hub) -> bool:
+    """Worker step: brings waiting redemptions to the chain in one transaction; returns whether there were any."""
+    with hub.db.read() as session:
+        rows = session.execute(
+            select(Redemption, col(Merchant.address))
+            .join(Merchant, col(Merchant.id) == col(Redemption.merchant_id))
+            .where(col(Redemption.state) == "received")
+            .order_by(col(Redemption.id))
+            .limit(hub.settings.relay_max_items)
+        ).all()
+    if not rows:
+        return False
+    calls = {row.id: _call(hub, row, address) for row, address in rows}
+    hub.relayer.send(Redemption, "redemptions", "settlement", calls)
+    return True
+
+
+def handlers(hub: Hub) -> dict[str, Handler]:
+    chart = hub.chart
+
+    def redeemed_to_credit(session: Session, event: Mapping[str, Any], now: datetime) -> None:
+        args = event["args"]
+        lines = transfer(chart.gift_supply, chart.credit(args["merchant"]), args["amount"])
+        posting.post(session, f"redeemed:{event['key']}", "gift tokens redeemed", now, lines)
+        merchant_id = session.scalar(select(col(Merchant.id)).where(col(Merchant.address) == args["merchant"]))
+        transaction = select(col(ChainTransaction.id)).where(col(ChainTransaction.hash) == event["transaction"])
+        # Somebody else may have relayed the same authorisation first: then it is ours by holder and amount.
+        mine = session.scalar(
+            select(Redemption)
+            .where(
+                col(Redemption.merchant_id) == merchant_id,
+                col(Redemption.holder) == args["holder"],
+                col(Redemption.amount) == args["amount"],
+                col(Redemption.state).in_(["received", "sent", "failed"]),
+            )
+            .order_by(col(Redemption.transaction_id).in_(transaction).desc(), col(Redemption.id))
+            .limit(1)
+        )
+        if mine is not None:
+            mine.state, mine.reason = "confirmed", None
+            session.add(mine)
+
+    def redeemed(session: Session, event: Mapping[str, Any], now: datetime) -> None:
+        """A holder took the money straight from the contract."""
+        amount = event["args"]["amount"]
+        lines = [Line(chart.gift_supply, amount), Line(chart.reserve, -amount)]
+        posting.post(session, f"redeemed:{event['key']}", "gift tokens redeemed", now, lines)
+
+    return {"settlement.RedeemedToCredit": redeemed_to_credit, "settlement.Redeemed": redeemed}
+
+
+def _call(hub: Hub, row: Redemption, merchant_address: str) -> str:
+    return hub.contracts.encode(
+        "settlement",
+        "redeemWithAuthorization",
+        row.holder,
+        merchant_address,
+        row.amount,
+        row.valid_after,
+        row.valid_before,
+        row.salt,
+        row.signature,
+    )
+
+
+def _invalid(detail: str) -> Problem:
+    return Problem("invalid-redemption", 422, "The redemption's authorisation cannot be used.", detail)

@@ -1,0 +1,118 @@
+"""Accepted payments. A row here is a promise: it is in the books, in the jar or the merchant's account, and will be settled."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field as ShapeField
+from sqlalchemy import BigInteger, Column, Index, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from taesan.core.models import BIG_ID, UtcDateTime
+from taesan.core.values import Address, AmountIn, AmountOut, Bytes32, Money, Shape, Signature65
+
+_UNBATCHED = text("batch_id IS NULL")
+
+
+class Payment(SQLModel, table=True):
+    """`cumulative` is the voucher's amount with this payment; `payee` the merchant's payout address, or the payer's own
+    for a payment to the jar. Within its batch a payment's leaf number is its rank by `id`."""
+
+    __tablename__ = "payment"
+    __table_args__ = (
+        UniqueConstraint("channel_id", "cumulative"),
+        Index("ix_payment_batch", "batch_id", "id"),
+        Index("ix_payment_unbatched", "id", sqlite_where=_UNBATCHED, postgresql_where=_UNBATCHED),
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))
+    public_id: str = Field(unique=True)
+    channel_id: str = Field(foreign_key="channel.id")
+    amount: int = Field(sa_column=Column(BigInteger, nullable=False))
+    cumulative: int = Field(sa_column=Column(BigInteger, nullable=False))
+    signature: str
+    destination: str
+    merchant_id: str | None = Field(default=None, foreign_key="merchant.id")
+    payee: str
+    purchase_value: int | None = Field(default=None, sa_column=Column(BigInteger))
+    purchase_currency: str | None = None
+    reference: str | None = None
+    accepted_at: datetime = Field(sa_type=UtcDateTime)
+    batch_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+
+
+# ------------------------------------------------------------------- shapes
+
+
+class VoucherIn(Shape):
+    """x402 `batch-settlement` voucher: cumulative, signed by the channel's `payerAuthorizer`."""
+
+    channel_id: Bytes32
+    max_claimable_amount: AmountIn = ShapeField(description="All payments of the channel so far, and this one")
+    signature: Signature65
+    network: str | None = ShapeField(default=None, description="CAIP-2; checked if given", examples=["eip155:31337"])
+    contract: Address | None = ShapeField(default=None, description="The domain's verifyingContract; checked if given")
+
+
+class ToJar(Shape):
+    """Into the channel's own jar."""
+
+    type: Literal["jar"]
+
+
+class ToMerchant(Shape):
+    type: Literal["merchant"]
+    merchant_id: str = ShapeField(max_length=80, examples=["mer_6f0c2a9b1d3e4f5061728394"])
+
+
+class PaymentCreate(Shape):
+    voucher: VoucherIn
+    amount: Money = ShapeField(description="In the hub's reserve asset")
+    destination: Annotated[ToJar | ToMerchant, ShapeField(discriminator="type")]
+    purchase: Money | None = ShapeField(
+        default=None,
+        description="What was bought, in its currency. With it, a payment to the jar must be exactly its round-up.",
+    )
+    reference: str | None = ShapeField(default=None, max_length=64, description="The client's own note")
+
+    model_config = Shape.model_config | {
+        "json_schema_extra": {
+            "examples": [
+                {
+                    "voucher": {
+                        "channel_id": "0x" + "5a" * 32,
+                        "max_claimable_amount": "230000",
+                        "signature": "0x" + "1b" * 65,
+                    },
+                    "amount": {
+                        "value": "230000",
+                        "asset": "eip155:31337/erc20:0x5FbDB2315678afecb367f032d93F642f64180aa3",
+                        "exponent": 6,
+                    },
+                    "destination": {"type": "jar"},
+                    "purchase": {"value": "1177", "asset": "USD", "exponent": 2},
+                }
+            ]
+        }
+    }
+
+
+class JarProgress(Shape):
+    gathered: AmountOut
+    payments: int = ShapeField(description="Since the last firing")
+    fired: AmountOut | None = ShapeField(description="What became a gift token with this payment, if anything did")
+
+
+class PaymentPublic(Shape):
+    id: str
+    channel_id: str
+    amount: AmountOut
+    charged_cumulative: AmountOut
+    destination: str
+    merchant_id: str | None
+    reference: str | None
+    accepted_at: str
+    batch_id: int | None = ShapeField(description="The batch that settles it, once one is frozen")
+
+
+class PaymentAccepted(PaymentPublic):
+    jar: JarProgress | None = None

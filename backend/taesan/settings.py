@@ -1,0 +1,55 @@
+"""Everything that an operator can set, read from `TAESAN_…` variables. Secrets have no default outside `local`."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+# Hardhat's, anvil's and (by its mnemonic) our Ganache's first account: known to everyone.
+DEV_OPERATOR_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="TAESAN_", extra="ignore", frozen=True)
+
+    environment: Literal["local", "test-chain", "production"] = "local"
+    database_url: str = "sqlite:///var/taesan.db"
+    rpc_url: str = "http://127.0.0.1:8545"
+    deployment_file: Path = Path("var/deployment.json")
+    artifacts_dir: Path = Path("build/contracts")
+    operator_key: SecretStr = Field(
+        default=SecretStr(DEV_OPERATOR_KEY), description="Signs settlements; the settler role and receiver authorizer"
+    )
+    host: str = "127.0.0.1"
+    port: int = 8000
+    public_url: str = "http://127.0.0.1:8000"
+
+    confirmation_depth_blocks: int | None = Field(default=None, ge=0, description="2 locally, 12 elsewhere")
+    withdraw_delay_s: int = Field(default=86_400, ge=900, le=2_592_000)
+    asset_currency: str = Field(default="USD", description="ISO 4217 currency that the reserve asset stands for")
+    max_payment: int = Field(default=5_000_000, gt=0, description="In the reserve asset's minor units: 5 dollars")
+
+    batch_interval_s: float = Field(default=60, gt=0)
+    batch_max_payments: int = Field(default=20_000, gt=0)
+    batch_max_channels: int = Field(default=200, gt=0)
+    relay_max_items: int = Field(default=40, gt=0, description="Deposits or redemptions in one transaction")
+    worker_tick_s: float = Field(default=0.5, gt=0)
+    session_hours: int = Field(default=12, gt=0)
+    max_fee_per_gas_gwei: int = Field(default=500, gt=0)
+
+    @model_validator(mode="after")
+    def _refuse_known_secrets(self) -> Self:
+        if self.environment != "local" and self.operator_key.get_secret_value() == DEV_OPERATOR_KEY:
+            raise ValueError(
+                f"TAESAN_OPERATOR_KEY is the well-known development key; set your own for {self.environment}"
+            )
+        return self
+
+    @cached_property
+    def depth(self) -> int:
+        """Blocks on top of a block before it counts."""
+        if self.confirmation_depth_blocks is not None:
+            return self.confirmation_depth_blocks
+        return 2 if self.environment == "local" else 12

@@ -1,0 +1,207 @@
+"""Checks what was promised: every payment signed, booked and provable, the books equal to the chain. Writes nothing but
+`ChainCheck`."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlmodel import Session, col
+
+from taesan.chain.models import ChainCursor
+from taesan.channels import vouchers
+from taesan.channels.models import Channel
+from taesan.core import outbox
+from taesan.core.crypto import recover
+from taesan.core.values import bytes_of, hex_of
+from taesan.hub import Hub
+from taesan.jars.models import JarFiring
+from taesan.ledger import posting
+from taesan.ledger.audit import Report, audit_books
+from taesan.ledger.models import JournalEntry
+from taesan.payments.models import Payment
+from taesan.settlement import batcher, merkle
+from taesan.settlement.models import Batch, BatchClaim, ChainCheck, Entitlement
+
+CHECK_EVERY = timedelta(seconds=3)
+
+
+def audit(hub: Hub) -> Report:
+    """Everything; takes time in proportion to all payments."""
+    report = Report()
+    with hub.db.read() as session:
+        audit_books(session, report)
+        _audit_payments(session, hub, report)
+        _audit_batches(session, hub, report)
+        compare_totals(session, hub, report)
+        _compare_details(session, hub, report)
+        report.check("chain events that wait to be booked", 0, outbox.waiting_count(session))
+    return report
+
+
+def check_step(hub: Hub) -> bool:
+    """Worker step: compares the totals now and then, when there is something new and all of it is booked."""
+    now = hub.clock.now()
+    with hub.db.read() as session:
+        cursor = session.get_one(ChainCursor, 1)
+        last = session.get(ChainCheck, 1)
+        if last and (last.block_number == cursor.block_number or now - last.checked_at < CHECK_EVERY):
+            return False
+        if outbox.waiting_count(session):
+            return False
+        report = Report()
+        reserve, liabilities = compare_totals(session, hub, report)
+    with hub.db.write() as session:
+        row = session.get(ChainCheck, 1) or ChainCheck(
+            block_number=0, checked_at=now, difference_count=0, reserve=0, liabilities=0
+        )
+        row.block_number, row.checked_at = cursor.block_number, now
+        row.difference_count, row.reserve, row.liabilities = len(report.differences), reserve, liabilities
+        session.add(row)
+    return False
+
+
+# ------------------------------------------------------------ payments and batches
+
+
+def _audit_payments(session: Session, hub: Hub, report: Report) -> None:
+    """Each payment continues its channel's vouchers, is signed by the channel's key, and stands in the books once."""
+    channels = {c.id: c for c in session.scalars(select(Channel))}
+    charged: dict[str, int] = dict.fromkeys(channels, 0)
+    booked = set(session.scalars(select(col(JournalEntry.ref)).where(col(JournalEntry.ref).startswith("payment:"))))
+    count = 0
+    for payment in session.scalars(select(Payment).order_by(col(Payment.id)).execution_options(yield_per=5_000)):
+        count += 1
+        channel = channels[payment.channel_id]
+        charged[channel.id] += payment.amount
+        report.check(f"cumulative amount of {payment.public_id}", charged[channel.id], payment.cumulative)
+        report.check(f"{payment.public_id} in the books", True, f"payment:{payment.public_id}" in booked)
+        digest = vouchers.voucher_digest(hub.contracts.voucher_domain, channel.id, payment.cumulative)
+        key = channel.payer if channel.payer_authorizer == vouchers.ZERO_ADDRESS else channel.payer_authorizer
+        report.check(f"signer of {payment.public_id}", key, recover(digest, bytes_of(payment.signature)))
+    report.check("payments in the books", count, len(booked))
+    for channel in channels.values():
+        report.check(f"charged amount of channel {channel.id}", charged[channel.id], channel.charged)
+    report.counted |= {"payments": count, "channels": len(channels)}
+
+
+def _audit_batches(session: Session, hub: Hub, report: Report) -> None:
+    """Each batch's roots follow from its rows, each payment's proof holds, claims add up and stay within vouchers."""
+    batches = session.scalars(select(Batch).order_by(col(Batch.id))).all()
+    proofs = 0
+    for number, batch in enumerate(batches, start=1):
+        report.check("batch number", number, batch.id)
+        payments = batcher.payments_of(session, batch.id)
+        report.check(f"payments in batch {batch.id}", batch.payment_count, len(payments))
+        tree = batcher.payments_tree(payments)
+        root = bytes_of(batch.payments_root)
+        report.check(f"payments root of batch {batch.id}", batch.payments_root, hex_of(tree.root))
+        for payment in payments:
+            leaf = batcher.leaf_of(payment)
+            if not merkle.verify(root, leaf, tree.proof(leaf)):
+                report.differences.append(f"proof of {payment.public_id} does not lead to batch {batch.id}'s root")
+            proofs += 1
+        entitlement_root = hex_of(batcher.entitlements_tree(session, batch.id).root)
+        report.check(f"entitlement root of batch {batch.id}", batch.entitlement_root, entitlement_root)
+        to_merchants = sum(p.amount for p in payments if p.merchant_id)
+        fired = session.scalar(select(func.sum(JarFiring.amount)).where(col(JarFiring.batch_id) == batch.id)) or 0
+        report.check(f"claims of batch {batch.id}", to_merchants + fired, batch.claimed)
+    waiting = session.scalar(select(func.count()).select_from(Payment).where(col(Payment.batch_id).is_(None))) or 0
+    over = session.scalar(
+        select(func.count())
+        .select_from(BatchClaim)
+        .where(col(BatchClaim.total_claimed) > col(BatchClaim.max_claimable))
+    )
+    report.check("claims beyond their voucher", 0, over)
+    report.check("payments in a batch or waiting for one", report.counted["payments"], proofs + waiting)
+    report.counted |= {"batches": len(batches), "payment proofs": proofs}
+
+
+# ------------------------------------------------------------------ books = chain
+
+
+def compare_totals(session: Session, hub: Hub, report: Report) -> tuple[int, int]:
+    """The books' totals against the chain's at the last block read; returns (reserve, liabilities) on chain."""
+    chart, asset = hub.chart, hub.asset.id
+    settlement = hub.contracts.deployment.settlement
+    supply = posting.balance(session, chart.gift_supply)
+    entitled = sum(posting.balances(session, "entitled", asset).values())
+    credit = sum(posting.balances(session, "credit", asset).values())
+    paying_out = sum(posting.balances(session, "paying_out", asset).values())
+    reserve, liabilities, unclaimed, minted = _read(
+        session,
+        hub,
+        [
+            ("asset", "balanceOf", settlement),
+            ("settlement", "liabilities"),
+            ("settlement", "unclaimed"),
+            ("gift_token", "totalSupply"),
+        ],
+    )
+    report.check("liabilities on chain", supply + entitled + credit + paying_out, liabilities)
+    report.check("entitled and unclaimed on chain", entitled, unclaimed)
+    report.check("gift tokens in circulation", supply, minted)
+    report.check("reserve covers liabilities", True, reserve >= liabilities)
+    # Anyone may send the contract money unasked: more than the books know is no difference, less is.
+    booked = posting.balance(session, chart.reserve)
+    report.check("reserve on chain is at least the books'", True, reserve >= booked)
+    report.check("shortfall", 0, posting.balance(session, chart.shortfall))
+    report.counted |= {"reserve": reserve, "liabilities": liabilities, "gift tokens": minted}
+    if reserve > booked:
+        report.counted["unasked transfers to the reserve"] = reserve - booked
+    return reserve, liabilities
+
+
+def _compare_details(session: Session, hub: Hub, report: Report) -> None:
+    """Each channel, merchant, account and batch against the chain."""
+    chart = hub.chart
+    channels = session.scalars(select(Channel).where(col(Channel.token) == hub.contracts.deployment.asset)).all()
+    states = _read_raw(session, hub, [("channels", "channels", c.id) for c in channels])
+    escrow = 0
+    for channel, (balance, claimed) in zip(channels, states, strict=True):
+        escrow += balance
+        posted = session.scalar(
+            select(func.sum(BatchClaim.amount))
+            .join(Batch, col(Batch.id) == col(BatchClaim.batch_id))
+            .where(col(BatchClaim.channel_id) == channel.id, col(Batch.state) == "posted")
+        )
+        report.check(f"claimed of channel {channel.id}", posted or 0, claimed)
+    settlement, asset = hub.contracts.deployment.settlement, hub.contracts.deployment.asset
+    ((_, settled),) = _read_raw(session, hub, [("channels", "receivers", settlement, asset)])
+    report.check("escrow on chain", posting.balance(session, chart.escrow), escrow - settled)
+
+    credit = posting.balances(session, "credit", hub.asset.id)
+    paying_out = posting.balances(session, "paying_out", hub.asset.id)
+    merchants = sorted(credit.keys() | paying_out.keys())
+    on_chain = _read(session, hub, [("settlement", "credits", m) for m in merchants])
+    for merchant, amount in zip(merchants, on_chain, strict=True):
+        report.check(f"credit of {merchant}", credit.get(merchant, 0) + paying_out.get(merchant, 0), amount)
+
+    entitlements = session.scalars(select(Entitlement)).all()
+    minted = _read(session, hub, [("settlement", "claimed", e.account) for e in entitlements])
+    for entitlement, amount in zip(entitlements, minted, strict=True):
+        report.check(f"minted to {entitlement.account}", entitlement.claimed, amount)
+
+    batches = session.scalars(select(Batch).where(col(Batch.state) == "posted")).all()
+    roots = _read_raw(session, hub, [("settlement", "batches", b.id) for b in batches])
+    for batch, (payments_root, entitlement_root) in zip(batches, roots, strict=True):
+        report.check(f"payments root of batch {batch.id} on chain", batch.payments_root, hex_of(payments_root))
+        report.check(f"entitlement root of batch {batch.id} on chain", batch.entitlement_root, hex_of(entitlement_root))
+
+
+def _read(session: Session, hub: Hub, questions: Sequence[tuple[object, ...]]) -> list[int]:
+    return [answer[0] for answer in _read_raw(session, hub, questions)]
+
+
+def _read_raw(session: Session, hub: Hub, questions: Sequence[tuple[object, ...]]) -> list[tuple[Any, ...]]:
+    """View calls as (role, function, *arguments), all at the last block that the books know."""
+    block = session.get_one(ChainCursor, 1).block_number
+    calls = [
+        (getattr(hub.contracts.deployment, str(role)), hub.contracts.encode(str(role), str(function), *arguments))
+        for role, function, *arguments in questions
+    ]
+    answers = hub.node.call_many(calls, block)
+    return [
+        hub.contracts.decode_result(str(role), str(function), answer)
+        for (role, function, *_), answer in zip(questions, answers, strict=True)
+    ]

@@ -1,0 +1,174 @@
+"""Freezes what is settled together: which payments, which claims, which roots. One database transaction, no chain."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select, update
+from sqlmodel import Session, col
+
+from taesan.channels.models import Channel
+from taesan.core.values import hex_of
+from taesan.hub import Hub
+from taesan.jars.models import JarFiring
+from taesan.payments.models import Payment
+from taesan.settlement import merkle
+from taesan.settlement.models import Batch, BatchClaim, BatchCredit, BatchEntitlement, Entitlement
+
+UNMINED = ("frozen", "signed", "broadcast")
+
+
+def is_due(session: Session, hub: Hub, now: datetime) -> bool:
+    """Whether a batch should be frozen now: payments have waited long enough, are enough, or a payer is leaving.
+
+    Never while an earlier batch is not mined: ids on chain run one by one.
+    """
+    if session.scalar(select(col(Batch.id)).where(col(Batch.state).in_(UNMINED)).limit(1)) is not None:
+        return False
+    unbatched = col(Payment.batch_id).is_(None)
+    oldest, count = session.execute(select(func.min(Payment.accepted_at), func.count()).where(unbatched)).one()
+    if not count:
+        return False
+    if now - oldest >= timedelta(seconds=hub.settings.batch_interval_s) or count >= hub.settings.batch_max_payments:
+        return True
+    leaving = (
+        select(col(Payment.id))
+        .join(Channel, col(Channel.id) == col(Payment.channel_id))
+        .where(unbatched, col(Channel.state) == "withdrawing")
+        .limit(1)
+    )
+    return session.scalar(leaving) is not None
+
+
+def freeze(session: Session, hub: Hub, now: datetime) -> Batch | None:
+    """Takes the oldest waiting payments into a new batch; None if there are none."""
+    payments = _next_payments(session, hub)
+    if not payments:
+        return None
+    last = payments[-1].id
+    assert last is not None
+    batch_id = (session.scalar(select(func.max(Batch.id))) or 0) + 1
+    firings = session.scalars(
+        select(JarFiring)
+        .join(Payment, col(Payment.public_id) == col(JarFiring.payment_id))
+        .where(col(JarFiring.batch_id).is_(None), col(Payment.id) <= last)
+    ).all()
+    session.execute(
+        update(Payment).where(col(Payment.batch_id).is_(None), col(Payment.id) <= last).values(batch_id=batch_id)
+    )
+    for firing in firings:
+        firing.batch_id = batch_id
+        session.add(firing)
+    claimed = _freeze_claims(session, batch_id, payments, firings)
+    credited = _freeze_credits(session, batch_id, payments)
+    entitled = _freeze_entitlements(session, batch_id, firings)
+    batch = Batch(
+        id=batch_id,
+        state="frozen",
+        payment_count=len(payments),
+        payments_root=hex_of(payments_tree(payments).root),
+        entitlement_root=hex_of(entitlements_tree(session, batch_id).root),
+        claimed=claimed,
+        credited=credited,
+        entitled=entitled,
+        frozen_at=now,
+    )
+    assert claimed == credited + entitled, f"batch {batch_id} claims {claimed} for {credited} + {entitled}"
+    session.add(batch)
+    session.flush()
+    return batch
+
+
+def payments_of(session: Session, batch_id: int) -> list[Payment]:
+    """A batch's payments in their order."""
+    return list(session.scalars(select(Payment).where(col(Payment.batch_id) == batch_id).order_by(col(Payment.id))))
+
+
+def payments_tree(payments: list[Payment]) -> merkle.MerkleTree:
+    return merkle.MerkleTree(leaf_of(p) for p in payments)
+
+
+def leaf_of(payment: Payment) -> bytes:
+    return merkle.payment_leaf(payment.public_id, payment.channel_id, payment.amount, payment.cumulative, payment.payee)
+
+
+def entitlements_at(session: Session, batch_id: int) -> dict[str, int]:
+    """Every account's cumulative entitlement after a batch."""
+    rows = session.execute(
+        select(col(BatchEntitlement.account), func.max(BatchEntitlement.cumulative))
+        .where(col(BatchEntitlement.batch_id) <= batch_id)
+        .group_by(col(BatchEntitlement.account))
+    )
+    return dict(rows.tuples().all())
+
+
+def entitlements_tree(session: Session, batch_id: int) -> merkle.MerkleTree:
+    return merkle.MerkleTree(merkle.entitlement_leaf(a, c) for a, c in entitlements_at(session, batch_id).items())
+
+
+def _next_payments(session: Session, hub: Hub) -> list[Payment]:
+    """The oldest waiting payments, up to the limits of payments and of channels in one transaction."""
+    waiting = session.scalars(
+        select(Payment)
+        .where(col(Payment.batch_id).is_(None))
+        .order_by(col(Payment.id))
+        .limit(hub.settings.batch_max_payments)
+    )
+    taken: list[Payment] = []
+    channels: set[str] = set()
+    for payment in waiting:
+        channels.add(payment.channel_id)
+        if len(channels) > hub.settings.batch_max_channels:
+            break
+        taken.append(payment)
+    return taken
+
+
+def _freeze_claims(session: Session, batch_id: int, payments: list[Payment], firings: Sequence[JarFiring]) -> int:
+    """Claims from each channel what went to merchants or out of its jar. What is still in the jar stays in escrow."""
+    amounts: dict[str, int] = defaultdict(int)
+    for payment in payments:
+        if payment.merchant_id is not None:
+            amounts[payment.channel_id] += payment.amount
+    for firing in firings:
+        amounts[firing.channel_id] += firing.amount
+    for channel_id, amount in sorted(amounts.items()):
+        channel = session.get_one(Channel, channel_id)
+        assert channel.voucher_signature is not None
+        channel.claim_total += amount
+        assert channel.claim_total <= channel.charged, f"{channel_id} would be claimed beyond its voucher"
+        session.add(channel)
+        session.add(
+            BatchClaim(
+                batch_id=batch_id,
+                channel_id=channel_id,
+                amount=amount,
+                total_claimed=channel.claim_total,
+                max_claimable=channel.charged,
+                signature=channel.voucher_signature,
+            )
+        )
+    return sum(amounts.values())
+
+
+def _freeze_credits(session: Session, batch_id: int, payments: list[Payment]) -> int:
+    amounts: dict[str, int] = defaultdict(int)
+    for payment in payments:
+        if payment.merchant_id is not None:
+            amounts[payment.payee] += payment.amount
+    for address, amount in sorted(amounts.items()):
+        session.add(BatchCredit(batch_id=batch_id, address=address, amount=amount))
+    return sum(amounts.values())
+
+
+def _freeze_entitlements(session: Session, batch_id: int, firings: Sequence[JarFiring]) -> int:
+    amounts: dict[str, int] = defaultdict(int)
+    for firing in firings:
+        amounts[firing.account] += firing.amount
+    for account, amount in sorted(amounts.items()):
+        row = session.get(Entitlement, account) or Entitlement(account=account, cumulative=0)
+        row.cumulative += amount
+        session.add(row)
+        session.add(BatchEntitlement(batch_id=batch_id, account=account, amount=amount, cumulative=row.cumulative))
+    session.flush()
+    return sum(amounts.values())

@@ -1,0 +1,143 @@
+"""Batches: what is settled together, frozen before it is signed, and how far it has come."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Column
+from sqlmodel import Field, SQLModel
+
+from taesan.core.models import UtcDateTime
+from taesan.core.values import AmountOut, Shape
+
+
+class Batch(SQLModel, table=True):
+    """`id` is the batch's number on chain. `state`: frozen → signed → broadcast → mined → confirmed → posted; a failed
+    transaction leads back to frozen, a reorg from mined back to broadcast. Amounts in minor units."""
+
+    __tablename__ = "batch"
+
+    id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    state: str = Field(index=True)
+    payment_count: int
+    payments_root: str
+    entitlement_root: str
+    claimed: int = Field(sa_column=Column(BigInteger, nullable=False))
+    credited: int = Field(sa_column=Column(BigInteger, nullable=False))
+    entitled: int = Field(sa_column=Column(BigInteger, nullable=False))
+    transaction_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+    last_error: str | None = None
+    frozen_at: datetime = Field(sa_type=UtcDateTime)
+    posted_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class BatchClaim(SQLModel, table=True):
+    """A channel's claim in a batch, with the voucher that allows it."""
+
+    __tablename__ = "batch_claim"
+
+    batch_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    channel_id: str = Field(primary_key=True)
+    amount: int = Field(sa_column=Column(BigInteger, nullable=False))
+    total_claimed: int = Field(sa_column=Column(BigInteger, nullable=False))
+    max_claimable: int = Field(sa_column=Column(BigInteger, nullable=False))
+    signature: str
+
+
+class BatchCredit(SQLModel, table=True):
+    """What a merchant (by payout address) gets in a batch."""
+
+    __tablename__ = "batch_credit"
+
+    batch_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    address: str = Field(primary_key=True)
+    amount: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class BatchEntitlement(SQLModel, table=True):
+    """What an account gets in a batch, and the cumulative entitlement that its leaf then holds."""
+
+    __tablename__ = "batch_entitlement"
+
+    batch_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    account: str = Field(primary_key=True)
+    amount: int = Field(sa_column=Column(BigInteger, nullable=False))
+    cumulative: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class Entitlement(SQLModel, table=True):
+    """An account's cumulative entitlement over all frozen batches, and how much of it is minted."""
+
+    __tablename__ = "entitlement"
+
+    account: str = Field(primary_key=True)
+    cumulative: int = Field(sa_column=Column(BigInteger, nullable=False))
+    claimed: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+
+
+class ChainCheck(SQLModel, table=True):
+    """The last comparison of the books' totals with the chain's, for the pages. The whole check is `taesan audit`."""
+
+    __tablename__ = "chain_check"
+
+    id: int = Field(default=1, primary_key=True)
+    block_number: int = Field(sa_column=Column(BigInteger, nullable=False))
+    checked_at: datetime = Field(sa_type=UtcDateTime)
+    difference_count: int
+    reserve: int = Field(sa_column=Column(BigInteger, nullable=False))
+    liabilities: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+# ------------------------------------------------------------------- shapes
+
+
+class BatchPublic(Shape):
+    id: int
+    state: str
+    payments: int
+    payers: int
+    claimed: AmountOut
+    credited: AmountOut
+    entitled: AmountOut
+    payments_root: str
+    entitlement_root: str
+    transaction: str | None
+    block_number: int | None
+    gas_used: int | None
+    gas_per_payment: int | None
+    last_error: str | None
+    frozen_at: str
+    posted_at: str | None
+
+
+class LeafPublic(Shape):
+    """keccak256(keccak256(abi.encode(keccak256(payment_id), channel_id, amount, cumulative, payee)))"""
+
+    payment_id: str
+    channel_id: str
+    amount: AmountOut
+    cumulative: AmountOut
+    payee: str
+
+
+class PaymentProof(Shape):
+    """`leaf_hash` with the `proof`'s hashes, pairs sorted, gives the root that the settlement contract keeps for the batch."""
+
+    leaf: LeafPublic
+    leaf_hash: str
+    proof: list[str]
+    payments_root: str
+    batch_id: int
+    state: str
+    settlement: str
+    transaction: str | None
+
+
+class EntitlementProof(Shape):
+    """The arguments of `GiftSettlement.claim`, for the newest batch on chain: anyone may send them."""
+
+    account: str
+    batch_id: int
+    cumulative: AmountOut
+    claimed: AmountOut
+    proof: list[str]
+    entitlement_root: str
+    settlement: str

@@ -1,0 +1,132 @@
+"""The figures of the overview: read models over the books, for the page and `GET /v1/overview`."""
+
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlmodel import Session, col
+
+from taesan.chain.models import ChainCursor, ChainTransaction
+from taesan.channels.models import Channel
+from taesan.core.clock import rfc3339
+from taesan.hub import Hub
+from taesan.identity.models import Merchant
+from taesan.jars.models import JarFiring
+from taesan.ledger import posting
+from taesan.ledger.models import Account, JournalEntry, Posting
+from taesan.payments import queries
+from taesan.payments.models import Payment
+from taesan.settlement.models import Batch, ChainCheck
+from taesan.settlement.router import public_batch
+
+
+def overview(session: Session, hub: Hub, node_is_up: bool) -> dict[str, Any]:
+    """All figures at one moment. Amounts are strings in minor units."""
+    cursor = session.get_one(ChainCursor, 1)
+    batches = session.scalars(select(Batch).order_by(col(Batch.id).desc()).limit(10)).all()
+    return {
+        "hub": {"name": "Taesan", "environment": hub.settings.environment},
+        "chain": {
+            "network": hub.contracts.network,
+            "head_block": cursor.head_block,
+            "indexed_block": cursor.block_number,
+            "node": "up" if node_is_up else "down",
+        },
+        "asset": {"id": hub.asset.id, "symbol": hub.asset.symbol, "exponent": hub.asset.exponent},
+        "money": {name: str(amount) for name, amount in money(session, hub).items()},
+        "counts": counts(session),
+        "gas": gas(session),
+        "trust": trust(session),
+        "batches": [public_batch(session, b).model_dump(mode="json") for b in batches],
+        "recent_payments": [payment_row(p) for p in queries.newest(session, 8)],
+    }
+
+
+def money(session: Session, hub: Hub) -> dict[str, int]:
+    """Minor units; what has passed each stage so far, and what stands there now."""
+    chart, asset = hub.chart, hub.asset.id
+
+    def moved(*kinds: str) -> int:
+        """Into the side that the entry's kind fills: half of all that moved."""
+        total = session.scalar(
+            select(func.sum(Posting.amount))
+            .join(JournalEntry, col(JournalEntry.id) == col(Posting.entry_id))
+            .where(col(JournalEntry.kind).in_(kinds), col(Posting.amount) > 0)
+        )
+        return total or 0
+
+    to_merchants, to_jars = moved("payment to merchant"), moved("payment to jar")
+    return {
+        "deposited": moved("deposit"),
+        "accepted": to_merchants + to_jars,
+        "to_merchants": to_merchants,
+        "to_jars": to_jars,
+        "in_jars": sum(posting.balances(session, "jar", asset).values()),
+        "converted": moved("jar fired"),
+        "settled": moved("channels settled"),
+        "minted": moved("gift tokens minted"),
+        "redeemed": moved("gift tokens redeemed"),
+        "paid_out": moved("credit paid out"),
+        "gift_supply": posting.balance(session, chart.gift_supply),
+    }
+
+
+def counts(session: Session) -> dict[str, int]:
+    def count(table: Any, *conditions: Any) -> int:
+        return session.scalar(select(func.count()).select_from(table).where(*conditions)) or 0
+
+    payments = count(Payment)
+    waiting = count(Payment, col(Payment.batch_id).is_(None))
+    posted = select(func.sum(Batch.payment_count)).where(col(Batch.state) == "posted")
+    return {
+        "payments": payments,
+        "payers": session.scalar(select(func.count(func.distinct(Channel.payer))).where(col(Channel.charged) > 0)) or 0,
+        "merchants": count(Merchant),
+        "batches": count(Batch),
+        "firings": count(JarFiring),
+        "transactions": count(ChainTransaction, col(ChainTransaction.gas_used).is_not(None)),
+        "payments_settled": session.scalar(posted) or 0,
+        "payments_waiting": waiting,
+    }
+
+
+def gas(session: Session) -> dict[str, int | None]:
+    """Of settlement transactions: claim, credit, entitle, mint. Deposits and redemptions are counted by their own kinds."""
+    total = session.scalar(
+        select(func.sum(ChainTransaction.gas_used)).where(
+            col(ChainTransaction.kind) == "batch", col(ChainTransaction.state).in_(["mined", "confirmed"])
+        )
+    )
+    settled = session.scalar(
+        select(func.sum(Batch.payment_count)).where(col(Batch.state).in_(["mined", "confirmed", "posted"]))
+    )
+    return {
+        "settlement_total": total or 0,
+        "per_payment": total // settled if total and settled else None,
+        "erc20_transfer": None,
+    }
+
+
+def trust(session: Session) -> dict[str, Any]:
+    """`books_balance` is recomputed here; the comparison with the chain is the worker's last one."""
+    check = session.get(ChainCheck, 1)
+    off_balance = session.execute(
+        select(col(Account.asset)).group_by(col(Account.asset)).having(func.sum(Account.balance) != 0)
+    ).first()
+    return {
+        "books_balance": off_balance is None,
+        "books_equal_chain": None if check is None else check.difference_count == 0,
+        "checked_block": check.block_number if check else None,
+        "reserve": str(check.reserve if check else 0),
+        "liabilities": str(check.liabilities if check else 0),
+    }
+
+
+def payment_row(payment: Payment) -> dict[str, Any]:
+    return {
+        "id": payment.public_id,
+        "amount": str(payment.amount),
+        "destination": payment.destination,
+        "merchant": payment.merchant_id,
+        "accepted_at": rfc3339(payment.accepted_at),
+        "batch_id": payment.batch_id,
+    }

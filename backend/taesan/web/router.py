@@ -1,0 +1,94 @@
+"""Pages, and the JSON that keeps them live."""
+
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from babel.dates import format_datetime
+from babel.numbers import format_decimal
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response
+from jinja2 import Environment, FileSystemLoader, select_autoescape
+
+from taesan.chain.rpc import NodeUnavailable
+from taesan.core.http import problem_responses
+from taesan.core.i18n import LANGUAGES, language_of, translations
+from taesan.core.problems import not_found
+from taesan.hub import Hub, HubDep
+from taesan.settlement import batcher
+from taesan.settlement.models import Batch
+from taesan.settlement.router import public_batch
+from taesan.web.overview import overview, payment_row
+
+router = APIRouter()
+
+TEMPLATES = Path(__file__).parent / "templates"
+MAX_ROWS = 500
+CSP = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+
+
+@router.get("/v1/overview", tags=["hub"], operation_id="getOverview")
+def get_overview(hub: HubDep) -> dict[str, Any]:
+    """All figures of the overview page: money through its stages, gas, books against chain, newest batches."""
+    return _overview(hub)
+
+
+@router.get("/healthz", tags=["hub"], operation_id="health")
+def health(hub: HubDep) -> dict[str, str]:
+    """Whether the service answers and its database can be read."""
+    with hub.db.read() as session:
+        session.connection().exec_driver_sql("SELECT 1")
+    return {"status": "ok"}
+
+
+@router.get("/", include_in_schema=False)
+def overview_page(hub: HubDep, request: Request) -> Response:
+    return _page(request, "overview.html", overview=_overview(hub))
+
+
+@router.get("/batches/{batch_id}", include_in_schema=False, responses=problem_responses(404))
+def batch_page(hub: HubDep, request: Request, batch_id: int) -> Response:
+    with hub.db.read() as session:
+        batch = session.get(Batch, batch_id)
+        if batch is None:
+            raise not_found("The batch", str(batch_id))
+        shown = public_batch(session, batch).model_dump(mode="json")
+        payments = [payment_row(p) for p in batcher.payments_of(session, batch_id)[:MAX_ROWS]]
+    return _page(request, "batch.html", batch=shown, payments=payments, asset=hub.asset)
+
+
+def _overview(hub: Hub) -> dict[str, Any]:
+    try:
+        hub.node.chain_id()
+        node_is_up = True
+    except NodeUnavailable:
+        node_is_up = False
+    with hub.db.read() as session:
+        return overview(session, hub, node_is_up)
+
+
+def _page(request: Request, template: str, **context: Any) -> Response:
+    asked = request.query_params.get("lang")
+    language = asked if asked in LANGUAGES else language_of(request.headers.get("accept-language"))
+    html = _environment(language).get_template(template).render(lang=language, **context)
+    headers = {"content-language": language, "content-security-policy": CSP, "vary": "accept-language"}
+    return HTMLResponse(html, headers=headers)
+
+
+@cache
+def _environment(language: str) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=select_autoescape(), extensions=["jinja2.ext.i18n"]
+    )
+    environment.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
+    environment.filters["money"] = lambda amount, exponent: money_text(int(amount), exponent, language)
+    environment.filters["when"] = lambda at: format_datetime(datetime.fromisoformat(at), "short", locale=language)
+    return environment
+
+
+def money_text(amount: int, exponent: int, language: str) -> str:
+    """Minor units as dollars with two to four decimals, exactly; what is smaller is cut off."""
+    value = Decimal(amount).scaleb(-exponent)
+    return "$" + format_decimal(value, "#,##0.00##", locale=language, decimal_quantization=True)
