@@ -41,3 +41,22 @@ build/.stamp: .tools/setup.stamp $(SOURCES)
 	@mkdir -p build
 	@$(BROWNIE) compile > build/compile.log 2>&1 || { cat build/compile.log; exit 1; }
 	@touch $@
+
+## ---- tests
+
+test: lint test-contracts test-backend ## All tests: contracts, unit, property, API, browser, end to end
+	@echo "all tests passed"
+
+lint: .tools/setup.stamp ## Formatting, lint, types
+	@$(BIN)/ruff check backend tests
+	@$(BIN)/ruff format --check --quiet backend tests
+	@$(BIN)/mypy
+
+test-backend: build/.stamp ## Unit, property, API, browser and end-to-end tests
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+test-contracts: build/.stamp ## The contracts' tests on anvil
+	@$(BROWNIE) test --network development $(ARGS)
+
+test-ganache: build/.stamp ## The same suite on Ganache
+	@$(BROWNIE) test --network ganache-cli $(ARGS)

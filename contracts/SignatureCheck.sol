@@ -9,7 +9,10 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 ///      lacks; the parts that matter, recovery with its low-s rule and the ERC-1271 interface, are OpenZeppelin's here too.
 library SignatureCheck {
     function isValid(address account, bytes32 digest, bytes memory signature) internal view returns (bool) {
-        if (account.code.length == 0) return isKeySignature(account, digest, signature);
+        // The key comes first: an account that delegates to code (EIP-7702) keeps its key, and must not be able to make
+        // void what the key has signed. Contract wallets have no key, so this opens nothing for them.
+        if (isKeySignature(account, digest, signature)) return true;
+        if (account.code.length == 0) return false;
         (bool success, bytes memory result) =
             account.staticcall(abi.encodeCall(IERC1271.isValidSignature, (digest, signature)));
         return success && result.length >= 32

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from fastapi import FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
 from taesan import __version__
@@ -40,10 +42,25 @@ def create_app(hub: Hub) -> FastAPI:
         "transaction and turned into fully backed gift tokens. Amounts are decimal strings in minor units; errors are "
         "RFC 9457 problem+json; money requests need an `Idempotency-Key`.",
         openapi_tags=TAGS,
+        docs_url=None,  # below, with our own copy of Swagger UI: FastAPI's would come from another host
+        redoc_url=None,
     )
     app.state.hub = hub
     http.install(app)
     for router in (web, channels, payments, jars, settlement, identity, merchants):
         app.include_router(router)
+    swagger = hub.settings.npm_dir / "swagger-ui-dist"
+    app.mount("/static/swagger", StaticFiles(directory=swagger, check_dir=False), name="swagger")
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.get("/docs", include_in_schema=False)(_api_reference)
     return app
+
+
+def _api_reference() -> HTMLResponse:
+    return get_swagger_ui_html(
+        openapi_url="/openapi.json",
+        title="Taesan API",
+        swagger_js_url="/static/swagger/swagger-ui-bundle.js",
+        swagger_css_url="/static/swagger/swagger-ui.css",
+        swagger_favicon_url="/static/favicon.svg",
+    )

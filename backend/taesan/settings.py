@@ -19,6 +19,7 @@ class Settings(BaseSettings):
     rpc_url: str = "http://127.0.0.1:8545"
     deployment_file: Path = Path("var/deployment.json")
     artifacts_dir: Path = Path("build/contracts")
+    npm_dir: Path = Field(default=Path("node_modules"), description="Holds the API reference's scripts")
     operator_key: SecretStr = Field(
         default=SecretStr(DEV_OPERATOR_KEY), description="Signs settlements; the settler role and receiver authorizer"
     )

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+
+/// @title An ERC-1271 wallet with one owner, which can be told to answer badly; for tests only
+contract ContractWallet is IERC1271 {
+    enum Answer {
+        Honest,
+        Refuse,
+        Revert,
+        Short
+    }
+
+    address public immutable owner;
+    Answer private _answer;
+
+    constructor(address owner_) {
+        owner = owner_;
+    }
+
+    function setAnswer(Answer answer) external {
+        _answer = answer;
+    }
+
+    /// @notice Does a call as the wallet, for its owner.
+    function execute(address target, bytes calldata data) external {
+        require(msg.sender == owner, "not the owner");
+        (bool success, bytes memory result) = target.call(data);
+        if (!success) {
+            assembly ("memory-safe") {
+                revert(add(result, 0x20), mload(result))
+            }
+        }
+    }
+
+    /// @inheritdoc IERC1271
+    function isValidSignature(bytes32 digest, bytes calldata signature) external view returns (bytes4) {
+        require(_answer != Answer.Revert, "no answer");
+        if (_answer == Answer.Short) {
+            // The right four bytes, but not a whole word: not an ABI-encoded answer.
+            bytes4 magic = IERC1271.isValidSignature.selector;
+            assembly ("memory-safe") {
+                mstore(0, magic)
+                return(0, 4)
+            }
+        }
+        (address signer, ECDSA.RecoverError err,) = ECDSA.tryRecover(digest, signature);
+        bool accepts = _answer == Answer.Honest && err == ECDSA.RecoverError.NoError && signer == owner;
+        return accepts ? IERC1271.isValidSignature.selector : bytes4(0xffffffff);
+    }
+}

@@ -1,0 +1,110 @@
+"""Deploy Taesan's contracts: `brownie run deploy --network development|ganache-cli`.
+
+Attaches to a node that already listens on the network's port, or else starts one for the length of the script.
+
+Environment:
+    TAESAN_ASSET            an existing stablecoin with EIP-3009; else a TestDollar is deployed
+    TAESAN_ADMIN            gives and takes roles in the settlement contract; else accounts[0]
+    TAESAN_SETTLER          the hub's operator; else accounts[0]
+    TAESAN_DEPLOYMENT_FILE  where to write the addresses as JSON; else nothing is written
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from brownie import (
+    Contract,
+    ERC3009DepositCollector,
+    GiftSettlement,
+    GiftToken,
+    PaymentChannels,
+    TestDollar,
+    accounts,
+    chain,
+    network,
+    rpc,
+    web3,
+)
+from brownie._config import CONFIG
+
+GIFT_NAME = "Taesan Gift"
+GIFT_SYMBOL = "GIFT"
+
+
+class Deployment(NamedTuple):
+    """One hub's contracts, as Brownie contract objects."""
+
+    asset: Any
+    channels: Any
+    collector: Any
+    settlement: Any
+    gift_token: Any
+    block_number: int  # where the first of them was deployed; an indexer need not look before it
+
+    def as_json(self) -> dict[str, Any]:
+        contracts = {name: getattr(self, name).address for name in self._fields[:-1]}
+        return {"chain_id": chain.id, **contracts, "block_number": self.block_number}
+
+
+def main() -> Deployment:
+    restart_old_ganache()
+    set_gas_price()
+    deployer = accounts[0]
+    admin = os.environ.get("TAESAN_ADMIN") or deployer.address
+    settler = os.environ.get("TAESAN_SETTLER") or deployer.address
+    deployment = deploy(deployer, os.environ.get("TAESAN_ASSET"), admin, settler)
+    print_table({**deployment.as_json(), "admin": admin, "settler": settler})
+    if path := os.environ.get("TAESAN_DEPLOYMENT_FILE"):
+        write_file(deployment, Path(path))
+    return deployment
+
+
+def deploy(
+    deployer: Any, asset: str | None = None, admin: str | None = None, settler: str | None = None
+) -> Deployment:
+    """Deploy all contracts from `deployer`, who is also admin and settler unless others are named."""
+    sender = {"from": deployer}
+    first_block = chain.height + 1
+    token = Contract.from_abi("asset", asset, TestDollar.abi) if asset else TestDollar.deploy(sender)
+    channels = PaymentChannels.deploy(sender)
+    collector = ERC3009DepositCollector.deploy(channels, sender)
+    settlement = GiftSettlement.deploy(
+        token, channels, admin or deployer, settler or deployer, GIFT_NAME, GIFT_SYMBOL, sender
+    )
+    gift_token = GiftToken.at(settlement.token())
+    return Deployment(token, channels, collector, settlement, gift_token, first_block)
+
+
+def run_ganache_at_shanghai() -> None:
+    """Brownie's own entry starts Ganache at istanbul, where the compiler's PUSH0 is an invalid opcode."""
+    CONFIG.networks["ganache-cli"]["cmd_settings"]["evm_version"] = "shanghai"
+
+
+def restart_old_ganache() -> None:
+    """Brownie has started the node before it reads this file; a node that somebody else started is left alone."""
+    if network.show_active() == "ganache-cli" and rpc.is_child():
+        network.disconnect()
+        run_ganache_at_shanghai()
+        network.connect("ganache-cli")
+
+
+def set_gas_price() -> None:
+    """Brownie's default on development networks is 0, with which a transaction waits for ever on Ganache."""
+    if CONFIG.network_type == "development":
+        network.gas_price(max(web3.eth.gas_price, 2 * chain.base_fee))
+
+
+def print_table(rows: dict[str, Any]) -> None:
+    width = max(map(len, rows))
+    print("\nTaesan's contracts")
+    for name, value in rows.items():
+        print(f"  {name.replace('_', ' '):<{width}}  {value}")
+
+
+def write_file(deployment: Deployment, path: Path) -> None:
+    # In one move, so that a service waiting for the file never reads half of it.
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(json.dumps(deployment.as_json(), indent=2) + "\n")
+    partial.replace(path)

@@ -1,0 +1,154 @@
+"""Roles, a fresh deployment for each test module, and the checks that follow every test."""
+
+import pytest
+from brownie import accounts, chain
+from eth_account import Account
+from scripts.deploy import deploy, set_gas_price
+
+from support import DOLLAR, networks
+from support.books import assert_escrow_is_covered, assert_settlement_is_solvent
+from support.channel import Channel
+
+networks.prepare()
+
+
+# ------------------------------------------------------------------ isolation
+
+
+@pytest.fixture(autouse=True)
+def isolation(fn_isolation):
+    """Every test starts from its module's deployment."""
+
+
+@pytest.fixture(autouse=True)
+def books(isolation, hub):
+    """After every test: the hub was solvent and its escrow covered in every block of it."""
+    since = chain.height
+    yield
+    assert_settlement_is_solvent(hub, since)
+    assert_escrow_is_covered(hub.channels, hub.asset, since)
+
+
+# ---------------------------------------------------------------------- roles
+
+
+@pytest.fixture(scope="session")
+def keys():
+    """The key pairs of all roles that send transactions."""
+    return networks.keys(len(accounts))
+
+
+@pytest.fixture(scope="session")
+def admin():
+    return accounts[0]
+
+
+@pytest.fixture(scope="session")
+def settler():
+    return accounts[1]
+
+
+@pytest.fixture(scope="session")
+def payer():
+    return accounts[2]
+
+
+@pytest.fixture(scope="session")
+def other_payer():
+    return accounts[3]
+
+
+@pytest.fixture(scope="session")
+def merchant():
+    return accounts[4]
+
+
+@pytest.fixture(scope="session")
+def other_merchant():
+    return accounts[5]
+
+
+@pytest.fixture(scope="session")
+def authorizer():
+    """A receiver's authorizer."""
+    return accounts[6]
+
+
+@pytest.fixture(scope="session")
+def sponsor():
+    return accounts[7]
+
+
+@pytest.fixture(scope="session")
+def relayer():
+    return accounts[8]
+
+
+@pytest.fixture(scope="session")
+def stranger():
+    return accounts[9]
+
+
+@pytest.fixture(scope="session")
+def hot_key():
+    """The key in the payer's browser: it signs vouchers and never sends a transaction."""
+    return Account.from_key(b"payer's hot key".rjust(32))
+
+
+# ------------------------------------------------------------------ contracts
+
+
+@pytest.fixture(scope="module")
+def hub(module_isolation, admin, settler):
+    set_gas_price()
+    return deploy(admin, admin=admin, settler=settler)
+
+
+@pytest.fixture(scope="module")
+def asset(hub):
+    return hub.asset
+
+
+@pytest.fixture(scope="module")
+def channels(hub):
+    return hub.channels
+
+
+@pytest.fixture(scope="module")
+def collector(hub):
+    return hub.collector
+
+
+@pytest.fixture(scope="module")
+def settlement(hub):
+    return hub.settlement
+
+
+@pytest.fixture(scope="module")
+def gift_token(hub):
+    return hub.gift_token
+
+
+@pytest.fixture(scope="module")
+def new_channel(hub, keys, payer, merchant, authorizer, hot_key):
+    """Make a channel of the payer to the merchant, with a confirmed deposit unless that is 0."""
+    template = Channel(
+        channels=hub.channels,
+        collector=hub.collector,
+        token=hub.asset,
+        payer=payer.address,
+        payer_key=keys[payer.address],
+        receiver=merchant.address,
+        hot_key=hot_key,
+        payer_authorizer=hot_key.address,
+        receiver_authorizer=authorizer.address,
+    )
+
+    def new_channel(deposit: int = 100 * DOLLAR, **changes) -> Channel:
+        channel = template.with_(**changes)
+        if deposit:
+            channel.token.mint(channel.payer, deposit, {"from": payer})
+            channel.deposit(deposit, payer)
+        return channel
+
+    return new_channel

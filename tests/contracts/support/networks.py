@@ -1,0 +1,36 @@
+"""A node of our own for the tests, whatever else runs on this machine."""
+
+import socket
+
+from brownie._config import CONFIG
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from scripts.deploy import run_ganache_at_shanghai
+
+# The same on every node, so that the tests know the keys of the accounts that the node unlocks.
+MNEMONIC = "test test test test test test test test test test test junk"
+
+
+def prepare() -> None:
+    """Set up the networks before Brownie starts one; must run before the tests are collected."""
+    run_ganache_at_shanghai()
+    # Nobody reads Ganache's log from the pipe that Brownie gives it: once the pipe is full, Ganache stands still.
+    CONFIG.networks["ganache-cli"]["cmd"] = "ganache-cli --logging.quiet"
+    for name in ("development", "ganache-cli"):
+        settings = CONFIG.networks[name]["cmd_settings"]
+        # On the usual port Brownie would attach to a node that somebody works with, and reset it.
+        settings["port"] = _free_port()
+        settings["mnemonic"] = MNEMONIC
+
+
+def keys(count: int) -> dict[str, LocalAccount]:
+    """The key pairs of the node's first accounts, by address."""
+    Account.enable_unaudited_hdwallet_features()
+    pairs = [Account.from_mnemonic(MNEMONIC, account_path=f"m/44'/60'/0'/0/{i}") for i in range(count)]
+    return {pair.address: pair for pair in pairs}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
