@@ -32,9 +32,9 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A consistent view that never waits for a writer. Whatever it writes is rolled back."""
+        """A consistent view that never waits for a writer. What is changed in it is not written."""
         engine = self.engine.execution_options(read_only=True)
-        with Session(engine, expire_on_commit=False) as session:
+        with Session(engine, autoflush=False) as session:
             yield session
 
     def migrate(self) -> None:

@@ -15,7 +15,8 @@ from taesan.core.models import Lease
 
 log = structlog.get_logger()
 
-LEASE_S = 15
+LEASE_S = 60
+RENEW_WHEN_LEFT_S = 40  # more than the longest wait for a node, so that a step never outlives its lease
 
 
 class TransientError(Exception):
@@ -43,6 +44,7 @@ class Worker:
         self.db, self.clock, self.steps, self.tick_s = db, clock, steps, tick_s
         self.holder = secrets.token_hex(8)
         self.stopping = threading.Event()
+        self._leased_until = clock.now()
         self._trouble: dict[str, str] = {}
 
     def run(self) -> None:
@@ -53,13 +55,22 @@ class Worker:
             # Hand over at once instead of letting the lease run out.
             session.execute(update(Lease).where(col(Lease.holder) == self.holder).values(expires_at=self.clock.now()))
 
+    def _has_lease(self) -> bool:
+        now = self.clock.now()
+        if self._leased_until - now > timedelta(seconds=RENEW_WHEN_LEFT_S):
+            return True
+        with self.db.write() as session:
+            if not acquire(session, "pipeline", self.holder, self.clock):
+                return False
+        self._leased_until = now + timedelta(seconds=LEASE_S)
+        return True
+
     def tick(self) -> bool:
         """Each step once, if the lease is ours; returns whether any of them did something."""
         busy = False
         for name, step in self.steps.items():
-            with self.db.write() as session:
-                if not acquire(session, "pipeline", self.holder, self.clock):
-                    return False
+            if not self._has_lease():
+                return False
             try:
                 busy = step() or busy
                 if self._trouble.pop(name, None):

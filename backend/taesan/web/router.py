@@ -20,7 +20,7 @@ from taesan.hub import Hub, HubDep
 from taesan.settlement import batcher
 from taesan.settlement.models import Batch
 from taesan.settlement.router import public_batch
-from taesan.web.overview import overview, payment_row
+from taesan.web.overview import overview, payment_row, shows_payments
 
 router = APIRouter()
 
@@ -55,7 +55,8 @@ def batch_page(hub: HubDep, request: Request, batch_id: int) -> Response:
         if batch is None:
             raise not_found("The batch", str(batch_id))
         shown = public_batch(session, batch).model_dump(mode="json")
-        payments = [payment_row(p) for p in batcher.payments_of(session, batch_id)[:MAX_ROWS]]
+        rows = batcher.payments_of(session, batch_id)[:MAX_ROWS] if shows_payments(hub) else []
+        payments = [payment_row(p) for p in rows]
     return _page(request, "batch.html", batch=shown, payments=payments, asset=hub.asset)
 
 
