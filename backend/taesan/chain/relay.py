@@ -13,6 +13,11 @@ from taesan.chain.models import ChainTransaction
 from taesan.chain.rpc import CallReverted, Node
 from taesan.core.clock import Clock
 from taesan.core.db import Database
+from taesan.core.worker import TransientError
+
+
+class TakenByAnother(TransientError):
+    """Another worker was faster with some of the rows; nothing of this step is kept."""
 
 
 @dataclass(frozen=True)
@@ -86,20 +91,28 @@ class Relayer:
                 session.execute(update(table).where(model.id == id_).values(state="failed", reason=reason))
                 on_refused(session, id_)
             if planned.prepared:
-                transaction_id = sender.sign_and_store(
-                    session,
-                    self.signer,
-                    self.contracts.deployment.chain_id,
-                    planned.prepared,
-                    kind,
-                    str(len(planned.included)),
-                    self.clock.now(),
-                )
-                session.execute(
-                    update(table)
-                    .where(model.id.in_(planned.included))
-                    .values(state="sent", transaction_id=transaction_id)
-                )
+                self._sign(session, table, kind, planned.prepared, planned.included)
+
+    def _sign(
+        self, session: Session, table: type[SQLModel], kind: str, prepared: sender.Prepared, included: list[int]
+    ) -> None:
+        model: Any = table
+        # First take the rows, then sign: of two workers (a lease can run out) only one gets past this line.
+        taken = session.execute(
+            update(table).where(model.id.in_(included), model.state == "received").values(state="sent")
+        )
+        if taken.rowcount != len(included):  # type: ignore[attr-defined]
+            raise TakenByAnother(kind)
+        transaction_id = sender.sign_and_store(
+            session,
+            self.signer,
+            self.contracts.deployment.chain_id,
+            prepared,
+            kind,
+            str(len(included)),
+            self.clock.now(),
+        )
+        session.execute(update(table).where(model.id.in_(included)).values(transaction_id=transaction_id))
 
     def return_reverted(self, table: type[SQLModel], kind: str) -> bool:
         """Puts rows of a failed transaction back in the queue, where those at fault are found; whether there were any."""

@@ -11,7 +11,7 @@ from web3.types import BlockData, LogReceipt, TxReceipt
 
 from taesan.core.worker import TransientError
 
-RPC_TIMEOUT_S = 20
+RPC_TIMEOUT_S = 8
 T = TypeVar("T")
 
 

@@ -15,8 +15,8 @@ from taesan.core.models import Lease
 
 log = structlog.get_logger()
 
-LEASE_S = 60
-RENEW_WHEN_LEFT_S = 40  # more than the longest wait for a node, so that a step never outlives its lease
+LEASE_S = 15
+RENEW_WHEN_LEFT_S = 10
 
 
 class TransientError(Exception):

@@ -51,14 +51,18 @@ def sign_step(hub: Hub) -> bool:
     except CallReverted as refused:
         return _on_refused(hub, batch, hub.contracts.explain(refused.data))
     with hub.db.write() as session:
+        # First take the batch, then sign: of two workers (a lease can run out) only one gets past this line.
+        taken = session.execute(
+            update(Batch)
+            .where(col(Batch.id) == batch.id, col(Batch.state) == "frozen")
+            .values(state="signed", last_error=None)
+        )
+        if taken.rowcount == 0:  # type: ignore[attr-defined]
+            return False
         transaction_id = sender.sign_and_store(
             session, hub.signer, hub.contracts.deployment.chain_id, prepared, "batch", str(batch.id), hub.clock.now()
         )
-        session.execute(
-            update(Batch)
-            .where(col(Batch.id) == batch.id, col(Batch.state) == "frozen")
-            .values(state="signed", transaction_id=transaction_id, last_error=None)
-        )
+        session.execute(update(Batch).where(col(Batch.id) == batch.id).values(transaction_id=transaction_id))
     return True
 
 
