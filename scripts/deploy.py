@@ -31,6 +31,7 @@ from brownie._config import CONFIG
 
 GIFT_NAME = "Taesan Gift"
 GIFT_SYMBOL = "GIFT"
+GANACHE_HARDFORK = "shanghai"
 
 
 class Deployment(NamedTuple):
@@ -61,9 +62,7 @@ def main() -> Deployment:
     return deployment
 
 
-def deploy(
-    deployer: Any, asset: str | None = None, admin: str | None = None, settler: str | None = None
-) -> Deployment:
+def deploy(deployer: Any, asset: str | None = None, admin: str | None = None, settler: str | None = None) -> Deployment:
     """Deploy all contracts from `deployer`, who is also admin and settler unless others are named."""
     sender = {"from": deployer}
     first_block = chain.height + 1
@@ -79,12 +78,14 @@ def deploy(
 
 def run_ganache_at_shanghai() -> None:
     """Brownie's own entry starts Ganache at istanbul, where the compiler's PUSH0 is an invalid opcode."""
-    CONFIG.networks["ganache-cli"]["cmd_settings"]["evm_version"] = "shanghai"
+    CONFIG.networks["ganache-cli"]["cmd_settings"]["evm_version"] = GANACHE_HARDFORK
 
 
 def restart_old_ganache() -> None:
     """Brownie has started the node before it reads this file; a node that somebody else started is left alone."""
-    if network.show_active() == "ganache-cli" and rpc.is_child():
+    if network.show_active() != "ganache-cli" or not rpc.is_child():
+        return
+    if CONFIG.active_network["cmd_settings"]["evm_version"] != GANACHE_HARDFORK:
         network.disconnect()
         run_ganache_at_shanghai()
         network.connect("ganache-cli")
