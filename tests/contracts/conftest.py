@@ -1,10 +1,12 @@
 """Roles, a fresh deployment for each test module, and the checks that follow every test."""
 
+import gc
+
 import pytest
 from brownie import accounts, chain
 from eth_account import Account
-from scripts.deploy import deploy, set_gas_price
 
+from scripts.deploy import deploy, set_gas_price
 from support import DOLLAR, networks
 from support.books import assert_escrow_is_covered, assert_settlement_is_solvent
 from support.channel import Channel
@@ -13,6 +15,13 @@ networks.prepare()
 
 
 # ------------------------------------------------------------------ isolation
+
+
+@pytest.fixture(scope="session", autouse=True)
+def frozen_heap():
+    """Brownie collects garbage at each return to a snapshot: without the modules' objects it is a matter of moments."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

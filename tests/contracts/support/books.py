@@ -2,21 +2,21 @@
 
 from typing import Any
 
-from brownie import accounts, chain, web3
+from brownie import accounts, chain
 from eth_abi import decode
+
 from scripts.deploy import Deployment
+from support.events import emitted_ever, plain
 
 
 def assert_settlement_is_solvent(hub: Deployment, since: int = 0) -> None:
     """In every block after `since`: reserve ≥ liabilities = supply + unclaimed + credits."""
     settlement = hub.settlement
-    merchants = sorted(
-        {
-            log["args"]["merchant"]
-            for event in ("MerchantCredited", "RedeemedToCredit")
-            for log in _logs(settlement, event)
-        }
-    )
+    merchants = {
+        event["merchant"]
+        for name in ("MerchantCredited", "RedeemedToCredit")
+        for event in emitted_ever(settlement, name)
+    }
     calls = [settlement.liabilities.encode_input(), settlement.unclaimed.encode_input()]
     calls += [settlement.credits.encode_input(merchant) for merchant in merchants]
     for block in range(since + 1, chain.height + 1):
@@ -29,9 +29,9 @@ def assert_settlement_is_solvent(hub: Deployment, since: int = 0) -> None:
 
 def assert_escrow_is_covered(channels: Any, asset: Any, since: int = 0) -> None:
     """In every block after `since`: escrowed asset ≥ what payers can withdraw + what receivers can settle."""
-    opened = [log["args"] for log in _logs(channels, "ChannelOpened") if log["args"]["config"]["token"] == asset]
-    ids = sorted({bytes(args["channelId"]) for args in opened})
-    receivers = sorted({args["receiver"] for args in opened})
+    opened = [event for event in emitted_ever(channels, "ChannelOpened") if event["config"][4] == plain(asset)]
+    ids = {event["channelId"] for event in opened}
+    receivers = {event["receiver"] for event in opened}
     calls = [channels.channels.encode_input(channel_id) for channel_id in ids]
     calls += [channels.receivers.encode_input(receiver, asset) for receiver in receivers]
     for block in range(since + 1, chain.height + 1):
@@ -46,8 +46,3 @@ def _read(contract: Any, calls: list[str], result_type: str, block: int) -> list
     """All the views in one call, by the contract's own multicall."""
     results = contract.multicall.call(calls, {"from": accounts[0]}, block_identifier=block)
     return [decode([result_type], bytes(result))[0] for result in results]
-
-
-def _logs(contract: Any, event: str) -> list[Any]:
-    web3_contract = web3.eth.contract(address=contract.address, abi=contract.abi)
-    return list(getattr(web3_contract.events, event)().get_logs(from_block=0))

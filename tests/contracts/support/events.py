@@ -26,8 +26,14 @@ def plain(value: Any) -> Any:
 def emitted(tx: Any, name: str) -> list[dict[str, Any]]:
     """The fields of all events of this name, in order."""
     topic, decoder = _decoder(name)
-    logs = [log for log in tx.logs if log["topics"][0] == topic]
-    return [{key: plain(value) for key, value in decoder.process_log(log)["args"].items()} for log in logs]
+    return [_decode(decoder, log) for log in tx.logs if log["topics"][0] == topic]
+
+
+def emitted_ever(contract: Any, name: str) -> list[dict[str, Any]]:
+    """As `emitted`, of one contract in the whole chain."""
+    topic, decoder = _decoder(name)
+    logs = web3.eth.get_logs({"address": contract.address, "topics": [topic], "fromBlock": 0})
+    return [_decode(decoder, log) for log in logs]
 
 
 def assert_emitted(tx: Any, name: str, **fields: Any) -> None:
@@ -35,6 +41,10 @@ def assert_emitted(tx: Any, name: str, **fields: Any) -> None:
     expected = [{field: plain(value) for field, value in fields.items()}]
     actual = emitted(tx, name)
     assert actual == expected, f"{name}: expected {expected}, got {actual}"
+
+
+def _decode(decoder: Any, log: Any) -> dict[str, Any]:
+    return {field: plain(value) for field, value in decoder.process_log(log)["args"].items()}
 
 
 @cache

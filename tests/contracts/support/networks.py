@@ -5,6 +5,7 @@ import socket
 from brownie._config import CONFIG
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
+
 from scripts.deploy import run_ganache_at_shanghai
 
 # The same on every node, so that the tests know the keys of the accounts that the node unlocks.

@@ -9,9 +9,7 @@ from eth_account.signers.local import LocalAccount
 
 SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
-_AUTHORIZATION = (
-    "address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce"
-)
+_AUTHORIZATION = "address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce"
 _TYPES = {
     "ChannelConfig": (
         "address payer,address payerAuthorizer,address receiver,address receiverAuthorizer,address token,"
