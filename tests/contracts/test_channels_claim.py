@@ -22,9 +22,7 @@ def test_the_receiver_claims_what_was_signed(channels, asset, channel, merchant)
 
     assert channel.state == (100 * DOLLAR, 30 * DOLLAR)
     assert plain(channels.receivers(merchant, asset)) == (30 * DOLLAR, 0)
-    assert_emitted(
-        tx, "Claimed", channelId=channel.id, receiver=merchant, amount=30 * DOLLAR, totalClaimed=30 * DOLLAR
-    )
+    assert_emitted(tx, "Claimed", channelId=channel.id, receiver=merchant, amount=30 * DOLLAR, totalClaimed=30 * DOLLAR)
 
 
 def test_claiming_moves_no_money(channels, asset, channel, merchant):
@@ -64,9 +62,7 @@ def test_a_later_claim_takes_the_difference(channels, channel, merchant):
 
     tx = channels.claim([channel.claim(45 * DOLLAR)], {"from": merchant})
 
-    assert_emitted(
-        tx, "Claimed", channelId=channel.id, receiver=merchant, amount=15 * DOLLAR, totalClaimed=45 * DOLLAR
-    )
+    assert_emitted(tx, "Claimed", channelId=channel.id, receiver=merchant, amount=15 * DOLLAR, totalClaimed=45 * DOLLAR)
     assert channel.state == (100 * DOLLAR, 45 * DOLLAR)
 
 

@@ -43,9 +43,7 @@ def test_anyone_may_relay_signed_claims(channels, channel, sign, merchant, stran
     tx = channels.claimWithSignature([claim], sign(claim), {"from": stranger})
 
     assert channel.state == (100 * DOLLAR, 30 * DOLLAR)
-    assert_emitted(
-        tx, "Claimed", channelId=channel.id, receiver=merchant, amount=30 * DOLLAR, totalClaimed=30 * DOLLAR
-    )
+    assert_emitted(tx, "Claimed", channelId=channel.id, receiver=merchant, amount=30 * DOLLAR, totalClaimed=30 * DOLLAR)
 
 
 def test_receivers_with_one_authorizer_are_claimed_together(

@@ -36,9 +36,7 @@ def test_the_first_deposit_opens_the_channel(channels, asset, unfunded, payer, m
     assert asset.balanceOf(payer) == 40 * DOLLAR
     config = unfunded.config
     assert_emitted(tx, "ChannelOpened", channelId=unfunded.id, payer=payer, receiver=merchant, config=config)
-    assert_emitted(
-        tx, "Deposited", channelId=unfunded.id, receiver=merchant, amount=60 * DOLLAR, balance=60 * DOLLAR
-    )
+    assert_emitted(tx, "Deposited", channelId=unfunded.id, receiver=merchant, amount=60 * DOLLAR, balance=60 * DOLLAR)
 
 
 def test_a_second_deposit_adds_to_the_open_channel(unfunded, payer, merchant):
@@ -47,9 +45,7 @@ def test_a_second_deposit_adds_to_the_open_channel(unfunded, payer, merchant):
     tx = unfunded.deposit(10 * DOLLAR, payer, salt=2)
 
     assert emitted(tx, "ChannelOpened") == []
-    assert_emitted(
-        tx, "Deposited", channelId=unfunded.id, receiver=merchant, amount=10 * DOLLAR, balance=70 * DOLLAR
-    )
+    assert_emitted(tx, "Deposited", channelId=unfunded.id, receiver=merchant, amount=10 * DOLLAR, balance=70 * DOLLAR)
     assert unfunded.state == (70 * DOLLAR, 0)
 
 

@@ -133,9 +133,7 @@ def test_anyone_may_relay_a_signed_refund(channels, asset, channel, sign, payer,
 
     assert asset.balanceOf(payer) == 30 * DOLLAR
     assert channels.refundNonce(channel.id) == 1
-    assert_emitted(
-        tx, "Refunded", channelId=channel.id, receiver=merchant, amount=30 * DOLLAR, balance=70 * DOLLAR
-    )
+    assert_emitted(tx, "Refunded", channelId=channel.id, receiver=merchant, amount=30 * DOLLAR, balance=70 * DOLLAR)
 
 
 def test_a_signed_refund_is_used_once(channels, channel, sign, stranger):

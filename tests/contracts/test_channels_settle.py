@@ -71,9 +71,7 @@ def test_receivers_and_tokens_are_settled_apart(
     assert plain(channels.receivers(merchant, trick_token)) == (7 * DOLLAR, 0)
 
 
-def test_a_token_that_refuses_to_pay_leaves_the_claim_to_be_settled_later(
-    channels, new_channel, trick_token, merchant
-):
+def test_a_token_that_refuses_to_pay_leaves_the_claim_to_be_settled_later(channels, new_channel, trick_token, merchant):
     channel = new_channel(token=trick_token)
     channels.claim([channel.claim(30 * DOLLAR)], {"from": merchant})
     trick_token.setRefuses(True, {"from": merchant})

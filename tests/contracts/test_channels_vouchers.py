@@ -29,9 +29,7 @@ def wallet(module_isolation, payer):
 def of_wallet(new_channel, keys, payer, wallet):
     """A contract wallet's channel, whose vouchers its owner signs."""
     owner_key = keys[payer.address]
-    return new_channel(
-        payer=wallet.address, payer_key=owner_key, payer_authorizer=ZERO_ADDRESS, hot_key=owner_key
-    )
+    return new_channel(payer=wallet.address, payer_key=owner_key, payer_authorizer=ZERO_ADDRESS, hot_key=owner_key)
 
 
 def assert_refused(channel, signature, sender):

@@ -174,9 +174,7 @@ def test_a_withdrawal_of_a_channel_claimed_to_the_end_pays_nothing(channels, ass
 
     tx = channels.finalizeWithdraw(announced.config, {"from": payer})
 
-    assert_emitted(
-        tx, "WithdrawFinalized", channelId=announced.id, receiver=merchant, amount=0, balance=100 * DOLLAR
-    )
+    assert_emitted(tx, "WithdrawFinalized", channelId=announced.id, receiver=merchant, amount=0, balance=100 * DOLLAR)
     assert asset.balanceOf(payer) == 0
     assert announced.pending == 0
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from brownie import TestDollar, accounts, chain
+
 from scripts import deploy as script
 
 

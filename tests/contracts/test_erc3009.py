@@ -56,9 +56,7 @@ def form(request):
 
 
 def test_anyone_may_relay_a_transfer(token, sign, form, payer, stranger, relayer):
-    tx = token.transferWithAuthorization(
-        payer, stranger, 30, 0, FOREVER, NONCE, *form(sign()), {"from": relayer}
-    )
+    tx = token.transferWithAuthorization(payer, stranger, 30, 0, FOREVER, NONCE, *form(sign()), {"from": relayer})
 
     assert token.balanceOf(stranger) == 30
     assert token.balanceOf(payer) == 70
@@ -76,9 +74,7 @@ def test_a_nonce_is_used_once(token, sign, form, payer, stranger, relayer):
 
 def test_nonces_need_no_order(token, sign, payer, stranger, relayer):
     for nonce in (b"\xff" * 32, bytes(32), NONCE):
-        token.transferWithAuthorization(
-            payer, stranger, 30, 0, FOREVER, nonce, sign(nonce=nonce), {"from": relayer}
-        )
+        token.transferWithAuthorization(payer, stranger, 30, 0, FOREVER, nonce, sign(nonce=nonce), {"from": relayer})
     assert token.balanceOf(stranger) == 90
 
 
@@ -93,17 +89,13 @@ def test_what_was_not_signed_is_refused(token, sign, form, keys, hub, payer, str
     }
     signature = sign(**elsewhere.get(changed, {changed: 1}))
     with reverts_with("ERC3009_InvalidSignature", payer):
-        token.transferWithAuthorization(
-            payer, stranger, 30, 0, FOREVER, NONCE, *form(signature), {"from": relayer}
-        )
+        token.transferWithAuthorization(payer, stranger, 30, 0, FOREVER, NONCE, *form(signature), {"from": relayer})
 
 
 def test_a_malleated_signature_is_refused(token, sign, form, payer, stranger, relayer):
     signature = signing.malleated(sign())
     with reverts_with("ERC3009_InvalidSignature", payer):
-        token.transferWithAuthorization(
-            payer, stranger, 30, 0, FOREVER, NONCE, *form(signature), {"from": relayer}
-        )
+        token.transferWithAuthorization(payer, stranger, 30, 0, FOREVER, NONCE, *form(signature), {"from": relayer})
 
 
 def test_junk_never_moves_the_zero_addresss_tokens(token, form, stranger, relayer):
@@ -184,9 +176,7 @@ def test_a_cancelled_nonce_moves_nothing(token, sign, form, cancel_signature, pa
     assert_emitted(tx, "AuthorizationCanceled", authorizer=payer, nonce=NONCE)
     assert token.authorizationState(payer, NONCE)
     with reverts_with("ERC3009_AuthorizationUsed", payer, NONCE):
-        token.transferWithAuthorization(
-            payer, stranger, 30, 0, FOREVER, NONCE, *form(sign()), {"from": relayer}
-        )
+        token.transferWithAuthorization(payer, stranger, 30, 0, FOREVER, NONCE, *form(sign()), {"from": relayer})
 
 
 def test_what_is_used_or_cancelled_is_not_cancelled(token, form, cancel_signature, payer, relayer):

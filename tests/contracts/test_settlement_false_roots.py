@@ -39,9 +39,7 @@ def test_nor_with_a_multiproof(settlement, overdrawn, payer, other_payer):
         settlement.claimMany(1, *overdrawn.multiproof([payer, other_payer]), {"from": payer})
 
 
-def test_what_it_held_up_is_paid_when_more_is_set_aside(
-    settlement, gift_token, overdrawn, settle, payer, other_payer
-):
+def test_what_it_held_up_is_paid_when_more_is_set_aside(settlement, gift_token, overdrawn, settle, payer, other_payer):
     settlement.claim(1, payer, 60, overdrawn.proof(payer), {"from": payer})
     settle(overdrawn, 20)
     settlement.claim(1, other_payer, 60, overdrawn.proof(other_payer), {"from": other_payer})

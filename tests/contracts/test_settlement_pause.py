@@ -123,9 +123,7 @@ def test_holders_pay_merchants_while_it_is_paused(settlement, gift_token, paused
         validBefore=FOREVER,
         nonce=keccak(encode(["address", "bytes32"], [merchant.address, salt])),
     )
-    settlement.redeemWithAuthorization(
-        payer, merchant, DOLLAR, 0, FOREVER, salt, signature, {"from": merchant}
-    )
+    settlement.redeemWithAuthorization(payer, merchant, DOLLAR, 0, FOREVER, salt, signature, {"from": merchant})
     assert settlement.credits(merchant) == 11 * DOLLAR
 
 

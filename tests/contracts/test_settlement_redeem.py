@@ -2,8 +2,8 @@
 
 import pytest
 from brownie import TrickToken
-from scripts.deploy import deploy
 
+from scripts.deploy import deploy
 from support import DOLLAR, ZERO_ADDRESS
 from support.batches import batch
 from support.errors import reverts_with

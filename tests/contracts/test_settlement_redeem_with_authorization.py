@@ -107,9 +107,7 @@ def test_another_amount_than_the_signed_is_refused(settlement, sign, payer, merc
 
 def test_a_payment_of_nothing_is_refused(settlement, sign, payer, merchant):
     with reverts_with("GiftSettlement_ZeroAmount"):
-        settlement.redeemWithAuthorization(
-            payer, merchant, 0, 0, FOREVER, SALT, sign(merchant, 0), {"from": merchant}
-        )
+        settlement.redeemWithAuthorization(payer, merchant, 0, 0, FOREVER, SALT, sign(merchant, 0), {"from": merchant})
 
 
 def test_a_payment_to_nobody_is_refused(settlement, sign, payer):
@@ -131,14 +129,10 @@ def test_a_payment_is_made_in_its_time_alone(settlement, sign, payer, merchant):
     later, earlier = now() + 1000, now() - 1
     early = sign(merchant, DOLLAR, valid_after=later)
     with reverts_with("ERC3009_NotYetValid", later):
-        settlement.redeemWithAuthorization(
-            payer, merchant, DOLLAR, later, FOREVER, SALT, early, {"from": merchant}
-        )
+        settlement.redeemWithAuthorization(payer, merchant, DOLLAR, later, FOREVER, SALT, early, {"from": merchant})
     late = sign(merchant, DOLLAR, valid_before=earlier)
     with reverts_with("ERC3009_Expired", earlier):
-        settlement.redeemWithAuthorization(
-            payer, merchant, DOLLAR, 0, earlier, SALT, late, {"from": merchant}
-        )
+        settlement.redeemWithAuthorization(payer, merchant, DOLLAR, 0, earlier, SALT, late, {"from": merchant})
 
 
 def test_nobody_strands_the_payment_by_using_it_at_the_token(settlement, gift_token, sign, payer, merchant, stranger):
@@ -152,9 +146,7 @@ def test_nobody_strands_the_payment_by_using_it_at_the_token(settlement, gift_to
 
 def test_a_contract_wallet_pays_by_its_owners_signature(settlement, gift_token, sign, wallet, merchant, stranger):
     signature = sign(merchant, DOLLAR, holder=wallet)
-    settlement.redeemWithAuthorization(
-        wallet, merchant, DOLLAR, 0, FOREVER, SALT, signature, {"from": stranger}
-    )
+    settlement.redeemWithAuthorization(wallet, merchant, DOLLAR, 0, FOREVER, SALT, signature, {"from": stranger})
     assert gift_token.balanceOf(wallet) == 39 * DOLLAR
     assert settlement.credits(merchant) == DOLLAR
 

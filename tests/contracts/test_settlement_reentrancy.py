@@ -2,8 +2,8 @@
 
 import pytest
 from brownie import TrickToken
-from scripts.deploy import deploy
 
+from scripts.deploy import deploy
 from support import FOREVER
 from support.batches import batch
 from support.books import assert_settlement_is_solvent

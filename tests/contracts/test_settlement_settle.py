@@ -2,8 +2,8 @@
 
 import pytest
 from brownie import TrickToken
-from scripts.deploy import deploy
 
+from scripts.deploy import deploy
 from support import DOLLAR, ZERO_ADDRESS, ZERO_HASH
 from support.batches import batch, payments_root
 from support.books import assert_settlement_is_solvent
@@ -143,9 +143,7 @@ def test_a_batch_whose_vouchers_were_claimed_before_it_settles_all_the_same(
     channels.claim([channel.claim(40 * DOLLAR)], {"from": authorizer})
     channels.settle(settlement, asset, {"from": stranger})
 
-    tx = settlement.settle(
-        batch(1, credits=[(merchant, 40 * DOLLAR)]), [channel.claim(40 * DOLLAR)], {"from": settler}
-    )
+    tx = settlement.settle(batch(1, credits=[(merchant, 40 * DOLLAR)]), [channel.claim(40 * DOLLAR)], {"from": settler})
 
     assert emitted(tx, "BatchSettled")[0]["received"] == 0
     assert settlement.credits(merchant) == 40 * DOLLAR
