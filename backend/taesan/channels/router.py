@@ -22,6 +22,7 @@ from taesan.core.idempotency import IdempotencyKeyHeader
 from taesan.core.problems import not_found
 from taesan.core.values import Bytes32
 from taesan.hub import Hub, HubDep
+from taesan.identity.access import CurrentWallet
 from taesan.ledger import posting
 
 router = APIRouter(prefix="/v1", tags=["channels"])
@@ -78,11 +79,11 @@ def open_channel(hub: HubDep, body: ChannelCreate, idempotency_key: IdempotencyK
     )
 
 
-@router.get("/channels/{channel_id}", operation_id="getChannel", responses=problem_responses(404, 422))
-def get_channel(hub: HubDep, channel_id: Bytes32) -> ChannelPublic:
-    """A channel's state. The id is an unguessable hash and shows nothing that the chain does not."""
+@router.get("/channels/{channel_id}", operation_id="getChannel", responses=problem_responses(401, 403, 404, 422))
+def get_channel(hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32) -> ChannelPublic:
+    """A channel's state: its payer's alone, for it tells more than the chain does."""
     with hub.db.read() as session:
-        return _channel(session, hub, service.find_channel(session, channel_id))
+        return _channel(session, hub, service.find_own_channel(session, channel_id, wallet))
 
 
 @router.get("/deposits/{deposit_id}", operation_id="getDeposit", responses=problem_responses(404))

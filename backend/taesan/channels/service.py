@@ -84,6 +84,14 @@ def find_channel(session: Session, channel_id: str) -> Channel:
     return channel
 
 
+def find_own_channel(session: Session, channel_id: str, wallet: str) -> Channel:
+    """:raises Problem: `unknown-channel`, or `forbidden` if the wallet is not its payer"""
+    channel = find_channel(session, channel_id)
+    if channel.payer != wallet:
+        raise Problem("forbidden", 403, "This is not yours.", "Only the channel's payer may see and set this.")
+    return channel
+
+
 def spending_of(session: Session, hub: Hub, channel: Channel) -> vouchers.Spending:
     own_key = channel.payer_authorizer == vouchers.ZERO_ADDRESS
     return vouchers.Spending(

@@ -7,7 +7,6 @@ from sqlmodel import Session, col
 from taesan.channels import service as channels
 from taesan.core.clock import rfc3339
 from taesan.core.http import problem_responses
-from taesan.core.problems import Problem
 from taesan.core.values import Bytes32
 from taesan.hub import Hub, HubDep
 from taesan.identity.access import CurrentWallet
@@ -22,7 +21,7 @@ router = APIRouter(prefix="/v1/channels/{channel_id}/jar", tags=["jars"])
 def get_jar(hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32) -> JarPublic:
     """What is in the jar, its rule, and when it fired."""
     with hub.db.read() as session:
-        _require_payer(session, channel_id, wallet)
+        channels.find_own_channel(session, channel_id, wallet)
         return _public(session, hub, service.jar_of(session, hub, channel_id, hub.clock.now()))
 
 
@@ -30,13 +29,8 @@ def get_jar(hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32) -> JarPubli
 def set_jar_rule(hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32, rule: JarRule) -> JarPublic:
     """Sets the rule for the payments to come."""
     with hub.db.write() as session:
-        _require_payer(session, channel_id, wallet)
+        channels.find_own_channel(session, channel_id, wallet)
         return _public(session, hub, service.set_rule(session, hub, channel_id, rule, hub.clock.now()))
-
-
-def _require_payer(session: Session, channel_id: str, wallet: str) -> None:
-    if channels.find_channel(session, channel_id).payer != wallet:
-        raise Problem("forbidden", 403, "This is not yours.", "Only the channel's payer may see and set its jar.")
 
 
 def _public(session: Session, hub: Hub, jar: Jar) -> JarPublic:
