@@ -1,0 +1,62 @@
+"""Fixtures: one real chain for all tests of a process, put back to its first state for each test that uses it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.chain import Chain
+from tests.support.live import LiveHub
+from tests.support.stage import Stage, StageFactory, copy_database
+
+
+@pytest.fixture(scope="session")
+def _chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+    chain = Chain(tmp_path_factory.mktemp("chain"))
+    yield chain
+    chain.stop()
+
+
+@pytest.fixture(scope="session")
+def _template(_chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("template")
+    Stage(_chain, folder).close()
+    return folder / "taesan.db"
+
+
+@pytest.fixture
+def chain(_chain: Chain, _template: Path) -> Iterator[Chain]:
+    """A chain with our contracts and nothing else on it."""
+    snapshot = _chain.snapshot()
+    yield _chain
+    _chain.revert(snapshot)
+
+
+@pytest.fixture
+def open_stage(chain: Chain, _template: Path, tmp_path: Path) -> Iterator[StageFactory]:
+    """Makes the test's hub with other settings."""
+    stages = []
+
+    def make(**settings: Any) -> Stage:
+        copy_database(_template, tmp_path)
+        stages.append(Stage(chain, tmp_path, **settings))
+        return stages[-1]
+
+    yield make
+    for stage in stages:
+        stage.close()
+
+
+@pytest.fixture
+def stage(open_stage: StageFactory) -> Stage:
+    """A hub with nothing in its books yet."""
+    return open_stage()
+
+
+@pytest.fixture(scope="session")
+def live_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveHub]:
+    """A hub that is served and works by itself, with payers, payments and a posted batch."""
+    hub = LiveHub(tmp_path_factory.mktemp("live"))
+    yield hub
+    hub.stop()

@@ -1,0 +1,119 @@
+"""A real chain for tests: anvil on a free port, which mines each transaction at once, and more blocks when told to."""
+
+import contextlib
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from eth_account import Account
+from web3 import HTTPProvider, Web3
+
+from taesan.chain.contracts import Contracts
+from taesan.chain.deployment import deploy
+from taesan.chain.rpc import Node
+from taesan.chain.sender import Signer
+from taesan.demo.processes import Process, find_program, wait_for_rpc
+from taesan.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+ARTIFACTS = ROOT / "build" / "contracts"
+CHAIN_ID = 31337
+# Rich accounts of anvil's well-known mnemonic: the first is the operator's.
+RICH_KEY = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Chain:
+    """An anvil process with our contracts on it."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.folder, self.options = folder, options
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.web3 = Web3(HTTPProvider(self.url, exception_retry_configuration=None))
+        self.start()
+        self.deployment = deploy(Node(self.url), Signer(Settings().operator_key), ARTIFACTS)
+        self.contracts = Contracts(self.deployment, ARTIFACTS)
+
+    def start(self, *options: str) -> None:
+        command = [find_program("anvil"), f"--port={self.port}", f"--chain-id={CHAIN_ID}", "--silent"]
+        command += ["--preserve-historical-states", *self.options, *options]
+        self._process = Process("anvil", command, self.folder / "anvil.log")
+        wait_for_rpc(self._process, self.url)
+
+    def stop(self) -> None:
+        """State is lost unless an option says otherwise."""
+        self._process.stop()
+
+    # ------------------------------------------------------------------- time
+
+    def mine(self, blocks: int = 1) -> None:
+        self.ask("anvil_mine", hex(blocks))
+
+    def wait(self, seconds: int) -> None:
+        """Lets chain time pass."""
+        self.ask("evm_increaseTime", seconds)
+        self.mine()
+
+    def snapshot(self) -> str:
+        return str(self.ask("evm_snapshot"))
+
+    def revert(self, snapshot: str) -> None:
+        assert self.ask("evm_revert", snapshot)
+
+    def reorganise(self, depth: int) -> None:
+        """Replaces the last `depth` blocks with empty ones; their transactions are gone from the pool too."""
+        self.ask("anvil_reorg", depth, [])
+
+    @contextlib.contextmanager
+    def mining_paused(self) -> Iterator[None]:
+        """Transactions stay in the pool until `mine`."""
+        self.ask("evm_setAutomine", False)
+        try:
+            yield
+        finally:
+            self.ask("evm_setAutomine", True)
+
+    def head(self) -> int:
+        return self.web3.eth.block_number
+
+    # ------------------------------------------------------- calls by anybody
+
+    def read(self, role: str, function: str, *arguments: Any) -> Any:
+        return self._function(role, function, *arguments).call()
+
+    def send(self, key: Any, role: str, function: str, *arguments: Any) -> Any:
+        """Signs with any key, gives it gas money, waits until mined. :raises Exception: it reverts"""
+        account = Account.from_key(key) if isinstance(key, str) else key
+        self.ask("anvil_setBalance", account.address, hex(10**20))
+        transaction = self._function(role, function, *arguments).build_transaction(
+            {"from": account.address, "nonce": self.web3.eth.get_transaction_count(account.address)}
+        )
+        hash_ = self.web3.eth.send_raw_transaction(account.sign_transaction(transaction).raw_transaction)
+        receipt = self.web3.eth.wait_for_transaction_receipt(hash_, timeout=20, poll_latency=0.02)
+        assert receipt["status"] == 1
+        return receipt
+
+    def give_dollars(self, address: str, amount: int) -> None:
+        self.send(RICH_KEY, "asset", "mint", address, amount)
+
+    def _function(self, role: str, function: str, *arguments: Any) -> Any:
+        contract = getattr(self.contracts, role)
+        bound = self.web3.eth.contract(address=contract.address, abi=contract.abi)
+        return getattr(bound.functions, function)(*arguments)
+
+    def ask(self, method: str, *parameters: Any) -> Any:
+        answer = self.web3.provider.make_request(method, list(parameters))  # type: ignore[arg-type]
+        assert "error" not in answer, answer
+        return answer["result"]
+
+    def save_deployment(self, folder: Path) -> Path:
+        path = folder / "deployment.json"
+        self.deployment.save(path)
+        return path

@@ -1,0 +1,148 @@
+"""A hub served over HTTP with its worker running, for tests that look at it from outside (a browser, the SDK)."""
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+
+from taesan.app import create_app
+from taesan.hub import open_hub
+from taesan.settings import Settings
+from taesan.work import build_worker
+from tests.support.chain import ARTIFACTS, Chain, free_port
+from tests.support.stage import CENT, DOLLAR, key
+from tests.support.wallet import Json, Wallet, channel_id
+
+PAYERS = 3
+
+
+class LiveHub:
+    """Starts with a few payers, their payments, a merchant, and one posted batch that minted gift tokens.
+
+    :ivar url: without a slash at its end. :ivar merchant_id: who is paid. :ivar batch_id: a posted batch
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._random = random.Random(1)
+        self._chain = Chain(folder, "--block-time=1", "--mixed-mining")
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        settings = Settings(
+            database_url=f"sqlite:///{folder / 'taesan.db'}",
+            rpc_url=self._chain.url,
+            deployment_file=self._chain.save_deployment(folder),
+            artifacts_dir=ARTIFACTS,
+            port=port,
+            public_url=self.url,
+            confirmation_depth_blocks=1,
+            batch_interval_s=0.5,
+            worker_tick_s=0.05,
+        )
+        self._hub = open_hub(settings)
+        self._worker = build_worker(self._hub)
+        self._server = uvicorn.Server(
+            uvicorn.Config(create_app(self._hub), host="127.0.0.1", port=port, log_config=None, access_log=False)
+        )
+        self._threads = [threading.Thread(target=run) for run in (self._server.run, self._worker.run)]
+        for thread in self._threads:
+            thread.start()
+        self._client = httpx.Client(base_url=self.url, timeout=30)
+        try:
+            self._fill()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._worker.stopping.set()
+        for thread in self._threads:
+            thread.join()
+        self._client.close()
+        self._hub.db.close()
+        self._chain.stop()
+
+    # ---------------------------------------------------------------- actions
+
+    def pay_once(self, amount: int = 23 * CENT, *, to_merchant: bool = False) -> Json:
+        """One more accepted payment by one of the payers, to a jar or to the merchant; the API's answer."""
+        payer = self._random.choice(self._payers)
+        cumulative = payer["charged"] + amount
+        body = {
+            "voucher": {
+                "channel_id": payer["id"],
+                "max_claimable_amount": str(cumulative),
+                "signature": payer["wallet"].voucher(self.facts, payer["id"], cumulative),
+            },
+            "amount": {"value": str(amount), "asset": self.facts["asset"], "exponent": 6},
+            "destination": {"type": "merchant", "merchant_id": self.merchant_id} if to_merchant else {"type": "jar"},
+        }
+        answer = self._client.post("/v1/payments", json=body, headers=key())
+        assert answer.status_code == 201, answer.text
+        payer["charged"] = cumulative
+        return dict(answer.json())
+
+    def overview(self) -> Json:
+        return dict(self._get("/v1/overview"))
+
+    def wait_until(self, condition: Callable[[Json], object], timeout_s: float = 60) -> Json:
+        """Until the overview fulfils a condition; returns it."""
+        deadline = time.monotonic() + timeout_s
+        while not condition(overview := self.overview()):
+            assert time.monotonic() < deadline, overview
+            time.sleep(0.05)
+        return overview
+
+    # ---------------------------------------------------------------- filling
+
+    def _fill(self) -> None:
+        deadline = time.monotonic() + 30
+        while not self._server.started:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        self.facts: Json = self._get("/v1/hub")
+        self.merchant_id = self._open_merchant()
+        self._payers: list[dict[str, Any]] = [self._open_channel(Wallet(f"live {n}")) for n in range(PAYERS)]
+        for payer in self._payers:
+            _wait(lambda id_=payer["deposit"]: self._get(f"/v1/deposits/{id_}")["state"] == "confirmed")
+        for n in range(24):
+            self.pay_once(self._random.randrange(1, 100) * CENT, to_merchant=n % 4 == 0)
+        # The value trigger: a dollar's worth in one jar at least.
+        self.pay_once(DOLLAR)
+        self.wait_until(lambda o: o["counts"]["payments_waiting"] == 0 and o["batches"][0]["state"] == "posted")
+        self.wait_until(lambda o: int(o["money"]["minted"]) > 0)
+        self.batch_id = int(self.overview()["batches"][0]["id"])
+
+    def _open_merchant(self) -> str:
+        wallet = Wallet("live merchant")
+        nonce = self._client.post("/v1/auth/nonces").json()["nonce"]
+        signed = wallet.sign_in(nonce, self._hub.clock.now(), domain=self.url.removeprefix("http://"))
+        token = self._client.post("/v1/auth/sessions", json=signed).json()["token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        return str(self._client.post("/v1/merchants", json={"name": "Café Dust"}, headers=headers).json()["id"])
+
+    def _open_channel(self, wallet: Wallet) -> dict[str, Any]:
+        self._chain.give_dollars(wallet.address, 50 * DOLLAR)
+        config = wallet.channel_config(self.facts)
+        body = {"config": config, "deposit": wallet.deposit(self.facts, config, 50 * DOLLAR)}
+        answer = self._client.post("/v1/channels", json=body, headers=key())
+        assert answer.status_code == 202, answer.text
+        deposit = answer.json()["deposit"]["id"]
+        return {"wallet": wallet, "id": channel_id(self.facts, config), "charged": 0, "deposit": deposit}
+
+    def _get(self, path: str) -> Any:
+        answer = self._client.get(path)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+def _wait(condition: Callable[[], object], timeout_s: float = 60) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -1,0 +1,279 @@
+"""A hub on a real chain, worked by hand: nothing moves between two lines of a test."""
+
+import itertools
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi.testclient import TestClient
+from sqlalchemy import inspect, text
+
+from taesan.app import create_app
+from taesan.chain.rpc import Node
+from taesan.core.clock import FixedClock
+from taesan.core.worker import LEASE_S
+from taesan.hub import open_hub
+from taesan.ledger.audit import Report
+from taesan.settings import Settings
+from taesan.settlement.audit import audit
+from taesan.work import build_worker
+from tests.support.chain import ARTIFACTS, Chain
+from tests.support.wallet import Json, Wallet, channel_id, config_tuple
+
+DOLLAR = 1_000_000
+CENT = 10_000
+DEPTH = 2
+_keys = itertools.count()
+
+
+def key() -> Json:
+    """Headers with a new Idempotency-Key."""
+    return {"Idempotency-Key": f"key-{next(_keys)}"}
+
+
+class Stage:
+    """:ivar client: the app, in this process. :ivar clock: stands still until `later` moves it."""
+
+    def __init__(self, chain: Chain, folder: Path, **settings: Any) -> None:
+        self.chain, self.folder = chain, folder
+        self.clock = FixedClock(datetime.now(UTC))
+        self.settings = Settings(
+            **{
+                "database_url": f"sqlite:///{folder / 'taesan.db'}",
+                "rpc_url": chain.url,
+                "deployment_file": chain.save_deployment(folder),
+                "artifacts_dir": ARTIFACTS,
+                "confirmation_depth_blocks": DEPTH,
+                **settings,
+            }
+        )
+        self.open()
+
+    # ---------------------------------------------------- the service's life
+
+    def open(self, node: Node | None = None) -> None:
+        """Starts the service on the stage's database."""
+        self.hub = open_hub(self.settings, self.clock, node)
+        self.worker = build_worker(self.hub)
+        self.client = TestClient(create_app(self.hub), raise_server_exceptions=False)
+        self.facts: Json = self.client.get("/v1/hub").json()
+
+    def restart(self, node: Node | None = None) -> None:
+        """The service dies without a word and is started again, after its lease has run out."""
+        self.hub.db.close()
+        self.later(LEASE_S + 1)
+        self.open(node)
+
+    def close(self) -> None:
+        self.hub.db.close()
+
+    # ------------------------------------------------------------------- time
+
+    def later(self, seconds: float) -> None:
+        self.clock.at += timedelta(seconds=seconds)
+
+    def tick(self, times: int = 1) -> None:
+        for _ in range(times):
+            self.worker.tick()
+
+    def confirm(self) -> None:
+        """Whatever has been sent is mined, gets deep enough, and is booked."""
+        for _ in range(3):
+            self.tick()
+            self.chain.mine(DEPTH)
+        self.tick(2)
+
+    def settle(self) -> None:
+        """A batch interval passes and all that waits is settled and booked."""
+        self.later(self.settings.batch_interval_s + 1)
+        self.confirm()
+
+    # ----------------------------------------------------------------- people
+
+    def payer(self, deposit: int = 10 * DOLLAR, name: str | None = None) -> "Payer":
+        """Somebody with an open channel."""
+        payer = Payer(self, Wallet(name))
+        payer.open_channel(deposit)
+        self.confirm()
+        assert payer.state() == "open"
+        return payer
+
+    def merchant(self, name: str = "Café Dust") -> "Merchant":
+        return Merchant(self, Wallet(), name)
+
+    def session_of(self, wallet: Wallet) -> Json:
+        """Headers of a wallet that has signed in."""
+        nonce = self.client.post("/v1/auth/nonces").json()["nonce"]
+        answer = self.client.post("/v1/auth/sessions", json=wallet.sign_in(nonce, self.clock.now()))
+        assert answer.status_code == 201, answer.text
+        return {"Authorization": f"Bearer {answer.json()['token']}"}
+
+    # ------------------------------------------------------------ what is there
+
+    def get(self, path: str, **headers: str) -> Any:
+        answer = self.client.get(path, headers=headers)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def audit(self) -> Report:
+        return audit(self.hub)
+
+    def row_counts(self) -> dict[str, int]:
+        """Of every table."""
+        with self.hub.db.read() as session:
+            tables = inspect(session.connection()).get_table_names()
+            return {t: session.execute(text(f"SELECT count(*) FROM {t}")).scalar_one() for t in tables}
+
+    def rows(self, sql: str, **values: Any) -> list[Any]:
+        with self.hub.db.read() as session:
+            return list(session.execute(text(sql), values).all())
+
+    def batch_states(self) -> list[str]:
+        return [state for (state,) in self.rows("SELECT state FROM batch ORDER BY id")]
+
+    def balance(self, kind: str, owner: str = "") -> int:
+        """What is in an account of the books, on its own side."""
+        name = f"{kind}:{owner}:{self.hub.asset.id}" if owner else f"{kind}:{self.hub.asset.id}"
+        found = self.rows("SELECT balance * side FROM account WHERE name = :name", name=name)
+        return int(found[0][0]) if found else 0
+
+    def gift_tokens(self, address: str) -> int:
+        return int(self.chain.read("gift_token", "balanceOf", address))
+
+
+class Payer:
+    def __init__(self, stage: Stage, wallet: Wallet) -> None:
+        self.stage, self.wallet = stage, wallet
+        self.config = wallet.channel_config(stage.facts)
+        self.id = channel_id(stage.facts, self.config)
+        self.charged = 0
+        self._headers: Json = {}
+
+    @property
+    def address(self) -> str:
+        return self.wallet.address
+
+    def open_channel(self, deposit: int) -> Json:
+        """Has the hub relay a signed deposit; also adds to a channel that is open."""
+        self.stage.chain.give_dollars(self.address, deposit)
+        body = {"config": self.config, "deposit": self.wallet.deposit(self.stage.facts, self.config, deposit)}
+        answer = self.stage.client.post("/v1/channels", json=body, headers=key())
+        assert answer.status_code == 202, answer.text
+        created: Json = answer.json()
+        assert created["channel"]["id"] == self.id
+        return created
+
+    def channel(self) -> Any:
+        """As its payer sees it."""
+        return self.stage.get(f"/v1/channels/{self.id}", **self.headers())
+
+    def state(self) -> str | None:
+        found = self.stage.rows("SELECT state FROM channel WHERE id = :id", id=self.id)
+        return str(found[0][0]) if found else None
+
+    def headers(self) -> Json:
+        """Of the payer's session, signed in at first use."""
+        self._headers = self._headers or self.stage.session_of(self.wallet)
+        return self._headers
+
+    def payment(self, amount: int, merchant: "Merchant | None" = None, **changes: Any) -> Json:
+        """The body of the next payment. :param changes: fields to replace"""
+        cumulative = self.charged + amount
+        to = {"type": "merchant", "merchant_id": merchant.id} if merchant else {"type": "jar"}
+        return {
+            "voucher": {
+                "channel_id": self.id,
+                "max_claimable_amount": str(cumulative),
+                "signature": self.wallet.voucher(self.stage.facts, self.id, cumulative),
+            },
+            "amount": {"value": str(amount), "asset": self.stage.facts["asset"], "exponent": 6},
+            "destination": to,
+        } | changes
+
+    def try_to_pay(self, amount: int, merchant: "Merchant | None" = None, **changes: Any) -> httpx.Response:
+        answer = self.stage.client.post("/v1/payments", json=self.payment(amount, merchant, **changes), headers=key())
+        if answer.status_code == 201:
+            self.charged += amount
+        return answer
+
+    def pay(self, amount: int, merchant: "Merchant | None" = None, **changes: Any) -> Any:
+        answer = self.try_to_pay(amount, merchant, **changes)
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    def set_rule(self, **rule: Any) -> httpx.Response:
+        body = {"round_up_step": str(DOLLAR)} | rule
+        return self.stage.client.put(f"/v1/channels/{self.id}/jar", json=body, headers=self.headers())
+
+    def jar(self) -> Any:
+        return self.stage.get(f"/v1/channels/{self.id}/jar", **self.headers())
+
+    # -------------------------------------------------- on chain, without the hub
+
+    def deposit_directly(self, amount: int) -> None:
+        """Anyone may bring the signed deposit to the chain: here the payer does."""
+        from eth_abi.abi import encode
+
+        chain = self.stage.chain
+        chain.give_dollars(self.address, amount)
+        signed = self.wallet.deposit(self.stage.facts, self.config, amount)["authorization"]
+        data = encode(
+            ["uint256", "uint256", "uint256", "bytes"],
+            [
+                int(signed["valid_after"]),
+                int(signed["valid_before"]),
+                int(signed["salt"], 16),
+                bytes.fromhex(signed["signature"][2:]),
+            ],
+        )
+        chain.send(
+            self.wallet.key,
+            "channels",
+            "deposit",
+            config_tuple(self.config),
+            amount,
+            self.stage.facts["collector"],
+            data,
+        )
+
+    def announce_withdrawal(self, amount: int) -> None:
+        self.stage.chain.send(self.wallet.key, "channels", "initiateWithdraw", config_tuple(self.config), amount)
+
+    def finish_withdrawal(self) -> None:
+        self.stage.chain.wait(self.config["withdraw_delay"])
+        self.stage.chain.send(self.wallet.key, "channels", "finalizeWithdraw", config_tuple(self.config))
+
+
+class Merchant:
+    def __init__(self, stage: Stage, wallet: Wallet, name: str) -> None:
+        self.stage, self.wallet = stage, wallet
+        answer = stage.client.post("/v1/merchants", json={"name": name}, headers=stage.session_of(wallet))
+        assert answer.status_code == 201, answer.text
+        self.id: str = answer.json()["id"]
+        self.headers = {"Authorization": f"Bearer {answer.json()['api_key']}"}
+
+    @property
+    def address(self) -> str:
+        return self.wallet.address
+
+    def account(self) -> Any:
+        return self.stage.get("/v1/account", **self.headers)
+
+    def redeem(self, holder: Wallet, amount: int, **signed: Any) -> httpx.Response:
+        body = holder.redemption(self.stage.facts, self.address, amount, **signed)
+        return self.stage.client.post("/v1/redemptions", json=body, headers=self.headers | key())
+
+    def order_payout(self, amount: int | None = None) -> httpx.Response:
+        body = {} if amount is None else {"amount": str(amount)}
+        return self.stage.client.post("/v1/payouts", json=body, headers=self.headers | key())
+
+
+StageFactory = Callable[..., Stage]
+
+
+def copy_database(template: Path, folder: Path) -> None:
+    """A migrated, bound database is copied, not made again for each test."""
+    shutil.copy(template, folder / "taesan.db")
