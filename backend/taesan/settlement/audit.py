@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from taesan.chain.models import ChainCursor
+from taesan.chain.rpc import CallReverted
 from taesan.channels import vouchers
 from taesan.channels.models import Channel
 from taesan.core import outbox
@@ -51,14 +52,27 @@ def check_step(hub: Hub) -> bool:
             return False
         report = Report()
         reserve, liabilities = compare_totals(session, hub, report)
+    transfer_gas = _transfer_gas(hub) if last is None or last.transfer_gas is None else last.transfer_gas
     with hub.db.write() as session:
         row = session.get(ChainCheck, 1) or ChainCheck(
             block_number=0, checked_at=now, difference_count=0, reserve=0, liabilities=0
         )
         row.block_number, row.checked_at = cursor.block_number, now
         row.difference_count, row.reserve, row.liabilities = len(report.differences), reserve, liabilities
+        row.transfer_gas = transfer_gas
         session.add(row)
     return False
+
+
+def _transfer_gas(hub: Hub) -> int | None:
+    """Estimated as if the escrow paid the reserve directly: both hold the asset, so it is the cheaper, returning kind.
+    None while they hold nothing."""
+    deployment = hub.contracts.deployment
+    try:
+        data = hub.contracts.encode("asset", "transfer", deployment.settlement, 1)
+        return hub.node.estimate_gas(deployment.channels, deployment.asset, data)
+    except CallReverted:
+        return None
 
 
 # ------------------------------------------------------------ payments and batches

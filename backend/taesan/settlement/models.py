@@ -74,7 +74,10 @@ class Entitlement(SQLModel, table=True):
 
 
 class ChainCheck(SQLModel, table=True):
-    """The last comparison of the books' totals with the chain's, for the pages. The whole check is `taesan audit`."""
+    """The last comparison of the books' totals with the chain's, for the pages. The whole check is `taesan audit`.
+
+    `transfer_gas`: what one transfer of the asset to a holder costs on this chain, for comparison.
+    """
 
     __tablename__ = "chain_check"
 
@@ -84,6 +87,7 @@ class ChainCheck(SQLModel, table=True):
     difference_count: int
     reserve: int = Field(sa_column=Column(BigInteger, nullable=False))
     liabilities: int = Field(sa_column=Column(BigInteger, nullable=False))
+    transfer_gas: int | None = None
 
 
 # ------------------------------------------------------------------- shapes

@@ -104,10 +104,11 @@ def gas(session: Session) -> dict[str, int | None]:
     settled = session.scalar(
         select(func.sum(Batch.payment_count)).where(col(Batch.state).in_(["mined", "confirmed", "posted"]))
     )
+    check = session.get(ChainCheck, 1)
     return {
         "settlement_total": total or 0,
         "per_payment": total // settled if total and settled else None,
-        "erc20_transfer": None,
+        "erc20_transfer": check.transfer_gas if check else None,
     }
 
 
