@@ -83,6 +83,7 @@ def upgrade() -> None:
         sa.Column("difference_count", sa.Integer(), nullable=False),
         sa.Column("reserve", sa.BigInteger(), nullable=False),
         sa.Column("liabilities", sa.BigInteger(), nullable=False),
+        sa.Column("transfer_gas", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
