@@ -1,29 +1,17 @@
 """Channels over HTTP."""
 
 from fastapi import APIRouter, Response
-from sqlalchemy import select
-from sqlmodel import Session, col
+from sqlmodel import Session
 
-from taesan.chain.models import ChainTransaction
-from taesan.channels import service
-from taesan.channels.models import (
-    Channel,
-    ChannelCreate,
-    ChannelCreated,
-    ChannelPublic,
-    DepositPublic,
-    DepositRelay,
-    HubPublic,
-)
+from taesan.channels import queries, service
+from taesan.channels.models import ChannelCreate, ChannelCreated, ChannelPublic, DepositPublic, HubPublic
 from taesan.core import idempotency
 from taesan.core.crypto import Domain
 from taesan.core.http import problem_responses
 from taesan.core.idempotency import IdempotencyKeyHeader
-from taesan.core.problems import not_found
 from taesan.core.values import Bytes32
-from taesan.hub import Hub, HubDep
+from taesan.hub import HubDep
 from taesan.identity.access import CurrentWallet
-from taesan.ledger import posting
 
 router = APIRouter(prefix="/v1", tags=["channels"])
 
@@ -72,7 +60,9 @@ def open_channel(hub: HubDep, body: ChannelCreate, idempotency_key: IdempotencyK
     def effect(session: Session) -> ChannelCreated:
         channel = service.register(session, hub, body.config, now)
         deposit = service.request_deposit(session, channel, body.deposit, now)
-        return ChannelCreated(channel=_channel(session, hub, channel), deposit=_deposit(session, deposit))
+        return ChannelCreated(
+            channel=queries.public_channel(session, hub, channel), deposit=queries.public_deposit(session, deposit)
+        )
 
     return idempotency.once(
         hub.db, f"channel:{channel_id}", idempotency_key, body, now, effect, check=check, status=202
@@ -83,42 +73,14 @@ def open_channel(hub: HubDep, body: ChannelCreate, idempotency_key: IdempotencyK
 def get_channel(hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32) -> ChannelPublic:
     """A channel's state: its payer's alone, for it tells more than the chain does."""
     with hub.db.read() as session:
-        return _channel(session, hub, service.find_own_channel(session, channel_id, wallet))
+        return queries.public_channel(session, hub, service.find_own_channel(session, channel_id, wallet))
 
 
 @router.get("/deposits/{deposit_id}", operation_id="getDeposit", responses=problem_responses(404))
 def get_deposit(hub: HubDep, deposit_id: str) -> DepositPublic:
     """How far a relayed deposit has come."""
     with hub.db.read() as session:
-        row = session.scalar(select(DepositRelay).where(col(DepositRelay.public_id) == deposit_id))
-        if row is None:
-            raise not_found("The deposit", deposit_id)
-        return _deposit(session, row)
-
-
-def _channel(session: Session, hub: Hub, channel: Channel) -> ChannelPublic:
-    return ChannelPublic(
-        id=channel.id,
-        state=channel.state,
-        payer=channel.payer,
-        payer_authorizer=channel.payer_authorizer,
-        available=posting.balance(session, hub.chart.channel(channel.id)),
-        in_jar=posting.balance(session, hub.chart.jar(channel.id)),
-        charged_cumulative=channel.charged,
-        claimed=channel.claimed,
-    )
-
-
-def _deposit(session: Session, row: DepositRelay) -> DepositPublic:
-    transaction = session.get(ChainTransaction, row.transaction_id) if row.transaction_id else None
-    return DepositPublic(
-        id=row.public_id,
-        channel_id=row.channel_id,
-        amount=row.amount,
-        state=row.state,
-        reason=row.reason,
-        transaction=transaction.hash if transaction else None,
-    )
+        return queries.public_deposit(session, queries.find_deposit(session, deposit_id))
 
 
 def _domain(domain: Domain) -> dict[str, str | int]:

@@ -45,6 +45,11 @@ class Database:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
+    def ping(self) -> None:
+        """:raises SQLAlchemyError: the database cannot be read"""
+        with self.read() as session:
+            session.connection().exec_driver_sql("SELECT 1")
+
     def close(self) -> None:
         self.engine.dispose()
 

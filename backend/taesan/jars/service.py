@@ -21,11 +21,16 @@ def default_rule(hub: Hub) -> JarRule:
     return JarRule.model_validate({"round_up_step": unit, "trigger_count": 100, "trigger_value": unit})
 
 
+def new_jar(hub: Hub, channel_id: str, now: datetime) -> Jar:
+    """An empty jar with the default rule, not stored."""
+    return Jar(channel_id=channel_id, updated_at=now, **default_rule(hub).model_dump())
+
+
 def jar_of(session: Session, hub: Hub, channel_id: str, now: datetime) -> Jar:
-    """The channel's jar; with the default rule if none was set."""
+    """The channel's jar, to be changed; a new one if there was none."""
     jar = session.get(Jar, channel_id)
     if jar is None:
-        jar = Jar(channel_id=channel_id, updated_at=now, **default_rule(hub).model_dump())
+        jar = new_jar(hub, channel_id, now)
         session.add(jar)
     return jar
 

@@ -99,7 +99,7 @@ def entitlements_at(session: Session, batch_id: int) -> dict[str, int]:
         .where(col(BatchEntitlement.batch_id) <= batch_id)
         .group_by(col(BatchEntitlement.account))
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def entitlements_tree(session: Session, batch_id: int) -> merkle.MerkleTree:

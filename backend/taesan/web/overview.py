@@ -16,7 +16,7 @@ from taesan.ledger.models import Account, JournalEntry, Posting
 from taesan.payments import queries
 from taesan.payments.models import Payment
 from taesan.settlement.models import Batch, ChainCheck
-from taesan.settlement.router import public_batch
+from taesan.settlement.queries import public_batch
 
 
 def overview(session: Session, hub: Hub, node_is_up: bool) -> dict[str, Any]:

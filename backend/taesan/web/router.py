@@ -15,11 +15,8 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 from taesan.chain.rpc import NodeUnavailable
 from taesan.core.http import problem_responses
 from taesan.core.i18n import LANGUAGES, language_of, translations
-from taesan.core.problems import not_found
 from taesan.hub import Hub, HubDep
-from taesan.settlement import batcher
-from taesan.settlement.models import Batch
-from taesan.settlement.router import public_batch
+from taesan.settlement import batcher, queries
 from taesan.web.overview import overview, payment_row, shows_payments
 
 router = APIRouter()
@@ -38,8 +35,7 @@ def get_overview(hub: HubDep) -> dict[str, Any]:
 @router.get("/healthz", tags=["hub"], operation_id="health")
 def health(hub: HubDep) -> dict[str, str]:
     """Whether the service answers and its database can be read."""
-    with hub.db.read() as session:
-        session.connection().exec_driver_sql("SELECT 1")
+    hub.db.ping()
     return {"status": "ok"}
 
 
@@ -51,10 +47,7 @@ def overview_page(hub: HubDep, request: Request) -> Response:
 @router.get("/batches/{batch_id}", include_in_schema=False, responses=problem_responses(404))
 def batch_page(hub: HubDep, request: Request, batch_id: int) -> Response:
     with hub.db.read() as session:
-        batch = session.get(Batch, batch_id)
-        if batch is None:
-            raise not_found("The batch", str(batch_id))
-        shown = public_batch(session, batch).model_dump(mode="json")
+        shown = queries.public_batch(session, queries.find_batch(session, batch_id)).model_dump(mode="json")
         rows = batcher.payments_of(session, batch_id)[:MAX_ROWS] if shows_payments(hub) else []
         payments = [payment_row(p) for p in rows]
     return _page(request, "batch.html", batch=shown, payments=payments, asset=hub.asset)

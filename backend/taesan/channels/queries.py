@@ -1,0 +1,43 @@
+"""Reading channels and deposits."""
+
+from sqlalchemy import select
+from sqlmodel import Session, col
+
+from taesan.chain.models import ChainTransaction
+from taesan.channels.models import Channel, ChannelPublic, DepositPublic, DepositRelay
+from taesan.core.problems import not_found
+from taesan.hub import Hub
+from taesan.ledger import posting
+
+
+def find_deposit(session: Session, deposit_id: str) -> DepositRelay:
+    """:param deposit_id: `dep_…`. :raises Problem: `not-found`"""
+    row = session.scalar(select(DepositRelay).where(col(DepositRelay.public_id) == deposit_id))
+    if row is None:
+        raise not_found("The deposit", deposit_id)
+    return row
+
+
+def public_channel(session: Session, hub: Hub, channel: Channel) -> ChannelPublic:
+    return ChannelPublic(
+        id=channel.id,
+        state=channel.state,
+        payer=channel.payer,
+        payer_authorizer=channel.payer_authorizer,
+        available=posting.balance(session, hub.chart.channel(channel.id)),
+        in_jar=posting.balance(session, hub.chart.jar(channel.id)),
+        charged_cumulative=channel.charged,
+        claimed=channel.claimed,
+    )
+
+
+def public_deposit(session: Session, row: DepositRelay) -> DepositPublic:
+    transaction = session.get(ChainTransaction, row.transaction_id) if row.transaction_id else None
+    return DepositPublic(
+        id=row.public_id,
+        channel_id=row.channel_id,
+        amount=row.amount,
+        state=row.state,
+        reason=row.reason,
+        transaction=transaction.hash if transaction else None,
+    )

@@ -1,0 +1,99 @@
+"""Reading batches, and the proofs that they make possible."""
+
+from sqlalchemy import func, select
+from sqlmodel import Session, col
+
+from taesan.chain.models import ChainTransaction
+from taesan.core.clock import rfc3339
+from taesan.core.problems import Problem, not_found
+from taesan.core.values import MAX_AMOUNT, hex_of
+from taesan.hub import Hub
+from taesan.payments import queries as payments
+from taesan.payments.models import Payment
+from taesan.settlement import batcher, merkle
+from taesan.settlement.models import Batch, BatchPublic, Entitlement, EntitlementProof, LeafPublic, PaymentProof
+
+
+def find_batch(session: Session, batch_id: int) -> Batch:
+    """:raises Problem: `not-found`"""
+    # What no column holds is no batch's number either, and the database would not take the question.
+    batch = session.get(Batch, batch_id) if 0 < batch_id <= MAX_AMOUNT else None
+    if batch is None:
+        raise not_found("The batch", str(batch_id))
+    return batch
+
+
+def payment_proof(session: Session, hub: Hub, payment_id: str) -> PaymentProof:
+    """:raises Problem: `not-found`, or `not-batched` while no batch has taken the payment"""
+    payment = payments.find(session, payment_id)
+    if payment.batch_id is None:
+        raise Problem("not-batched", 409, "The payment is in no batch yet.", "It will be in the next one.")
+    batch = session.get_one(Batch, payment.batch_id)
+    tree = batcher.payments_tree(batcher.payments_of(session, batch.id))
+    leaf = batcher.leaf_of(payment)
+    return PaymentProof(
+        leaf=LeafPublic(
+            payment_id=payment.public_id,
+            channel_id=payment.channel_id,
+            amount=payment.amount,
+            cumulative=payment.cumulative,
+            payee=payment.payee,
+        ),
+        leaf_hash=hex_of(leaf),
+        proof=[hex_of(node) for node in tree.proof(leaf)],
+        payments_root=hex_of(tree.root),
+        batch_id=batch.id,
+        state=batch.state,
+        settlement=hub.contracts.deployment.settlement,
+        transaction=_transaction_hash(session, batch),
+    )
+
+
+def entitlement_proof(session: Session, hub: Hub, account: str) -> EntitlementProof:
+    """For the newest batch on chain. :raises Problem: `not-found` if it entitles the account to nothing"""
+    batch_id = session.scalar(select(func.max(Batch.id)).where(col(Batch.state).in_(["mined", "confirmed", "posted"])))
+    entitlements = batcher.entitlements_at(session, batch_id or 0)
+    if batch_id is None or account not in entitlements:
+        raise not_found("An entitlement of", account)
+    tree = merkle.MerkleTree(merkle.entitlement_leaf(a, c) for a, c in entitlements.items())
+    row = session.get_one(Entitlement, account)
+    return EntitlementProof(
+        account=account,
+        batch_id=batch_id,
+        cumulative=entitlements[account],
+        claimed=row.claimed,
+        proof=[hex_of(n) for n in tree.proof(merkle.entitlement_leaf(account, entitlements[account]))],
+        entitlement_root=hex_of(tree.root),
+        settlement=hub.contracts.deployment.settlement,
+    )
+
+
+def public_batch(session: Session, batch: Batch) -> BatchPublic:
+    transaction = session.get(ChainTransaction, batch.transaction_id) if batch.transaction_id else None
+    payers = session.scalar(
+        select(func.count(func.distinct(Payment.channel_id))).where(col(Payment.batch_id) == batch.id)
+    )
+    gas = transaction.gas_used if transaction else None
+    return BatchPublic(
+        id=batch.id,
+        state=batch.state,
+        payments=batch.payment_count,
+        payers=payers or 0,
+        claimed=batch.claimed,
+        credited=batch.credited,
+        entitled=batch.entitled,
+        payments_root=batch.payments_root,
+        entitlement_root=batch.entitlement_root,
+        transaction=transaction.hash if transaction else None,
+        block_number=transaction.block_number if transaction else None,
+        gas_used=gas,
+        gas_per_payment=None if gas is None else gas // batch.payment_count,
+        last_error=batch.last_error,
+        frozen_at=rfc3339(batch.frozen_at),
+        posted_at=rfc3339(batch.posted_at) if batch.posted_at else None,
+    )
+
+
+def _transaction_hash(session: Session, batch: Batch) -> str | None:
+    transaction = session.get(ChainTransaction, batch.transaction_id) if batch.transaction_id else None
+    return transaction.hash if transaction else None
