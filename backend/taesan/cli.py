@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from taesan.demo.devnet import ChainName
 from taesan.settings import Settings
 
 app = typer.Typer(
@@ -92,6 +93,40 @@ def worker() -> None:
 
 
 @app.command()
+def demo(
+    customers: Annotated[int, typer.Option(min=1, max=23_570, help="How many customers of CDNOW to replay")] = 200,
+    chain: Annotated[ChainName, typer.Option(help="Which local chain")] = "anvil",
+    leave: Annotated[bool, typer.Option("--exit", help="End after the table instead of staying up")] = False,
+    kill_midway: Annotated[
+        bool, typer.Option("--kill-midway", help="kill -9 the hub in the middle of the replay and start it again")
+    ] = False,
+    port: Annotated[int | None, typer.Option(help="The page's; default: 8000, or the next that is free")] = None,
+    chain_port: Annotated[int | None, typer.Option(help="Default: 8545, or the next that is free")] = None,
+    folder: Annotated[Path, typer.Option(help="For chain, database and logs; an earlier run's are removed")] = Path(
+        "var/demo"
+    ),
+) -> None:
+    """Replay real purchases against a hub and a chain of their own, and look at the result."""
+    from taesan.demo.run import Options, run
+
+    options = Options(customers, chain, leave, chain_port, port, folder, kill_midway)
+    raise typer.Exit(_explaining(lambda: run(options, console)))
+
+
+@app.command()
+def devnet(
+    chain: Annotated[ChainName, typer.Option(help="Which local chain")] = "anvil",
+    port: Annotated[int | None, typer.Option(help="Default: 8545, or the next that is free")] = None,
+    folder: Annotated[Path, typer.Option(help="Keeps the chain between runs")] = Path("var/devnet"),
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget the chain that is kept there")] = False,
+) -> None:
+    """Run a local chain with the contracts on it, to develop against."""
+    from taesan.demo.playground import run
+
+    _explaining(lambda: run(chain, port, folder, fresh, console))
+
+
+@app.command()
 def audit(
     folder: Annotated[
         Path | None,
@@ -100,13 +135,19 @@ def audit(
 ) -> None:
     """Recompute the books, check every hash, root and proof, compare with the chain; exit 1 on any difference."""
     from taesan.demo.folder import opened
+    from taesan.ledger.audit import Report
     from taesan.settlement.audit import audit as run_audit
 
-    with opened(folder) as settings:
-        hub = _open_hub(settings, patient=False)
-        started = time.perf_counter()
-        report = run_audit(hub)
-        hub.db.close()
+    def check() -> Report:
+        with opened(folder) as settings:
+            hub = _open_hub(settings, patient=False)
+            try:
+                return run_audit(hub)
+            finally:
+                hub.db.close()
+
+    started = time.perf_counter()
+    report = _explaining(check)
     table = Table("checked", "count", title="audit")
     for what, count in report.counted.items():
         table.add_row(what, f"{count:,}")
@@ -141,10 +182,11 @@ def _explaining(action: Callable[[], T]) -> T:
     """Turns what a person can mend into one line instead of a traceback."""
     from taesan.chain.contracts import ArtifactsMissing
     from taesan.chain.deployment import WrongChain
+    from taesan.demo.processes import DemoFailed
 
     try:
         return action()
-    except (ArtifactsMissing, WrongChain) as error:
+    except (ArtifactsMissing, WrongChain, DemoFailed) as error:
         _fail(str(error))
         raise AssertionError from error
 

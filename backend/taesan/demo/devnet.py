@@ -9,16 +9,17 @@ ChainName = Literal["anvil", "ganache"]
 CHAIN_ID = 31337
 MNEMONIC = "test test test test test test test test test test test junk"
 BLOCK_TIME_S = 1
+ACCOUNTS = 10
 
 
 def start(chain: ChainName, port: int, folder: Path) -> Process:
     """Starts anvil or Ganache with the well-known development accounts and a block a second; goes on from the folder's
-    state if there is one.
+    state if there is one. Anvil mines each transaction at once besides; Ganache has no such mode.
 
     :raises StartFailed: it is not installed, the port is taken, or it does not come up
     """
     if not port_is_free(port):
-        raise StartFailed(f"port {port} is taken: stop what uses it, or choose another with --chain-port")
+        raise StartFailed(f"port {port} is taken: stop what uses it, or choose another port for the chain")
     folder.mkdir(parents=True, exist_ok=True)
     process = Process(chain, _command(chain, port, folder), folder / f"{chain}.log")
     try:
@@ -44,6 +45,8 @@ def _command(chain: ChainName, port: int, folder: Path) -> list[str]:
             f"--chain-id={CHAIN_ID}",
             f"--mnemonic={MNEMONIC}",
             f"--block-time={BLOCK_TIME_S}",
+            "--mixed-mining",
+            f"--accounts={ACCOUNTS}",
             f"--state={folder / 'anvil.json'}",
             "--preserve-historical-states",
             "--silent",
@@ -54,6 +57,7 @@ def _command(chain: ChainName, port: int, folder: Path) -> list[str]:
         f"--chain.chainId={CHAIN_ID}",
         "--chain.hardfork=shanghai",
         f"--wallet.mnemonic={MNEMONIC}",
+        f"--wallet.totalAccounts={ACCOUNTS}",
         "--wallet.defaultBalance=10000",
         f"--miner.blockTime={BLOCK_TIME_S}",
         f"--database.dbPath={folder / 'ganache'}",

@@ -17,8 +17,16 @@ import httpx
 STOP_TIMEOUT_S = 20
 
 
-class StartFailed(Exception):
-    """A process did not come up; the message says where to look."""
+LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+PR_SET_PDEATHSIG = 1
+
+
+class DemoFailed(Exception):
+    """It cannot go on; the message tells a person why and where to look."""
+
+
+class StartFailed(DemoFailed):
+    """A process did not come up, or went down by itself."""
 
 
 class Process:
@@ -38,7 +46,7 @@ class Process:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **(environment or {})},
                 start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509  # no threads yet
+                preexec_fn=_tie_to_parent,  # noqa: PLW1509  # takes no locks, so threads do not matter
             )
 
     @property
@@ -53,12 +61,15 @@ class Process:
         self._child.kill()
         self._child.wait()
 
-    def stop(self) -> None:
-        """Asks it to end and waits; insists after a while."""
+    def ask_to_stop(self) -> None:
         if self.is_running():
             self._child.send_signal(signal.SIGINT)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._child.wait(STOP_TIMEOUT_S)
+
+    def stop(self) -> None:
+        """Asks it to end and waits; insists after a while."""
+        self.ask_to_stop()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._child.wait(STOP_TIMEOUT_S)
         if self.is_running():
             self.kill()
 
@@ -70,9 +81,12 @@ class Process:
             )
 
 
-def _die_with_parent() -> None:
-    """Linux: have the kernel end the child if we are killed (PR_SET_PDEATHSIG)."""
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+def _tie_to_parent() -> None:
+    """In the child, before it starts: SIGINT works even if we were started with it ignored, as shells do for `&`; and
+    on Linux the kernel ends the child if we are killed. That watches the thread that makes the child: use the main one."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if LIBC is not None:
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def wait_for_http(process: Process, url: str, timeout_s: float = 60) -> None:
@@ -98,6 +112,14 @@ def wait_for_rpc(process: Process, url: str, timeout_s: float = 60) -> None:
                 return
         time.sleep(0.1)
     raise StartFailed(f"{process.name} does not answer at {url}; see {process.log}")
+
+
+def free_port(wanted: int) -> int:
+    """The wanted port, or the next that is free."""
+    for port in range(wanted, wanted + 50):
+        if port_is_free(port):
+            return port
+    raise StartFailed(f"no port between {wanted} and {wanted + 49} is free")
 
 
 def port_is_free(port: int) -> bool:

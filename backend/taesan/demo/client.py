@@ -1,0 +1,88 @@
+"""A client of the hub over HTTP, as a wallet or a shop would write it: patient, and never paying twice."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from taesan.demo.processes import DemoFailed
+from taesan.demo.wallet import Key, sign_in_message
+
+PATIENCE_S = 90
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
+JSON = dict[str, Any]
+
+
+class Refused(DemoFailed):
+    """The hub answered a request with a problem."""
+
+
+class HubClient:
+    """:param site: the hub's address
+    :param on_trouble: called before each new attempt; raises if there is no sense in trying on
+    """
+
+    def __init__(self, site: str, on_trouble: Callable[[], None] = lambda: None) -> None:
+        self.site, self._on_trouble = site, on_trouble
+        self.retries = 0
+        limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
+        self._http = httpx.AsyncClient(base_url=site, timeout=30, limits=limits, trust_env=False)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    async def get(self, path: str, token: str | None = None) -> JSON:
+        return await self._send("GET", path, None, {}, token)
+
+    async def post(
+        self, path: str, body: Mapping[str, Any], *, key: str | None = None, token: str | None = None
+    ) -> JSON:
+        """:param key: the `Idempotency-Key`: with it a lost answer is asked for again, and nothing happens twice"""
+        return await self._send("POST", path, body, {"Idempotency-Key": key} if key else {}, token)
+
+    async def put(self, path: str, body: Mapping[str, Any], token: str) -> JSON:
+        return await self._send("PUT", path, body, {}, token)
+
+    async def sign_in(self, key: Key, chain_id: int) -> str:
+        """Sign-in with Ethereum; returns the session's token."""
+        nonce = (await self.post("/v1/auth/nonces", {}))["nonce"]
+        message, signature = sign_in_message(key, self.site, chain_id, nonce)
+        session = await self.post("/v1/auth/sessions", {"message": message, "signature": signature})
+        return str(session["token"])
+
+    async def _send(
+        self, method: str, path: str, body: Mapping[str, Any] | None, headers: dict[str, str], token: str | None
+    ) -> JSON:
+        """Tries again while the hub does not answer or says 503; the same request with the same key.
+
+        :raises Refused: it answered with a problem; :raises DemoFailed: it was away for too long
+        """
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        deadline, pause = time.monotonic() + PATIENCE_S, FIRST_PAUSE_S
+        while True:
+            try:
+                answer = await self._http.request(method, path, json=body, headers=headers)
+                if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                    break
+                trouble = "it answers 503"
+            except httpx.TransportError as error:
+                trouble = type(error).__name__
+            self._on_trouble()
+            if time.monotonic() > deadline:
+                raise DemoFailed(f"the hub at {self.site} was away for {PATIENCE_S} s: {trouble}")
+            self.retries += 1
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_S)
+        if answer.is_error:
+            raise Refused(f"{method} {path} was refused: {answer.status_code} {answer.text[:500]}")
+        result: JSON = answer.json()
+        return result

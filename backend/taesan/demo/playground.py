@@ -1,0 +1,78 @@
+"""`taesan devnet`: a chain with the contracts on it, to develop against."""
+
+import time
+from pathlib import Path
+
+from eth_account import Account
+from rich.console import Console
+from rich.table import Table
+
+from taesan.chain.contracts import Contracts, Deployment
+from taesan.chain.rpc import Node
+from taesan.demo import devnet, folder
+from taesan.demo.devnet import ChainName
+from taesan.demo.faucet import Faucet
+from taesan.demo.processes import DemoFailed
+from taesan.demo.progress import phase
+from taesan.demo.run import choose_port, interruptible
+from taesan.demo.stage import Stage
+
+DEFAULT = Path("var/devnet")
+GIFT_DOLLARS = 1_000
+
+
+def run(chain: ChainName, port: int | None, place: Path, fresh: bool, console: Console) -> None:
+    """Stays up until Ctrl-C; the chain goes on from where it was when it is started again.
+
+    :param fresh: forget what was there
+    """
+    with interruptible(), folder.held(place):
+        try:
+            saved = devnet.saved_chain(place)
+            if fresh or saved is None:
+                folder.wipe(place)
+            elif saved != chain:
+                raise DemoFailed(f"{place} keeps a chain of {saved}: say --chain {saved}, or --fresh to forget it")
+            chain_port = choose_port(port, folder.CHAIN_PORT, "the chain", "--port", console)
+            with Stage(place, chain, folder.settings(place, chain_port), {}) as stage:
+                with phase(console, f"{chain} starts") as bar:
+                    stage.start_chain()
+                    bar.say("new" if fresh or saved is None else "goes on from where it was")
+                deployment = _deployed(stage, console)
+                _show(stage, deployment, console)
+                while True:
+                    stage.require_running()
+                    time.sleep(1)
+        except KeyboardInterrupt:
+            console.print(f"\nEnded. The chain is kept in {place} and goes on from there next time.", highlight=False)
+
+
+def _deployed(stage: Stage, console: Console) -> Deployment:
+    if stage.settings.deployment_file.exists():
+        return Deployment.load(stage.settings.deployment_file)
+    with phase(console, "contracts are deployed, test dollars given out") as bar:
+        deployment = stage.deploy()
+        node, contracts = Node(stage.settings.rpc_url), Contracts(deployment, stage.settings.artifacts_dir)
+        Faucet(node, contracts).give(dict.fromkeys(node.web3.eth.accounts, GIFT_DOLLARS * 10**6))
+        bar.say(f"${GIFT_DOLLARS:,} to each account")
+    return deployment
+
+
+def _show(stage: Stage, deployment: Deployment, console: Console) -> None:
+    contracts = Table("contract", "address", title=f"chain {deployment.chain_id} at {stage.settings.rpc_url}")
+    for role in ("asset", "channels", "collector", "settlement", "gift_token"):
+        contracts.add_row(role, getattr(deployment, role))
+    Account.enable_unaudited_hdwallet_features()
+    accounts = Table("account", "private key", title="accounts, known to everyone: never use them elsewhere")
+    for number in range(devnet.ACCOUNTS):
+        account = Account.from_mnemonic(devnet.MNEMONIC, account_path=f"m/44'/60'/0'/0/{number}")
+        accounts.add_row(account.address, account.key.to_0x_hex())
+    console.print(contracts)
+    console.print(accounts)
+    console.print(
+        "The first account is the hub's operator. A hub on this chain, in another terminal:\n", highlight=False
+    )
+    for name in ("TAESAN_RPC_URL", "TAESAN_DEPLOYMENT_FILE", "TAESAN_DATABASE_URL"):
+        value = folder.environment(stage.place, stage.chain_port, folder.PORT)[name]
+        console.print(f"  export {name}={value}", highlight=False, soft_wrap=True)
+    console.print("  .venv/bin/taesan serve\n\nCtrl-C ends the chain.", highlight=False)
