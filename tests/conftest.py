@@ -2,31 +2,36 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.chain import Chain
-from tests.support.live import LiveHub
-from tests.support.stage import Stage, StageFactory, copy_database
+if TYPE_CHECKING:  # tests without a chain start faster without all this
+    from tests.support.chain import Chain
+    from tests.support.live import LiveHub
+    from tests.support.stage import Stage, StageFactory
 
 
 @pytest.fixture(scope="session")
-def _chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+def _chain(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Chain]":
+    from tests.support.chain import Chain
+
     chain = Chain(tmp_path_factory.mktemp("chain"))
     yield chain
     chain.stop()
 
 
 @pytest.fixture(scope="session")
-def _template(_chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def _template(_chain: "Chain", tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tests.support.stage import Stage
+
     folder = tmp_path_factory.mktemp("template")
     Stage(_chain, folder).close()
     return folder / "taesan.db"
 
 
 @pytest.fixture
-def chain(_chain: Chain, _template: Path) -> Iterator[Chain]:
+def chain(_chain: "Chain", _template: Path) -> "Iterator[Chain]":
     """A chain with our contracts and nothing else on it."""
     snapshot = _chain.snapshot()
     yield _chain
@@ -34,11 +39,13 @@ def chain(_chain: Chain, _template: Path) -> Iterator[Chain]:
 
 
 @pytest.fixture
-def open_stage(chain: Chain, _template: Path, tmp_path: Path) -> Iterator[StageFactory]:
+def open_stage(chain: "Chain", _template: Path, tmp_path: Path) -> "Iterator[StageFactory]":
     """Makes the test's hub with other settings."""
-    stages = []
+    from tests.support.stage import Stage, copy_database
 
-    def make(**settings: Any) -> Stage:
+    stages: list[Stage] = []
+
+    def make(**settings: Any) -> "Stage":
         copy_database(_template, tmp_path)
         stages.append(Stage(chain, tmp_path, **settings))
         return stages[-1]
@@ -49,14 +56,16 @@ def open_stage(chain: Chain, _template: Path, tmp_path: Path) -> Iterator[StageF
 
 
 @pytest.fixture
-def stage(open_stage: StageFactory) -> Stage:
+def stage(open_stage: "StageFactory") -> "Stage":
     """A hub with nothing in its books yet."""
     return open_stage()
 
 
 @pytest.fixture(scope="session")
-def live_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveHub]:
+def live_hub(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[LiveHub]":
     """A hub that is served and works by itself, with payers, payments and a posted batch."""
+    from tests.support.live import LiveHub
+
     hub = LiveHub(tmp_path_factory.mktemp("live"))
     yield hub
     hub.stop()

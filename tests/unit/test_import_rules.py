@@ -1,0 +1,227 @@
+"""The layout's rules, read off the source: who may import whom, who may write what, what stands in no router."""
+
+import ast
+import re
+
+import pytest
+
+from tests.support.source import Module, calls, modules, names
+
+FLOORS = [
+    {"core", "settings"},
+    {"ledger", "chain"},
+    {"hub"},
+    {"identity"},
+    {"channels"},
+    {"jars"},
+    {"payments"},
+    {"settlement"},
+    {"merchants"},
+    {"loyalty"},
+    {"webhooks"},
+    {"insights"},
+    {"web"},
+    {"app", "work"},
+    {"demo"},
+    {"cli"},
+    {"__main__"},
+]
+FLOOR_OF = {domain: number for number, domains in enumerate(FLOORS) for domain in domains}
+PURE = {
+    "core/crypto.py",
+    "core/values.py",
+    "channels/vouchers.py",
+    "jars/accrual.py",
+    "ledger/accounts.py",
+    "settlement/merkle.py",
+}
+
+
+def _domain(name: str) -> str:
+    """`taesan.ledger.posting` → `ledger`."""
+    parts = name.split(".")
+    return parts[1] if len(parts) > 1 else "core"  # `taesan` itself holds the version, no code
+
+
+def test_every_file_has_its_floor() -> None:
+    assert {m.domain for m in modules()} - {"__init__"} <= FLOOR_OF.keys()
+
+
+def test_files_import_from_their_own_domain_and_the_floors_below() -> None:
+    wrong = [
+        f"{module.path}:{line} imports {name}"
+        for module in modules()
+        if module.domain != "__init__"
+        for name, line in module.imports()
+        if _domain(name) != module.domain
+        and FLOOR_OF[_domain(name)] >= FLOOR_OF[module.domain]
+        # `core` and the settings are one floor without walls.
+        and not {_domain(name), module.domain} <= FLOORS[0]
+    ]
+    assert not wrong
+
+
+def test_the_package_itself_imports_nothing() -> None:
+    assert [m.imports() for m in modules() if m.domain == "__init__"] == [[]]
+
+
+def test_no_import_leads_back_to_where_it_began() -> None:
+    graph = {m.name: {name for name, _ in m.imports()} & names() for m in modules()}
+    while graph:
+        leaves = {name for name, imported in graph.items() if not imported & graph.keys() - {name}}
+        assert leaves, f"a circle among {sorted(graph)}"
+        assert not any(name in graph[name] for name in leaves)
+        graph = {name: imported for name, imported in graph.items() if name not in leaves}
+
+
+def test_pure_modules_do_no_input_or_output() -> None:
+    outside = re.compile(r"sqlalchemy|sqlmodel|requests|httpx|web3|socket|pathlib|time|threading|fastapi")
+    wrong = []
+    for module in modules():
+        if module.path.as_posix() not in PURE:
+            continue
+        for node in ast.walk(module.tree):
+            named = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            named += [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            wrong += [f"{module.at(node)} imports {n}" for n in named if outside.fullmatch(n.split(".")[0])]
+    assert not wrong
+    assert {m.path.as_posix() for m in modules()} >= PURE
+
+
+# ------------------------------------------------------------------ the books
+
+
+BOOKS = {"Account", "JournalEntry", "Posting"}
+WRITES = {"insert", "update", "delete"}
+
+
+def _names_of_books(module: Module) -> set[str]:
+    """What the books' tables are called in this module; eth-account has an `Account` too."""
+    return {local for local, name in module.imported_from("taesan.ledger.models").items() if name in BOOKS}
+
+
+def test_only_posting_writes_the_books() -> None:
+    wrong = []
+    for module in modules():
+        if module.path.as_posix() in ("ledger/posting.py", "ledger/models.py"):
+            continue
+        books = _names_of_books(module)
+        for name, call in calls(module.tree):
+            first = call.args[0] if call.args else None
+            if name in WRITES and isinstance(first, ast.Name) and first.id in books:
+                wrong.append(f"{module.at(call)} {name}s {first.id}")
+            if isinstance(call.func, ast.Name) and name in books:
+                wrong.append(f"{module.at(call)} makes a row of {name}")
+        wrong += [
+            f"{module.at(node)} sets a balance"
+            for node in ast.walk(module.tree)
+            if isinstance(node, ast.Attribute) and node.attr == "balance" and isinstance(node.ctx, ast.Store)
+        ]
+    assert not wrong
+
+
+def test_no_sql_text_writes_the_books() -> None:
+    writing = re.compile(
+        r"\b(insert\s+(or\s+\w+\s+)?into|update|delete\s+from|drop\s+\w+)\s+\"?(account|journal_entry|posting)\b", re.I
+    )
+    wrong = [
+        f"{module.at(node)}: {node.value[:60]}"
+        for module in modules()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and writing.search(node.value)
+    ]
+    assert not wrong
+
+
+# ------------------------------------------------------------------- the chain
+
+
+SENDING = {
+    "sign",
+    "sign_message",
+    "sign_transaction",
+    "sign_typed_data",
+    "sign_authorization",
+    "unsafe_sign_hash",
+    "send_raw",
+    "send_raw_transaction",
+    "send_transaction",
+    "transact",
+}
+
+
+def test_only_the_sender_signs_and_sends() -> None:
+    wrong = [
+        f"{module.at(call)} calls {name}"
+        for module in modules()
+        # The demo is a client with wallets of its own.
+        if module.path.as_posix() != "chain/sender.py" and module.domain != "demo"
+        for name, call in calls(module.tree)
+        if name in SENDING and (module.path.as_posix(), name) != ("chain/rpc.py", "send_raw_transaction")
+    ]
+    assert not wrong
+
+
+def test_only_chain_talks_to_a_node() -> None:
+    wrong = [
+        f"{module.at(node)} imports {node.module}"
+        for module in modules()
+        if module.domain not in ("chain", "demo")
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in ("web3", "requests")
+    ]
+    assert not wrong
+
+
+# ------------------------------------------------------------------ the routers
+
+
+def _routers() -> list[Module]:
+    return [m for m in modules() if m.path.name == "router.py"]
+
+
+def test_there_are_routers_to_look_at() -> None:
+    assert len(_routers()) >= 7
+
+
+def test_routers_hold_no_sql() -> None:
+    wrong = []
+    for module in _routers():
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in ("sqlalchemy", "sqlmodel"):
+                wrong += [f"{module.at(node)} imports {a.name}" for a in node.names if a.name != "Session"]
+            if isinstance(node, ast.Import):
+                wrong += [f"{module.at(node)} imports {a.name}" for a in node.names if a.name.startswith("sql")]
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "session":
+                wrong.append(f"{module.at(node)} uses session.{node.attr}")
+    assert not wrong
+
+
+def test_nobody_commits_but_the_database() -> None:
+    wrong = [
+        f"{module.at(call)} calls {name}"
+        for module in modules()
+        if module.domain != "demo"
+        for name, call in calls(module.tree)
+        if name in ("commit", "begin", "begin_nested", "rollback") and module.path.as_posix() != "core/db.py"
+    ]
+    assert not wrong
+
+
+# --------------------------------------------------------------------- the money
+
+
+@pytest.mark.parametrize("domain", ["ledger", "payments", "jars", "channels", "settlement", "merchants"])
+def test_money_is_never_a_float(domain: str) -> None:
+    wrong = []
+    for module in modules():
+        if module.domain != domain:
+            continue
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, float):
+                wrong.append(f"{module.at(node)} has {node.value}")
+            if isinstance(node, (ast.BinOp, ast.AugAssign)) and isinstance(node.op, ast.Div):
+                wrong.append(f"{module.at(node)} divides with /")
+            if isinstance(node, ast.Name) and node.id in ("float", "round", "Decimal"):
+                wrong.append(f"{module.at(node)} uses {node.id}")
+    assert not wrong
