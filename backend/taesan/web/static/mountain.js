@@ -1,5 +1,5 @@
 // The mountain: a heap of specks, each standing for the same number of payments. What is settled is rock, what waits for
-// its batch is gold dust on the slopes. The places are the same on every load, so the heap only ever grows outwards.
+// its batch is gold dust on the slopes, and what travels in a batch is in between. The places are the same on every load, so the heap only ever grows outwards.
 
 export const VIEW = { width: 720, height: 408, ground: 404, centre: 360, halfWidth: 345, summit: 372 };
 
@@ -86,14 +86,19 @@ export function placeOf(index) {
   return { x: VIEW.centre + place.px, y: VIEW.ground - place.py };
 }
 
-/** The paths that draw a heap: `d` for each class of speck. A path of dots is far lighter than an element for each. */
-export function heap(settled, waiting) {
+/**
+ * The paths that draw a heap: `d` for each class of speck. A path of dots is far lighter than an element for each.
+ *
+ * @param {{settled: number, moving: number, waiting: number}} specks from the core outwards
+ * @param {number} shown how many of them lie there already
+ */
+export function heap({ settled, moving, waiting }, shown = Infinity) {
   const paths = {};
-  const total = Math.min(settled + waiting, PLACES.length);
+  const total = Math.min(settled + moving + waiting, shown, PLACES.length);
   const scale = Math.sqrt(total / PLACES.length) || 1;
   for (let i = 0; i < total; i++) {
     const { px, py, grain, dither } = PLACES[i];
-    let kind = "dust";
+    let kind = i < settled + moving ? "moving" : "dust";
     if (i < settled) {
       const side = shade(px / VIEW.halfWidth / scale, py / VIEW.summit / scale) * 5 + (dither - 0.5) * 1.1;
       kind = side < -0.3 ? "lit" : side < 0.25 ? "rock" : "shaded";

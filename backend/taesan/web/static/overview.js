@@ -56,11 +56,12 @@ function setFigure(element, value) {
   const before = element.dataset.value;
   if (next === before) return;
   element.dataset.value = next;
-  const show = kinds[element.dataset.kind];
-  if (!before || !next || stillness.matches || document.hidden) {
-    element.textContent = show(next);
-    return;
-  }
+  const show = (text) => {
+    element.textContent = text;
+    if ("length" in element.dataset) element.dataset.length = text.length;
+  };
+  const tell = kinds[element.dataset.kind];
+  if (!before || !next || stillness.matches || document.hidden) return show(tell(next));
   const [from, to] = [BigInt(before), BigInt(next)];
   const started = performance.now();
   element.dataset.changed = "";
@@ -68,7 +69,7 @@ function setFigure(element, value) {
     if (element.dataset.value !== next) return; // a newer figure has taken over
     const part = Math.min(1, (now - started) / 700);
     const eased = BigInt(Math.round((1 - (1 - part) ** 3) * 1000));
-    element.textContent = show((from + ((to - from) * eased) / 1000n).toString());
+    show(tell((from + ((to - from) * eased) / 1000n).toString()));
     if (part < 1) requestAnimationFrame(frame);
     else delete element.dataset.changed;
   };
@@ -96,14 +97,13 @@ function drawSeals({ trust, gas }) {
   const answers = {
     books_equal_chain: trust.books_equal_chain,
     books_balance: trust.books_balance,
-    covered: BigInt(trust.reserve) >= BigInt(trust.liabilities),
+    covered: trust.checked_block == null ? null : BigInt(trust.reserve) >= BigInt(trust.liabilities),
     gas: known ? gas.per_payment < gas.erc20_transfer : null,
   };
   for (const [name, answer] of Object.entries(answers)) {
     const state = answer == null ? "unknown" : answer ? "yes" : "no";
     find(`[data-seal="${name}"]`).dataset.state = state;
-    const words = find(`[data-words="${name}"]`);
-    if (words) words.textContent = texts[name][state];
+    find(`[data-words="${name}"]`).textContent = texts[name][state];
   }
 }
 
@@ -165,7 +165,7 @@ const setText = (element, text) => {
 function fillBatch(row, batch) {
   const field = (name) => find(`[data-field="${name}"]`, row);
   const link = field("id");
-  link.href = `/batches/${batch.id}`;
+  link.href = `/batches/${batch.id}?lang=${language}`;
   link.lastChild.textContent = batch.id;
   const pill = find(".pill", row);
   pill.dataset.state = batch.state;
@@ -188,7 +188,7 @@ function fillPayment(row, payment) {
   row.toggleAttribute("data-waiting", waiting);
   field("waiting").hidden = !waiting;
   field("check").hidden = waiting;
-  field("check").href = `?check=${payment.id}#check`;
+  field("check").href = `?lang=${language}&check=${payment.id}#check`;
   setText(field("id"), ` ${payment.id}`);
 }
 
@@ -196,11 +196,13 @@ function fillPayment(row, payment) {
 
 const SVG = "http://www.w3.org/2000/svg";
 const mountain = document.getElementById("mountain");
-let drawn = null; // what the mountain shows: { settled, waiting, unit }
+let drawn = null; // the specks that the mountain shows, and how many payments each stands for
 
-function drawHeap(settled, waiting) {
+const size = ({ settled, moving, waiting }) => settled + moving + waiting;
+
+function drawHeap(specks, shown) {
   const group = find("[data-specks]", mountain);
-  const paths = heap(settled, waiting);
+  const paths = heap(specks, shown);
   for (const path of all("path", group)) if (!(path.dataset.name in paths)) path.remove();
   for (const [name, d] of Object.entries(paths)) {
     let path = find(`[data-name="${name}"]`, group);
@@ -239,19 +241,20 @@ function letFall(from, to, done) {
 
 function drawMountain({ counts }) {
   const unit = perSpeck(counts.payments);
-  const settled = specksFor(counts.payments_settled, unit);
-  const waiting = specksFor(counts.payments_waiting, unit);
-  const first = drawn === null;
-  const grown = !first && drawn.unit === unit ? settled + waiting - drawn.settled - drawn.waiting : 0;
-  if (!first && drawn.unit === unit && drawn.settled === settled && drawn.waiting === waiting) return;
+  const specks = {
+    settled: specksFor(counts.payments_settled, unit),
+    moving: specksFor(counts.payments_moving, unit),
+    waiting: specksFor(counts.payments_waiting, unit),
+    unit,
+  };
   const before = drawn;
-  drawn = { settled, waiting, unit };
-  const title = find("title", mountain);
+  if (before && Object.entries(specks).every(([name, value]) => before[name] === value)) return;
+  drawn = specks;
   if (counts.payments > 0) {
-    title.textContent = say(texts.mountain, {
+    find("title", mountain).textContent = say(texts.mountain, {
       payments: whole.format(counts.payments),
       settled: whole.format(counts.payments_settled),
-      waiting: whole.format(counts.payments_waiting),
+      waiting: whole.format(counts.payments - counts.payments_settled),
     });
   }
   document.getElementById("scale").textContent = say(unit === 1 ? texts.scale_one : texts.scale_many, {
@@ -259,25 +262,22 @@ function drawMountain({ counts }) {
     full: whole.format(unit * MOST_SPECKS),
   });
 
-  if (stillness.matches || document.hidden) drawHeap(settled, waiting);
-  else if (first) rise(settled, waiting);
-  else if (grown > 0) {
+  if (stillness.matches || document.hidden) drawHeap(specks);
+  else if (!before) rise(specks);
+  else if (before.unit === unit && size(specks) > size(before)) {
     // The new specks fall on the old heap; only then does the heap have them.
-    const old = before.settled + before.waiting;
-    drawHeap(Math.min(settled, old), Math.max(0, old - settled));
-    letFall(old, settled + waiting, () => drawn.settled + drawn.waiting >= settled + waiting && drawHeap(drawn.settled, drawn.waiting));
-  } else drawHeap(settled, waiting);
+    drawHeap(specks, size(before));
+    letFall(size(before), size(specks), () => drawHeap(drawn));
+  } else drawHeap(specks);
 }
 
 /** On arrival the heap is poured once. */
-function rise(settled, waiting) {
-  const total = settled + waiting;
+function rise(specks) {
   const started = performance.now();
   const frame = (now) => {
-    if (drawn.settled !== settled || drawn.waiting !== waiting) return;
+    if (drawn !== specks) return;
     const part = Math.min(1, (now - started) / 1400);
-    const poured = Math.round(total * (1 - (1 - part) ** 2.5));
-    drawHeap(Math.min(settled, poured), Math.max(0, poured - settled));
+    drawHeap(specks, Math.round(size(specks) * (1 - (1 - part) ** 2.5)));
     if (part < 1) requestAnimationFrame(frame);
   };
   requestAnimationFrame(frame);
@@ -312,6 +312,8 @@ function showState(state, chain) {
 
 function show(overview, before) {
   exponent = overview.asset.exponent;
+  const { counts } = overview;
+  counts.payments_moving = Math.max(0, counts.payments - counts.payments_settled - counts.payments_waiting);
   for (const element of all("[data-figure]")) setFigure(element, at(element.dataset.figure, overview));
   for (const noun of all("[data-noun]")) setText(noun, at(noun.dataset.noun, overview) === 1 ? noun.dataset.one : noun.dataset.many);
   drawShares(overview);
@@ -321,7 +323,7 @@ function show(overview, before) {
   document.getElementById("batch-table").hidden = !overview.batches.length;
   document.getElementById("no-batches").hidden = overview.batches.length > 0;
   document.getElementById("no-payments").hidden = overview.recent_payments.length > 0;
-  const empty = overview.counts.payments === 0;
+  const empty = counts.payments === 0;
   document.getElementById("main").dataset.empty = String(empty);
   for (const part of all("[data-when-empty]")) part.hidden = !empty;
   for (const part of all("[data-when-full]")) part.hidden = empty;
@@ -405,7 +407,8 @@ function showClimb(id, { leaf: fields, payments_root: root }, { leaf, steps, com
   const code = (textContent) => make("code", { textContent });
   const facts = make("dl");
   for (const [name, value] of Object.entries({ ...fields, payment_id: id })) {
-    facts.append(make("dt", { textContent: texts.fields[name] ?? name }), make("dd", {}, code(value)));
+    const inDollars = name === "amount" || name === "cumulative" ? ` ${money(BigInt(value))}` : "";
+    facts.append(make("dt", { textContent: texts.fields[name] ?? name }), make("dd", {}, code(value), inDollars));
   }
   const rungs = [
     make("li", {}, make("h3", { textContent: texts.speck }), facts, code(leaf)),
@@ -442,7 +445,7 @@ function showRest(id, proof) {
     parts.push(make("pre", {}, make("code", { textContent: `cast call ${settlement} "batches(uint64)(bytes32,bytes32)" ${proof.batch_id} --rpc-url "$YOUR_NODE"` })));
   }
   const links = make("p");
-  links.append(make("a", { href: `/batches/${proof.batch_id}`, textContent: say(texts.batch_page, { batch: proof.batch_id }) }));
+  links.append(make("a", { href: `/batches/${proof.batch_id}?lang=${language}`, textContent: say(texts.batch_page, { batch: proof.batch_id }) }));
   links.append(make("a", { href: `/v1/payments/${encodeURIComponent(id)}/proof`, textContent: texts.json }));
   rest.replaceChildren(...parts, links);
   rest.hidden = false;
