@@ -1,0 +1,70 @@
+"""What an operator may set, and what the service refuses to start with."""
+
+import pytest
+from pydantic import ValidationError
+
+from taesan.settings import DEV_OPERATOR_KEY, Settings
+
+OWN_KEY = "0x" + "17" * 32
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    for name in [name for name in os.environ if name.startswith("TAESAN_")]:
+        monkeypatch.delenv(name)
+
+
+def test_the_known_key_is_for_local_use() -> None:
+    assert Settings().operator_key.get_secret_value() == DEV_OPERATOR_KEY
+
+
+@pytest.mark.parametrize("environment", ["test-chain", "production"])
+@pytest.mark.parametrize(
+    "key", [DEV_OPERATOR_KEY, DEV_OPERATOR_KEY.removeprefix("0x"), "0x" + DEV_OPERATOR_KEY[2:].upper()]
+)
+def test_the_known_key_is_refused_elsewhere_however_it_is_written(environment: str, key: str) -> None:
+    with pytest.raises(ValidationError, match="well-known development key"):
+        Settings(environment=environment, operator_key=key)  # type: ignore[arg-type]
+
+
+def test_leaving_the_key_out_is_no_way_round_either() -> None:
+    with pytest.raises(ValidationError, match="TAESAN_OPERATOR_KEY"):
+        Settings(environment="production")
+
+
+def test_an_own_key_is_taken_and_never_shown() -> None:
+    settings = Settings(environment="production", operator_key=OWN_KEY)  # type: ignore[arg-type]
+    assert settings.operator_key.get_secret_value() == OWN_KEY
+    assert OWN_KEY[2:] not in repr(settings) + str(settings) + settings.model_dump_json()
+
+
+def test_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAESAN_PORT", "9000")
+    monkeypatch.setenv("TAESAN_BATCH_INTERVAL_S", "5")
+    assert (Settings().port, Settings().batch_interval_s) == (9_000, 5)
+
+
+def test_confirmation_takes_longer_where_money_is_real() -> None:
+    assert Settings().depth == 2
+    assert Settings(environment="test-chain", operator_key=OWN_KEY).depth == 12  # type: ignore[arg-type]
+    assert Settings(confirmation_depth_blocks=0).depth == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"environment": "staging"},
+        {"confirmation_depth_blocks": -1},
+        {"withdraw_delay_s": 899},
+        {"withdraw_delay_s": 2_592_001},
+        {"max_payment": 0},
+        {"batch_interval_s": 0},
+        {"batch_max_payments": 0},
+    ],
+    ids=str,
+)
+def test_nonsense_is_refused_at_start(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Settings(**wrong)  # type: ignore[arg-type]
