@@ -42,7 +42,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _refuse_known_secrets(self) -> Self:
-        if self.environment != "local" and self.operator_key.get_secret_value() == DEV_OPERATOR_KEY:
+        key = self.operator_key.get_secret_value().lower().removeprefix("0x")
+        if self.environment != "local" and key == DEV_OPERATOR_KEY.removeprefix("0x"):
             raise ValueError(
                 f"TAESAN_OPERATOR_KEY is the well-known development key; set your own for {self.environment}"
             )

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.middleware.base import RequestResponseEndpoint
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from taesan.core.i18n import language_of, translate
 from taesan.core.problems import Problem
@@ -19,6 +20,21 @@ from taesan.core.worker import TransientError
 
 log = structlog.get_logger()
 MAX_BODY_BYTES = 1_000_000
+
+# Status → (problem type, title), for what the framework refuses.
+_HTTP_PROBLEMS = {
+    400: ("invalid-request", "The request is not well-formed."),
+    404: ("not-found", "There is no such thing."),
+    405: ("method-not-allowed", "This method is not allowed here."),
+    413: ("body-too-large", "The request is too large."),
+}
+# Type of the first fault in a request → (problem type, title); all other faults are an `invalid-request`.
+_FAULTS = {
+    "extra_forbidden": ("unknown-field", "The request has a field that is not known here."),
+    "invalid-amount": ("invalid-amount", "An amount is not well-formed."),
+    "invalid-address": ("invalid-address", "An address is not well-formed."),
+    "malformed-hex": ("malformed-hex", "A hexadecimal value is not well-formed."),
+}
 
 
 class ProblemDetails(BaseModel):
@@ -43,6 +59,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(TransientError, _on_transient)
     app.add_exception_handler(Exception, _on_crash)
+    app.add_middleware(_BodyLimit)
     app.middleware("http")(_request_context)
 
 
@@ -70,19 +87,25 @@ def _on_invalid(request: Request, error: Exception) -> Response:
         }
         for e in error.errors()[:20]
     ]
-    detail = "; ".join(f"{f['field']}: {f['message']}" for f in fields)
-    return respond(
-        Problem("invalid-request", 422, "The request is not well-formed.", detail[:1_000], errors=fields), request
-    )
+    detail = "; ".join(f"{f['field']}: {f['message']}" for f in fields)[:1_000]
+    first = error.errors()[0]
+    if first["type"] == "missing" and first["loc"] == ("header", "Idempotency-Key"):
+        return respond(
+            Problem(
+                "idempotency-key-missing",
+                400,
+                "This request needs an Idempotency-Key.",
+                "Choose a new one for each intended effect, and send the same one with each retry of it.",
+            ),
+            request,
+        )
+    type_, title = _FAULTS.get(first["type"], ("invalid-request", "The request is not well-formed."))
+    return respond(Problem(type_, 422, title, detail, errors=fields), request)
 
 
 def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    known = {
-        404: ("not-found", "There is no such thing."),
-        405: ("method-not-allowed", "This method is not allowed here."),
-    }
-    type_, title = known.get(error.status_code, ("http-error", "The request was refused."))
+    type_, title = _HTTP_PROBLEMS.get(error.status_code, ("http-error", "The request was refused."))
     return respond(
         Problem(type_, error.status_code, title, str(error.detail), headers=dict(error.headers or {})), request
     )
@@ -116,10 +139,6 @@ def _on_crash(request: Request, error: Exception) -> Response:
 async def _request_context(request: Request, call_next: RequestResponseEndpoint) -> Response:
     request_id = secrets.token_hex(8)
     structlog.contextvars.bind_contextvars(request_id=request_id)
-    if int(request.headers.get("content-length") or 0) > MAX_BODY_BYTES:
-        return respond(
-            Problem("body-too-large", 413, "The request is too large.", f"at most {MAX_BODY_BYTES} bytes"), request
-        )
     started = time.perf_counter()
     try:
         response = await call_next(request)
@@ -134,6 +153,28 @@ async def _request_context(request: Request, call_next: RequestResponseEndpoint)
         return response
     finally:
         structlog.contextvars.clear_contextvars()
+
+
+class _BodyLimit:
+    """Stops reading a request that is too large, whether it tells its length or not."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        told = dict(scope.get("headers", ())).get(b"content-length", b"")
+        is_told = told.isdigit() and int(told[:20]) > MAX_BODY_BYTES
+        read = 0
+
+        async def limited() -> Message:
+            nonlocal read
+            message: Message = {} if is_told else await receive()
+            read += len(message.get("body", b""))
+            if is_told or read > MAX_BODY_BYTES:
+                raise HTTPException(413, f"at most {MAX_BODY_BYTES} bytes")
+            return message
+
+        await self.app(scope, limited if scope["type"] == "http" else receive, send)
 
 
 def canonical_json(value: Any) -> str:

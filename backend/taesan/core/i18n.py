@@ -18,12 +18,15 @@ def language_of(accept_language: str | None) -> str:
     """The best of our languages for an `Accept-Language` header; English if none fits."""
     wanted: list[tuple[float, str]] = []
     for part in (accept_language or "").split(","):
-        tag, _, quality = part.partition(";q=")
+        tag, _, parameter = part.partition(";")
         try:
-            wanted.append((-float(quality or 1), tag.strip().replace("-", "_")))
+            quality = float(parameter.strip().removeprefix("q=") or 1)
         except ValueError:
             continue
-    return negotiate_locale([tag for _, tag in sorted(wanted, key=lambda w: w[0])], LANGUAGES) or "en"
+        if quality > 0:  # zero means "not this one"
+            wanted.append((-quality, tag.strip().replace("-", "_")))
+    tags = [tag for _, tag in sorted(wanted, key=lambda w: w[0])]
+    return (negotiate_locale(tags, LANGUAGES) or "en").lower()
 
 
 @lru_cache

@@ -1,4 +1,7 @@
-"""The small values that every domain speaks in: amounts, addresses, hashes, ids. Pure."""
+"""The small values that every domain speaks in: amounts, addresses, hashes, ids. Pure.
+
+What does not parse raises a `ValueError` whose type is the problem that the API tells of it (`core.http`).
+"""
 
 import re
 import secrets
@@ -14,6 +17,7 @@ from pydantic import (
     PlainSerializer,
     WithJsonSchema,
 )
+from pydantic_core import PydanticCustomError
 
 MAX_AMOUNT = 2**63 - 1  # what a BIGINT column holds; 9.2e12 dollars at 6 decimals
 
@@ -27,26 +31,28 @@ def parse_amount(value: object) -> int:
     Numbers are refused: a JSON number may be a float, or lose digits in a JavaScript client.
     """
     if not isinstance(value, str) or not _AMOUNT.fullmatch(value) or int(value) > MAX_AMOUNT:
-        raise ValueError('must be a string of decimal digits in minor units, such as "230000"')
+        raise PydanticCustomError(
+            "invalid-amount", 'must be a string of decimal digits in minor units, such as "230000"'
+        )
     return int(value)
 
 
 def parse_address(value: str) -> str:
     """An address in EIP-55 form; a mixed-case one must have the right checksum."""
     if not re.fullmatch(r"0x[0-9a-fA-F]{40}", value):
-        raise ValueError("must be 0x and 40 hexadecimal digits")
+        raise PydanticCustomError("invalid-address", "must be 0x and 40 hexadecimal digits")
     checksummed = to_checksum_address(value)
     if is_checksum_formatted_address(value) and value != checksummed:
-        raise ValueError("has a wrong EIP-55 checksum: a digit may be mistyped")
+        raise PydanticCustomError("invalid-address", "has a wrong EIP-55 checksum: a digit may be mistyped")
     return checksummed
 
 
 def parse_hex(value: str, length: int | None = None) -> str:
     """Hexadecimal bytes in lower case, of `length` bytes if given."""
     if not _HEX.fullmatch(value):
-        raise ValueError("must be 0x and an even number of hexadecimal digits")
+        raise PydanticCustomError("malformed-hex", "must be 0x and an even number of hexadecimal digits")
     if length is not None and len(value) != 2 + 2 * length:
-        raise ValueError(f"must be {length} bytes")
+        raise PydanticCustomError("malformed-hex", "must be {length} bytes", {"length": length})
     return value.lower()
 
 

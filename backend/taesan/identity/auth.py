@@ -5,6 +5,7 @@ import secrets
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
+from eth_keys.exceptions import BadSignature
 from siwe import SiweMessage, VerificationError
 from siwe import generate_nonce as siwe_nonce
 from sqlalchemy import delete
@@ -36,7 +37,7 @@ def parse_message(message: str, signature: str, public_url: str, chain_id: int, 
     try:
         parsed = SiweMessage.from_message(message)
         parsed.verify(signature, domain=urlsplit(public_url).netloc, timestamp=now)
-    except (VerificationError, ValueError) as error:
+    except (VerificationError, BadSignature, ValueError) as error:
         raise _invalid(type(error).__name__) from error
     if parsed.chain_id != chain_id:
         raise _invalid(f"the message is for chain {parsed.chain_id}, this hub is on {chain_id}")
