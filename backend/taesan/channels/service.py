@@ -31,7 +31,7 @@ def why_unacceptable(hub: Hub, config: ChannelConfig) -> tuple[str, str] | None:
     if config.receiver != deployment.settlement:
         return "wrong-receiver", f"The receiver must be the settlement contract {deployment.settlement}."
     if config.token != deployment.asset:
-        return "wrong-asset", f"The token must be the hub's reserve asset {deployment.asset}."
+        return "wrong-token", f"The token must be the hub's reserve asset {deployment.asset}."
     if config.receiver_authorizer not in (hub.signer.address, vouchers.ZERO_ADDRESS):
         # A stranger's authorizer could refund the payer what merchants were promised.
         return "wrong-receiver-authorizer", f"The receiver authorizer must be {hub.signer.address} or zero."
