@@ -3,7 +3,8 @@
 
 export const VIEW = { width: 720, height: 408, ground: 404, centre: 360, halfWidth: 345, summit: 372 };
 
-export const MOST_SPECKS = 1500; // as many as the whole mountain takes
+// How many specks the whole mountain takes: a young hub's are larger, so that its first payments make a sight too.
+const CAPACITIES = [200, 600, 1500];
 
 // The skyline of the full mountain: x from -1 to 1, y from 0 to 1. Seen from the middle of its foot every ray meets it
 // once, so a smaller copy always fits inside: that is what lets the heap grow and keep its shape.
@@ -51,11 +52,11 @@ function shade(x, y) {
   return x - at; // negative: lit
 }
 
-/** All places for specks, from the foot's middle outwards. */
-function places() {
+/** All places for so many specks, from the foot's middle outwards. */
+function placesFor(capacity) {
   const random = seeded(20261122);
   const area = SKYLINE.slice(1).reduce((sum, [x, y], i) => sum + ((x - SKYLINE[i][0]) * (y + SKYLINE[i][1])) / 2, 0);
-  const spacing = Math.sqrt((area * VIEW.halfWidth * VIEW.summit * 2) / Math.sqrt(3) / MOST_SPECKS) * 0.985;
+  const spacing = Math.sqrt((area * VIEW.halfWidth * VIEW.summit * 2) / Math.sqrt(3) / capacity) * 0.98;
   const found = [];
   for (let row = 0; row * spacing * 0.866 < VIEW.summit; row++) {
     for (let left = -VIEW.halfWidth - spacing; left < VIEW.halfWidth; left += spacing) {
@@ -65,24 +66,37 @@ function places() {
       if (size <= 1.01) found.push({ px, py, size: size + (random() - 0.5) * 0.012, grain: random(), dither: random() });
     }
   }
-  return found.sort((a, b) => a.size - b.size).slice(0, MOST_SPECKS);
+  return found.sort((a, b) => a.size - b.size).slice(0, capacity);
 }
 
-const PLACES = places();
+const known = new Map();
 
-/** How many payments one speck stands for: 1, 2, 5, 10, 20, … */
-export function perSpeck(payments) {
+function places(capacity) {
+  if (!known.has(capacity)) known.set(capacity, placesFor(capacity));
+  return known.get(capacity);
+}
+
+/** What a mountain of so many payments is drawn with: how many one speck stands for (1, 2, 5, 10, …), how many specks fill it. */
+export function scaleFor(payments) {
+  const most = CAPACITIES.at(-1);
   for (let decade = 1; ; decade *= 10) {
-    for (const step of [1, 2, 5]) if (payments / (step * decade) <= PLACES.length) return step * decade;
+    for (const step of [1, 2, 5]) {
+      const unit = step * decade;
+      const capacity = CAPACITIES.find((size) => payments / unit <= size && (unit === 1 || size === most));
+      if (capacity) return { unit, capacity };
+    }
   }
 }
+
+/** By how much specks are larger than those of the fullest mountain. */
+export const grainFor = (capacity) => (CAPACITIES.at(-1) / capacity) ** 0.46;
 
 /** `count` payments as a number of specks; even one payment shows. */
 export const specksFor = (count, unit) => (count > 0 ? Math.max(1, Math.round(count / unit)) : 0);
 
 /** Where the speck with this number lies, in the drawing's own units. */
-export function placeOf(index) {
-  const place = PLACES[Math.min(index, PLACES.length - 1)];
+export function placeOf(index, capacity) {
+  const place = places(capacity)[Math.min(index, capacity - 1)];
   return { x: VIEW.centre + place.px, y: VIEW.ground - place.py };
 }
 
@@ -90,14 +104,16 @@ export function placeOf(index) {
  * The paths that draw a heap: `d` for each class of speck. A path of dots is far lighter than an element for each.
  *
  * @param {{settled: number, moving: number, waiting: number}} specks from the core outwards
+ * @param {number} capacity how many fill the mountain
  * @param {number} shown how many of them lie there already
  */
-export function heap({ settled, moving, waiting }, shown = Infinity) {
+export function heap({ settled, moving, waiting }, capacity, shown = Infinity) {
   const paths = {};
-  const total = Math.min(settled + moving + waiting, shown, PLACES.length);
-  const scale = Math.sqrt(total / PLACES.length) || 1;
+  const found = places(capacity);
+  const total = Math.min(settled + moving + waiting, shown, found.length);
+  const scale = Math.sqrt(total / found.length) || 1;
   for (let i = 0; i < total; i++) {
-    const { px, py, grain, dither } = PLACES[i];
+    const { px, py, grain, dither } = found[i];
     let kind = i < settled + moving ? "moving" : "dust";
     if (i < settled) {
       const side = shade(px / VIEW.halfWidth / scale, py / VIEW.summit / scale) * 5 + (dither - 0.5) * 1.1;

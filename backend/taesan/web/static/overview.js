@@ -1,7 +1,7 @@
 // Keeps the overview in step with the hub. The server has drawn every figure already; this follows `GET /v1/overview`.
 
 import { climb } from "./proof.js";
-import { MOST_SPECKS, VIEW, heap, perSpeck, placeOf, skyline, specksFor } from "./mountain.js";
+import { VIEW, grainFor, heap, placeOf, scaleFor, skyline, specksFor } from "./mountain.js";
 
 const POLL_MS = 2000;
 const LONGEST_WAIT_MS = 15000;
@@ -196,13 +196,14 @@ function fillPayment(row, payment) {
 
 const SVG = "http://www.w3.org/2000/svg";
 const mountain = document.getElementById("mountain");
-let drawn = null; // the specks that the mountain shows, and how many payments each stands for
+let drawn = null; // the specks that the mountain shows, with its scale
 
 const size = ({ settled, moving, waiting }) => settled + moving + waiting;
 
 function drawHeap(specks, shown) {
   const group = find("[data-specks]", mountain);
-  const paths = heap(specks, shown);
+  const paths = heap(specks, specks.capacity, shown);
+  mountain.style.setProperty("--grain", grainFor(specks.capacity).toFixed(3));
   for (const path of all("path", group)) if (!(path.dataset.name in paths)) path.remove();
   for (const [name, d] of Object.entries(paths)) {
     let path = find(`[data-name="${name}"]`, group);
@@ -216,16 +217,16 @@ function drawHeap(specks, shown) {
   }
 }
 
-function letFall(from, to, done) {
+function letFall(from, to, capacity, done) {
   const group = find("[data-falling]", mountain);
   const count = Math.min(to - from, MOST_FALLING);
   let landed = 0;
   for (let i = 0; i < count; i++) {
-    const { x, y } = placeOf(from + i);
+    const { x, y } = placeOf(from + i, capacity);
     const speck = document.createElementNS(SVG, "circle");
     speck.setAttribute("cx", x);
     speck.setAttribute("cy", y);
-    speck.setAttribute("r", "3.6");
+    speck.setAttribute("r", (3.5 * grainFor(capacity)).toFixed(2));
     group.append(speck);
     const drift = ((i * 37) % 60) - 30;
     const fall = speck.animate(
@@ -240,12 +241,13 @@ function letFall(from, to, done) {
 }
 
 function drawMountain({ counts }) {
-  const unit = perSpeck(counts.payments);
+  const { unit, capacity } = scaleFor(counts.payments);
   const specks = {
     settled: specksFor(counts.payments_settled, unit),
     moving: specksFor(counts.payments_moving, unit),
     waiting: specksFor(counts.payments_waiting, unit),
     unit,
+    capacity,
   };
   const before = drawn;
   if (before && Object.entries(specks).every(([name, value]) => before[name] === value)) return;
@@ -259,15 +261,15 @@ function drawMountain({ counts }) {
   }
   document.getElementById("scale").textContent = say(unit === 1 ? texts.scale_one : texts.scale_many, {
     payments: whole.format(unit),
-    full: whole.format(unit * MOST_SPECKS),
+    full: whole.format(unit * capacity),
   });
 
   if (stillness.matches || document.hidden) drawHeap(specks);
   else if (!before) rise(specks);
-  else if (before.unit === unit && size(specks) > size(before)) {
+  else if (before.unit === unit && before.capacity === capacity && size(specks) > size(before)) {
     // The new specks fall on the old heap; only then does the heap have them.
     drawHeap(specks, size(before));
-    letFall(size(before), size(specks), () => drawHeap(drawn));
+    letFall(size(before), size(specks), capacity, () => drawHeap(drawn));
   } else drawHeap(specks);
 }
 
