@@ -87,6 +87,9 @@ class Relayer:
         planned = plan(self.node, self.contracts, self.signer.address, role, calls, self.ceiling_wei)
         model: Any = table
         with self.db.write() as session:
+            waiting = select(model.id).where(model.id.in_(list(calls)), model.state == "received")
+            if set(session.scalars(waiting)) != calls.keys():
+                return  # our lease ran out while the node thought about it, and another worker was faster
             for id_, reason in planned.refused.items():
                 session.execute(update(table).where(model.id == id_).values(state="failed", reason=reason))
                 on_refused(session, id_)

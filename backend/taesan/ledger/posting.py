@@ -129,6 +129,8 @@ def _move_balances(session: Session, lines: Sequence[Line], ids: dict[AccountNam
         for a, delta in sorted(deltas.items(), key=lambda item: ids[item[0]])
         if delta
     ]
+    if not moves:  # from an account to itself
+        return
     session.connection().execute(
         update(table).where(table.c.id == bindparam("account")).values(balance=table.c.balance + bindparam("delta")),
         moves,

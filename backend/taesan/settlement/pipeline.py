@@ -101,7 +101,8 @@ def _on_refused(hub: Hub, batch: Batch, reason: str) -> bool:
         log.log(20 if settled else 40, "batch.refused", batch_id=batch.id, reason=reason)
     with hub.db.write() as session:
         values = {"state": "mined", "last_error": None} if settled else {"last_error": reason}
-        session.execute(update(Batch).where(col(Batch.id) == batch.id).values(**values))
+        still = update(Batch).where(col(Batch.id) == batch.id, col(Batch.state) == "frozen")
+        session.execute(still.values(**values))
     return settled
 
 
