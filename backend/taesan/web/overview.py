@@ -1,5 +1,6 @@
 """The figures of the overview: read models over the books, for the page and `GET /v1/overview`."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import func, select
@@ -37,7 +38,7 @@ def overview(session: Session, hub: Hub, node_is_up: bool) -> dict[str, Any]:
         "gas": gas(session),
         "trust": trust(session),
         "batches": [public_batch(session, b).model_dump(mode="json") for b in batches],
-        "recent_payments": [payment_row(p) for p in queries.newest(session, 8)] if shows_payments(hub) else [],
+        "recent_payments": payment_rows(session, queries.newest(session, 8)) if shows_payments(hub) else [],
     }
 
 
@@ -127,12 +128,20 @@ def trust(session: Session) -> dict[str, Any]:
     }
 
 
-def payment_row(payment: Payment) -> dict[str, Any]:
+def payment_rows(session: Session, payments: Sequence[Payment]) -> list[dict[str, Any]]:
+    """Payments as the pages show them, with their merchants' names."""
+    wanted = {p.merchant_id for p in payments if p.merchant_id}
+    names = session.execute(select(col(Merchant.id), col(Merchant.name)).where(col(Merchant.id).in_(wanted)))
+    by_id = {id_: name for id_, name in names}
+    return [_payment_row(p, by_id) for p in payments]
+
+
+def _payment_row(payment: Payment, merchant_names: Mapping[str, str]) -> dict[str, Any]:
     return {
         "id": payment.public_id,
         "amount": str(payment.amount),
         "destination": payment.destination,
-        "merchant": payment.merchant_id,
+        "merchant": merchant_names.get(payment.merchant_id or ""),
         "accepted_at": rfc3339(payment.accepted_at),
         "batch_id": payment.batch_id,
     }

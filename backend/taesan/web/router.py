@@ -17,7 +17,7 @@ from taesan.core.http import problem_responses
 from taesan.core.i18n import LANGUAGES, language_of, translations
 from taesan.hub import Hub, HubDep
 from taesan.settlement import batcher, queries
-from taesan.web.overview import overview, payment_row, shows_payments
+from taesan.web.overview import overview, payment_rows, shows_payments
 
 router = APIRouter()
 
@@ -49,7 +49,7 @@ def batch_page(hub: HubDep, request: Request, batch_id: int) -> Response:
     with hub.db.read() as session:
         shown = queries.public_batch(session, queries.find_batch(session, batch_id)).model_dump(mode="json")
         rows = batcher.payments_of(session, batch_id)[:MAX_ROWS] if shows_payments(hub) else []
-        payments = [payment_row(p) for p in rows]
+        payments = payment_rows(session, rows)
     return _page(request, "batch.html", batch=shown, payments=payments, asset=hub.asset)
 
 
@@ -83,6 +83,6 @@ def _environment(language: str) -> Environment:
 
 
 def money_text(amount: int, exponent: int, language: str) -> str:
-    """Minor units as dollars with two to four decimals, exactly; what is smaller is cut off."""
+    """Minor units as dollars with two to four decimals, rounded half to even."""
     value = Decimal(amount).scaleb(-exponent)
     return "$" + format_decimal(value, "#,##0.00##", locale=language, decimal_quantization=True)
