@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from eth_abi.abi import encode
-from sqlmodel import Session
 from web3 import Web3
 
 from taesan.chain import sender
@@ -84,26 +83,27 @@ def bind(db: Database, node: Node, deployment: Deployment) -> None:
                 f"there is no contract at {getattr(deployment, role)} ({role}) on the chain at {node.url}: "
                 "was the chain wiped? Deploy again with `taesan deploy` and start with a new database"
             )
-    found = {
+    found: dict[str, Any] = {
         "chain_id": chain_id,
         "genesis_hash": genesis,
         "asset": deployment.asset,
         "channels": deployment.channels,
         "settlement": deployment.settlement,
     }
-    # The contracts were complete at this block: nothing that concerns the books happened before it.
-    first = deployment.block_number
-    cursor = ChainCursor(id=1, block_number=first, block_hash=hex_of(node.block(first)["hash"]), head_block=first)
-    with db.write() as session:
-        _bind(session, found, cursor)
-
-
-def _bind(session: Session, found: dict[str, Any], cursor: ChainCursor) -> None:
-    binding = session.get(ChainBinding, 1)
+    with db.read() as session:
+        binding = session.get(ChainBinding, 1)
     if binding is None:
-        session.add(ChainBinding(id=1, **found))
-        session.add(cursor)
-        return
+        # The contracts were complete at this block: nothing that concerns the books happened before it.
+        first = deployment.block_number
+        cursor = ChainCursor(id=1, block_number=first, block_hash=hex_of(node.block(first)["hash"]), head_block=first)
+        with db.write() as session:
+            binding = session.get(ChainBinding, 1)  # another process may have been faster
+            if binding is None:
+                session.add_all([binding := ChainBinding(id=1, **found), cursor])
+    _require_same(binding, found)
+
+
+def _require_same(binding: ChainBinding, found: dict[str, Any]) -> None:
     different = [
         f"{name}: {getattr(binding, name)} here, {value} there"
         for name, value in found.items()

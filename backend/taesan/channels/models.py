@@ -14,7 +14,8 @@ class Channel(SQLModel, table=True):
     """One x402 channel whose receiver is our settlement contract.
 
     `state`: pending (known, no deposit confirmed) → open → withdrawing (the payer has announced a withdrawal: no more
-    payments). A finished withdrawal leads back to open, or to closed if it reached what was gathered.
+    payments). A finished withdrawal leads back to open, or to closed if it reached what was gathered. Rejected: opened on
+    chain with terms that are not ours.
     Cumulative amounts: `charged` is what accepted payments add up to, which equals the last voucher's amount;
     `claim_total` is how much of it frozen batches claim; `claimed` is what the chain says is claimed. What is spendable
     stands in the ledger.

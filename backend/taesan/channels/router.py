@@ -44,7 +44,7 @@ def get_hub_facts(hub: HubDep) -> HubPublic:
     operation_id="openChannel",
     status_code=202,
     response_model=ChannelCreated,
-    responses=problem_responses(401, 422, 503),
+    responses=problem_responses(400, 409, 422, 503),
 )
 def open_channel(hub: HubDep, body: ChannelCreate, idempotency_key: IdempotencyKeyHeader) -> Response:
     """Opens a channel, or adds to it: the hub brings the signed deposit to the chain, without gas for the payer.

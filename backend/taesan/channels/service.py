@@ -1,6 +1,6 @@
 """Opens channels, relays deposits, follows what the chain says of them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -43,12 +43,15 @@ def why_unacceptable(hub: Hub, config: ChannelConfig) -> tuple[str, str] | None:
 def register(session: Session, hub: Hub, config: ChannelConfig, now: datetime) -> Channel:
     """The channel of this configuration, made if it is new.
 
-    :raises Problem: the hub cannot accept payments over such a channel
+    :raises Problem: the hub cannot accept payments over such a channel, or not any more (`channel-not-open`)
     """
     unacceptable = why_unacceptable(hub, config)
     if unacceptable:
         raise Problem(unacceptable[0], 422, "The channel's terms are not this hub's.", unacceptable[1])
-    return _find_or_add(session, hub, config, "pending", now)
+    channel = _find_or_add(session, hub, config, "pending", now)
+    if channel.state in ("closed", "rejected"):
+        raise Problem("channel-not-open", 409, "The channel takes no payments now.", "Open a new one with a new salt.")
+    return channel
 
 
 def id_of(hub: Hub, config: ChannelConfig) -> str:
@@ -194,15 +197,29 @@ def _deposit_call(hub: Hub, row: DepositRelay, channel: Channel) -> str:
 # ---------------------------------------------------------- what the chain says
 
 
+_Change = Callable[[Session, Channel, Mapping[str, Any], datetime], None]
+
+
 def handlers(hub: Hub) -> dict[str, Handler]:
     """Chain events that change channels; all others of the channels contract are somebody else's."""
+    deployment = hub.contracts.deployment
 
     def ours(handle: Handler) -> Handler:
         def guarded(session: Session, event: Mapping[str, Any], now: datetime) -> None:
-            if event["args"]["receiver"] == hub.contracts.deployment.settlement:
+            if event["args"]["receiver"] == deployment.settlement:
                 handle(session, event, now)
 
         return guarded
+
+    def in_our_asset(change: _Change) -> Handler:
+        """What happens in other tokens has no place in the books, and its amounts none in a column."""
+
+        def guarded(session: Session, event: Mapping[str, Any], now: datetime) -> None:
+            channel = session.get_one(Channel, event["args"]["channelId"])
+            if channel.token == deployment.asset:
+                change(session, channel, event, now)
+
+        return ours(guarded)
 
     def opened(session: Session, event: Mapping[str, Any], now: datetime) -> None:
         config = event["args"]["config"]
@@ -220,10 +237,7 @@ def handlers(hub: Hub) -> dict[str, Handler]:
         if unacceptable:
             log.warning("channel.rejected", channel_id=channel.id, reason=unacceptable[0])
 
-    def deposited(session: Session, event: Mapping[str, Any], now: datetime) -> None:
-        channel = session.get_one(Channel, event["args"]["channelId"])
-        if channel.token != hub.contracts.deployment.asset:
-            return
+    def deposited(session: Session, channel: Channel, event: Mapping[str, Any], now: datetime) -> None:
         amount = event["args"]["amount"]
         lines = [Line(hub.chart.escrow, amount), Line(hub.chart.channel(channel.id), -amount)]
         posting.post(session, f"deposit:{event['key']}", "deposit", now, lines)
@@ -238,32 +252,36 @@ def handlers(hub: Hub) -> dict[str, Handler]:
             .values(state="confirmed")
         )
 
-    def claimed(session: Session, event: Mapping[str, Any], now: datetime) -> None:
-        session.get_one(Channel, event["args"]["channelId"]).claimed = event["args"]["totalClaimed"]
+    def claimed(session: Session, channel: Channel, event: Mapping[str, Any], now: datetime) -> None:
+        channel.claimed = event["args"]["totalClaimed"]
+        if channel.state == "rejected":
+            # No payment goes over it: whoever may claim from it has given the money to the reserve.
+            lines = transfer(hub.chart.channel(channel.id), hub.chart.surplus, event["args"]["amount"])
+            posting.post(session, f"given:{event['key']}", "given to the reserve", now, lines)
 
-    def withdrawal_announced(session: Session, event: Mapping[str, Any], now: datetime) -> None:
-        channel = session.get_one(Channel, event["args"]["channelId"])
+    def withdrawal_announced(session: Session, channel: Channel, event: Mapping[str, Any], now: datetime) -> None:
         if channel.state == "open":
             channel.state = "withdrawing"
 
-    def returned(session: Session, event: Mapping[str, Any], now: datetime) -> None:
-        channel = session.get_one(Channel, event["args"]["channelId"])
-        if channel.token != hub.contracts.deployment.asset:
-            return
+    def refunded(session: Session, channel: Channel, event: Mapping[str, Any], now: datetime) -> None:
         from_jar = _return_to_payer(session, hub, channel.id, event["args"]["amount"], event["key"], now)
         # Its vouchers promise more than is left: payments would have to go on from an amount that can never be claimed.
         if from_jar:
             channel.state = "closed"
-        elif channel.state == "withdrawing":
+
+    def withdrawn(session: Session, channel: Channel, event: Mapping[str, Any], now: datetime) -> None:
+        refunded(session, channel, event, now)
+        # A refund does not lead back to open: the rest of what was announced may still be withdrawn at any moment.
+        if channel.state == "withdrawing":
             channel.state = "open"
 
     return {
         "channels.ChannelOpened": ours(opened),
-        "channels.Deposited": ours(deposited),
-        "channels.Claimed": ours(claimed),
-        "channels.WithdrawInitiated": ours(withdrawal_announced),
-        "channels.WithdrawFinalized": ours(returned),
-        "channels.Refunded": ours(returned),
+        "channels.Deposited": in_our_asset(deposited),
+        "channels.Claimed": in_our_asset(claimed),
+        "channels.WithdrawInitiated": in_our_asset(withdrawal_announced),
+        "channels.WithdrawFinalized": in_our_asset(withdrawn),
+        "channels.Refunded": in_our_asset(refunded),
     }
 
 
