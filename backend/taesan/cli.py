@@ -1,5 +1,6 @@
 """The `taesan` command."""
 
+import contextlib
 import signal
 import sys
 import threading
@@ -68,8 +69,14 @@ def serve(
     thread = threading.Thread(target=worker.run, name="worker")
     if with_worker:
         thread.start()
+    config = uvicorn.Config(create_app(hub), host=settings.host, port=settings.port, log_config=None, access_log=False)
+    server = uvicorn.Server(config)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, server.handle_exit)
+    # Uvicorn would raise the signal once more when it is done, and we would not get to the lines below.
+    server.capture_signals = contextlib.nullcontext  # type: ignore[assignment]
     try:
-        uvicorn.run(create_app(hub), host=settings.host, port=settings.port, log_config=None, access_log=False)
+        server.run()
     finally:
         worker.stopping.set()
         if with_worker:
@@ -134,14 +141,15 @@ def audit(
     ] = None,
 ) -> None:
     """Recompute the books, check every hash, root and proof, compare with the chain; exit 1 on any difference."""
-    from taesan.demo.folder import opened
+    from taesan.demo.revisit import revisited
     from taesan.ledger.audit import Report
     from taesan.settlement.audit import audit as run_audit
 
     def check() -> Report:
-        with opened(folder) as settings:
-            hub = _open_hub(settings, patient=False)
+        with revisited(folder) as found:
+            hub = _open_hub(found.settings, patient=False)
             try:
+                found.catch_up(hub)
                 return run_audit(hub)
             finally:
                 hub.db.close()

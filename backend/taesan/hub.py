@@ -45,7 +45,7 @@ def open_hub(settings: Settings, clock: Clock | None = None, node: Node | None =
     """
     deployment = Deployment.load(settings.deployment_file)
     contracts = Contracts(deployment, settings.artifacts_dir)
-    node = node or Node(settings.rpc_url)
+    node = node or Node(settings.rpc_url, settings.rpc_timeout_s)
     node.chain_id()  # before anything is made: a node that is down should leave no half-made database
     db = Database(settings.database_url)
     db.migrate()

@@ -41,11 +41,9 @@ class Fees:
 class Node:
     """:param url: an Ethereum JSON-RPC endpoint over HTTP"""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, timeout_s: float = RPC_TIMEOUT_S) -> None:
         self.url = url
-        self.web3 = Web3(
-            HTTPProvider(url, request_kwargs={"timeout": RPC_TIMEOUT_S}, exception_retry_configuration=None)
-        )
+        self.web3 = Web3(HTTPProvider(url, request_kwargs={"timeout": timeout_s}, exception_retry_configuration=None))
 
     def chain_id(self) -> int:
         return self._ask(lambda: self.web3.eth.chain_id)

@@ -1,7 +1,8 @@
 """A local chain that keeps its state in a folder, so that what happened on it can be audited later."""
 
+import json
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from taesan.demo.processes import Process, StartFailed, find_program, port_is_free, wait_for_rpc
 
@@ -10,6 +11,9 @@ CHAIN_ID = 31337
 MNEMONIC = "test test test test test test test test test test test junk"
 BLOCK_TIME_S = 1
 ACCOUNTS = 10
+ANVIL_STATE = "anvil.json"
+OLD_STATES = 10
+"""Anvil keeps 500 blocks' states in memory and more of them on disk without end, unless told."""
 
 
 def start(chain: ChainName, port: int, folder: Path) -> Process:
@@ -21,6 +25,8 @@ def start(chain: ChainName, port: int, folder: Path) -> Process:
     if not port_is_free(port):
         raise StartFailed(f"port {port} is taken: stop what uses it, or choose another port for the chain")
     folder.mkdir(parents=True, exist_ok=True)
+    if chain == "anvil":
+        _keep_one_genesis(folder / ANVIL_STATE)
     process = Process(chain, _command(chain, port, folder), folder / f"{chain}.log")
     try:
         wait_for_rpc(process, f"http://127.0.0.1:{port}")
@@ -32,9 +38,33 @@ def start(chain: ChainName, port: int, folder: Path) -> Process:
 
 def saved_chain(folder: Path) -> ChainName | None:
     """Which chain has left its state in the folder."""
-    if (folder / "anvil.json").exists():
+    if (folder / ANVIL_STATE).exists():
         return "anvil"
     return "ganache" if (folder / "ganache").is_dir() else None
+
+
+def _keep_one_genesis(state: Path) -> None:
+    """Anvil 1.7.1 makes a new genesis block at each start and saves it beside the old ones; which of them it takes for
+    block 0 the next time is chance. The oldest is the chain's own.
+
+    :raises StartFailed: the file is damaged
+    """
+    if not state.exists():
+        return
+    try:
+        saved = json.loads(state.read_text())
+        geneses: list[Any] = []
+        later: list[Any] = []
+        for block in saved["blocks"]:
+            (later if int(block["header"]["number"], 16) else geneses).append(block)
+        oldest = min(geneses, key=lambda block: int(block["header"]["timestamp"], 16))
+    except (ValueError, KeyError) as error:
+        raise StartFailed(f"{state} is damaged ({error!r}): remove its folder and start anew") from error
+    if len(geneses) > 1:
+        saved["blocks"] = [oldest, *later]
+        mended = state.with_suffix(".new")
+        mended.write_text(json.dumps(saved))
+        mended.replace(state)
 
 
 def _command(chain: ChainName, port: int, folder: Path) -> list[str]:
@@ -47,8 +77,8 @@ def _command(chain: ChainName, port: int, folder: Path) -> list[str]:
             f"--block-time={BLOCK_TIME_S}",
             "--mixed-mining",
             f"--accounts={ACCOUNTS}",
-            f"--state={folder / 'anvil.json'}",
-            "--preserve-historical-states",
+            f"--state={folder / ANVIL_STATE}",
+            f"--max-persisted-states={OLD_STATES}",
             "--silent",
         ]
     return [

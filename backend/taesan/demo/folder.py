@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from taesan.demo import devnet
-from taesan.demo.processes import DemoFailed, free_port
+from taesan.demo.processes import DemoFailed
 from taesan.settings import DEV_OPERATOR_KEY, Settings
 
 DEFAULT = Path("var/demo")
@@ -93,30 +92,3 @@ def chain_port(folder: Path) -> int:
     """Where the folder's chain runs, or ran last."""
     remembered = folder / "chain-port"
     return int(remembered.read_text()) if remembered.exists() else CHAIN_PORT
-
-
-@contextmanager
-def opened(folder: Path | None) -> Iterator[Settings]:
-    """Settings of a folder, with its chain running: the one of a run that is up, or one started for the while.
-    Settings of the environment if there is no folder.
-
-    :raises DemoFailed: nothing was kept there, or its chain does not start
-    """
-    if folder is None:
-        yield Settings()
-        return
-    if not folder.is_dir():
-        raise DemoFailed(f"there is no folder {folder}: `make run` makes one")
-    try:
-        with held(folder):
-            chain = devnet.saved_chain(folder)
-            if chain is None:
-                raise DemoFailed(f"{folder} keeps no chain: `make run` makes one")
-            port = free_port(chain_port(folder))
-            process = devnet.start(chain, port, folder)
-            try:
-                yield settings(folder, port)
-            finally:
-                process.stop()
-    except FolderInUse:
-        yield settings(folder, chain_port(folder))

@@ -66,8 +66,12 @@ class Process:
             self._child.send_signal(signal.SIGINT)
 
     def stop(self) -> None:
-        """Asks it to end and waits; insists after a while."""
+        """Asks it to end, waits, insists after a while."""
         self.ask_to_stop()
+        self.wait_until_stopped()
+
+    def wait_until_stopped(self) -> None:
+        """After `ask_to_stop`; insists after a while."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._child.wait(STOP_TIMEOUT_S)
         if self.is_running():

@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from taesan.chain.contracts import Contracts, Deployment
-from taesan.chain.rpc import Node
+from taesan.chain.rpc import Node, NodeUnavailable
 from taesan.demo import folder
 from taesan.demo.client import HubClient
 from taesan.demo.devnet import ChainName
@@ -28,6 +28,13 @@ from taesan.demo.table import table
 
 # Short, so that several batches happen while one looks on.
 PACE = {"TAESAN_BATCH_INTERVAL_S": "5", "TAESAN_WORKER_TICK_S": "0.25"}
+# Ganache runs an estimate some fifteen times over, a second and more each, and answers nothing else meanwhile.
+GANACHE_PACE = PACE | {
+    "TAESAN_RPC_TIMEOUT_S": "60",
+    "TAESAN_BATCH_MAX_CHANNELS": "100",
+    "TAESAN_RELAY_MAX_ITEMS": "20",
+}
+NODE_PATIENCE_S = 60
 INTERRUPTED = 130
 
 
@@ -56,7 +63,8 @@ def run(options: Options, console: Console) -> int:
             port = choose_port(options.port, folder.PORT, "the page", "--port", console)
             settings = folder.settings(options.folder, chain_port, port)
             folder.wipe(options.folder)
-            with Stage(options.folder, options.chain, settings, PACE) as stage:
+            pace = GANACHE_PACE if options.chain == "ganache" else PACE
+            with Stage(options.folder, options.chain, settings, pace) as stage:
                 done = _perform(options, stage, console)
                 if done and not options.leave:
                     _stay_up(stage, console)
@@ -65,6 +73,8 @@ def run(options: Options, console: Console) -> int:
                 f"\nEnded; nothing is left running. Books and chain are kept in {options.folder}.", highlight=False
             )
             return 0 if done else INTERRUPTED
+        except NodeUnavailable as error:
+            raise DemoFailed(f"{error}; see {options.folder / options.chain}.log") from error
     return 0 if done else 1
 
 
@@ -100,7 +110,7 @@ def _perform(options: Options, stage: Stage, console: Console) -> bool:
 async def _tell(
     options: Options, stage: Stage, deployment: Deployment, purchases: list[Purchase], console: Console
 ) -> tuple[Replay, TransferGas]:
-    faucet = Faucet(Node(stage.settings.rpc_url), Contracts(deployment, stage.settings.artifacts_dir))
+    faucet = Faucet(Node(stage.settings.rpc_url, NODE_PATIENCE_S), Contracts(deployment, stage.settings.artifacts_dir))
     async with HubClient(stage.settings.public_url, stage.require_running) as client:
         replay = Replay(client, stage, console)
         await replay.meet()

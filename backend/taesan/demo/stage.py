@@ -70,7 +70,7 @@ class Stage:
         for process in self._hub_processes:
             process.ask_to_stop()
         for process in self._hub_processes:
-            process.stop()
+            process.wait_until_stopped()
         self._hub_processes.clear()
 
     def require_running(self) -> None:
