@@ -8,6 +8,10 @@ branch_labels = None
 depends_on = None
 
 TABLES = ("journal_entry", "posting")
+SAME_ROW = {
+    "journal_entry": "id = NEW.id OR ref = NEW.ref",
+    "posting": "entry_id = NEW.entry_id AND line = NEW.line",
+}
 
 
 def upgrade() -> None:
@@ -18,6 +22,13 @@ def upgrade() -> None:
                     f"CREATE TRIGGER {table}_no_{action.lower()} BEFORE {action} ON {table} "
                     f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
                 )
+        # SQLite's INSERT OR REPLACE removes rows without asking the triggers for DELETE.
+        for table, same in SAME_ROW.items():
+            op.execute(
+                f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} "
+                f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {same}) "
+                f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+            )
         return
     op.execute(
         "CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS "
@@ -33,7 +44,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
         for table in TABLES:
-            for action in ("update", "delete"):
+            for action in ("update", "delete", "replace"):
                 op.execute(f"DROP TRIGGER {table}_no_{action}")
         return
     for table in TABLES:

@@ -1,0 +1,12 @@
+"""Hypothesis: as long as it takes, and no memory between runs but what a test names with `@example`."""
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "taesan",
+    deadline=None,
+    database=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("taesan")
