@@ -42,6 +42,18 @@ build/.stamp: .tools/setup.stamp $(SOURCES)
 	@$(BROWNIE) compile > build/compile.log 2>&1 || { cat build/compile.log; exit 1; }
 	@touch $@
 
+## ---- the hub, on this machine
+
+.PHONY: run audit devnet
+run: build/.stamp ## Replay real purchases against a hub and a chain, then stay up (ARGS="--help" lists options)
+	@$(BIN)/taesan demo $(ARGS)
+
+audit: build/.stamp ## Recompute the last run's books, hashes, roots and proofs, and compare with its chain
+	@$(BIN)/taesan audit --folder var/demo $(ARGS)
+
+devnet: build/.stamp ## A local chain with the contracts on it, to develop against
+	@$(BIN)/taesan devnet $(ARGS)
+
 ## ---- tests
 
 test: lint test-contracts test-backend ## All tests: contracts, unit, property, API, browser, end to end
