@@ -33,9 +33,8 @@ def _template(_chain: "Chain", tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture
 def chain(_chain: "Chain", _template: Path) -> "Iterator[Chain]":
     """A chain with our contracts and nothing else on it."""
-    snapshot = _chain.snapshot()
-    yield _chain
-    _chain.revert(snapshot)
+    with _chain.undone():
+        yield _chain
 
 
 @pytest.fixture
@@ -59,6 +58,19 @@ def open_stage(chain: "Chain", _template: Path, tmp_path: Path) -> "Iterator[Sta
 def stage(open_stage: "StageFactory") -> "Stage":
     """A hub with nothing in its books yet."""
     return open_stage()
+
+
+@pytest.fixture(scope="module")
+def shared_stage(_chain: "Chain", _template: Path, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Stage]":
+    """One hub for all tests of a module, for tests that leave nothing behind which another would mind."""
+    from tests.support.stage import Stage, copy_database
+
+    folder = tmp_path_factory.mktemp("shared")
+    copy_database(_template, folder)
+    with _chain.undone():
+        stage = Stage(_chain, folder)
+        yield stage
+        stage.close()
 
 
 @pytest.fixture(scope="session")

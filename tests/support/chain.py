@@ -61,11 +61,14 @@ class Chain:
         self.ask("evm_increaseTime", seconds)
         self.mine()
 
-    def snapshot(self) -> str:
-        return str(self.ask("evm_snapshot"))
-
-    def revert(self, snapshot: str) -> None:
-        assert self.ask("evm_revert", snapshot)
+    @contextlib.contextmanager
+    def undone(self) -> Iterator[None]:
+        """Whatever happens on the chain meanwhile has not happened afterwards."""
+        snapshot = self.ask("evm_snapshot")
+        try:
+            yield
+        finally:
+            assert self.ask("evm_revert", snapshot)
 
     def reorganise(self, depth: int) -> None:
         """Replaces the last `depth` blocks with empty ones; their transactions are gone from the pool too."""

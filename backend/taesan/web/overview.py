@@ -132,7 +132,7 @@ def payment_rows(session: Session, payments: Sequence[Payment]) -> list[dict[str
     """Payments as the pages show them, with their merchants' names."""
     wanted = {p.merchant_id for p in payments if p.merchant_id}
     names = session.execute(select(col(Merchant.id), col(Merchant.name)).where(col(Merchant.id).in_(wanted)))
-    by_id = dict(names.tuples().all())
+    by_id = dict(names.all())
     return [_payment_row(p, by_id) for p in payments]
 
 

@@ -1,0 +1,165 @@
+"""The one way that money flows, from a signed deposit to a merchant's wallet, on a real chain."""
+
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
+from web3.logs import DISCARD
+
+from tests.support.merkle import process_proof
+from tests.support.stage import CENT, DEPTH, DOLLAR, Stage, StageFactory
+from tests.support.wallet import raw
+
+
+def test_from_deposit_to_payout_and_every_step_can_be_checked(stage: Stage) -> None:  # noqa: PLR0915  # one story
+    chain, client = stage.chain, stage.client
+
+    # A deposit is signed, relayed by the hub, and counts at depth.
+    anna, cafe = stage.payer(10 * DOLLAR), stage.merchant()
+    assert anna.channel()["available"] == str(10 * DOLLAR)
+    assert stage.balance("escrow") == 10 * DOLLAR == chain.read("channels", "channels", raw(anna.id))[0]
+
+    # Payments are accepted off-chain: round-ups to the jar, a purchase to the café.
+    blocks = chain.head()
+    first = anna.pay(23 * CENT, purchase={"value": "1177", "asset": "USD", "exponent": 2})
+    assert first["jar"] == {"gathered": str(23 * CENT), "payments": 1, "fired": None}
+    coffee = anna.pay(2 * DOLLAR, cafe, reference="table 7")
+    assert (coffee["merchant_id"], coffee["jar"], coffee["reference"]) == (cafe.id, None, "table 7")
+    last = anna.pay(80 * CENT)
+    assert last["jar"] == {"gathered": str(3 * CENT), "payments": 0, "fired": str(DOLLAR)}
+    assert chain.head() == blocks, "paying takes no transaction"
+    assert cafe.account() == {"merchant_id": cafe.id, "pending": str(2 * DOLLAR), "credit": "0", "paying_out": "0"}
+    assert stage.balance("jar", anna.id) == 3 * CENT
+    assert stage.balance("converting", anna.address) == DOLLAR
+    assert client.get(f"/v1/payments/{coffee['id']}/proof").json()["type"].endswith(":not-batched")
+
+    # One transaction claims, credits the café, and mints the gift token into Anna's wallet.
+    stage.settle()
+    batch = stage.get("/v1/batches/1")
+    assert (batch["state"], batch["payments"], batch["payers"]) == ("posted", 3, 1)
+    assert (batch["claimed"], batch["credited"], batch["entitled"]) == (
+        str(3 * DOLLAR),
+        str(2 * DOLLAR),
+        str(DOLLAR),
+    )
+    receipt = chain.web3.eth.get_transaction_receipt(batch["transaction"])
+    assert receipt["status"] == 1
+    assert batch["gas_used"] == receipt["gasUsed"]
+    assert batch["gas_per_payment"] == receipt["gasUsed"] // 3
+    settlement = chain.web3.eth.contract(address=chain.contracts.settlement.address, abi=chain.contracts.settlement.abi)
+    assert len(settlement.events.BatchSettled().process_receipt(receipt, errors=DISCARD)) == 1
+    assert len(settlement.events.EntitlementClaimed().process_receipt(receipt, errors=DISCARD)) == 1
+    assert stage.gift_tokens(anna.address) == DOLLAR == stage.balance("gift_supply")
+    assert chain.read("settlement", "credits", cafe.address) == 2 * DOLLAR == int(cafe.account()["credit"])
+    assert chain.read("channels", "channels", raw(anna.id)) == [10 * DOLLAR, 3 * DOLLAR]
+
+    # Anyone can check a payment against the root on chain, with nothing but the answer and a hash function.
+    on_chain = chain.read("settlement", "batches", 1)
+    for payment in (first, coffee, last):
+        proof = stage.get(f"/v1/payments/{payment['id']}/proof")
+        leaf = _leaf(proof["leaf"])
+        assert proof["leaf_hash"] == "0x" + leaf.hex()
+        assert process_proof([raw(h) for h in proof["proof"]], leaf) == on_chain[0]
+        assert (proof["batch_id"], proof["transaction"], proof["state"]) == (1, batch["transaction"], "posted")
+        assert stage.get(f"/v1/payments/{payment['id']}")["batch_id"] == 1
+
+    # And an entitlement: the contract itself takes the proof, and says that it is minted already.
+    entitlement = stage.get(f"/v1/entitlements/{anna.address}")
+    assert (entitlement["cumulative"], entitlement["claimed"]) == (str(DOLLAR), str(DOLLAR))
+    leaf = keccak(keccak(encode(["address", "uint256"], [anna.address, DOLLAR])))
+    assert process_proof([raw(h) for h in entitlement["proof"]], leaf) == on_chain[1]
+
+    # The café redeems Anna's gift token at face value, by her signature, and is paid out in one transfer.
+    answer = cafe.redeem(anna.wallet, DOLLAR)
+    assert (answer.status_code, answer.json()["state"]) == (202, "received")
+    stage.confirm()
+    assert stage.get(f"/v1/redemptions/{answer.json()['id']}", **cafe.headers)["state"] == "confirmed"
+    assert stage.gift_tokens(anna.address) == 0 == stage.balance("gift_supply")
+    assert cafe.account()["credit"] == str(3 * DOLLAR)
+
+    answer = cafe.order_payout()
+    assert (answer.status_code, answer.json()["amount"]) == (202, str(3 * DOLLAR))
+    assert cafe.account() == {"merchant_id": cafe.id, "pending": "0", "credit": "0", "paying_out": str(3 * DOLLAR)}
+    stage.confirm()
+    payout = stage.get(f"/v1/payouts/{answer.json()['id']}", **cafe.headers)
+    assert payout["state"] == "paid"
+    assert chain.web3.eth.get_transaction_receipt(payout["transaction"])["status"] == 1
+    assert chain.read("asset", "balanceOf", cafe.address) == 3 * DOLLAR
+    assert cafe.account() == {"merchant_id": cafe.id, "pending": "0", "credit": "0", "paying_out": "0"}
+
+    # The books equal the chain.
+    report = stage.audit()
+    assert report.differences == []
+    assert report.counted["payment proofs"] == 3
+    assert chain.read("settlement", "liabilities") == 0
+    trust = stage.get("/v1/overview")["trust"]
+    assert (trust["books_balance"], trust["books_equal_chain"]) == (True, True)
+
+
+def test_several_payers_merchants_and_batches_add_up(stage: Stage) -> None:
+    payers = [stage.payer(5 * DOLLAR) for _ in range(3)]
+    merchants = [stage.merchant("Café"), stage.merchant("Kiosk")]
+    for round_ in range(3):
+        for n, payer in enumerate(payers):
+            payer.pay(30 * CENT)
+            payer.pay(20 * CENT + n, merchants[(n + round_) % 2])
+        payers[0].pay(40 * CENT)
+        stage.settle()
+    assert stage.batch_states() == ["posted"] * 3
+    assert stage.audit().differences == []
+    # The first has gathered 2.10, and been given what two firings took; the others have gathered 0.90.
+    minted = [stage.gift_tokens(p.address) for p in payers]
+    assert minted == [2 * DOLLAR, 0, 0]
+    assert stage.balance("jar", payers[0].id) == 10 * CENT
+    entitlement = stage.get(f"/v1/entitlements/{payers[0].address}")
+    assert (entitlement["batch_id"], entitlement["cumulative"]) == (3, str(2 * DOLLAR))
+    assert sum(int(m.account()["credit"]) for m in merchants) == 9 * 20 * CENT + 3 * (0 + 1 + 2)
+
+
+def test_a_batch_waits_for_its_time_or_its_number(open_stage: StageFactory) -> None:
+    stage = open_stage(batch_interval_s=60, batch_max_payments=3)
+    anna = stage.payer()
+    anna.pay(CENT)
+    stage.later(59)
+    stage.tick(3)
+    assert stage.batch_states() == []
+    anna.pay(CENT)
+    anna.pay(CENT)
+    stage.tick()
+    assert len(stage.batch_states()) == 1
+    anna.pay(CENT)
+    stage.later(61)
+    stage.confirm()
+    stage.confirm()
+    assert stage.batch_states() == ["posted", "posted"]
+    assert stage.audit().differences == []
+
+
+def test_nothing_is_booked_before_its_depth(stage: Stage) -> None:
+    anna, cafe = stage.payer(), stage.merchant()
+    anna.pay(DOLLAR, cafe)
+    stage.later(61)
+    stage.tick(3)
+    assert stage.batch_states() == ["mined"]
+    for _ in range(DEPTH - 1):
+        stage.chain.mine()
+        stage.tick(2)
+        assert cafe.account()["credit"] == "0"
+        assert stage.batch_states() == ["mined"]
+    stage.chain.mine()
+    stage.tick(2)
+    assert stage.batch_states() == ["posted"]
+    assert cafe.account()["credit"] == str(DOLLAR)
+
+
+def _leaf(leaf: dict[str, str]) -> bytes:
+    """As the API's own documentation says."""
+    content = encode(
+        ["bytes32", "bytes32", "uint256", "uint256", "address"],
+        [
+            keccak(text=leaf["payment_id"]),
+            raw(leaf["channel_id"]),
+            int(leaf["amount"]),
+            int(leaf["cumulative"]),
+            leaf["payee"],
+        ],
+    )
+    return keccak(keccak(content))
