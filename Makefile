@@ -23,6 +23,7 @@ setup: .tools/setup.stamp ## Make both Python environments and fetch npm's packa
 compile: build/.stamp ## Compile the contracts with Brownie
 
 .tools/setup.stamp: pyproject.toml uv.lock package.json package-lock.json Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 …"; exit 1; }
 	@test -x $(UV) || { echo "· uv $(UV_VERSION)"; $(PYTHON) -m venv .tools && .tools/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); }
 	@echo "· the service's environment"
 	@UV_PROJECT_ENVIRONMENT=.venv $(UV) sync --quiet --locked --python $(PYTHON)
@@ -33,7 +34,7 @@ compile: build/.stamp ## Compile the contracts with Brownie
 		"$(CURDIR)/scripts/solc" "$(CURDIR)/node_modules/.bin" \
 		> "$$(.venv-contracts/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/taesan.pth"
 	@echo "· npm's packages"
-	@npm ci --silent --no-audit --no-fund
+	@npm ci --loglevel=error --no-audit --no-fund > /dev/null
 	@touch $@
 
 build/.stamp: .tools/setup.stamp $(SOURCES)
