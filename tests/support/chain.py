@@ -9,7 +9,7 @@ from typing import Any
 from eth_account import Account
 from web3 import HTTPProvider, Web3
 
-from taesan.chain.contracts import Contracts
+from taesan.chain.contracts import Contracts, artifact
 from taesan.chain.deployment import deploy
 from taesan.chain.rpc import Node
 from taesan.chain.sender import Signer
@@ -109,6 +109,19 @@ class Chain:
         nonce = self.web3.eth.get_transaction_count(account.address)
         transaction = bound.build_transaction({"from": account.address, "nonce": nonce} | options)
         return self.web3.eth.send_raw_transaction(account.sign_transaction(transaction).raw_transaction)
+
+    def deploy(self, name: str, *arguments: Any) -> Any:
+        """One more contract of ours, such as a mock."""
+        compiled = artifact(ARTIFACTS, name)
+        factory = self.web3.eth.contract(abi=compiled["abi"], bytecode=compiled["bytecode"])
+        hash_ = self._send(RICH_KEY, factory.constructor(*arguments), {})
+        receipt = self.web3.eth.wait_for_transaction_receipt(hash_, timeout=20, poll_latency=0.02)
+        return self.web3.eth.contract(address=receipt["contractAddress"], abi=compiled["abi"])
+
+    def send_to(self, key: Any, contract: Any, function: str, *arguments: Any) -> None:
+        """Calls a contract that `deploy` has made."""
+        hash_ = self._send(key, getattr(contract.functions, function)(*arguments), {})
+        assert self.web3.eth.wait_for_transaction_receipt(hash_, timeout=20, poll_latency=0.02)["status"] == 1
 
     def give_dollars(self, address: str, amount: int) -> None:
         self.send(RICH_KEY, "asset", "mint", address, amount)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from eth_abi.abi import encode
 from fastapi.testclient import TestClient
 from sqlalchemy import inspect, text
 
@@ -21,7 +22,7 @@ from taesan.settings import Settings
 from taesan.settlement.audit import audit
 from taesan.work import build_worker
 from tests.support.chain import ARTIFACTS, Chain
-from tests.support.wallet import Json, Wallet, channel_id, config_tuple
+from tests.support.wallet import Json, Wallet, channel_id, config_tuple, raw
 
 DOLLAR = 1_000_000
 CENT = 10_000
@@ -80,11 +81,13 @@ class Stage:
             self.worker.tick()
 
     def confirm(self) -> None:
-        """Whatever has been sent is mined, gets deep enough, and is booked."""
-        for _ in range(3):
-            self.tick()
+        """Whatever has been sent is mined, gets deep enough, and is booked, until nothing moves any more."""
+        self.tick()
+        for _ in range(10):
             self.chain.mine(DEPTH)
-        self.tick(2)
+            if not self.worker.tick():
+                return
+        raise AssertionError("the worker does not come to rest")
 
     def settle(self) -> None:
         """A batch interval passes and all that waits is settled and booked."""
@@ -214,30 +217,29 @@ class Payer:
     # -------------------------------------------------- on chain, without the hub
 
     def deposit_directly(self, amount: int) -> None:
-        """Anyone may bring the signed deposit to the chain: here the payer does."""
-        from eth_abi.abi import encode
+        self.stage.chain.give_dollars(self.address, amount)
+        self.bring_deposit(amount, self.stage.facts)
 
-        chain = self.stage.chain
-        chain.give_dollars(self.address, amount)
-        signed = self.wallet.deposit(self.stage.facts, self.config, amount)["authorization"]
+    def bring_deposit(self, amount: int, facts: Json) -> None:
+        """Anyone may bring a signed deposit to the chain: here the payer does. :param facts: with the token's domain"""
+        signed = self.wallet.deposit(facts, self.config, amount)["authorization"]
         data = encode(
             ["uint256", "uint256", "uint256", "bytes"],
             [
                 int(signed["valid_after"]),
                 int(signed["valid_before"]),
                 int(signed["salt"], 16),
-                bytes.fromhex(signed["signature"][2:]),
+                raw(signed["signature"]),
             ],
         )
-        chain.send(
-            self.wallet.key,
-            "channels",
-            "deposit",
-            config_tuple(self.config),
-            amount,
-            self.stage.facts["collector"],
-            data,
-        )
+        config, collector = config_tuple(self.config), facts["collector"]
+        self.stage.chain.send(self.wallet.key, "channels", "deposit", config, amount, collector, data)
+
+    def claim(self, amount: int) -> None:
+        """For who has named itself the receiver's authoriser."""
+        signature = raw(self.wallet.voucher(self.stage.facts, self.id, amount))
+        claim = ((config_tuple(self.config), amount), signature, amount)
+        self.stage.chain.send(self.wallet.key, "channels", "claim", [claim])
 
     def announce_withdrawal(self, amount: int) -> None:
         self.stage.chain.send(self.wallet.key, "channels", "initiateWithdraw", config_tuple(self.config), amount)

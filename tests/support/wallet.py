@@ -50,14 +50,15 @@ class Wallet:
         valid_after: int = 0,
         valid_before: int = FAR_FUTURE,
         salt: str | None = None,
+        holder: str | None = None,
     ) -> Json:
-        """A signed deposit for the hub to relay."""
+        """A signed deposit for the hub to relay. :param holder: a contract wallet of ours whose money it is"""
         salt = salt or "0x" + secrets.token_hex(32)
         signature = signing.sign(
             self.key,
             facts["asset_domain"],
             "ReceiveWithAuthorization",
-            **{"from": self.address},
+            **{"from": holder or self.address},
             to=facts["collector"],
             value=amount,
             validAfter=valid_after,
