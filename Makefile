@@ -11,6 +11,7 @@ BROWNIE := .venv-contracts/bin/brownie
 SOURCES := $(shell find contracts -name '*.sol') brownie-config.yaml
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export UV_PYTHON_DOWNLOADS := never
+export UV_SYSTEM_CERTS := true
 ARGS ?=
 
 ## ---- first things
