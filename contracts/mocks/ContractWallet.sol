@@ -37,10 +37,16 @@ contract ContractWallet is IERC1271 {
 
     /// @inheritdoc IERC1271
     function isValidSignature(bytes32 digest, bytes calldata signature) external view returns (bytes4) {
-        require(_answer != Answer.Revert, "no answer");
+        bytes4 magic = IERC1271.isValidSignature.selector;
+        if (_answer == Answer.Revert) {
+            // Says yes while it fails: the data alone is not an answer.
+            assembly ("memory-safe") {
+                mstore(0, magic)
+                revert(0, 0x20)
+            }
+        }
         if (_answer == Answer.Short) {
             // The right four bytes, but not a whole word: not an ABI-encoded answer.
-            bytes4 magic = IERC1271.isValidSignature.selector;
             assembly ("memory-safe") {
                 mstore(0, magic)
                 return(0, 4)
@@ -48,6 +54,6 @@ contract ContractWallet is IERC1271 {
         }
         (address signer, ECDSA.RecoverError err,) = ECDSA.tryRecover(digest, signature);
         bool accepts = _answer == Answer.Honest && err == ECDSA.RecoverError.NoError && signer == owner;
-        return accepts ? IERC1271.isValidSignature.selector : bytes4(0xffffffff);
+        return accepts ? magic : bytes4(0xffffffff);
     }
 }
