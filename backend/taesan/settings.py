@@ -17,7 +17,7 @@ class Settings(BaseSettings):
     environment: Literal["local", "test-chain", "production"] = "local"
     database_url: str = "sqlite:///var/taesan.db"
     rpc_url: str = "http://127.0.0.1:8545"
-    rpc_timeout_s: float = Field(default=8, gt=0, description="Ganache needs more to estimate a large batch")
+    rpc_timeout_s: float = Field(default=8, gt=0, description="For one answer of the node")
     deployment_file: Path = Path("var/deployment.json")
     artifacts_dir: Path = Path("build/contracts")
     npm_dir: Path = Field(default=Path("node_modules"), description="Holds the API reference's scripts")

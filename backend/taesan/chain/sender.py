@@ -23,8 +23,6 @@ from taesan.core.values import hex_of
 
 REBROADCAST_AFTER = timedelta(seconds=15)
 OPEN_STATES = ("signed", "broadcast", "mined")
-GAS_MARGIN_PERCENT = 25
-"""More than the estimate: entries that the estimate saw warm or full may be cold or empty when it is mined."""
 
 
 class Signer:
@@ -58,8 +56,7 @@ def prepare(node: Node, sender: str, to: str, data: str, ceiling_wei: int) -> Pr
 
     :raises CallReverted: the call would fail
     """
-    estimate = node.estimate_gas(sender, to, data)
-    return Prepared(to, data, estimate + estimate * GAS_MARGIN_PERCENT // 100, node.fees(ceiling_wei))
+    return Prepared(to, data, node.gas_limit(sender, to, data), node.fees(ceiling_wei))
 
 
 def sign_and_store(
@@ -108,6 +105,12 @@ def adopt_nonce(db: Database, node: Node, address: str) -> None:
             session.add(SignerAccount(address=address, next_nonce=mined))
         elif mined > row.next_nonce:
             row.next_nonce = mined
+
+
+def all_mined(session: Session) -> bool:
+    """Whether none of our transactions is waiting to be mined."""
+    waiting = select(col(ChainTransaction.id)).where(col(ChainTransaction.state).in_(["signed", "broadcast"]))
+    return session.scalar(waiting.limit(1)) is None
 
 
 def advance(db: Database, node: Node, clock: Clock, depth: int) -> bool:

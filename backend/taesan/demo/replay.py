@@ -140,7 +140,7 @@ class Replay:
             await _in_lanes(list(enumerate(purchases)), pay_one, lambda numbered: numbered[1].customer)
             self.told.replay_s = time.perf_counter() - started
             self.told.retries = self.client.retries
-            bar.say(f"{len(self.told.payments):,} payments accepted, {self.told.retries:,} requests sent again")
+            bar.say(f"{len(self.told.payments):,} payments, {self.told.retries:,} requests sent again")
 
     async def _pay_purchase(self, index: int, purchase: Purchase) -> None:
         payer = self.payers[purchase.customer]
@@ -201,7 +201,7 @@ class Replay:
             overview = await self.client.get("/v1/overview")
             counts, money = overview["counts"], overview["money"]
             posted, wanted = counts["payments_settled"], len(self.told.payments)
-            bar.reach(posted, wanted, f"{counts['batches']} batches")
+            bar.reach(posted, wanted, f"batch {counts['batches']}")
             if posted >= wanted and money["minted"] == money["converted"]:
                 return
             if posted != reached:

@@ -24,13 +24,13 @@ from taesan.demo.progress import phase
 from taesan.demo.purchases import Purchase, load
 from taesan.demo.replay import Replay
 from taesan.demo.stage import Stage
-from taesan.demo.table import table
+from taesan.demo.table import Outcome, footnote, table
 
 # Short, so that several batches happen while one looks on.
-PACE = {"TAESAN_BATCH_INTERVAL_S": "5", "TAESAN_WORKER_TICK_S": "0.25"}
-# Ganache runs an estimate some fifteen times over, a second and more each, and answers nothing else meanwhile.
+PACE = {"TAESAN_BATCH_INTERVAL_S": "4", "TAESAN_WORKER_TICK_S": "0.25"}
+# Ganache needs seconds to simulate a large transaction, and answers nothing else meanwhile.
 GANACHE_PACE = PACE | {
-    "TAESAN_RPC_TIMEOUT_S": "60",
+    "TAESAN_RPC_TIMEOUT_S": "20",
     "TAESAN_BATCH_MAX_CHANNELS": "100",
     "TAESAN_RELAY_MAX_ITEMS": "20",
 }
@@ -96,15 +96,23 @@ def _perform(options: Options, stage: Stage, console: Console) -> bool:
         sound, report = _audit(options.folder)
         bar.say("no differences" if sound and not differences else "DIFFERENCES")
     console.print()
-    console.print(
-        table(purchases, options.customers, figures, replay.told, transfers, replay.facts.asset_exponent, sound)
+    outcome = Outcome(
+        customers=options.customers,
+        purchases=purchases,
+        figures=figures,
+        transfers=transfers,
+        replay_s=replay.told.replay_s,
+        exponent=replay.facts.asset_exponent,
+        sound=sound and not differences,
     )
+    console.print(table(outcome))
+    console.print(f"[dim]{footnote(outcome)}[/]", highlight=False)
     for difference in differences:
         console.print(f"[bold red]✗[/] {difference}", soft_wrap=True)
     if not sound:
         console.print(report, markup=False)
     console.print(f"[dim]{time.perf_counter() - started:.0f} s in all[/]", highlight=False)
-    return sound and not differences
+    return outcome.sound
 
 
 async def _tell(

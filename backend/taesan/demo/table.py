@@ -1,98 +1,111 @@
 """The table at the end of a demo."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
+from rich import box
 from rich.table import Table
 
 from taesan.demo.faucet import TransferGas
 from taesan.demo.figures import Figures
 from taesan.demo.purchases import Purchase
-from taesan.demo.replay import Told
 
 KINDS = {"batch": "batches", "deposits": "deposits", "redemptions": "redemptions", "payouts": "payouts"}
-
-
-def table(
-    purchases: list[Purchase],
-    customers: int,
-    figures: Figures,
-    told: Told,
-    transfers: TransferGas,
-    exponent: int,
-    books_equal_chain: bool,
-) -> Table:
-    """:param exponent: the asset's decimals"""
-    result = Table(title="What just happened", title_justify="left", show_header=False, pad_edge=False)
-    result.add_column(style="bold")
-    result.add_column(justify="right")
-    result.add_column(style="dim")
-    for section in (
-        _purchases(purchases, customers, figures),
-        _chain(figures),
-        _gas(figures, transfers),
-        _money(figures, exponent),
-    ):
-        for row in section:
-            result.add_row(*row)
-        result.add_section()
-    rate = figures.payments / told.replay_s if told.replay_s else 0
-    result.add_row(
-        "accepted a second",
-        f"{rate:,.0f}",
-        f"{figures.payments:,} payments in {told.replay_s:.1f} s, each durable when answered",
-    )
-    verdict = "[bold green]yes[/]" if books_equal_chain else "[bold red]NO[/]"
-    result.add_row("books = chain", verdict, "every hash, signature, root, proof and balance checked by `taesan audit`")
-    return result
-
-
+ONE = {"batches": "batch"}
 Row = tuple[str, str, str]
 
 
-def _purchases(purchases: list[Purchase], customers: int, figures: Figures) -> Iterable[Row]:
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to. :ivar exponent: the asset's decimals. :ivar sound: the audit found nothing"""
+
+    customers: int
+    purchases: list[Purchase]
+    figures: Figures
+    transfers: TransferGas
+    replay_s: float
+    exponent: int
+    sound: bool
+
+    @property
+    def payments_per_payer(self) -> str:
+        return f"{self.figures.payments / max(self.figures.payers, 1):.1f}"
+
+
+def table(outcome: Outcome) -> Table:
+    """Fits a terminal of 80 columns."""
+    result = Table(title="What just happened", title_justify="left", show_header=False, pad_edge=False)
+    result.box = box.HORIZONTALS
+    result.add_column(style="bold", no_wrap=True)
+    result.add_column(justify="right", no_wrap=True)
+    result.add_column(style="dim")
+    for section in (_purchases, _chain, _gas, _money, _trust):
+        for row in section(outcome):
+            result.add_row(*row)
+        result.add_section()
+    return result
+
+
+def footnote(outcome: Outcome) -> str:
+    """What one has to know to read the gas figures rightly."""
+    figures = outcome.figures
+    claim = figures.gas["batch"] // max(figures.claims, 1)
+    return (
+        f"Gas: with only {outcome.payments_per_payer} payments a payer. Claiming a payer's channel and minting cost about "
+        f"{claim:,} gas, for one payment or for thousands; a channel is opened once. So each payment more makes all cheaper."
+    )
+
+
+def _purchases(outcome: Outcome) -> Iterable[Row]:
+    figures, purchases = outcome.figures, outcome.purchases
     days = f"{purchases[0].day} to {purchases[-1].day}" if purchases else "none"
-    yield "customers", f"{customers:,}", "the first of CDNOW's 23,570"
+    yield "customers", f"{outcome.customers:,}", "the first of CDNOW's 23,570"
     yield "purchases", f"{len(purchases):,}", days
-    yield "payments", f"{figures.payments:,}", f"{figures.round_ups:,} round-ups, {figures.small:,} purchases below $5"
-    yield "payers", f"{figures.payers:,}", f"{_per_payer(figures)} payments a payer"
+    yield (
+        "payments",
+        f"{figures.payments:,}",
+        f"{_count(figures.round_ups, 'round-ups')}, {_count(figures.small, 'purchases')} below $5",
+    )
+    yield "payers", f"{figures.payers:,}", f"{outcome.payments_per_payer} payments a payer"
 
 
-def _chain(figures: Figures) -> Iterable[Row]:
-    yield "batches", f"{figures.batches:,}", f"{figures.claims:,} channels claimed in them"
-    kinds = ", ".join(f"{figures.transactions.get(kind, 0):,} {name}" for kind, name in KINDS.items())
+def _chain(outcome: Outcome) -> Iterable[Row]:
+    figures = outcome.figures
+    kinds = ", ".join(_count(figures.transactions.get(kind, 0), name) for kind, name in KINDS.items())
+    yield "batches", f"{figures.batches:,}", f"with {_count(figures.claims, 'claims')} from channels"
     yield "transactions", f"{sum(figures.transactions.values()):,}", kinds
 
 
-def _gas(figures: Figures, transfers: TransferGas) -> Iterable[Row]:
-    claim = figures.gas["batch"] // max(figures.claims, 1)
-    yield (
-        "gas a payment: settled here",
-        f"{figures.settlement_gas_per_payment:,}",
-        "claims, credits, proofs and minting",
-    )
-    yield (
-        "  with deposits, redemptions, payouts",
-        f"{figures.all_gas_per_payment:,}",
-        "a payer deposits once, then pays for years",
-    )
-    yield (
-        "  one ERC-20 transfer each",
-        f"{transfers.returning:,}",
-        f"{transfers.fresh:,} to a new receiver; mean of {transfers.sample}, same chain",
-    )
-    yield "", "", f"{_per_payer(figures)} payments a payer; a claim costs about {claim:,} gas for one or for thousands"
+def _count(number: int, name: str) -> str:
+    return f"{number:,} {name}" if number != 1 else f"1 {ONE.get(name, name.removesuffix('s'))}"
 
 
-def _money(figures: Figures, exponent: int) -> Iterable[Row]:
+def _gas(outcome: Outcome) -> Iterable[Row]:
+    figures, transfers = outcome.figures, outcome.transfers
+    yield "gas a payment", f"{figures.settlement_gas_per_payment:,}", "settled in batches, tokens minted"
+    yield "  all the hub's", f"{figures.all_gas_per_payment:,}", "with deposits, redemptions and payouts"
+    yield "  ERC-20 instead", f"{transfers.returning:,}", f"a transfer each; {transfers.fresh:,} to a new receiver"
+
+
+def _money(outcome: Outcome) -> Iterable[Row]:
+    figures = outcome.figures
+
     def dollars(amount: int) -> str:
-        return f"${amount / 10**exponent:,.2f}"
+        cents = amount * 100 // 10**outcome.exponent
+        return f"${cents // 100:,}.{cents % 100:02}"
 
-    yield "deposited", dollars(figures.deposited), "by one signature each, without gas"
+    yield "deposited", dollars(figures.deposited), "by one signature each, without gas for payers"
     yield "gathered", dollars(figures.gathered), "round-ups in jars"
-    yield "gift tokens minted", dollars(figures.minted), f"to {figures.token_holders:,} holders"
-    yield "gift tokens redeemed", dollars(figures.redeemed), "at merchants, at face value"
-    yield "paid out", dollars(figures.paid_out), "to merchants"
+    yield "tokens minted", dollars(figures.minted), f"to {figures.token_holders:,} holders, when their jars fired"
+    yield "tokens redeemed", dollars(figures.redeemed), "at merchants, at face value"
+    yield "paid out", dollars(figures.paid_out), "to merchants, in one transfer each"
 
 
-def _per_payer(figures: Figures) -> str:
-    return f"{figures.payments / max(figures.payers, 1):.1f}"
+def _trust(outcome: Outcome) -> Iterable[Row]:
+    payments, seconds = outcome.figures.payments, outcome.replay_s
+    rate = payments / seconds if seconds else 0
+    yield "accepted a second", f"{rate:,.0f}", f"{payments:,} in {seconds:.1f} s, each durable when answered"
+    if outcome.sound:
+        yield "books = chain", "[bold green]yes[/]", "every hash, signature, root, proof, balance"
+    else:
+        yield "books = chain", "[bold red]NO[/]", "see below"

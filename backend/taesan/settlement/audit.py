@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
+from taesan.chain import sender
 from taesan.chain.models import ChainCursor
 from taesan.chain.rpc import CallReverted
 from taesan.channels import vouchers
@@ -52,7 +53,9 @@ def check_step(hub: Hub) -> bool:
             return False
         report = Report()
         reserve, liabilities = compare_totals(session, hub, report)
-    transfer_gas = _transfer_gas(hub) if last is None or last.transfer_gas is None else last.transfer_gas
+        transfer_gas = last.transfer_gas if last else None
+        if transfer_gas is None and sender.all_mined(session):
+            transfer_gas = _transfer_gas(hub)
     with hub.db.write() as session:
         row = session.get(ChainCheck, 1) or ChainCheck(
             block_number=0, checked_at=now, difference_count=0, reserve=0, liabilities=0
@@ -66,7 +69,7 @@ def check_step(hub: Hub) -> bool:
 
 def _transfer_gas(hub: Hub) -> int | None:
     """Estimated as if the escrow paid the reserve directly: both hold the asset, so it is the cheaper, returning kind.
-    None while they hold nothing."""
+    None while they hold nothing. Not to be asked while something is to be mined: Ganache would never answer."""
     deployment = hub.contracts.deployment
     try:
         data = hub.contracts.encode("asset", "transfer", deployment.settlement, 1)
