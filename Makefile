@@ -58,7 +58,7 @@ devnet: build/.stamp ## A local chain with the contracts on it, to develop again
 
 ## ---- tests
 
-test: lint test-contracts test-backend ## All tests: contracts, unit, property, API, browser, end to end
+test: lint test-contracts test-ganache test-backend ## All tests: contracts, unit, property, API, browser, end to end
 	@echo "all tests passed"
 
 lint: .tools/setup.stamp ## Formatting, lint, types
@@ -70,7 +70,7 @@ test-backend: build/.stamp ## Unit, property, API, browser and end-to-end tests
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
 test-contracts: build/.stamp ## The contracts' tests on anvil
-	@$(BROWNIE) test --network development $(ARGS)
+	@$(BROWNIE) test $(ARGS)
 
 test-ganache: build/.stamp ## The same suite on Ganache
 	@$(BROWNIE) test --network ganache-cli $(ARGS)
