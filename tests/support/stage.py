@@ -1,9 +1,11 @@
 """A hub on a real chain, worked by hand: nothing moves between two lines of a test."""
 
+import contextlib
 import itertools
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +38,7 @@ def key() -> Json:
 
 
 class Stage:
-    """:ivar client: the app, in this process. :ivar clock: stands still until `later` moves it."""
+    """:ivar clock: stands still until `later` moves it. :ivar worker: works when `tick` tells it to."""
 
     def __init__(self, chain: Chain, folder: Path, **settings: Any) -> None:
         self.chain, self.folder = chain, folder
@@ -59,8 +61,17 @@ class Stage:
         """Starts the service on the stage's database."""
         self.hub = open_hub(self.settings, self.clock, node)
         self.worker = build_worker(self.hub)
-        self.client = TestClient(create_app(self.hub), raise_server_exceptions=False)
-        self.facts: Json = self.client.get("/v1/hub").json()
+        self._client: TestClient | None = None
+
+    @property
+    def client(self) -> TestClient:
+        """The app, made when it is first needed."""
+        self._client = self._client or TestClient(create_app(self.hub), raise_server_exceptions=False)
+        return self._client
+
+    @cached_property
+    def facts(self) -> Json:
+        return dict(self.get("/v1/hub"))
 
     def restart(self, node: Node | None = None) -> None:
         """The service dies without a word and is started again, after its lease has run out."""
@@ -70,6 +81,16 @@ class Stage:
 
     def close(self) -> None:
         self.hub.db.close()
+
+    @contextlib.contextmanager
+    def node_away(self) -> Iterator[None]:
+        """The service asks where nobody answers."""
+        provider: Any = self.hub.node.web3.provider
+        provider.endpoint_uri = "http://127.0.0.1:1"
+        try:
+            yield
+        finally:
+            provider.endpoint_uri = self.chain.url
 
     # ------------------------------------------------------------------- time
 

@@ -44,7 +44,8 @@ class SignerAccount(SQLModel, table=True):
 class ChainTransaction(SQLModel, table=True):
     """A transaction of ours, stored with its signed bytes before anything is sent.
 
-    `state`: signed → broadcast → mined → confirmed, or reverted (mined at depth, but failed). A reorg leads from mined
+    `state`: signed → broadcast → mined → confirmed, or reverted (mined at depth, but failed, or its nonce used up by
+    somebody else). A reorg leads from mined
     back to broadcast. "Broadcast" says only that it was handed to a node at least once: whether it will be mined is unknown.
     """
 

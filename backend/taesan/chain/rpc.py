@@ -121,9 +121,10 @@ class Node:
     def code(self, address: str) -> bytes:
         return self._ask(lambda: bytes(self.web3.eth.get_code(Web3.to_checksum_address(address))))
 
-    def next_nonce(self, address: str) -> int:
-        """How many transactions of `address` are mined."""
-        return self._ask(lambda: self.web3.eth.get_transaction_count(Web3.to_checksum_address(address), "latest"))
+    def next_nonce(self, address: str, block: int | None = None) -> int:
+        """How many transactions of `address` are mined up to a block (default: the newest)."""
+        at: Any = "latest" if block is None else block
+        return self._ask(lambda: self.web3.eth.get_transaction_count(Web3.to_checksum_address(address), at))
 
     def send_raw(self, raw: bytes) -> None:
         """Hands signed bytes to the node. "Already known" is success; other refusals raise `SendRefused`."""

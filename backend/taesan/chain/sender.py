@@ -1,13 +1,15 @@
 """The only module that signs and sends transactions.
 
 `sign_and_store` reserves the nonce, signs and stores in one database transaction; `advance` does all that comes after:
-broadcast, look for the receipt, wait for depth, broadcast again after a reorg. A second, different transaction with the
-same nonce is never made, so whatever became of an unanswered broadcast, the stored bytes can be sent again.
+broadcast, look for the receipt, wait for depth, broadcast again after a reorg. A second, different transaction for the
+same purpose is made only when the first has failed at depth, or another one has its nonce at depth: so whatever became of
+an unanswered broadcast, the stored bytes can be sent again.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import structlog
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from pydantic import SecretStr
@@ -20,6 +22,8 @@ from taesan.chain.rpc import Fees, Node, SendRefused
 from taesan.core.clock import Clock
 from taesan.core.db import Database
 from taesan.core.values import hex_of
+
+log = structlog.get_logger()
 
 REBROADCAST_AFTER = timedelta(seconds=15)
 OPEN_STATES = ("signed", "broadcast", "mined")
@@ -97,7 +101,7 @@ def sign_and_store(
 
 
 def adopt_nonce(db: Database, node: Node, address: str) -> None:
-    """At start: takes the chain's nonce if it is ahead of ours, as it is for a key that was used before."""
+    """Takes the chain's nonce if it is ahead of ours, as it is for a key that was used elsewhere."""
     mined = node.next_nonce(address)
     with db.write() as session:
         row = session.get(SignerAccount, address)
@@ -133,6 +137,8 @@ def _advance_one(db: Database, node: Node, clock: Clock, row: ChainTransaction, 
     receipt = node.receipt(row.hash)
     if receipt is None:
         due = row.broadcast_at is None or clock.now() - row.broadcast_at > REBROADCAST_AFTER
+        if due and node.next_nonce(row.sender, max(head - depth, 0)) > row.nonce:
+            return _give_up(db, node, row)
         # A mined transaction without a receipt fell out in a reorg, and no pool has it any more.
         return _broadcast(db, node, clock, row) if due or row.state == "mined" else False
     mined = _mined_values(receipt)
@@ -171,6 +177,15 @@ def _broadcast(db: Database, node: Node, clock: Clock, row: ChainTransaction) ->
             "last_error": error,
         },
     )
+    return True
+
+
+def _give_up(db: Database, node: Node, row: ChainTransaction) -> bool:
+    """Somebody used the key outside this service, and another transaction with this nonce is mined at depth: this one
+    can never be mined. What it was for is prepared and signed anew, as after a failure."""
+    log.warning("transaction.nonce_used", hash=row.hash, kind=row.kind, nonce=row.nonce)
+    adopt_nonce(db, node, row.sender)
+    _update(db, row, {"state": "reverted", "last_error": f"nonce {row.nonce} was used outside this service"})
     return True
 
 
