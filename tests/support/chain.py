@@ -126,6 +126,13 @@ class Chain:
     def give_dollars(self, address: str, amount: int) -> None:
         self.send(RICH_KEY, "asset", "mint", address, amount)
 
+    def take_dollars(self, address: str, amount: int) -> None:
+        """As a thief would who had an address's key."""
+        self.ask("anvil_setBalance", address, hex(10**20))
+        self.ask("anvil_impersonateAccount", address)
+        self._function("asset", "transfer", Account.from_key(RICH_KEY).address, amount).transact({"from": address})
+        self.ask("anvil_stopImpersonatingAccount", address)
+
     def _function(self, role: str, function: str, *arguments: Any) -> Any:
         contract = getattr(self.contracts, role)
         bound = self.web3.eth.contract(address=contract.address, abi=contract.abi)

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -114,6 +115,22 @@ class Stage:
         """A batch interval passes and all that waits is settled and booked."""
         self.later(self.settings.batch_interval_s + 1)
         self.confirm()
+
+    @contextlib.contextmanager
+    def undone(self) -> Iterator[None]:
+        """Whatever is stored meanwhile is gone afterwards."""
+        with sqlite3.connect(":memory:") as kept, sqlite3.connect(self.database_path) as file:
+            file.backup(kept)
+            try:
+                yield
+            finally:
+                kept.backup(file)
+        kept.close()
+        file.close()
+
+    @property
+    def database_path(self) -> Path:
+        return Path(self.settings.database_url.removeprefix("sqlite:///"))
 
     # ----------------------------------------------------------------- people
 

@@ -76,7 +76,7 @@ def get_channel(hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32) -> Chan
         return queries.public_channel(session, hub, service.find_own_channel(session, channel_id, wallet))
 
 
-@router.get("/deposits/{deposit_id}", operation_id="getDeposit", responses=problem_responses(404))
+@router.get("/deposits/{deposit_id}", operation_id="getDeposit", responses=problem_responses(404, 422))
 def get_deposit(hub: HubDep, deposit_id: str) -> DepositPublic:
     """How far a relayed deposit has come."""
     with hub.db.read() as session:

@@ -61,7 +61,7 @@ def get_own_merchant(merchant: CurrentMerchant) -> MerchantPublic:
 
 
 @router.get(
-    "/merchants/{merchant_id}", tags=["merchants"], operation_id="getMerchant", responses=problem_responses(404)
+    "/merchants/{merchant_id}", tags=["merchants"], operation_id="getMerchant", responses=problem_responses(404, 422)
 )
 def get_merchant(hub: HubDep, merchant_id: str) -> MerchantPublic:
     """A merchant's public name and payout address."""

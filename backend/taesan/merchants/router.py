@@ -26,7 +26,7 @@ def get_account(hub: HubDep, merchant: CurrentMerchant) -> AccountPublic:
     operation_id="redeemGiftTokens",
     status_code=202,
     response_model=RedemptionPublic,
-    responses=problem_responses(401, 422, 503),
+    responses=problem_responses(400, 401, 422, 503),
 )
 def redeem(
     hub: HubDep, merchant: CurrentMerchant, body: RedemptionCreate, idempotency_key: IdempotencyKeyHeader
@@ -44,7 +44,7 @@ def redeem(
     return idempotency.once(hub.db, scope, idempotency_key, body, now, effect, check=check, status=202)
 
 
-@router.get("/redemptions/{redemption_id}", operation_id="getRedemption", responses=problem_responses(401, 404))
+@router.get("/redemptions/{redemption_id}", operation_id="getRedemption", responses=problem_responses(401, 404, 422))
 def get_redemption(hub: HubDep, merchant: CurrentMerchant, redemption_id: str) -> RedemptionPublic:
     """How far a redemption has come."""
     with hub.db.read() as session:
@@ -56,7 +56,7 @@ def get_redemption(hub: HubDep, merchant: CurrentMerchant, redemption_id: str) -
     operation_id="orderPayout",
     status_code=202,
     response_model=PayoutPublic,
-    responses=problem_responses(401, 422),
+    responses=problem_responses(400, 401, 422),
 )
 def order_payout(
     hub: HubDep, merchant: CurrentMerchant, body: PayoutCreate, idempotency_key: IdempotencyKeyHeader
@@ -70,7 +70,7 @@ def order_payout(
     return idempotency.once(hub.db, f"payout:{merchant.id}", idempotency_key, body, now, effect, status=202)
 
 
-@router.get("/payouts/{payout_id}", operation_id="getPayout", responses=problem_responses(401, 404))
+@router.get("/payouts/{payout_id}", operation_id="getPayout", responses=problem_responses(401, 404, 422))
 def get_payout(hub: HubDep, merchant: CurrentMerchant, payout_id: str) -> PayoutPublic:
     """How far a payout has come."""
     with hub.db.read() as session:

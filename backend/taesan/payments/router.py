@@ -19,7 +19,7 @@ router = APIRouter(prefix="/v1", tags=["payments"])
     operation_id="createPayment",
     status_code=201,
     response_model=PaymentAccepted,
-    responses=problem_responses(402, 403, 404, 409, 422),
+    responses=problem_responses(400, 402, 403, 404, 409, 413, 422),
 )
 def create_payment(hub: HubDep, body: PaymentCreate, idempotency_key: IdempotencyKeyHeader) -> Response:
     """Accepts one off-chain micropayment. A 201 is durable: the payment is in the books and will be settled.
@@ -40,7 +40,7 @@ def create_payment(hub: HubDep, body: PaymentCreate, idempotency_key: Idempotenc
     return idempotency.once(hub.db, scope, idempotency_key, body, now, effect, check=check)
 
 
-@router.get("/payments/{payment_id}", operation_id="getPayment", responses=problem_responses(404))
+@router.get("/payments/{payment_id}", operation_id="getPayment", responses=problem_responses(404, 422))
 def get_payment(hub: HubDep, payment_id: str) -> PaymentPublic:
     """One payment; `batch_id` tells which batch settles it."""
     with hub.db.read() as session:

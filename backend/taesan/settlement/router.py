@@ -18,7 +18,7 @@ def get_batch(hub: HubDep, batch_id: int) -> BatchPublic:
         return queries.public_batch(session, queries.find_batch(session, batch_id))
 
 
-@router.get("/payments/{payment_id}/proof", operation_id="getPaymentProof", responses=problem_responses(404, 409))
+@router.get("/payments/{payment_id}/proof", operation_id="getPaymentProof", responses=problem_responses(404, 409, 422))
 def get_payment_proof(hub: HubDep, payment_id: str) -> PaymentProof:
     """Proves that a payment is in its batch: hash the leaf, fold the proof, compare with the root on chain."""
     with hub.db.read() as session:
