@@ -34,7 +34,7 @@ class Outcome:
 
 def table(outcome: Outcome) -> Table:
     """Fits a terminal of 80 columns."""
-    result = Table(title="What just happened", title_justify="left", show_header=False, pad_edge=False)
+    result = Table(title="What just happened", title_justify="left", show_header=False, show_edge=False, pad_edge=False)
     result.box = box.HORIZONTALS
     result.add_column(style="bold", no_wrap=True)
     result.add_column(justify="right", no_wrap=True)
@@ -51,7 +51,7 @@ def footnote(outcome: Outcome) -> str:
     figures = outcome.figures
     claim = figures.gas["batch"] // max(figures.claims, 1)
     return (
-        f"Gas: with only {outcome.payments_per_payer} payments a payer. Claiming a payer's channel and minting cost about "
+        f"Gas as measured in this run, with only {outcome.payments_per_payer} payments a payer. Claiming a payer's channel and minting cost about "
         f"{claim:,} gas, for one payment or for thousands; a channel is opened once. So each payment more makes all cheaper."
     )
 
@@ -96,7 +96,8 @@ def _money(outcome: Outcome) -> Iterable[Row]:
 
     yield "deposited", dollars(figures.deposited), "by one signature each, without gas for payers"
     yield "gathered", dollars(figures.gathered), "round-ups in jars"
-    yield "tokens minted", dollars(figures.minted), f"to {figures.token_holders:,} holders, when their jars fired"
+    in_jars = dollars(figures.gathered - figures.minted)
+    yield "tokens minted", dollars(figures.minted), f"to {figures.token_holders:,} holders; {in_jars} wait in jars"
     yield "tokens redeemed", dollars(figures.redeemed), "at merchants, at face value"
     yield "paid out", dollars(figures.paid_out), "to merchants, in one transfer each"
 
