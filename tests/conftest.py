@@ -5,6 +5,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
+
+# Plain lines: what structlog prints without being told is for a person at a terminal, and slow.
+structlog.configure(
+    wrapper_class=structlog.make_filtering_bound_logger("info"),
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.processors.format_exc_info,
+        structlog.processors.KeyValueRenderer(key_order=["level", "event"]),
+    ],
+)
 
 if TYPE_CHECKING:  # tests without a chain start faster without all this
     from tests.support.chain import Chain

@@ -119,7 +119,7 @@ def test_a_service_waits_for_its_node_and_works_when_it_comes_up(lasting_chain: 
         service.wait_until(lambda: _overview(url)["money"]["minted"] == str(DOLLAR))
         assert service.interrupt() == 0, service.output
     assert "Traceback" not in service.output
-    code, output = run("audit", environment=environment)
+    code, output = _run(environment, "audit")
     assert code == 0, output
 
 
@@ -142,7 +142,7 @@ def test_a_service_that_is_killed_goes_on_where_it_was(stage: Stage, tmp_path: P
         assert (again.status_code, again.json()) == (201, accepted.json())
         assert again.headers["Idempotent-Replayed"] == "true"
         assert service.interrupt(signal.SIGTERM) == 0, service.output
-    code, output = run("audit", environment=environment)
+    code, output = _run(environment, "audit")
     assert code == 0, output
 
 

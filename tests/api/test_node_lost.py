@@ -169,8 +169,11 @@ def test_a_node_that_is_down_makes_no_database(stage: Stage, tmp_path: Path) -> 
 def test_a_reorganisation_deeper_than_the_depth_stops_the_reading(stage: Stage) -> None:
     anna = stage.payer()
     balance = anna.channel()["available"]
-    stage.chain.reorganise(DEPTH + 2)
-    stage.chain.mine(DEPTH + 3)
+    ((block,),) = stage.rows("SELECT block_number FROM chain_transaction")
+    depth = stage.chain.head() - block + 1
+    assert depth > DEPTH
+    stage.chain.reorganise(depth)
+    stage.chain.mine(DEPTH + 1)
     hub = stage.hub
     with pytest.raises(DeepReorg, match=r"was 0x.* and is 0x"):
         index(hub.db, hub.node, hub.contracts, hub.clock, DEPTH)

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +52,9 @@ class Deployment:
         path.write_text(json.dumps(asdict(self), indent=2) + "\n")
 
 
+@cache
 def artifact(directory: Path, name: str) -> dict[str, Any]:
-    """Brownie's build output of one contract."""
+    """Brownie's build output of one contract, read once."""
     path = directory / f"{name}.json"
     if not path.exists():
         raise ArtifactsMissing(f"{path} is missing: run `make compile` first")
