@@ -114,6 +114,10 @@ def demo(
     ),
 ) -> None:
     """Replay real purchases against a hub and a chain of their own, and look at the result."""
+    from taesan.demo.progress import counted
+
+    bought = f"what {counted(customers, 'customers')} bought in 1997-98"
+    console.print(f"[bold]Taesan[/] replays {bought}, as payments to a hub and a chain in {folder}\n", highlight=False)
     from taesan.demo.run import Options, run
 
     options = Options(customers, chain, leave, chain_port, port, folder, kill_midway)

@@ -9,6 +9,12 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 
+def counted(number: int, plural: str) -> str:
+    """`1 payer`, `2 payers`."""
+    singular = {"batches": "batch"}.get(plural, plural.removesuffix("s"))
+    return f"{number:,} {singular if number == 1 else plural}"
+
+
 class Phase:
     """:ivar note: shown behind the bar, and behind the line that stays"""
 

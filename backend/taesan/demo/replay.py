@@ -13,7 +13,7 @@ from rich.console import Console
 from taesan.demo.client import JSON, HubClient
 from taesan.demo.faucet import Faucet, TransferGas
 from taesan.demo.processes import DemoFailed
-from taesan.demo.progress import Phase, phase
+from taesan.demo.progress import Phase, counted, phase
 from taesan.demo.purchases import Purchase
 from taesan.demo.stage import Stage
 from taesan.demo.wallet import HubFacts, Key, Payer
@@ -95,7 +95,7 @@ class Replay:
                 steps = max(-(-needed[number] // DEPOSIT_STEP_CENTS), 1)
                 deposits[number] = self.facts.units(steps * DEPOSIT_STEP_CENTS)
             await asyncio.to_thread(faucet.give, {self.payers[n].wallet.address: d for n, d in deposits.items()})
-            bar.say(f"{customers:,} wallets")
+            bar.say(counted(customers, "wallets"))
         relayed: list[JSON] = []
         with phase(self.console, "channels open, each by one signature", customers) as bar:
 
@@ -140,7 +140,9 @@ class Replay:
             await _in_lanes(list(enumerate(purchases)), pay_one, lambda numbered: numbered[1].customer)
             self.told.replay_s = time.perf_counter() - started
             self.told.retries = self.client.retries
-            bar.say(f"{len(self.told.payments):,} payments, {self.told.retries:,} requests sent again")
+            bar.say(
+                f"{counted(len(self.told.payments), 'payments')}, {counted(self.told.retries, 'requests')} sent again"
+            )
 
     async def _pay_purchase(self, index: int, purchase: Purchase) -> None:
         payer = self.payers[purchase.customer]
@@ -230,7 +232,7 @@ class Replay:
                 await self._until(f"/v1/redemptions/{redemption['id']}", "confirmed", merchant.token)
                 self.told.redeemed += int(redemption["amount"])
                 bar.advance()
-            bar.say(f"by {len(holders):,} holders")
+            bar.say(f"by {counted(len(holders), 'holders')}")
 
     async def pay_out(self) -> None:
         """Each merchant takes all its credit, in one transfer."""

@@ -8,10 +8,10 @@ from rich.table import Table
 
 from taesan.demo.faucet import TransferGas
 from taesan.demo.figures import Figures
+from taesan.demo.progress import counted
 from taesan.demo.purchases import Purchase
 
 KINDS = {"batch": "batches", "deposits": "deposits", "redemptions": "redemptions", "payouts": "payouts"}
-ONE = {"batches": "batch"}
 Row = tuple[str, str, str]
 
 
@@ -48,11 +48,9 @@ def table(outcome: Outcome) -> Table:
 
 def footnote(outcome: Outcome) -> str:
     """What one has to know to read the gas figures rightly."""
-    figures = outcome.figures
-    claim = figures.gas["batch"] // max(figures.claims, 1)
     return (
-        f"Gas as measured in this run, with only {outcome.payments_per_payer} payments a payer. Claiming a payer's channel and minting cost about "
-        f"{claim:,} gas, for one payment or for thousands; a channel is opened once. So each payment more makes all cheaper."
+        f"Gas as measured in this run, with only {outcome.payments_per_payer} payments a payer. A channel is opened once, and "
+        "claimed at the same cost for one payment or for thousands: each payment more makes all of them cheaper."
     )
 
 
@@ -64,20 +62,16 @@ def _purchases(outcome: Outcome) -> Iterable[Row]:
     yield (
         "payments",
         f"{figures.payments:,}",
-        f"{_count(figures.round_ups, 'round-ups')}, {_count(figures.small, 'purchases')} below $5",
+        f"{counted(figures.round_ups, 'round-ups')}, {counted(figures.small, 'purchases')} below $5",
     )
     yield "payers", f"{figures.payers:,}", f"{outcome.payments_per_payer} payments a payer"
 
 
 def _chain(outcome: Outcome) -> Iterable[Row]:
     figures = outcome.figures
-    kinds = ", ".join(_count(figures.transactions.get(kind, 0), name) for kind, name in KINDS.items())
-    yield "batches", f"{figures.batches:,}", f"with {_count(figures.claims, 'claims')} from channels"
+    kinds = ", ".join(counted(figures.transactions.get(kind, 0), name) for kind, name in KINDS.items())
+    yield "batches", f"{figures.batches:,}", f"with {counted(figures.claims, 'claims')} from channels"
     yield "transactions", f"{sum(figures.transactions.values()):,}", kinds
-
-
-def _count(number: int, name: str) -> str:
-    return f"{number:,} {name}" if number != 1 else f"1 {ONE.get(name, name.removesuffix('s'))}"
 
 
 def _gas(outcome: Outcome) -> Iterable[Row]:
@@ -97,7 +91,11 @@ def _money(outcome: Outcome) -> Iterable[Row]:
     yield "deposited", dollars(figures.deposited), "by one signature each, without gas for payers"
     yield "gathered", dollars(figures.gathered), "round-ups in jars"
     in_jars = dollars(figures.gathered - figures.minted)
-    yield "tokens minted", dollars(figures.minted), f"to {figures.token_holders:,} holders; {in_jars} wait in jars"
+    yield (
+        "tokens minted",
+        dollars(figures.minted),
+        f"to {counted(figures.token_holders, 'holders')}; {in_jars} wait in jars",
+    )
     yield "tokens redeemed", dollars(figures.redeemed), "at merchants, at face value"
     yield "paid out", dollars(figures.paid_out), "to merchants, in one transfer each"
 
