@@ -62,16 +62,13 @@ def _show(stage: Stage, deployment: Deployment, console: Console) -> None:
     contracts = Table("contract", "address", title=f"chain {deployment.chain_id} at {stage.settings.rpc_url}")
     for role in ("asset", "channels", "collector", "settlement", "gift_token"):
         contracts.add_row(role, getattr(deployment, role))
+    console.print(contracts)
+    console.print("\nAccounts and their keys, known to everyone: never use them elsewhere\n", highlight=False)
     Account.enable_unaudited_hdwallet_features()
-    accounts = Table("account", "private key", title="accounts, known to everyone: never use them elsewhere")
     for number in range(devnet.ACCOUNTS):
         account = Account.from_mnemonic(devnet.MNEMONIC, account_path=f"m/44'/60'/0'/0/{number}")
-        accounts.add_row(account.address, account.key.to_0x_hex())
-    console.print(contracts)
-    console.print(accounts)
-    console.print(
-        "The first account is the hub's operator. A hub on this chain, in another terminal:\n", highlight=False
-    )
+        console.print(f"  {account.address}  {account.key.to_0x_hex()}", highlight=False, soft_wrap=True)
+    console.print("\nThe first is the hub's operator. A hub on this chain, in another terminal:\n", highlight=False)
     for name in ("TAESAN_RPC_URL", "TAESAN_DEPLOYMENT_FILE", "TAESAN_DATABASE_URL"):
         value = folder.environment(stage.place, stage.chain_port, folder.PORT)[name]
         console.print(f"  export {name}={value}", highlight=False, soft_wrap=True)
