@@ -104,6 +104,7 @@ def _perform(options: Options, stage: Stage, console: Console) -> bool:
         replay_s=replay.told.replay_s,
         exponent=replay.facts.asset_exponent,
         sound=sound and not differences,
+        killed=options.kill_midway,
     )
     console.print(table(outcome))
     console.print(f"[dim]{footnote(outcome)}[/]", highlight=False)

@@ -17,7 +17,8 @@ Row = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run came to. :ivar exponent: the asset's decimals. :ivar sound: the audit found nothing"""
+    """What a run came to. :ivar exponent: the asset's decimals. :ivar sound: nothing differs. :ivar killed: the hub was
+    killed midway"""
 
     customers: int
     purchases: list[Purchase]
@@ -26,6 +27,7 @@ class Outcome:
     replay_s: float
     exponent: int
     sound: bool
+    killed: bool
 
     @property
     def payments_per_payer(self) -> str:
@@ -104,6 +106,8 @@ def _trust(outcome: Outcome) -> Iterable[Row]:
     payments, seconds = outcome.figures.payments, outcome.replay_s
     rate = payments / seconds if seconds else 0
     yield "accepted a second", f"{rate:,.0f}", f"{payments:,} in {seconds:.1f} s, each durable when answered"
+    if outcome.killed:
+        yield "lost by kill -9", "none", f"all {payments:,} were asked for again, and are there"
     if outcome.sound:
         yield "books = chain", "[bold green]yes[/]", "every hash, signature, root, proof, balance"
     else:
