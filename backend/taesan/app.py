@@ -27,6 +27,7 @@ TAGS = [
     {"name": "payments", "description": "Micropayments: verified, booked, durable when answered"},
     {"name": "jars", "description": "Round-ups that gather until they become gift tokens"},
     {"name": "settlement", "description": "Batches, and proofs that anyone can check"},
+    {"name": "ledger", "description": "The double-entry books and their chain of hashes"},
     {"name": "merchants", "description": "Accounts, redemption of gift tokens, payouts"},
 ]
 

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
@@ -33,16 +33,26 @@ def deploy(
     asset: Annotated[
         str | None, typer.Option(help="An existing ERC-20 with ERC-3009; default: a new test dollar")
     ] = None,
+    admin: Annotated[
+        str | None,
+        typer.Option(help="Who gives and takes roles and lifts a pause; must not be the operator outside local"),
+    ] = None,
 ) -> None:
     """Deploy the contracts to the chain at TAESAN_RPC_URL and write the deployment file."""
     from taesan.chain.deployment import deploy as deploy_contracts
-    from taesan.chain.rpc import Node
+    from taesan.chain.rpc import Node, NodeUnavailable
     from taesan.chain.sender import Signer
 
     settings = Settings()
-    deployment = _explaining(
-        lambda: deploy_contracts(Node(settings.rpc_url), Signer(settings.operator_key), settings.artifacts_dir, asset)
-    )
+    signer = Signer(settings.operator_key)
+    if settings.environment != "local" and admin in (None, signer.address):
+        _fail("name an --admin that is not the operator: who steals the operator's key should not get the roles too")
+    try:
+        deployment = _explaining(
+            lambda: deploy_contracts(Node(settings.rpc_url), signer, settings.artifacts_dir, asset, admin)
+        )
+    except NodeUnavailable as error:
+        _fail(f"{error}. Is the chain running? Start one with `taesan devnet`.")
     deployment.save(settings.deployment_file)
     table = Table("contract", "address", title=f"deployed on chain {deployment.chain_id}")
     for role in ("asset", "channels", "collector", "settlement", "gift_token"):
@@ -200,9 +210,8 @@ def _explaining(action: Callable[[], T]) -> T:
         return action()
     except (ArtifactsMissing, WrongChain, DemoFailed) as error:
         _fail(str(error))
-        raise AssertionError from error
 
 
-def _fail(message: str) -> None:
+def _fail(message: str) -> NoReturn:
     Console(stderr=True).print(f"[bold red]taesan:[/] {message}", soft_wrap=True)
     sys.exit(2)

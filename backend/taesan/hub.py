@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from taesan.chain.contracts import Contracts, Deployment, Token
-from taesan.chain.deployment import bind, read_token
+from taesan.chain.deployment import WrongChain, bind, read_token, require_wiring
 from taesan.chain.relay import Relayer
 from taesan.chain.rpc import Node
 from taesan.chain.sender import Signer, adopt_nonce
@@ -14,6 +14,8 @@ from taesan.core.clock import Clock, SystemClock
 from taesan.core.db import Database
 from taesan.ledger.accounts import Chart
 from taesan.settings import Settings
+
+MAX_EXPONENT = 9
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,17 @@ def open_hub(settings: Settings, clock: Clock | None = None, node: Node | None =
     node.chain_id()  # before anything is made: a node that is down should leave no half-made database
     db = Database(settings.database_url)
     db.migrate()
-    bind(db, node, deployment)
+    clock = clock or SystemClock()
+    bind(db, node, deployment, clock.now())
     signer = Signer(settings.operator_key)
     adopt_nonce(db, node, signer.address)
+    require_wiring(node, contracts, signer.address)
     asset = read_token(node, contracts, "asset")
+    if asset.exponent > MAX_EXPONENT:
+        raise WrongChain(
+            f"{asset.symbol} has {asset.exponent} decimals; the books hold 64-bit amounts, good for {MAX_EXPONENT} at most"
+        )
     gift = read_token(node, contracts, "gift_token")
-    clock = clock or SystemClock()
     relayer = Relayer(db, node, contracts, signer, clock, settings.max_fee_per_gas_gwei * 10**9)
     return Hub(settings, db, clock, node, contracts, signer, asset, gift, Chart(asset.id), relayer)
 

@@ -4,7 +4,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 # Hardhat's, anvil's and (by its mnemonic) our Ganache's first account: known to everyone.
@@ -35,11 +35,21 @@ class Settings(BaseSettings):
 
     batch_interval_s: float = Field(default=60, gt=0)
     batch_max_payments: int = Field(default=20_000, gt=0)
-    batch_max_channels: int = Field(default=200, gt=0)
+    batch_max_channels: int = Field(
+        default=100, gt=0, description="And as many merchants: a batch has to fit 128 KiB and 2^24 gas (EIP-7825)"
+    )
     relay_max_items: int = Field(default=40, gt=0, description="Deposits or redemptions in one transaction")
     worker_tick_s: float = Field(default=0.5, gt=0)
     session_hours: int = Field(default=12, gt=0)
     max_fee_per_gas_gwei: int = Field(default=500, gt=0)
+
+    @field_validator("database_url")
+    @classmethod
+    def _require_sqlite(cls, url: str) -> str:
+        if not url.startswith("sqlite:///"):
+            # The chain of hashes and the order within a channel still rest on SQLite's single writer.
+            raise ValueError("only sqlite:///… is supported so far")
+        return url
 
     @model_validator(mode="after")
     def _refuse_known_secrets(self) -> Self:

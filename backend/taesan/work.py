@@ -11,7 +11,7 @@ from taesan.core.worker import Worker
 from taesan.hub import Hub
 from taesan.jars import service as jars
 from taesan.merchants import payouts, redemption
-from taesan.merchants.models import Payout, Redemption
+from taesan.merchants.models import Redemption
 from taesan.settlement import audit, books, pipeline
 
 
@@ -46,7 +46,7 @@ def build_worker(hub: Hub) -> Worker:
             "follow transactions": lambda: pipeline.follow_step(hub),
             "return reverted deposits": lambda: hub.relayer.return_reverted(DepositRelay, "deposits"),
             "return reverted redemptions": lambda: hub.relayer.return_reverted(Redemption, "redemptions"),
-            "return reverted payouts": lambda: hub.relayer.return_reverted(Payout, "payouts"),
+            "return reverted payouts": lambda: payouts.return_reverted_step(hub),
             "read chain": lambda: watcher.index(hub.db, hub.node, hub.contracts, hub.clock, depth),
             "book events": lambda: outbox.deliver(hub.db, handlers, hub.clock) > 0,
             "check totals": lambda: audit.check_step(hub),

@@ -43,7 +43,8 @@ class Deployment:
     @classmethod
     def load(cls, path: Path) -> "Deployment":
         try:
-            return cls(**json.loads(path.read_text()))
+            values: dict[str, Any] = json.loads(path.read_text())
+            return cls(**{k: _checksummed(v) for k, v in values.items()})
         except FileNotFoundError:
             raise ArtifactsMissing(f"{path} is missing: run `taesan deploy` first, or `make run`") from None
 
@@ -179,6 +180,11 @@ class Contracts:
                 if entry["type"] == "error":
                     found[function_abi_to_4byte_selector(entry)] = dict(entry)  # type: ignore[arg-type]
         return found
+
+
+def _checksummed(value: Any) -> Any:
+    """Events name addresses in EIP-55: a file with lower-case ones would never match."""
+    return Web3.to_checksum_address(value) if isinstance(value, str) else value
 
 
 def _type_of(abi: Any) -> str:

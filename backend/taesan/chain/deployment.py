@@ -1,5 +1,6 @@
 """Puts the contracts on a chain, and ties a database to them."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,15 @@ class WrongChain(Exception):
     """The node is not on the chain, or has not the contracts, that this database or deployment file belongs to."""
 
 
-def deploy(node: Node, signer: sender.Signer, artifacts: Path, asset: str | None = None) -> Deployment:
-    """Deploys all contracts, with a test dollar unless `asset` names a token; the signer becomes admin and settler.
+def deploy(
+    node: Node, signer: sender.Signer, artifacts: Path, asset: str | None = None, admin: str | None = None
+) -> Deployment:
+    """Deploys all contracts, with a test dollar unless `asset` names a token; the signer becomes the settler.
 
     :param artifacts: Brownie's build folder
+    :param admin: who gives and takes roles and lifts a pause; the signer if left out
     """
+    first_block = int(node.head()["number"])
 
     def create(name: str, types: list[str], values: list[object]) -> str:
         data = "0x" + artifact(artifacts, name)["bytecode"].removeprefix("0x") + encode(types, values).hex()
@@ -38,13 +43,11 @@ def deploy(node: Node, signer: sender.Signer, artifacts: Path, asset: str | None
     settlement = create(
         "GiftSettlement",
         ["address", "address", "address", "address", "string", "string"],
-        [asset, channels, signer.address, signer.address, GIFT_NAME, GIFT_SYMBOL],
+        [asset, channels, admin or signer.address, signer.address, GIFT_NAME, GIFT_SYMBOL],
     )
     abi = artifact(artifacts, "GiftSettlement")["abi"]
     gift_token = node.web3.eth.contract(address=Web3.to_checksum_address(settlement), abi=abi).functions.token().call()
-    return Deployment(
-        node.chain_id(), asset, channels, collector, settlement, str(gift_token), int(node.head()["number"])
-    )
+    return Deployment(node.chain_id(), asset, channels, collector, settlement, str(gift_token), first_block)
 
 
 def read_token(node: Node, contracts: Contracts, role: str) -> Token:
@@ -66,7 +69,7 @@ def read_token(node: Node, contracts: Contracts, role: str) -> Token:
     )
 
 
-def bind(db: Database, node: Node, deployment: Deployment) -> None:
+def bind(db: Database, node: Node, deployment: Deployment, now: datetime) -> None:
     """Ties the database to chain id, genesis and contracts at first start; refuses any other ever after.
 
     :raises WrongChain: with what differs and what to do
@@ -75,12 +78,12 @@ def bind(db: Database, node: Node, deployment: Deployment) -> None:
     chain_id = node.chain_id()
     if chain_id != deployment.chain_id:
         raise WrongChain(
-            f"the node at {node.url} is on chain {chain_id}, the deployment file names chain {deployment.chain_id}"
+            f"the node at {node.name} is on chain {chain_id}, the deployment file names chain {deployment.chain_id}"
         )
     for role in ("asset", "channels", "settlement"):
         if not node.code(getattr(deployment, role)):
             raise WrongChain(
-                f"there is no contract at {getattr(deployment, role)} ({role}) on the chain at {node.url}: "
+                f"there is no contract at {getattr(deployment, role)} ({role}) on the chain at {node.name}: "
                 "was the chain wiped? Deploy again with `taesan deploy` and start with a new database"
             )
     found: dict[str, Any] = {
@@ -93,14 +96,43 @@ def bind(db: Database, node: Node, deployment: Deployment) -> None:
     with db.read() as session:
         binding = session.get(ChainBinding, 1)
     if binding is None:
-        # The contracts were complete at this block: nothing that concerns the books happened before it.
+        # None of the contracts stood at this block: nothing that concerns the books happened before it.
         first = deployment.block_number
-        cursor = ChainCursor(id=1, block_number=first, block_hash=hex_of(node.block(first)["hash"]), head_block=first)
+        hash_ = hex_of(node.block(first)["hash"])
+        cursor = ChainCursor(id=1, block_number=first, block_hash=hash_, head_block=first, read_at=now)
         with db.write() as session:
             binding = session.get(ChainBinding, 1)  # another process may have been faster
             if binding is None:
                 session.add_all([binding := ChainBinding(id=1, **found), cursor])
     _require_same(binding, found)
+
+
+def require_wiring(node: Node, contracts: Contracts, signer_address: str) -> None:
+    """Asks the contracts whether they know each other and our key.
+
+    :raises WrongChain: they do not: payments would be accepted that can never be settled
+    """
+    deployment = contracts.deployment
+
+    def ask(role: str, function: str, *arguments: object) -> object:
+        data = node.call(getattr(deployment, role), contracts.encode(role, function, *arguments))
+        value = contracts.decode_result(role, function, data)[0]
+        return Web3.to_checksum_address(value) if isinstance(value, str) else value
+
+    for role, function, expected in (
+        ("settlement", "asset", deployment.asset),
+        ("settlement", "channels", deployment.channels),
+        ("settlement", "token", deployment.gift_token),
+        ("collector", "channels", deployment.channels),
+    ):
+        found = ask(role, function)
+        if found != expected:
+            raise WrongChain(f"the deployment file does not fit together: {role}.{function} is {found}, not {expected}")
+    if not ask("settlement", "hasRole", ask("settlement", "SETTLER_ROLE"), signer_address):
+        raise WrongChain(
+            f"{signer_address} (TAESAN_OPERATOR_KEY) is not a settler of {deployment.settlement}: "
+            "have the admin call grantRole(SETTLER_ROLE, …)"
+        )
 
 
 def _require_same(binding: ChainBinding, found: dict[str, Any]) -> None:

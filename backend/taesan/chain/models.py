@@ -22,7 +22,7 @@ class ChainBinding(SQLModel, table=True):
 
 
 class ChainCursor(SQLModel, table=True):
-    """The last block whose events are in the outbox."""
+    """The last block whose events are in the outbox, and when we last heard from the chain."""
 
     __tablename__ = "chain_cursor"
 
@@ -30,6 +30,7 @@ class ChainCursor(SQLModel, table=True):
     block_number: int = Field(sa_column=Column(BigInteger, nullable=False))
     block_hash: str
     head_block: int = Field(sa_column=Column(BigInteger, nullable=False))
+    read_at: datetime = Field(sa_type=UtcDateTime)
 
 
 class SignerAccount(SQLModel, table=True):

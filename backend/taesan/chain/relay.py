@@ -1,8 +1,9 @@
 """Several signed requests of users, brought to the chain in one multicall; one bad request fails alone."""
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import select, update
 from sqlmodel import Session, SQLModel, col
@@ -18,6 +19,9 @@ from taesan.core.worker import TransientError
 
 class TakenByAnother(TransientError):
     """Another worker was faster with some of the rows; nothing of this step is kept."""
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ def plan(
 
 @dataclass(frozen=True)
 class Relayer:
-    """Sends rows that have `state` (received → sent, or failed), `transaction_id` and `reason` columns."""
+    """Sends rows that have `state` (received → sent, or failed), `transaction_id`, `attempts` and `reason` columns."""
 
     db: Database
     node: Node
@@ -117,16 +121,45 @@ class Relayer:
         )
         session.execute(update(table).where(model.id.in_(included)).values(transaction_id=transaction_id))
 
-    def return_reverted(self, table: type[SQLModel], kind: str) -> bool:
-        """Puts rows of a failed transaction back in the queue, where those at fault are found; whether there were any."""
+    def return_reverted(
+        self, table: type[SQLModel], kind: str, on_refused: Callable[[Session, int], None] = lambda session, id_: None
+    ) -> bool:
+        """Puts rows of a failed transaction back in the queue, to be tried one by one: the simulation can be deceived, the
+        chain cannot. A row that was alone in it has failed. Returns whether there were any."""
         model: Any = table
         reverted = select(col(ChainTransaction.id)).where(
             col(ChainTransaction.kind) == kind, col(ChainTransaction.state) == "reverted"
         )
-        waiting = select(model.id).where(model.state == "sent", model.transaction_id.in_(reverted))
         with self.db.read() as session:
-            if session.execute(waiting.limit(1)).first() is None:
-                return False
+            rows = session.execute(
+                select(model.id, model.transaction_id, col(ChainTransaction.block_hash).is_not(None))
+                .join(ChainTransaction, col(ChainTransaction.id) == model.transaction_id)
+                .where(model.state == "sent", model.transaction_id.in_(reverted))
+            ).all()
+        if not rows:
+            return False
+        in_transaction = Counter(transaction_id for _, transaction_id, _ in rows)
+        # A transaction that lost its nonce to another was never mined: nobody is at fault.
+        alone = [id_ for id_, transaction_id, was_mined in rows if was_mined and in_transaction[transaction_id] == 1]
         with self.db.write() as session:
-            session.execute(update(table).where(model.id.in_(waiting)).values(state="received", transaction_id=None))
+            session.execute(
+                update(table)
+                .where(model.id.in_([id_ for id_, _, _ in rows if id_ not in alone]), model.state == "sent")
+                .values(state="received", transaction_id=None, attempts=model.attempts + 1)
+            )
+            for id_ in alone:
+                failed = session.execute(
+                    update(table)
+                    .where(model.id == id_, model.state == "sent")
+                    .values(state="failed", reason="reverted on chain, though its simulation passed")
+                )
+                if failed.rowcount:  # type: ignore[attr-defined]
+                    on_refused(session, id_)
         return True
+
+
+def together(rows: Sequence[T]) -> Sequence[T]:
+    """Of rows in the order of their attempts those that may share a transaction: all new ones, or one that was in a
+    failed transaction before."""
+    fresh = [row for row in rows if row.attempts == 0]  # type: ignore[attr-defined]
+    return fresh or rows[:1]

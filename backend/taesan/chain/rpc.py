@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from requests.exceptions import RequestException
 from web3 import HTTPProvider, Web3
@@ -48,6 +49,12 @@ class Node:
     def __init__(self, url: str, timeout_s: float = RPC_TIMEOUT_S) -> None:
         self.url = url
         self.web3 = Web3(HTTPProvider(url, request_kwargs={"timeout": timeout_s}, exception_retry_configuration=None))
+
+    @property
+    def name(self) -> str:
+        """The URL as it may be shown: paths and users of it are often keys."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
 
     def chain_id(self) -> int:
         return self._ask(lambda: self.web3.eth.chain_id)
@@ -156,12 +163,13 @@ class Node:
         except (CallReverted, SendRefused):
             raise
         except (RequestException, TimeoutError, ConnectionError) as error:
-            raise NodeUnavailable(f"no answer from the node at {self.url}: {type(error).__name__}") from error
+            raise NodeUnavailable(f"no answer from the node at {self.name}: {type(error).__name__}") from error
         except (Web3Exception, ValueError) as error:
             reverted = _as_revert(error)
             if reverted is not None:
                 raise reverted from error
-            raise
+            # Rate limits, blocks that it has not got yet, a proxy's HTML: not the caller's fault, and worth another try.
+            raise NodeUnavailable(f"the node at {self.name} answers with an error: {str(error)[:200]}") from error
 
 
 class SendRefused(Exception):
@@ -179,7 +187,8 @@ def _as_revert(error: Exception) -> CallReverted | None:
         data = failure.get("data", data)
     if isinstance(data, dict):
         data = data.get("result") or data.get("data")
-    if "revert" not in message.lower() and not (isinstance(data, str) and data.startswith("0x")):
+    refused = any(word in message.lower() for word in ("revert", "out of gas", "gas required exceeds", "intrinsic gas"))
+    if not refused and not (isinstance(data, str) and data.startswith("0x")):
         return None
     is_hex = isinstance(data, str) and data.startswith("0x")
     return CallReverted(message[:300], bytes.fromhex(data[2:]) if is_hex else b"")  # type: ignore[index]

@@ -26,6 +26,7 @@ from taesan.core.values import hex_of
 log = structlog.get_logger()
 
 REBROADCAST_AFTER = timedelta(seconds=15)
+MAX_CALL_DATA_BYTES = 130_000  # geth's and reth's pools take transactions of 128 KiB
 OPEN_STATES = ("signed", "broadcast", "mined")
 
 
@@ -45,6 +46,10 @@ class Signer:
         return bytes(signed.raw_transaction), hex_of(signed.hash)
 
 
+class TooLarge(Exception):
+    """No node would take such a transaction: it has to be made smaller before a nonce is spent on it."""
+
+
 @dataclass(frozen=True)
 class Prepared:
     """A call that was simulated, with the gas and fees to send it with."""
@@ -59,7 +64,10 @@ def prepare(node: Node, sender: str, to: str, data: str, ceiling_wei: int) -> Pr
     """Simulates a call and prices it. Talks to the node: call it outside a database transaction.
 
     :raises CallReverted: the call would fail
+    :raises TooLarge: it would, but no pool would take it
     """
+    if len(data) // 2 > MAX_CALL_DATA_BYTES:
+        raise TooLarge(f"{len(data) // 2:,} bytes of call data; nodes take about {MAX_CALL_DATA_BYTES:,}")
     return Prepared(to, data, node.gas_limit(sender, to, data), node.fees(ceiling_wei))
 
 

@@ -1,7 +1,9 @@
 """Reads our contracts' events once they are deep enough and puts each in the outbox, once, in order."""
 
+from datetime import datetime, timedelta
+
 from sqlalchemy import select
-from sqlmodel import col
+from sqlmodel import Session, col
 
 from taesan.chain.contracts import Contracts
 from taesan.chain.models import ChainCursor
@@ -12,6 +14,7 @@ from taesan.core.db import Database
 from taesan.core.values import hex_of
 
 MAX_BLOCKS = 2_000
+HEARD_EVERY = timedelta(seconds=10)
 
 
 class DeepReorg(Exception):
@@ -28,8 +31,10 @@ def index(db: Database, node: Node, contracts: Contracts, clock: Clock, depth: i
         cursor = session.scalars(select(ChainCursor).where(col(ChainCursor.id) == 1)).one()
     last = min(head - depth, cursor.block_number + MAX_BLOCKS)
     if last <= cursor.block_number:
-        if head != cursor.head_block:
-            _move(db, cursor, head)
+        if head != cursor.head_block or clock.now() - cursor.read_at > HEARD_EVERY:
+            with db.write() as session:
+                row = session.get_one(ChainCursor, 1)
+                row.head_block, row.read_at = head, clock.now()
         return False
     now_there = hex_of(node.block(cursor.block_number)["hash"])
     if now_there != cursor.block_hash:
@@ -48,10 +53,13 @@ def index(db: Database, node: Node, contracts: Contracts, clock: Clock, depth: i
             }
             outbox.put(session, f"log:{event.key}", event.name, payload, clock.now())
         row = session.get_one(ChainCursor, 1)
-        row.block_number, row.block_hash, row.head_block = last, last_hash, head
+        row.block_number, row.block_hash, row.head_block, row.read_at = last, last_hash, head, clock.now()
     return bool(events)
 
 
-def _move(db: Database, cursor: ChainCursor, head: int) -> None:
-    with db.write() as session:
-        session.get_one(ChainCursor, 1).head_block = head
+def known_since(session: Session) -> datetime:
+    """Since when the books may lack something that the chain knows: when we last heard from it, or when the oldest
+    event came that is not booked yet."""
+    heard = session.get_one(ChainCursor, 1).read_at
+    waiting = outbox.oldest_waiting(session)
+    return min(heard, waiting) if waiting else heard

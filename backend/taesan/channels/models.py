@@ -69,6 +69,7 @@ class DepositRelay(SQLModel, table=True):
     salt: str
     signature: str
     state: str = Field(index=True)
+    attempts: int = 0
     transaction_id: int | None = Field(default=None, sa_column=Column(BigInteger, index=True))
     reason: str | None = None
     received_at: datetime = Field(sa_type=UtcDateTime)

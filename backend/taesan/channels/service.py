@@ -6,13 +6,13 @@ from typing import Any
 
 import structlog
 from eth_abi.abi import encode
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlmodel import Session, col
 
+from taesan.chain import erc1271, relay
 from taesan.chain.models import ChainTransaction
 from taesan.channels import vouchers
 from taesan.channels.models import Channel, ChannelConfig, DepositCreate, DepositRelay
-from taesan.core.crypto import recover
 from taesan.core.outbox import Handler
 from taesan.core.problems import Problem
 from taesan.core.values import bytes_of, new_id
@@ -129,8 +129,7 @@ def check_deposit(hub: Hub, config: ChannelConfig, channel_id: str, deposit: Dep
         authorization.valid_before,
         vouchers.deposit_nonce(channel_id, authorization.salt),
     )
-    # A contract wallet's signature is whatever its contract takes: the simulation before sending will tell.
-    if recover(digest, bytes_of(authorization.signature)) != config.payer and not hub.node.code(config.payer):
+    if not erc1271.is_valid(hub.node, config.payer, digest, bytes_of(authorization.signature)):
         raise invalid("The signature is not the payer's for this channel, amount and time.")
 
 
@@ -175,12 +174,13 @@ def relay_deposits(hub: Hub) -> bool:
             select(DepositRelay, Channel)
             .join(Channel, col(Channel.id) == col(DepositRelay.channel_id))
             .where(col(DepositRelay.state) == "received")
-            .order_by(col(DepositRelay.id))
+            .order_by(col(DepositRelay.attempts), col(DepositRelay.id))
             .limit(hub.settings.relay_max_items)
         ).all()
     if not rows:
         return False
-    calls = {row.id: _deposit_call(hub, row, channel) for row, channel in rows}
+    by_id = {row.id: channel for row, channel in rows}
+    calls = {row.id: _deposit_call(hub, row, by_id[row.id]) for row in relay.together([row for row, _ in rows])}
     hub.relayer.send(DepositRelay, "deposits", "channels", calls)
     return True
 
@@ -244,13 +244,19 @@ def handlers(hub: Hub) -> dict[str, Handler]:
         if channel.state == "pending":
             channel.state = "open"
         of_this_transaction = select(col(ChainTransaction.id)).where(col(ChainTransaction.hash) == event["transaction"])
-        session.execute(
-            update(DepositRelay)
+        # Somebody else may have relayed the same authorisation first: then it is ours by channel and amount.
+        mine = session.scalar(
+            select(DepositRelay)
             .where(
-                col(DepositRelay.channel_id) == channel.id, col(DepositRelay.transaction_id).in_(of_this_transaction)
+                col(DepositRelay.channel_id) == channel.id,
+                col(DepositRelay.amount) == amount,
+                col(DepositRelay.state) != "confirmed",
             )
-            .values(state="confirmed")
+            .order_by(col(DepositRelay.transaction_id).in_(of_this_transaction).desc(), col(DepositRelay.id))
+            .limit(1)
         )
+        if mine is not None:
+            mine.state, mine.reason = "confirmed", None
 
     def claimed(session: Session, channel: Channel, event: Mapping[str, Any], now: datetime) -> None:
         channel.claimed = event["args"]["totalClaimed"]
@@ -264,9 +270,9 @@ def handlers(hub: Hub) -> dict[str, Handler]:
             channel.state = "withdrawing"
 
     def refunded(session: Session, channel: Channel, event: Mapping[str, Any], now: datetime) -> None:
-        from_jar = _return_to_payer(session, hub, channel.id, event["args"]["amount"], event["key"], now)
+        beyond_free = _return_to_payer(session, hub, channel.id, event["args"]["amount"], event["key"], now)
         # Its vouchers promise more than is left: payments would have to go on from an amount that can never be claimed.
-        if from_jar:
+        if beyond_free:
             channel.state = "closed"
 
     def withdrawn(session: Session, channel: Channel, event: Mapping[str, Any], now: datetime) -> None:
@@ -286,7 +292,9 @@ def handlers(hub: Hub) -> dict[str, Handler]:
 
 
 def _return_to_payer(session: Session, hub: Hub, channel_id: str, amount: int, key: str, now: datetime) -> int:
-    """Books what went back to the payer: first what was free, then what was gathered; returns the latter."""
+    """Books what went back to the payer: first what was free, then what was gathered.
+
+    Returns how much was more than free."""
     if amount == 0:
         return 0
     free = min(amount, posting.balance(session, hub.chart.channel(channel_id)))
@@ -300,4 +308,4 @@ def _return_to_payer(session: Session, hub: Hub, channel_id: str, amount: int, k
         *transfer(hub.chart.shortfall, hub.chart.escrow, missing),
     ]
     posting.post(session, f"return:{key}", "return to payer", now, lines)
-    return from_jar
+    return from_jar + missing

@@ -1,6 +1,5 @@
 """What every answer has in common: problem+json for errors, a request id, the caller's language."""
 
-import json
 import secrets
 import time
 from typing import Any
@@ -175,8 +174,3 @@ class _BodyLimit:
             return message
 
         await self.app(scope, limited if scope["type"] == "http" else receive, send)
-
-
-def canonical_json(value: Any) -> str:
-    """One text for one value: what fingerprints and hashes are made of."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -12,9 +12,9 @@ from sqlalchemy import insert
 from sqlmodel import Session
 
 from taesan.core.db import Database
-from taesan.core.http import canonical_json
 from taesan.core.models import IdempotencyKey
 from taesan.core.problems import Problem
+from taesan.core.values import canonical_json
 
 IdempotencyKeyHeader = Annotated[
     str,

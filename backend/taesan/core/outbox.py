@@ -58,6 +58,24 @@ def deliver(db: Database, handlers: Mapping[str, list[Handler]], clock: Clock, l
     return len(waiting)
 
 
+def oldest_waiting(session: Session) -> datetime | None:
+    """When the oldest unhandled event was put."""
+    return session.scalar(
+        select(col(OutboxEvent.created_at))
+        .where(col(OutboxEvent.handled_at).is_(None))
+        .order_by(col(OutboxEvent.id))
+        .limit(1)
+    )
+
+
+def is_stuck(session: Session) -> bool:
+    """Whether an event could not be handled: a person has to look."""
+    failed = select(col(OutboxEvent.id)).where(
+        col(OutboxEvent.handled_at).is_(None), col(OutboxEvent.last_error).is_not(None)
+    )
+    return session.scalar(failed.limit(1)) is not None
+
+
 def waiting_count(session: Session) -> int:
     return (
         session.scalar(select(func.count()).select_from(OutboxEvent).where(col(OutboxEvent.handled_at).is_(None))) or 0

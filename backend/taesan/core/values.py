@@ -3,9 +3,10 @@
 What does not parse raises a `ValueError` whose type is the problem that the API tells of it (`core.http`).
 """
 
+import json
 import re
 import secrets
-from typing import Annotated
+from typing import Annotated, Any
 
 from eth_utils.address import is_checksum_formatted_address, to_checksum_address
 from pydantic import (
@@ -61,11 +62,16 @@ AmountIn = Annotated[int, BeforeValidator(parse_amount), _AMOUNT_SCHEMA]
 """An amount in minor units that comes in: a decimal string in JSON, an int in Python."""
 AmountOut = Annotated[int, PlainSerializer(str, return_type=str), _AMOUNT_SCHEMA]
 """An amount in minor units that goes out: an int in Python, a decimal string in JSON."""
+SignedAmountOut = Annotated[
+    int,
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": "^-?(0|[1-9][0-9]{0,18})$", "examples": ["-230000"]}),
+]
 
 Address = Annotated[str, AfterValidator(parse_address), Field(examples=["0x70997970C51812dc3A010C7d01b50e0d17dc79C8"])]
 Bytes32 = Annotated[str, AfterValidator(lambda v: parse_hex(v, 32)), Field(examples=["0x" + "ab" * 32])]
 Signature65 = Annotated[str, AfterValidator(lambda v: parse_hex(v, 65)), Field(examples=["0x" + "ab" * 65])]
-HexBytes = Annotated[str, AfterValidator(parse_hex), Field(max_length=20_000)]
+HexBytes = Annotated[str, AfterValidator(parse_hex), Field(max_length=2_050)]
 
 
 class Shape(BaseModel):
@@ -105,3 +111,8 @@ def split_exactly(total: int, weights: list[int]) -> list[int]:
     for i in by_remainder[: total - sum(shares)]:
         shares[i] += 1
     return shares
+
+
+def canonical_json(value: Any) -> str:
+    """One text for one value: what fingerprints and hashes are made of."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -33,6 +33,17 @@ def add_key(session: Session, merchant_id: str, now: datetime) -> str:
     return key
 
 
+def own_merchant(session: Session, wallet: str) -> Merchant:
+    """The merchant of a signed-in wallet.
+
+    :raises Problem: `unknown-merchant`
+    """
+    merchant = session.scalar(select(Merchant).where(col(Merchant.address) == wallet))
+    if merchant is None:
+        raise Problem("unknown-merchant", 404, "This merchant is not known here.", f"{wallet} is no merchant here.")
+    return merchant
+
+
 def merchant_of(session: Session, key: str) -> Merchant:
     """The merchant behind an API key.
 

@@ -54,6 +54,21 @@ def create_merchant(hub: HubDep, wallet: CurrentWallet, body: MerchantCreate) ->
         return MerchantCreated(id=merchant.id, name=merchant.name, address=merchant.address, api_key=key)
 
 
+@router.post(
+    "/merchants/me/keys",
+    tags=["merchants"],
+    operation_id="createApiKey",
+    status_code=201,
+    responses=problem_responses(400, 401, 404),
+)
+def create_api_key(hub: HubDep, wallet: CurrentWallet) -> MerchantCreated:
+    """A further API key for the signed-in wallet's merchant, such as when the first answer was lost."""
+    with hub.db.write() as session:
+        merchant = keys.own_merchant(session, wallet)
+        key = keys.add_key(session, merchant.id, hub.clock.now())
+        return MerchantCreated(id=merchant.id, name=merchant.name, address=merchant.address, api_key=key)
+
+
 @router.get("/merchants/me", tags=["merchants"], operation_id="getOwnMerchant", responses=problem_responses(401))
 def get_own_merchant(merchant: CurrentMerchant) -> MerchantPublic:
     """The merchant that the API key belongs to."""

@@ -10,8 +10,7 @@ from sqlalchemy import bindparam, insert, select, update
 from sqlmodel import Session, col
 
 from taesan.core.clock import rfc3339
-from taesan.core.http import canonical_json
-from taesan.core.values import MAX_AMOUNT
+from taesan.core.values import MAX_AMOUNT, canonical_json
 from taesan.ledger.accounts import AccountName
 from taesan.ledger.models import Account, JournalEntry, Posting
 

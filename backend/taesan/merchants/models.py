@@ -29,6 +29,7 @@ class Redemption(SQLModel, table=True):
     salt: str
     signature: str
     state: str = Field(index=True)
+    attempts: int = 0
     transaction_id: int | None = Field(default=None, sa_column=Column(BigInteger, index=True))
     reason: str | None = None
     received_at: datetime = Field(sa_type=UtcDateTime)
@@ -45,6 +46,7 @@ class Payout(SQLModel, table=True):
     address: str
     amount: int = Field(sa_column=Column(BigInteger, nullable=False))
     state: str = Field(index=True)
+    attempts: int = 0
     transaction_id: int | None = Field(default=None, sa_column=Column(BigInteger, index=True))
     reason: str | None = None
     received_at: datetime = Field(sa_type=UtcDateTime)

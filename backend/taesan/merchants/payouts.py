@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import select
 from sqlmodel import Session, col
 
+from taesan.chain import relay
 from taesan.chain.models import ChainTransaction
 from taesan.core.outbox import Handler
 from taesan.core.problems import Problem
@@ -54,22 +56,29 @@ def relay_step(hub: Hub) -> bool:
         rows = session.scalars(
             select(Payout)
             .where(col(Payout.state) == "received")
-            .order_by(col(Payout.id))
+            .order_by(col(Payout.attempts), col(Payout.id))
             .limit(hub.settings.relay_max_items)
         ).all()
     if not rows:
         return False
+    rows = relay.together(rows)
     calls = {row.id: hub.contracts.encode("settlement", "withdrawCredit", row.address, row.amount) for row in rows}
-    by_id = {row.id: row for row in rows}
-    now = hub.clock.now()
-
-    def give_back(session: Session, id_: int) -> None:
-        row = by_id[id_]
-        lines = transfer(hub.chart.paying_out(row.address), hub.chart.credit(row.address), row.amount)
-        posting.post(session, f"payout-failed:{row.public_id}", "payout failed", now, lines)
-
-    hub.relayer.send(Payout, "payouts", "settlement", calls, give_back)  # type: ignore[arg-type]
+    hub.relayer.send(Payout, "payouts", "settlement", calls, partial(_give_back, hub))  # type: ignore[arg-type]
     return True
+
+
+def return_reverted_step(hub: Hub) -> bool:
+    """Worker step: payouts of a failed transaction are tried one by one; those that fail alone go back to the credit."""
+    return hub.relayer.return_reverted(Payout, "payouts", partial(_give_back, hub))
+
+
+def _give_back(hub: Hub, session: Session, id_: int) -> None:
+    row = session.get_one(Payout, id_)
+    paying_out = hub.chart.paying_out(row.address)
+    left = min(row.amount, posting.balance(session, paying_out))  # the merchant may have taken it directly
+    if left:
+        lines = transfer(paying_out, hub.chart.credit(row.address), left)
+        posting.post(session, f"payout-failed:{row.public_id}", "payout failed", hub.clock.now(), lines)
 
 
 def handlers(hub: Hub) -> dict[str, Handler]:
@@ -89,9 +98,12 @@ def handlers(hub: Hub) -> dict[str, Handler]:
             .order_by(col(Payout.id))
             .limit(1)
         )
-        # Without an order of ours the merchant has taken it from the contract directly.
-        source = hub.chart.paying_out(address) if row else hub.chart.credit(address)
-        lines = [Line(source, amount), Line(hub.chart.reserve, -amount)]
+        # Without an order of ours the merchant has taken it from the contract directly. It knows one credit only, and may
+        # by then have paid out what we had set aside for an order, or the other way round: the sum is what must agree.
+        paying_out, credit = hub.chart.paying_out(address), hub.chart.credit(address)
+        first, second = (paying_out, credit) if row else (credit, paying_out)
+        from_first = min(amount, posting.balance(session, first))
+        lines = [Line(first, from_first), Line(second, amount - from_first), Line(hub.chart.reserve, -amount)]
         posting.post(session, f"paid:{event['key']}", "credit paid out", now, lines)
         if row is not None:
             row.state = "paid"

@@ -9,9 +9,9 @@ from eth_utils.crypto import keccak
 from sqlalchemy import select
 from sqlmodel import Session, col
 
+from taesan.chain import erc1271, relay
 from taesan.chain.models import ChainTransaction
 from taesan.channels.vouchers import receive_authorization_digest
-from taesan.core.crypto import recover
 from taesan.core.outbox import Handler
 from taesan.core.problems import Problem
 from taesan.core.values import bytes_of, new_id
@@ -41,8 +41,7 @@ def check(hub: Hub, merchant: Merchant, request: RedemptionCreate, now: datetime
         request.valid_before,
         redemption_nonce(merchant.address, request.salt),
     )
-    # A contract wallet's signature is whatever its contract takes: the simulation before sending will tell.
-    if recover(digest, bytes_of(request.signature)) != request.holder and not hub.node.code(request.holder):
+    if not erc1271.is_valid(hub.node, request.holder, digest, bytes_of(request.signature)):
         raise _invalid("The signature is not the holder's for this merchant, amount and time.")
     held = hub.node.call(
         hub.contracts.deployment.gift_token, hub.contracts.encode("gift_token", "balanceOf", request.holder)
@@ -80,12 +79,13 @@ def relay_step(hub: Hub) -> bool:
             select(Redemption, col(Merchant.address))
             .join(Merchant, col(Merchant.id) == col(Redemption.merchant_id))
             .where(col(Redemption.state) == "received")
-            .order_by(col(Redemption.id))
+            .order_by(col(Redemption.attempts), col(Redemption.id))
             .limit(hub.settings.relay_max_items)
         ).all()
     if not rows:
         return False
-    calls = {row.id: _call(hub, row, address) for row, address in rows}
+    addresses = {row.id: address for row, address in rows}
+    calls = {row.id: _call(hub, row, addresses[row.id]) for row in relay.together([row for row, _ in rows])}
     hub.relayer.send(Redemption, "redemptions", "settlement", calls)
     return True
 

@@ -1,10 +1,11 @@
 """Accepts payments: every way in ends here. Accepted means verified, funded, booked and durable."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from babel.numbers import get_currency_precision
 from sqlmodel import Session
 
+from taesan.chain import watcher
 from taesan.channels import service as channels
 from taesan.channels import vouchers
 from taesan.channels.models import Channel
@@ -51,6 +52,23 @@ def check_request(hub: Hub, request: PaymentCreate) -> None:
         )
     if request.purchase is not None:
         _check_purchase(hub, request.purchase)
+
+
+def check_view(session: Session, hub: Hub, now: datetime) -> None:
+    """A payer's withdrawal that we do not know of would leave a payment unfunded: well before its delay can be over, a hub
+    that hears nothing from the chain stops accepting.
+
+    :raises Problem: `chain-view-too-old`
+    """
+    age = now - watcher.known_since(session)
+    if age > timedelta(seconds=hub.settings.withdraw_delay_s / 4):
+        raise Problem(
+            "chain-view-too-old",
+            503,
+            "The hub has not heard from its blockchain for too long to accept payments.",
+            f"For {age.total_seconds():.0f} s. It goes on by itself when the node is back.",
+            headers={"retry-after": "30"},
+        )
 
 
 def check_signature(session: Session, hub: Hub, request: PaymentCreate) -> None:

@@ -31,6 +31,7 @@ def create_payment(hub: HubDep, body: PaymentCreate, idempotency_key: Idempotenc
     def check() -> None:
         intake.check_request(hub, body)
         with hub.db.read() as session:
+            intake.check_view(session, hub, now)
             intake.check_signature(session, hub, body)
 
     def effect(session: Session) -> PaymentAccepted:

@@ -1,11 +1,12 @@
 """Checks what was promised: every payment signed, booked and provable, the books equal to the chain. Writes nothing but
 `ChainCheck`."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlmodel import Session, col
 
 from taesan.chain import sender
@@ -23,7 +24,7 @@ from taesan.ledger.audit import Report, audit_books
 from taesan.ledger.models import JournalEntry
 from taesan.payments.models import Payment
 from taesan.settlement import batcher, merkle
-from taesan.settlement.models import Batch, BatchClaim, ChainCheck, Entitlement
+from taesan.settlement.models import Batch, BatchClaim, BatchCredit, BatchEntitlement, ChainCheck, Entitlement
 
 CHECK_EVERY = timedelta(seconds=3)
 
@@ -123,6 +124,7 @@ def _audit_batches(session: Session, hub: Hub, report: Report) -> None:
         to_merchants = sum(p.amount for p in payments if p.merchant_id)
         fired = session.scalar(select(func.sum(JarFiring.amount)).where(col(JarFiring.batch_id) == batch.id)) or 0
         report.check(f"claims of batch {batch.id}", to_merchants + fired, batch.claimed)
+        _audit_shares(session, batch, payments, report)
     waiting = session.scalar(select(func.count()).select_from(Payment).where(col(Payment.batch_id).is_(None))) or 0
     over = session.scalar(
         select(func.count())
@@ -132,6 +134,30 @@ def _audit_batches(session: Session, hub: Hub, report: Report) -> None:
     report.check("claims beyond their voucher", 0, over)
     report.check("payments in a batch or waiting for one", report.counted["payments"], proofs + waiting)
     report.counted |= {"batches": len(batches), "payment proofs": proofs}
+
+
+def _audit_shares(session: Session, batch: Batch, payments: Sequence[Payment], report: Report) -> None:
+    """Each merchant is credited what was paid to it, each account entitled to what left its jars, each channel claimed
+    what it paid: to everybody their own."""
+    paid: dict[str, int] = defaultdict(int)
+    claims: dict[str, int] = defaultdict(int)
+    for payment in payments:
+        if payment.merchant_id is not None:
+            paid[payment.payee] += payment.amount
+            claims[payment.channel_id] += payment.amount
+    fired: dict[str, int] = defaultdict(int)
+    for firing in session.scalars(select(JarFiring).where(col(JarFiring.batch_id) == batch.id)):
+        fired[firing.account] += firing.amount
+        claims[firing.channel_id] += firing.amount
+
+    def stored(model: Any, owner: Any) -> dict[str, int]:
+        return dict(session.execute(select(owner, model.amount).where(model.batch_id == batch.id)).tuples().all())
+
+    report.check(f"credits of batch {batch.id}", dict(paid), stored(BatchCredit, col(BatchCredit.address)))
+    report.check(
+        f"entitlements of batch {batch.id}", dict(fired), stored(BatchEntitlement, col(BatchEntitlement.account))
+    )
+    report.check(f"channels' claims of batch {batch.id}", dict(claims), stored(BatchClaim, col(BatchClaim.channel_id)))
 
 
 # ------------------------------------------------------------------ books = chain
@@ -174,6 +200,7 @@ def _compare_details(session: Session, hub: Hub, report: Report) -> None:
     chart = hub.chart
     channels = session.scalars(select(Channel).where(col(Channel.token) == hub.contracts.deployment.asset)).all()
     states = _read_raw(session, hub, [("channels", "channels", c.id) for c in channels])
+    unsettled = _unsettled(session)
     escrow = 0
     for channel, (balance, claimed) in zip(channels, states, strict=True):
         escrow += balance
@@ -185,6 +212,9 @@ def _compare_details(session: Session, hub: Hub, report: Report) -> None:
         # What others may claim from a channel that was rejected is no batch of ours.
         expected = channel.claimed if channel.state == "rejected" else posted or 0
         report.check(f"claimed of channel {channel.id}", expected, claimed)
+        free = posting.balance(session, chart.channel(channel.id)) + posting.balance(session, chart.jar(channel.id))
+        if channel.state != "rejected":
+            report.check(f"unclaimed of channel {channel.id}", free + unsettled.get(channel.id, 0), balance - claimed)
     settlement, asset = hub.contracts.deployment.settlement, hub.contracts.deployment.asset
     ((_, settled),) = _read_raw(session, hub, [("channels", "receivers", settlement, asset)])
     report.check("escrow on chain", posting.balance(session, chart.escrow), escrow - settled)
@@ -206,6 +236,23 @@ def _compare_details(session: Session, hub: Hub, report: Report) -> None:
     for batch, (payments_root, entitlement_root) in zip(batches, roots, strict=True):
         report.check(f"payments root of batch {batch.id} on chain", batch.payments_root, hex_of(payments_root))
         report.check(f"entitlement root of batch {batch.id} on chain", batch.entitlement_root, hex_of(entitlement_root))
+
+
+def _unsettled(session: Session) -> dict[str, int]:
+    """Channel → what it owes to merchants or to conversion and no posted batch has claimed yet."""
+    amounts: dict[str, int] = defaultdict(int)
+    posted = select(col(Batch.id)).where(col(Batch.state) == "posted")
+    to_merchants = select(col(Payment.channel_id), col(Payment.amount)).where(
+        col(Payment.merchant_id).is_not(None),
+        or_(col(Payment.batch_id).is_(None), col(Payment.batch_id).not_in(posted)),
+    )
+    fired = select(col(JarFiring.channel_id), col(JarFiring.amount)).where(
+        or_(col(JarFiring.batch_id).is_(None), col(JarFiring.batch_id).not_in(posted))
+    )
+    for query in (to_merchants, fired):
+        for channel_id, amount in session.execute(query):
+            amounts[channel_id] += amount
+    return amounts
 
 
 def _read(session: Session, hub: Hub, questions: Sequence[tuple[object, ...]]) -> list[int]:

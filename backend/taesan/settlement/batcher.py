@@ -107,7 +107,7 @@ def entitlements_tree(session: Session, batch_id: int) -> merkle.MerkleTree:
 
 
 def _next_payments(session: Session, hub: Hub) -> list[Payment]:
-    """The oldest waiting payments, up to the limits of payments and of channels in one transaction."""
+    """The oldest waiting payments, up to the limits of payments, channels and merchants in one transaction."""
     waiting = session.scalars(
         select(Payment)
         .where(col(Payment.batch_id).is_(None))
@@ -116,9 +116,13 @@ def _next_payments(session: Session, hub: Hub) -> list[Payment]:
     )
     taken: list[Payment] = []
     channels: set[str] = set()
+    merchants: set[str] = set()
+    most = hub.settings.batch_max_channels
     for payment in waiting:
         channels.add(payment.channel_id)
-        if len(channels) > hub.settings.batch_max_channels:
+        if payment.merchant_id is not None:
+            merchants.add(payment.payee)
+        if len(channels) > most or len(merchants) > most:
             break
         taken.append(payment)
     return taken

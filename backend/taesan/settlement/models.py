@@ -2,11 +2,12 @@
 
 from datetime import datetime
 
+from pydantic import Field as ShapeField
 from sqlalchemy import BigInteger, Column
 from sqlmodel import Field, SQLModel
 
 from taesan.core.models import UtcDateTime
-from taesan.core.values import AmountOut, Shape
+from taesan.core.values import AmountOut, Shape, SignedAmountOut
 
 
 class Batch(SQLModel, table=True):
@@ -145,3 +146,30 @@ class EntitlementProof(Shape):
     proof: list[str]
     entitlement_root: str
     settlement: str
+
+
+class LedgerLine(Shape):
+    account: str
+    amount: SignedAmountOut = ShapeField(description="A debit if positive, a credit if negative")
+
+
+class LedgerEntry(Shape):
+    """`hash` = SHA-256(hash of the entry before ‖ canonical JSON of [ref, kind, posted_at, [[account, amount], …]])."""
+
+    id: int
+    kind: str
+    posted_at: str
+    hash: str
+    ref: str | None = ShapeField(description="Null outside local: it names payments")
+    lines: list[LedgerLine] | None = ShapeField(description="Null outside local: they name payers")
+
+
+class LedgerPage(Shape):
+    entries: list[LedgerEntry]
+    next_cursor: str | None = ShapeField(description="Send it as `cursor` for what follows; null at the end")
+
+
+class LedgerTotal(Shape):
+    kind: str
+    asset: str
+    amount: AmountOut

@@ -50,6 +50,8 @@ def sign_step(hub: Hub) -> bool:
         prepared = sender.prepare(hub.node, hub.signer.address, to, data, hub.fee_ceiling_wei)
     except CallReverted as refused:
         return _on_refused(hub, batch, hub.contracts.explain(refused.data))
+    except sender.TooLarge as too_large:
+        return _on_refused(hub, batch, str(too_large))
     with hub.db.write() as session:
         # First take the batch, then sign: of two workers (a lease can run out) only one gets past this line.
         taken = session.execute(
@@ -100,7 +102,7 @@ def _on_refused(hub: Hub, batch: Batch, reason: str) -> bool:
     if batch.last_error != reason:
         log.log(20 if settled else 40, "batch.refused", batch_id=batch.id, reason=reason)
     with hub.db.write() as session:
-        values = {"state": "mined", "last_error": None} if settled else {"last_error": reason}
+        values = {"state": "mined", "transaction_id": None, "last_error": None} if settled else {"last_error": reason}
         still = update(Batch).where(col(Batch.id) == batch.id, col(Batch.state) == "frozen")
         session.execute(still.values(**values))
     return settled

@@ -8,10 +8,21 @@ from taesan.core.clock import rfc3339
 from taesan.core.problems import Problem, not_found
 from taesan.core.values import MAX_AMOUNT, hex_of
 from taesan.hub import Hub
+from taesan.ledger import queries as ledger
 from taesan.payments import queries as payments
 from taesan.payments.models import Payment
 from taesan.settlement import batcher, merkle
-from taesan.settlement.models import Batch, BatchPublic, Entitlement, EntitlementProof, LeafPublic, PaymentProof
+from taesan.settlement.models import (
+    Batch,
+    BatchPublic,
+    Entitlement,
+    EntitlementProof,
+    LeafPublic,
+    LedgerEntry,
+    LedgerLine,
+    LedgerPage,
+    PaymentProof,
+)
 
 
 def find_batch(session: Session, batch_id: int) -> Batch:
@@ -97,3 +108,23 @@ def public_batch(session: Session, batch: Batch) -> BatchPublic:
 def _transaction_hash(session: Session, batch: Batch) -> str | None:
     transaction = session.get(ChainTransaction, batch.transaction_id) if batch.transaction_id else None
     return transaction.hash if transaction else None
+
+
+def ledger_page(session: Session, hub: Hub, after: int, limit: int) -> LedgerPage:
+    """Entries with their lines on a local hub; elsewhere only what shows that the chain of hashes is whole."""
+    entries = ledger.entries_after(session, after, limit)
+    is_open = hub.settings.environment == "local"
+    return LedgerPage(
+        entries=[
+            LedgerEntry(
+                id=entry.id,
+                kind=entry.kind,
+                posted_at=rfc3339(entry.posted_at),
+                hash=hex_of(entry.hash),
+                ref=entry.ref if is_open else None,
+                lines=[LedgerLine(account=name, amount=amount) for name, amount in entry.lines] if is_open else None,
+            )
+            for entry in entries
+        ],
+        next_cursor=str(entries[-1].id) if len(entries) == limit else None,
+    )

@@ -1,12 +1,15 @@
 """Batches and proofs over HTTP. All public: anyone can check."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 
 from taesan.core.http import problem_responses
 from taesan.core.values import Address
 from taesan.hub import HubDep
+from taesan.ledger import queries as ledger
 from taesan.settlement import queries
-from taesan.settlement.models import BatchPublic, EntitlementProof, PaymentProof
+from taesan.settlement.models import BatchPublic, EntitlementProof, LedgerPage, LedgerTotal, PaymentProof
 
 router = APIRouter(prefix="/v1", tags=["settlement"])
 
@@ -23,6 +26,26 @@ def get_payment_proof(hub: HubDep, payment_id: str) -> PaymentProof:
     """Proves that a payment is in its batch: hash the leaf, fold the proof, compare with the root on chain."""
     with hub.db.read() as session:
         return queries.payment_proof(session, hub, payment_id)
+
+
+@router.get("/ledger/entries", tags=["ledger"], operation_id="listLedgerEntries", responses=problem_responses(422))
+def list_ledger_entries(
+    hub: HubDep,
+    cursor: Annotated[
+        str | None, Query(pattern="^[0-9]{1,18}$", description="`next_cursor` of the page before")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> LedgerPage:
+    """The journal, oldest first, with its chain of hashes: recompute it to see that nothing was changed."""
+    with hub.db.read() as session:
+        return queries.ledger_page(session, hub, int(cursor or 0), limit)
+
+
+@router.get("/ledger/totals", tags=["ledger"], operation_id="getLedgerTotals")
+def get_ledger_totals(hub: HubDep) -> list[LedgerTotal]:
+    """The trial balance: what all accounts of a kind hold together."""
+    with hub.db.read() as session:
+        return [LedgerTotal(kind=kind, asset=asset, amount=amount) for kind, asset, amount in ledger.totals(session)]
 
 
 @router.get("/entitlements/{account}", operation_id="getEntitlementProof", responses=problem_responses(404, 422))

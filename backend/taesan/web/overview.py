@@ -8,6 +8,7 @@ from sqlmodel import Session, col
 
 from taesan.chain.models import ChainCursor, ChainTransaction
 from taesan.channels.models import Channel
+from taesan.core import outbox
 from taesan.core.clock import rfc3339
 from taesan.hub import Hub
 from taesan.identity.models import Merchant
@@ -121,7 +122,7 @@ def trust(session: Session) -> dict[str, Any]:
     ).first()
     return {
         "books_balance": off_balance is None,
-        "books_equal_chain": None if check is None else check.difference_count == 0,
+        "books_equal_chain": None if check is None or outbox.is_stuck(session) else check.difference_count == 0,
         "checked_block": check.block_number if check else None,
         "reserve": str(check.reserve if check else 0),
         "liabilities": str(check.liabilities if check else 0),

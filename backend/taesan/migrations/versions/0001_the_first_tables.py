@@ -92,6 +92,7 @@ def upgrade() -> None:
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.Column("block_hash", sa.String(), nullable=False),
         sa.Column("head_block", sa.BigInteger(), nullable=False),
+        sa.Column("read_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
@@ -250,6 +251,7 @@ def upgrade() -> None:
         sa.Column("salt", sa.String(), nullable=False),
         sa.Column("signature", sa.String(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("transaction_id", sa.BigInteger(), nullable=True),
         sa.Column("reason", sa.String(), nullable=True),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
@@ -343,6 +345,7 @@ def upgrade() -> None:
         sa.Column("address", sa.String(), nullable=False),
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("transaction_id", sa.BigInteger(), nullable=True),
         sa.Column("reason", sa.String(), nullable=True),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
@@ -368,6 +371,7 @@ def upgrade() -> None:
         sa.Column("salt", sa.String(), nullable=False),
         sa.Column("signature", sa.String(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("transaction_id", sa.BigInteger(), nullable=True),
         sa.Column("reason", sa.String(), nullable=True),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),

@@ -1,0 +1,49 @@
+"""Reading the books."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlmodel import Session, col
+
+from taesan.ledger.models import Account, JournalEntry, Posting
+
+
+@dataclass(frozen=True)
+class Entry:
+    """:ivar lines: (account's name, amount), debits positive"""
+
+    id: int
+    ref: str
+    kind: str
+    posted_at: datetime
+    hash: bytes
+    lines: Sequence[tuple[str, int]]
+
+
+def entries_after(session: Session, after: int, limit: int) -> list[Entry]:
+    """The entries that follow entry number `after`, oldest first."""
+    rows = session.scalars(
+        select(JournalEntry).where(col(JournalEntry.id) > after).order_by(col(JournalEntry.id)).limit(limit)
+    ).all()
+    lines: dict[int, list[tuple[str, int]]] = {row.id or 0: [] for row in rows}
+    found = session.execute(
+        select(col(Posting.entry_id), col(Account.name), col(Posting.amount))
+        .join(Account, col(Account.id) == col(Posting.account_id))
+        .where(col(Posting.entry_id).in_(lines))
+        .order_by(col(Posting.entry_id), col(Posting.line))
+    )
+    for entry_id, name, amount in found:
+        lines[entry_id].append((name, amount))
+    return [Entry(row.id or 0, row.ref, row.kind, row.posted_at, row.hash, lines[row.id or 0]) for row in rows]
+
+
+def totals(session: Session) -> list[tuple[str, str, int]]:
+    """The trial balance as (kind, asset, amount on the kind's own side)."""
+    rows = session.execute(
+        select(col(Account.kind), col(Account.asset), func.sum(Account.balance * Account.side))
+        .group_by(col(Account.kind), col(Account.asset))
+        .order_by(col(Account.kind))
+    )
+    return list(rows.tuples())
