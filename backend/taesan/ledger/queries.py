@@ -46,4 +46,4 @@ def totals(session: Session) -> list[tuple[str, str, int]]:
         .group_by(col(Account.kind), col(Account.asset))
         .order_by(col(Account.kind))
     )
-    return list(rows.tuples())
+    return [(kind, asset, amount) for kind, asset, amount in rows]

@@ -61,7 +61,7 @@ def check_view(session: Session, hub: Hub, now: datetime) -> None:
     :raises Problem: `chain-view-too-old`
     """
     age = now - watcher.known_since(session)
-    if age > timedelta(seconds=hub.settings.withdraw_delay_s / 4):
+    if age > timedelta(seconds=hub.settings.withdraw_delay_s // 4):
         raise Problem(
             "chain-view-too-old",
             503,

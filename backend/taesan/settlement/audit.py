@@ -151,7 +151,7 @@ def _audit_shares(session: Session, batch: Batch, payments: Sequence[Payment], r
         claims[firing.channel_id] += firing.amount
 
     def stored(model: Any, owner: Any) -> dict[str, int]:
-        return dict(session.execute(select(owner, model.amount).where(model.batch_id == batch.id)).tuples().all())
+        return dict(session.execute(select(owner, model.amount).where(model.batch_id == batch.id)).all())
 
     report.check(f"credits of batch {batch.id}", dict(paid), stored(BatchCredit, col(BatchCredit.address)))
     report.check(
