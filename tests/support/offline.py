@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from taesan.chain.contracts import Contracts, Deployment, Token
+from taesan.chain.models import ChainCursor
 from taesan.chain.relay import Relayer
 from taesan.chain.rpc import Node
 from taesan.chain.sender import Signer
@@ -47,6 +48,8 @@ def _contracts() -> Contracts:
 
 def offline_hub(folder: Path, **settings: Any) -> Hub:
     db, node, clock = new_database(folder), Node(NOWHERE), FixedClock(NOW)
+    with db.write() as session:
+        session.add(ChainCursor(id=1, block_number=5, block_hash="0x", head_block=5, read_at=NOW))
     chosen, contracts = Settings(rpc_url=NOWHERE, **settings), _contracts()
     signer = Signer(chosen.operator_key)
     asset = Token(contracts.asset_id, contracts.deployment.asset, "Test Dollar", "1", "TUSD", 6, CHAIN_ID)
