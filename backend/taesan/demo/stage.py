@@ -32,12 +32,13 @@ class Stage:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # A second Ctrl-C must not leave anything behind.
+        # A second Ctrl-C must not leave anything behind, nor spoil the last line.
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         self.stop_hub()
         if self._chain_process:
             self._chain_process.stop()
-        signal.signal(signal.SIGINT, before)
+        if kind is not KeyboardInterrupt:
+            signal.signal(signal.SIGINT, before)
 
     def start_chain(self) -> None:
         self._chain_process = devnet.start(self.chain, self.chain_port, self.place)
