@@ -13,7 +13,7 @@ from taesan.core.values import Bytes32
 from taesan.hub import HubDep
 from taesan.identity.access import CurrentWallet
 
-router = APIRouter(prefix="/v1", tags=["channels"])
+router = APIRouter(prefix="/v1")
 
 
 @router.get("/hub", tags=["hub"], operation_id="getHub")
@@ -41,6 +41,7 @@ def get_hub_facts(hub: HubDep) -> HubPublic:
 
 @router.post(
     "/channels",
+    tags=["channels"],
     operation_id="openChannel",
     status_code=202,
     response_model=ChannelCreated,
@@ -69,14 +70,21 @@ def open_channel(hub: HubDep, body: ChannelCreate, idempotency_key: IdempotencyK
     )
 
 
-@router.get("/channels/{channel_id}", operation_id="getChannel", responses=problem_responses(401, 403, 404, 422))
+@router.get(
+    "/channels/{channel_id}",
+    tags=["channels"],
+    operation_id="getChannel",
+    responses=problem_responses(401, 403, 404, 422),
+)
 def get_channel(hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32) -> ChannelPublic:
     """A channel's state: its payer's alone, for it tells more than the chain does."""
     with hub.db.read() as session:
         return queries.public_channel(session, hub, service.find_own_channel(session, channel_id, wallet))
 
 
-@router.get("/deposits/{deposit_id}", operation_id="getDeposit", responses=problem_responses(404, 422))
+@router.get(
+    "/deposits/{deposit_id}", tags=["channels"], operation_id="getDeposit", responses=problem_responses(404, 422)
+)
 def get_deposit(hub: HubDep, deposit_id: str) -> DepositPublic:
     """How far a relayed deposit has come."""
     with hub.db.read() as session:

@@ -11,17 +11,22 @@ from taesan.ledger import queries as ledger
 from taesan.settlement import queries
 from taesan.settlement.models import BatchPublic, EntitlementProof, LedgerPage, LedgerTotal, PaymentProof
 
-router = APIRouter(prefix="/v1", tags=["settlement"])
+router = APIRouter(prefix="/v1")
 
 
-@router.get("/batches/{batch_id}", operation_id="getBatch", responses=problem_responses(404, 422))
+@router.get("/batches/{batch_id}", tags=["settlement"], operation_id="getBatch", responses=problem_responses(404, 422))
 def get_batch(hub: HubDep, batch_id: int) -> BatchPublic:
     """One batch: its roots, its transaction, how far it is."""
     with hub.db.read() as session:
         return queries.public_batch(session, queries.find_batch(session, batch_id))
 
 
-@router.get("/payments/{payment_id}/proof", operation_id="getPaymentProof", responses=problem_responses(404, 409, 422))
+@router.get(
+    "/payments/{payment_id}/proof",
+    tags=["settlement"],
+    operation_id="getPaymentProof",
+    responses=problem_responses(404, 409, 422),
+)
 def get_payment_proof(hub: HubDep, payment_id: str) -> PaymentProof:
     """Proves that a payment is in its batch: hash the leaf, fold the proof, compare with the root on chain."""
     with hub.db.read() as session:
@@ -48,7 +53,12 @@ def get_ledger_totals(hub: HubDep) -> list[LedgerTotal]:
         return [LedgerTotal(kind=kind, asset=asset, amount=amount) for kind, asset, amount in ledger.totals(session)]
 
 
-@router.get("/entitlements/{account}", operation_id="getEntitlementProof", responses=problem_responses(404, 422))
+@router.get(
+    "/entitlements/{account}",
+    tags=["settlement"],
+    operation_id="getEntitlementProof",
+    responses=problem_responses(404, 422),
+)
 def get_entitlement_proof(hub: HubDep, account: Address) -> EntitlementProof:
     """What an account may claim on chain, with the proof to do so without us."""
     with hub.db.read() as session:
