@@ -3,6 +3,7 @@
 import json
 import signal
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -166,8 +167,9 @@ def _pay_a_dollar(url: str) -> None:
         body = {"config": config, "deposit": anna.deposit(facts, config, 5 * DOLLAR)}
         channel = client.post("/v1/channels", json=body, headers=key()).json()
         deposit = f"/v1/deposits/{channel['deposit']['id']}"
-        while client.get(deposit).json()["state"] != "confirmed":
-            assert client.get(deposit).json()["state"] in ("received", "sent")
+        while (state := client.get(deposit).json()["state"]) != "confirmed":
+            assert state in ("received", "sent")
+            time.sleep(0.05)
         id_ = channel["channel"]["id"]
         payment = {
             "voucher": {
