@@ -39,7 +39,7 @@ compile: build/.stamp ## Compile the contracts with Brownie
 	@touch $@
 
 build/.stamp: .tools/setup.stamp $(SOURCES)
-	@echo "· compiling the contracts"
+	@echo "· compiling the contracts (up to a minute, once)"
 	@mkdir -p build
 	@$(BROWNIE) compile > build/compile.log 2>&1 || { cat build/compile.log; exit 1; }
 	@touch $@

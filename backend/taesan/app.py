@@ -64,4 +64,5 @@ def _api_reference() -> HTMLResponse:
         swagger_js_url="/static/swagger/swagger-ui-bundle.js",
         swagger_css_url="/static/swagger/swagger-ui.css",
         swagger_favicon_url="/static/favicon.svg",
+        swagger_ui_parameters={"validatorUrl": None},  # nobody else is told of this API
     )

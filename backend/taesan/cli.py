@@ -117,8 +117,12 @@ def demo(
     kill_midway: Annotated[
         bool, typer.Option("--kill-midway", help="kill -9 the hub in the middle of the replay and start it again")
     ] = False,
-    port: Annotated[int | None, typer.Option(help="The page's; default: 8000, or the next that is free")] = None,
-    chain_port: Annotated[int | None, typer.Option(help="Default: 8545, or the next that is free")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="The page's; default: 8000, or the next that is free")
+    ] = None,
+    chain_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Default: 8545, or the next that is free")
+    ] = None,
     folder: Annotated[Path, typer.Option(help="For chain, database and logs; an earlier run's are removed")] = Path(
         "var/demo"
     ),
@@ -137,7 +141,7 @@ def demo(
 @app.command()
 def devnet(
     chain: Annotated[ChainName, typer.Option(help="Which local chain")] = "anvil",
-    port: Annotated[int | None, typer.Option(help="Default: 8545, or the next that is free")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Default: 8545, or the next that is free")] = None,
     folder: Annotated[Path, typer.Option(help="Keeps the chain between runs")] = Path("var/devnet"),
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget the chain that is kept there")] = False,
 ) -> None:

@@ -55,7 +55,7 @@ def check_step(hub: Hub) -> bool:
         report = Report()
         reserve, liabilities = compare_totals(session, hub, report)
         transfer_gas = last.transfer_gas if last else None
-        if transfer_gas is None and sender.all_mined(session):
+        if transfer_gas is None and reserve and sender.all_mined(session):
             transfer_gas = _transfer_gas(hub)
     with hub.db.write() as session:
         row = session.get(ChainCheck, 1) or ChainCheck(
