@@ -4,9 +4,10 @@ from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 from web3.logs import DISCARD
 
+from taesan.identity import keys
 from tests.support.merkle import process_proof
-from tests.support.stage import CENT, DEPTH, DOLLAR, Stage, StageFactory
-from tests.support.wallet import raw
+from tests.support.stage import CENT, DEPTH, DOLLAR, Payer, Stage, StageFactory
+from tests.support.wallet import Wallet, raw
 
 
 def test_from_deposit_to_payout_and_every_step_can_be_checked(stage: Stage) -> None:  # noqa: PLR0915  # one story
@@ -148,6 +149,53 @@ def test_nothing_is_booked_before_its_depth(stage: Stage) -> None:
     stage.tick(2)
     assert stage.batch_states() == ["posted"]
     assert cafe.account()["credit"] == str(DOLLAR)
+
+
+def test_a_batch_waits_until_the_one_before_is_in_a_block(stage: Stage) -> None:
+    """The contract takes batches one by one in their order."""
+    anna = stage.payer()
+    anna.pay(CENT)
+    with stage.chain.mining_paused():
+        stage.later(61)
+        stage.tick(2)
+        assert stage.batch_states() == ["broadcast"]
+        anna.pay(CENT)
+        stage.later(61)
+        stage.tick(3)
+        assert stage.batch_states() == ["broadcast"]
+        stage.chain.mine()
+    stage.tick()
+    stage.later(61)
+    stage.confirm()
+    assert stage.batch_states() == ["posted", "posted"]
+    assert stage.audit().differences == []
+
+
+def test_a_full_batch_fits_into_one_transaction(stage: Stage) -> None:
+    """As many channels, merchants and firings as the settings allow, within what nodes take."""
+    most = stage.settings.batch_max_channels
+    payers = [Payer(stage, Wallet(f"payer {n}")) for n in range(most)]
+    stage.chain.give_everybody_dollars([payer.address for payer in payers], 2 * DOLLAR)
+    for payer in payers:
+        payer.deposit(2 * DOLLAR)
+    stage.confirm()
+    with stage.hub.db.write() as session:
+        merchants = [
+            keys.register(session, "Café", Wallet(f"merchant {n}").address, stage.clock.now())[0].id
+            for n in range(most)
+        ]
+    for payer, merchant_id in zip(payers, merchants, strict=True):
+        payer.pay(DOLLAR)
+        payer.pay(DOLLAR, destination={"type": "merchant", "merchant_id": merchant_id})
+    stage.settle()
+    assert stage.batch_states() == ["posted"]
+    batch = stage.get("/v1/batches/1")
+    assert (batch["payments"], batch["payers"]) == (2 * most, most)
+    assert batch["gas_used"] < 2**24, "EIP-7825"
+    transaction = stage.chain.web3.eth.get_transaction(batch["transaction"])
+    assert len(transaction["input"]) < 128 * 1_024
+    assert stage.gift_tokens(payers[-1].address) == DOLLAR
+    assert stage.audit().differences == []
 
 
 def _leaf(leaf: dict[str, str]) -> bytes:

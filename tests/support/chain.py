@@ -2,7 +2,7 @@
 
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +125,10 @@ class Chain:
 
     def give_dollars(self, address: str, amount: int) -> None:
         self.send(RICH_KEY, "asset", "mint", address, amount)
+
+    def give_everybody_dollars(self, addresses: Sequence[str], amount: int) -> None:
+        calls = [self.contracts.encode("asset", "mint", address, amount) for address in addresses]
+        self.send(RICH_KEY, "asset", "multicall", calls)
 
     def take_dollars(self, address: str, amount: int) -> None:
         """As a thief would who had an address's key."""

@@ -198,9 +198,12 @@ class Payer:
         return self.wallet.address
 
     def open_channel(self, deposit: int) -> Json:
-        """Has the hub relay a signed deposit; also adds to a channel that is open."""
+        """Has the hub relay a signed deposit of new dollars; also adds to a channel that is open."""
         self.stage.chain.give_dollars(self.address, deposit)
-        body = {"config": self.config, "deposit": self.wallet.deposit(self.stage.facts, self.config, deposit)}
+        return self.deposit(deposit)
+
+    def deposit(self, amount: int) -> Json:
+        body = {"config": self.config, "deposit": self.wallet.deposit(self.stage.facts, self.config, amount)}
         answer = self.stage.client.post("/v1/channels", json=body, headers=key())
         assert answer.status_code == 202, answer.text
         created: Json = answer.json()
