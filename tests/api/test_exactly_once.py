@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -177,46 +177,45 @@ def test_two_workers_side_by_side_settle_once(stage: Stage, anna: Payer, cafe: M
     assert_settled_once(stage, anna, cafe)
 
 
-def _overtaken(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Hub:
-    """While the node thinks about our first question the lease runs out, and another worker does all the work."""
+@pytest.fixture
+def overtaken(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """Arms it: while the node thinks about our next question of gas the lease runs out, and another worker does all the
+    work."""
     other = _second_hub(stage)
-    second = build_worker(other)
-    ask = stage.hub.node.estimate_gas
-    asked = []
+    second, ask = build_worker(other), stage.hub.node.gas_limit
+    overtakings = []
 
     def slow(*arguments: Any) -> int:
         gas = ask(*arguments)
-        if not asked:
-            asked.append(arguments)
+        if not overtakings:
             stage.later(LEASE_S + 1)
-            second.tick()
+            overtakings.append(second.tick())
         return gas
 
-    monkeypatch.setattr(stage.hub.node, "estimate_gas", slow)
-    return other
+    yield lambda: monkeypatch.setattr(stage.hub.node, "gas_limit", slow)
+    assert overtakings == [True]
+    other.db.close()
 
 
 def test_a_worker_that_is_overtaken_while_it_signs_a_batch_does_not_sign_a_second(
-    stage: Stage, anna: Payer, cafe: Merchant, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, anna: Payer, cafe: Merchant, overtaken: Callable[[], None]
 ) -> None:
-    other = _overtaken(stage, monkeypatch)
+    overtaken()
     stage.tick()
     assert stage.rows("SELECT count(*) FROM chain_transaction WHERE kind = 'batch'") == [(1,)]
-    other.db.close()
     stage.later(LEASE_S + 1)
     stage.confirm()
     assert_settled_once(stage, anna, cafe)
 
 
 def test_a_worker_that_is_overtaken_while_it_relays_a_payout_does_not_pay_twice(
-    stage: Stage, anna: Payer, cafe: Merchant, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, anna: Payer, cafe: Merchant, overtaken: Callable[[], None]
 ) -> None:
     stage.confirm()
     cafe.order_payout(50 * CENT)
-    other = _overtaken(stage, monkeypatch)
+    overtaken()
     stage.tick()
     assert stage.rows("SELECT count(*) FROM chain_transaction WHERE kind = 'payouts'") == [(1,)]
-    other.db.close()
     stage.later(LEASE_S + 1)
     stage.confirm()
     assert stage.chain.read("asset", "balanceOf", cafe.address) == 50 * CENT
@@ -225,13 +224,12 @@ def test_a_worker_that_is_overtaken_while_it_relays_a_payout_does_not_pay_twice(
 
 
 def test_a_worker_that_is_overtaken_while_it_relays_a_deposit_does_not_relay_it_twice(
-    stage: Stage, anna: Payer, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, anna: Payer, overtaken: Callable[[], None]
 ) -> None:
     anna.open_channel(DOLLAR)
-    other = _overtaken(stage, monkeypatch)
+    overtaken()
     stage.tick()
     assert stage.rows("SELECT count(*) FROM chain_transaction WHERE state != 'confirmed'") == [(1,)]
-    other.db.close()
     stage.later(LEASE_S + 1)
     stage.confirm()
     assert anna.channel()["available"] == str(11 * DOLLAR)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from taesan.chain.deployment import WrongChain, deploy
 from taesan.chain.rpc import Node, NodeUnavailable
@@ -156,6 +157,35 @@ def test_other_contracts_on_the_same_chain_are_refused(stage: Stage) -> None:
     deploy(Node(stage.chain.url), Signer(stage.settings.operator_key), ARTIFACTS).save(stage.settings.deployment_file)
     with pytest.raises(WrongChain, match=r"other contracts.*settlement: 0x"):
         open_hub(stage.settings)
+
+
+def test_an_operator_key_that_cannot_settle_is_refused(stage: Stage) -> None:
+    settings = stage.settings.model_copy(update={"operator_key": SecretStr("0x" + "17" * 32)})
+    with pytest.raises(WrongChain, match=r"TAESAN_OPERATOR_KEY\) is not a settler of 0x.*grantRole"):
+        open_hub(settings)
+
+
+@pytest.mark.parametrize(
+    ("role", "other"), [("channels", "settlement"), ("asset", "gift_token"), ("gift_token", "asset")]
+)
+def test_a_deployment_file_that_does_not_fit_together_is_refused(stage: Stage, role: str, other: str) -> None:
+    """Payments would be accepted that can never be settled."""
+    deployment = stage.chain.deployment
+    dataclasses.replace(deployment, **{role: getattr(deployment, other)}).save(stage.settings.deployment_file)
+    fresh = stage.settings.model_copy(update={"database_url": f"sqlite:///{stage.folder / 'fresh.db'}"})
+    with pytest.raises(WrongChain, match="does not fit together"):
+        open_hub(fresh)
+
+
+def test_a_token_whose_amounts_the_books_cannot_hold_is_refused(stage: Stage) -> None:
+    token = stage.chain.deploy("GiftToken", "Wei Dollar", "WUSD", 18)
+    node = Node(stage.chain.url)
+    deploy(node, Signer(stage.settings.operator_key), ARTIFACTS, asset=token.address).save(
+        stage.settings.deployment_file
+    )
+    fresh = stage.settings.model_copy(update={"database_url": f"sqlite:///{stage.folder / 'fresh.db'}"})
+    with pytest.raises(WrongChain, match="WUSD has 18 decimals"):
+        open_hub(fresh)
 
 
 def test_a_node_that_is_down_makes_no_database(stage: Stage, tmp_path: Path) -> None:

@@ -2,6 +2,11 @@
 
 from datetime import datetime
 
+from sqlalchemy import delete
+from sqlmodel import col
+
+from taesan.core import outbox
+from taesan.core.models import OutboxEvent
 from taesan.core.values import bytes_of, hex_of
 from taesan.ledger.posting import GENESIS_HASH, entry_hash
 from tests.support.problems import assert_problem
@@ -38,6 +43,29 @@ def test_a_hub_that_has_not_heard_from_its_chain_for_long_accepts_nothing(stage:
         assert_problem(answer, "chain-view-too-old", 503)
         assert answer.headers["retry-after"] == "30"
     stage.confirm()
+    anna.pay(CENT)
+
+
+def test_a_chain_without_new_blocks_is_no_silence(stage: Stage) -> None:
+    anna = stage.payer()
+    stage.tick()
+    for _ in range(5):
+        stage.later(stage.settings.withdraw_delay_s // 5)
+        stage.tick()
+        anna.pay(CENT)
+
+
+def test_a_hub_whose_books_are_stuck_for_long_accepts_nothing(stage: Stage) -> None:
+    """It hears of withdrawals, but cannot book them."""
+    anna = stage.payer()
+    with stage.hub.db.write() as session:
+        for n in range(2):
+            outbox.put(session, f"broken {n}", "channels.Claimed", {}, stage.clock.now())
+            stage.later(stage.settings.withdraw_delay_s // 8 + 60)
+    stage.tick(2)
+    assert_problem(anna.try_to_pay(CENT), "chain-view-too-old", 503)
+    with stage.hub.db.write() as session:
+        session.execute(delete(OutboxEvent).where(col(OutboxEvent.key).startswith("broken")))
     anna.pay(CENT)
 
 

@@ -62,6 +62,8 @@ def test_confirmation_takes_longer_where_money_is_real() -> None:
         {"max_payment": 0},
         {"batch_interval_s": 0},
         {"batch_max_payments": 0},
+        {"database_url": "postgresql://localhost/taesan"},
+        {"database_url": "taesan.db"},
     ],
     ids=str,
 )
