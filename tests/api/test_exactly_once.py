@@ -313,3 +313,21 @@ def test_a_nonce_that_somebody_used_first_is_noticed_and_the_batch_signed_anew(
         stage.later(20)
         stage.confirm()
     assert_settled_once(stage, anna, cafe)
+
+
+def test_a_payout_whose_nonce_somebody_used_is_paid_all_the_same(
+    stage: Stage, anna: Payer, cafe: Merchant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is at fault: it has not failed, it is sent anew."""
+    stage.confirm()
+    ordered = cafe.order_payout(DOLLAR).json()
+    with monkeypatch.context() as patch:
+        patch.setattr(stage.hub.node, "send_raw", lambda raw: None)
+        stage.tick(2)
+    stage.chain.send(stage.settings.operator_key.get_secret_value(), "asset", "mint", anna.address, 1)
+    for _ in range(3):
+        stage.later(20)
+        stage.confirm()
+    assert stage.get(f"/v1/payouts/{ordered['id']}", **cafe.headers)["state"] == "paid"
+    assert stage.chain.read("asset", "balanceOf", cafe.address) == DOLLAR
+    assert stage.audit().differences == []

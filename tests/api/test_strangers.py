@@ -10,7 +10,7 @@ from taesan.core.models import OutboxEvent
 from taesan.core.values import bytes_of, hex_of
 from taesan.ledger.posting import GENESIS_HASH, entry_hash
 from tests.support.problems import assert_problem
-from tests.support.stage import CENT, DOLLAR, Stage
+from tests.support.stage import CENT, DOLLAR, Payer, Stage, key
 from tests.support.wallet import Wallet
 
 
@@ -44,6 +44,34 @@ def test_a_hub_that_has_not_heard_from_its_chain_for_long_accepts_nothing(stage:
         assert answer.headers["retry-after"] == "30"
     stage.confirm()
     anna.pay(CENT)
+
+
+def test_a_wallet_that_says_yes_to_simulations_and_no_to_transactions_fails_alone(stage: Stage) -> None:
+    """Its contract looks at the gas price: zero in a simulation. The others' deposits go through, and no gas is burnt on
+    it for ever."""
+    if_gas_price_is_zero = "3a15600a57"
+    revert, return_magic = "60006000fd", "5b631626ba7e60e01b60005260206000f3"
+    liar = Payer(stage, Wallet())
+    wallet = Wallet().address
+    stage.chain.ask("anvil_setCode", wallet, f"0x{if_gas_price_is_zero}{revert}{return_magic}")
+    stage.chain.give_dollars(wallet, DOLLAR)
+    liar.config["payer"] = wallet
+    honest = [Payer(stage, Wallet()) for _ in range(2)]
+    honest[0].open_channel(DOLLAR)
+    body = {"config": liar.config, "deposit": liar.wallet.deposit(stage.facts, liar.config, DOLLAR, holder=wallet)}
+    deposit = stage.client.post("/v1/channels", json=body, headers=key())
+    assert deposit.status_code == 202
+    honest[1].open_channel(DOLLAR)
+    for _ in range(4):
+        stage.confirm()
+    assert [payer.state() for payer in honest] == ["open", "open"]
+    told = stage.get(f"/v1/deposits/{deposit.json()['deposit']['id']}")
+    assert (told["state"], told["reason"]) == ("failed", "reverted on chain, though its simulation passed")
+    assert stage.rows("SELECT count(*) FROM chain_transaction WHERE state = 'reverted'") == [(2,)]
+    honest[1].open_channel(DOLLAR)
+    stage.confirm()
+    assert honest[1].channel()["available"] == str(2 * DOLLAR)
+    assert stage.audit().differences == []
 
 
 def test_a_chain_without_new_blocks_is_no_silence(stage: Stage) -> None:
@@ -88,8 +116,8 @@ def test_a_further_api_key_can_be_had_when_the_first_answer_was_lost(stage: Stag
     session = stage.session_of(cafe.wallet)
     again = stage.client.post("/v1/merchants/me/keys", headers=session)
     assert again.status_code == 201
-    key = again.json()["api_key"]
-    assert stage.get("/v1/merchants/me", Authorization=f"Bearer {key}")["id"] == cafe.id
+    further = again.json()["api_key"]
+    assert stage.get("/v1/merchants/me", Authorization=f"Bearer {further}")["id"] == cafe.id
     assert stage.get("/v1/merchants/me", **cafe.headers)["id"] == cafe.id
     stranger = stage.client.post("/v1/merchants/me/keys", headers=stage.session_of(Wallet()))
     assert_problem(stranger, "unknown-merchant", 404)
