@@ -89,6 +89,12 @@ class Model:
     batch_max_payments=12,
     batch_max_channels=1,
 )
+@example(
+    deposits=[8 * CAP] * 3,
+    steps=[(0, DOLLAR, f"{n % 2}", None) for n in range(6)],
+    batch_max_payments=12,
+    batch_max_channels=1,
+)
 @settings(max_examples=20)
 def test_money_is_conserved_from_voucher_to_batch(
     deposits: list[int], steps: list[Any], batch_max_payments: int, batch_max_channels: int
@@ -228,7 +234,9 @@ def _check_batches(hub: Hub, model: Model) -> None:
         for batch in batches:
             payments = batcher.payments_of(session, batch.id)
             assert 0 < len(payments) == batch.payment_count <= hub.settings.batch_max_payments
-            assert len({p.channel_id for p in payments}) <= hub.settings.batch_max_channels
+            most = hub.settings.batch_max_channels
+            assert len({p.channel_id for p in payments}) <= most
+            assert len({p.payee for p in payments if p.merchant_id}) <= most
             settled += [p.public_id for p in payments]
             claims = session.scalars(select(BatchClaim).where(col(BatchClaim.batch_id) == batch.id)).all()
             credited = session.scalars(select(BatchCredit).where(col(BatchCredit.batch_id) == batch.id)).all()
