@@ -46,7 +46,7 @@ build/.stamp: .tools/setup.stamp $(SOURCES)
 
 ## ---- the hub, on this machine
 
-.PHONY: run audit devnet
+.PHONY: run audit devnet warp
 run: build/.stamp ## Replay real purchases against a hub and a chain, then stay up (ARGS="--help" lists options)
 	@$(BIN)/taesan demo $(ARGS)
 
@@ -55,6 +55,9 @@ audit: build/.stamp ## Recompute the last run's books, hashes, roots and proofs,
 
 devnet: build/.stamp ## A local chain with the contracts on it, to develop against
 	@$(BIN)/taesan devnet $(ARGS)
+
+warp: .tools/setup.stamp ## Move a local chain's clock forward (ARGS="15m"; also 90s, 2h, 3d)
+	@$(BIN)/taesan warp $(ARGS)
 
 ## ---- tests
 

@@ -1,6 +1,7 @@
 """The `taesan` command."""
 
 import contextlib
+import re
 import signal
 import sys
 import threading
@@ -22,6 +23,8 @@ app = typer.Typer(
 console = Console()
 T = TypeVar("T")
 RETRY_S = 2
+SECONDS_IN = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+MAX_WARP_S = 366 * 86_400
 
 
 def main() -> None:
@@ -151,6 +154,33 @@ def devnet(
     _explaining(lambda: run(chain, port, folder, fresh, console))
 
 
+def _duration_s(text: str) -> int:
+    match = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
+    if not match:
+        raise typer.BadParameter(f"{text!r} is not a duration such as 90s, 15m, 2h or 3d")
+    seconds = int(match[1]) * SECONDS_IN[match[2]]
+    if not 0 < seconds <= MAX_WARP_S:
+        raise typer.BadParameter(f"{text!r} is not between 1s and {MAX_WARP_S // 86_400}d")
+    return seconds
+
+
+@app.command()
+def warp(
+    duration: Annotated[int, typer.Argument(parser=_duration_s, metavar="DURATION", help="Such as 90s, 15m, 2h, 3d")],
+) -> None:
+    """Move the clock of the local chain at TAESAN_RPC_URL forward, such as past a withdraw delay."""
+    from taesan.chain import local
+    from taesan.chain.rpc import Node, NodeUnavailable
+    from taesan.core.clock import rfc3339
+
+    settings = Settings()
+    try:
+        now = _explaining(lambda: local.warp(Node(settings.rpc_url, settings.rpc_timeout_s), duration))
+    except NodeUnavailable as error:
+        _fail(f"{error}. Is the chain running? Start one with `taesan devnet`.")
+    console.print(f"The chain's time is {rfc3339(now)}.", highlight=False)
+
+
 @app.command()
 def audit(
     folder: Annotated[
@@ -208,11 +238,12 @@ def _explaining(action: Callable[[], T]) -> T:
     """Turns what a person can mend into one line instead of a traceback."""
     from taesan.chain.contracts import ArtifactsMissing
     from taesan.chain.deployment import WrongChain
+    from taesan.chain.local import NotLocal
     from taesan.demo.processes import DemoFailed
 
     try:
         return action()
-    except (ArtifactsMissing, WrongChain, DemoFailed) as error:
+    except (ArtifactsMissing, WrongChain, NotLocal, DemoFailed) as error:
         _fail(str(error))
 
 

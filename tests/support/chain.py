@@ -30,7 +30,7 @@ def free_port() -> int:
 
 
 class Chain:
-    """An anvil process with our contracts on it."""
+    """An anvil process with our contracts on it, where x402 clients find them."""
 
     def __init__(self, folder: Path, *options: str) -> None:
         self.folder, self.options = folder, options
@@ -38,7 +38,7 @@ class Chain:
         self.url = f"http://127.0.0.1:{self.port}"
         self.web3 = Web3(HTTPProvider(self.url, exception_retry_configuration=None))
         self.start()
-        self.deployment = deploy(Node(self.url), Signer(Settings().operator_key), ARTIFACTS)
+        self.deployment = deploy(Node(self.url), Signer(Settings().operator_key), ARTIFACTS, canonical=True)
         self.contracts = Contracts(self.deployment, ARTIFACTS)
 
     def start(self, *options: str) -> None:

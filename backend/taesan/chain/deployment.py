@@ -7,7 +7,7 @@ from typing import Any
 from eth_abi.abi import encode
 from web3 import Web3
 
-from taesan.chain import sender
+from taesan.chain import local, sender
 from taesan.chain.contracts import Contracts, Deployment, Token, artifact
 from taesan.chain.models import ChainBinding, ChainCursor
 from taesan.chain.rpc import Node
@@ -16,6 +16,12 @@ from taesan.core.values import hex_of
 
 GIFT_NAME, GIFT_SYMBOL = "Taesan Gift", "GIFT"
 CEILING_WEI = 500 * 10**9
+# Where x402's SDKs look for them, on every chain (`x402.mechanisms.evm`, `@x402/evm`).
+CANONICAL = {
+    "PaymentChannels": "0x4020074e9dF2ce1deE5A9C1b5c3f541D02a10003",
+    "ERC3009DepositCollector": "0x4020806089470a89826cB9fB1f4059150b550004",
+    "Multicall3": "0xcA11bde05977b3631167028862bE2a173976CA11",
+}
 
 
 class WrongChain(Exception):
@@ -23,23 +29,35 @@ class WrongChain(Exception):
 
 
 def deploy(
-    node: Node, signer: sender.Signer, artifacts: Path, asset: str | None = None, admin: str | None = None
+    node: Node,
+    signer: sender.Signer,
+    artifacts: Path,
+    asset: str | None = None,
+    admin: str | None = None,
+    *,
+    canonical: bool = False,
 ) -> Deployment:
     """Deploys all contracts, with a test dollar unless `asset` names a token; the signer becomes the settler.
 
     :param artifacts: Brownie's build folder
     :param admin: who gives and takes roles and lifts a pause; the signer if left out
+    :param canonical: put the channels and what goes with them where unmodified x402 clients find them
+    :raises NotLocal: that can be done on a local chain only
     """
     first_block = int(node.head()["number"])
 
     def create(name: str, types: list[str], values: list[object]) -> str:
         data = "0x" + artifact(artifacts, name)["bytecode"].removeprefix("0x") + encode(types, values).hex()
+        if canonical and name in CANONICAL:
+            return local.place(node, signer, CANONICAL[name], data, CEILING_WEI)
         receipt = sender.send_and_wait(node, signer, None, data, CEILING_WEI)
         return Web3.to_checksum_address(receipt["contractAddress"])  # type: ignore[arg-type]
 
     asset = Web3.to_checksum_address(asset) if asset else create("TestDollar", [], [])
     channels = create("PaymentChannels", [], [])
     collector = create("ERC3009DepositCollector", ["address"], [channels])
+    if canonical:
+        create("Multicall3", [], [])  # the SDKs' facilitators read through it
     settlement = create(
         "GiftSettlement",
         ["address", "address", "address", "address", "string", "string"],

@@ -56,6 +56,21 @@ class Node:
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
 
+    def request(self, method: str, *parameters: object) -> object:
+        """Any method, such as those that local chains alone have.
+
+        :raises RequestRefused: the node does not know it, or not with these parameters
+        """
+
+        def ask() -> object:
+            answer = self.web3.provider.make_request(method, list(parameters))  # type: ignore[arg-type]
+            if "error" in answer:
+                error: Any = answer["error"]
+                raise RequestRefused(str(error.get("message", error) if isinstance(error, dict) else error)[:200])
+            return answer.get("result")
+
+        return self._ask(ask)
+
     def chain_id(self) -> int:
         return self._ask(lambda: self.web3.eth.chain_id)
 
@@ -160,7 +175,7 @@ class Node:
     def _ask(self, question: Callable[[], T]) -> T:
         try:
             return question()
-        except (CallReverted, SendRefused):
+        except (CallReverted, SendRefused, RequestRefused):
             raise
         except (RequestException, TimeoutError, ConnectionError) as error:
             raise NodeUnavailable(f"no answer from the node at {self.name}: {type(error).__name__}") from error
@@ -170,6 +185,10 @@ class Node:
                 raise reverted from error
             # Rate limits, blocks that it has not got yet, a proxy's HTML: not the caller's fault, and worth another try.
             raise NodeUnavailable(f"the node at {self.name} answers with an error: {str(error)[:200]}") from error
+
+
+class RequestRefused(Exception):
+    """The node answers a request with an error."""
 
 
 class SendRefused(Exception):

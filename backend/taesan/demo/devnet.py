@@ -1,9 +1,12 @@
 """A local chain that keeps its state in a folder, so that what happened on it can be audited later."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any, Literal
 
+from taesan.chain import local
+from taesan.chain.rpc import Node
 from taesan.demo.processes import Process, StartFailed, find_program, port_is_free, wait_for_rpc
 
 ChainName = Literal["anvil", "ganache"]
@@ -14,6 +17,7 @@ ACCOUNTS = 10
 ANVIL_STATE = "anvil.json"
 OLD_STATES = 10
 """Anvil keeps 500 blocks' states in memory and more of them on disk without end, unless told."""
+RECENT_BLOCKS = 5
 
 
 def start(chain: ChainName, port: int, folder: Path) -> Process:
@@ -28,8 +32,10 @@ def start(chain: ChainName, port: int, folder: Path) -> Process:
     if chain == "anvil":
         _keep_one_genesis(folder / ANVIL_STATE)
     process = Process(chain, _command(chain, port, folder), folder / f"{chain}.log")
+    url = f"http://127.0.0.1:{port}"
     try:
-        wait_for_rpc(process, f"http://127.0.0.1:{port}")
+        wait_for_rpc(process, url)
+        _keep_time(Node(url))
     except BaseException:
         process.stop()
         raise
@@ -65,6 +71,16 @@ def _keep_one_genesis(state: Path) -> None:
         mended = state.with_suffix(".new")
         mended.write_text(json.dumps(saved))
         mended.replace(state)
+
+
+def _keep_time(node: Node) -> None:
+    """A chain that was warped starts again at the wall clock's time: its blocks would go back in time."""
+    head = int(node.head()["number"])
+    # Not the newest alone: the chain may have mined one or two at the wrong time already.
+    newest = max(int(node.block(number)["timestamp"]) for number in range(max(head - RECENT_BLOCKS, 0), head + 1))
+    ahead = newest - int(time.time())
+    if ahead > 0:
+        local.warp(node, ahead + 1)
 
 
 def _command(chain: ChainName, port: int, folder: Path) -> list[str]:

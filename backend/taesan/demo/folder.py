@@ -13,6 +13,8 @@ from taesan.settings import DEV_OPERATOR_KEY, Settings
 
 DEFAULT = Path("var/demo")
 CHAIN_PORT, PORT = 8545, 8000
+WITHDRAW_DELAY_S = 900
+"""The least that x402 knows, so that a withdrawal can be tried out."""
 _OURS = (
     "anvil.json",
     "chain-port",
@@ -72,6 +74,7 @@ def environment(folder: Path, chain_port: int, port: int) -> dict[str, str]:
         "TAESAN_DATABASE_URL": f"sqlite:///{folder / 'taesan.db'}",
         "TAESAN_RPC_URL": f"http://127.0.0.1:{chain_port}",
         "TAESAN_DEPLOYMENT_FILE": str(folder / "deployment.json"),
+        "TAESAN_WITHDRAW_DELAY_S": str(WITHDRAW_DELAY_S),
         "TAESAN_HOST": "127.0.0.1",
         "TAESAN_PORT": str(port),
         "TAESAN_PUBLIC_URL": f"http://127.0.0.1:{port}",

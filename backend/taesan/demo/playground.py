@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from taesan.chain.contracts import Contracts, Deployment
+from taesan.chain.deployment import CANONICAL
 from taesan.chain.rpc import Node
 from taesan.demo import devnet, folder
 from taesan.demo.devnet import ChainName
@@ -63,13 +64,15 @@ def _show(stage: Stage, deployment: Deployment, console: Console) -> None:
     for role in ("asset", "channels", "collector", "settlement", "gift_token"):
         contracts.add_row(role, getattr(deployment, role))
     console.print(contracts)
+    if deployment.channels == CANONICAL["PaymentChannels"]:
+        console.print("\nUnmodified x402 clients find their contracts here. `taesan warp 15m` moves the clock forward.")
     console.print("\nAccounts and their keys, known to everyone: never use them elsewhere\n", highlight=False)
     Account.enable_unaudited_hdwallet_features()
     for number in range(devnet.ACCOUNTS):
         account = Account.from_mnemonic(devnet.MNEMONIC, account_path=f"m/44'/60'/0'/0/{number}")
         console.print(f"  {account.address}  {account.key.to_0x_hex()}", highlight=False, soft_wrap=True)
     console.print("\nThe first is the hub's operator. A hub on this chain, in another terminal:\n", highlight=False)
-    for name in ("TAESAN_RPC_URL", "TAESAN_DEPLOYMENT_FILE", "TAESAN_DATABASE_URL"):
+    for name in ("TAESAN_RPC_URL", "TAESAN_DEPLOYMENT_FILE", "TAESAN_DATABASE_URL", "TAESAN_WITHDRAW_DELAY_S"):
         value = folder.environment(stage.place, stage.chain_port, folder.PORT)[name]
         console.print(f"  export {name}={value}", highlight=False, soft_wrap=True)
     console.print("  .venv/bin/taesan serve\n\nCtrl-C ends the chain.", highlight=False)

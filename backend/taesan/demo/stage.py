@@ -45,9 +45,9 @@ class Stage:
         folder.remember_chain_port(self.place, self.chain_port)
 
     def deploy(self) -> Deployment:
-        """Puts the contracts on the new chain."""
-        signer = Signer(self.settings.operator_key)
-        deployed = deployment.deploy(Node(self.settings.rpc_url), signer, self.settings.artifacts_dir)
+        """Puts the contracts on the new chain, where x402 clients find them."""
+        node, signer = Node(self.settings.rpc_url), Signer(self.settings.operator_key)
+        deployed = deployment.deploy(node, signer, self.settings.artifacts_dir, canonical=True)
         deployed.save(self.settings.deployment_file)
         return deployed
 

@@ -1,0 +1,67 @@
+"""What only a local chain lets one do: put code at an address of one's choice, and move the clock."""
+
+from datetime import UTC, datetime
+
+from taesan.chain import sender
+from taesan.chain.rpc import Node, RequestRefused
+from taesan.core.values import hex_of
+
+CHAIN_IDS = (31337, 1337)
+"""Anvil's and Hardhat's; Ganache's."""
+SET_CODE = ("anvil_setCode", "evm_setAccountCode")
+"""Anvil's and Ganache's name for it."""
+
+
+class NotLocal(Exception):
+    """The node's chain is shared with others, or its program cannot do this."""
+
+
+def require_local(node: Node) -> None:
+    """:raises NotLocal: by its chain id, others may be on it"""
+    chain_id = node.chain_id()
+    if chain_id not in CHAIN_IDS:
+        known = " or ".join(map(str, CHAIN_IDS))
+        raise NotLocal(f"the node at {node.name} is on chain {chain_id}; this is for local chains only ({known})")
+
+
+def place(node: Node, signer: sender.Signer, address: str, creation_code: str, ceiling_wei: int) -> str:
+    """Puts a contract at `address`, as if it had been created there; one that stands there already stays as it is.
+
+    The creation code, set as the address's code, is called: so the constructor sees that address as its own, and returns
+    the code with the immutables that belong there. Called once more, in a transaction, it writes what it stores.
+
+    :param creation_code: 0x-hex, constructor arguments included
+    :raises NotLocal: not on this chain
+    """
+    require_local(node)
+    if not node.code(address):
+        _set_code(node, address, creation_code)
+        code = node.call(address, "0x")
+        sender.send_and_wait(node, signer, address, "0x", ceiling_wei)
+        _set_code(node, address, hex_of(code))
+    return address
+
+
+def warp(node: Node, seconds: int) -> datetime:
+    """Moves the chain's clock forward and mines a block; returns the chain's new time.
+
+    :raises NotLocal: not on this chain
+    """
+    require_local(node)
+    try:
+        node.request("evm_increaseTime", seconds)
+        node.request("evm_mine")
+    except RequestRefused as error:
+        raise NotLocal(f"the node at {node.name} cannot move its clock: {error}") from error
+    return datetime.fromtimestamp(node.head()["timestamp"], UTC)
+
+
+def _set_code(node: Node, address: str, code: str) -> None:
+    refusals = []
+    for method in SET_CODE:
+        try:
+            node.request(method, address, code)
+            return
+        except RequestRefused as error:
+            refusals.append(f"{method}: {error}")
+    raise NotLocal(f"the node at {node.name} cannot set code: {'; '.join(refusals)}")
