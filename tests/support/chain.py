@@ -88,8 +88,8 @@ class Chain:
 
     # ------------------------------------------------------- calls by anybody
 
-    def read(self, role: str, function: str, *arguments: Any) -> Any:
-        return self._function(role, function, *arguments).call()
+    def read(self, role: str, function: str, *arguments: Any, block: Any = "latest") -> Any:
+        return self._function(role, function, *arguments).call(block_identifier=block)
 
     def send(self, key: Any, role: str, function: str, *arguments: Any) -> Any:
         """Signs with any key, gives it gas money, waits until mined. :raises Exception: it reverts"""
@@ -118,10 +118,12 @@ class Chain:
         receipt = self.web3.eth.wait_for_transaction_receipt(hash_, timeout=20, poll_latency=0.02)
         return self.web3.eth.contract(address=receipt["contractAddress"], abi=compiled["abi"])
 
-    def send_to(self, key: Any, contract: Any, function: str, *arguments: Any) -> None:
-        """Calls a contract that `deploy` has made."""
+    def send_to(self, key: Any, contract: Any, function: str, *arguments: Any) -> Any:
+        """Calls a contract that `deploy` has made, or any other; returns the receipt."""
         hash_ = self._send(key, getattr(contract.functions, function)(*arguments), {})
-        assert self.web3.eth.wait_for_transaction_receipt(hash_, timeout=20, poll_latency=0.02)["status"] == 1
+        receipt = self.web3.eth.wait_for_transaction_receipt(hash_, timeout=20, poll_latency=0.02)
+        assert receipt["status"] == 1
+        return receipt
 
     def give_dollars(self, address: str, amount: int) -> None:
         self.send(RICH_KEY, "asset", "mint", address, amount)

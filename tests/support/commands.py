@@ -1,12 +1,15 @@
-"""The `taesan` command as a person runs it: a process of its own."""
+"""The `taesan` command as a person runs it, and Node scripts: processes of their own."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from tests.support.chain import ROOT
 
@@ -25,6 +28,22 @@ def run(*arguments: str, environment: Mapping[str, str] | None = None, timeout_s
         check=False,
     )
     return done.returncode, done.stdout
+
+
+def run_node(script: str, given: Any) -> Any:
+    """What a script beside this file prints, as JSON, for JSON on its standard input."""
+    node = shutil.which("node")
+    assert node, "Node is not installed"
+    done = subprocess.run(
+        [node, str(ROOT / "tests" / "support" / script)],
+        input=json.dumps(given),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout)
 
 
 class Running:

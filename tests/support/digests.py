@@ -4,10 +4,7 @@ backend, and both SDKs.
 A case is JSON in the SDKs' spelling, so that the npm SDK's process reads it as it stands. An answer is 0x-hex.
 """
 
-import json
 import random
-import shutil
-import subprocess
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,7 +19,8 @@ from taesan.chain.contracts import artifact
 from taesan.chain.deployment import CANONICAL
 from taesan.channels import vouchers
 from taesan.core.crypto import Domain
-from tests.support.chain import ARTIFACTS, CHAIN_ID, ROOT, Chain
+from tests.support.chain import ARTIFACTS, CHAIN_ID, Chain
+from tests.support.commands import run_node
 
 Json = dict[str, Any]
 Answers = dict[str, str]
@@ -194,19 +192,3 @@ def _python_answer(case: Json) -> Answers:
 def by_npm_sdk(cases: Sequence[Json]) -> list[Answers]:
     """npm's `@x402/evm`, all cases in one process."""
     return run_node("x402_digests.mjs", list(cases))
-
-
-def run_node(script: str, given: Any) -> Any:
-    """What a script beside this file prints, as JSON, for JSON on its standard input."""
-    node = shutil.which("node")
-    assert node, "Node is not installed"
-    done = subprocess.run(
-        [node, str(ROOT / "tests" / "support" / script)],
-        input=json.dumps(given),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout)
