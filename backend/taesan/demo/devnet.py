@@ -29,13 +29,13 @@ def start(chain: ChainName, port: int, folder: Path) -> Process:
     if not port_is_free(port):
         raise StartFailed(f"port {port} is taken: stop what uses it, or choose another port for the chain")
     folder.mkdir(parents=True, exist_ok=True)
-    if chain == "anvil":
-        _keep_one_genesis(folder / ANVIL_STATE)
-    process = Process(chain, _command(chain, port, folder), folder / f"{chain}.log")
+    newest = _keep_one_genesis(folder / ANVIL_STATE) if chain == "anvil" else 0
+    process = Process(chain, _command(chain, port, folder, newest), folder / f"{chain}.log")
     url = f"http://127.0.0.1:{port}"
     try:
         wait_for_rpc(process, url)
-        _keep_time(Node(url))
+        if chain == "ganache":
+            _keep_time(Node(url, timeout_s=60))
     except BaseException:
         process.stop()
         raise
@@ -49,21 +49,24 @@ def saved_chain(folder: Path) -> ChainName | None:
     return "ganache" if (folder / "ganache").is_dir() else None
 
 
-def _keep_one_genesis(state: Path) -> None:
+def _keep_one_genesis(state: Path) -> int:
     """Anvil 1.7.1 makes a new genesis block at each start and saves it beside the old ones; which of them it takes for
     block 0 the next time is chance. The oldest is the chain's own.
+
+    Returns the newest block's time, 0 if there is none.
 
     :raises StartFailed: the file is damaged
     """
     if not state.exists():
-        return
+        return 0
     try:
         saved = json.loads(state.read_text())
         geneses: list[Any] = []
         later: list[Any] = []
         for block in saved["blocks"]:
             (later if int(block["header"]["number"], 16) else geneses).append(block)
-        oldest = min(geneses, key=lambda block: int(block["header"]["timestamp"], 16))
+        oldest = min(geneses, key=_timestamp)
+        newest = max(map(_timestamp, saved["blocks"]))
     except (ValueError, KeyError) as error:
         raise StartFailed(f"{state} is damaged ({error!r}): remove its folder and start anew") from error
     if len(geneses) > 1:
@@ -71,19 +74,25 @@ def _keep_one_genesis(state: Path) -> None:
         mended = state.with_suffix(".new")
         mended.write_text(json.dumps(saved))
         mended.replace(state)
+    return newest
+
+
+def _timestamp(block: Any) -> int:
+    return int(block["header"]["timestamp"], 16)
 
 
 def _keep_time(node: Node) -> None:
-    """A chain that was warped starts again at the wall clock's time: its blocks would go back in time."""
+    """A Ganache that was warped starts again at the wall clock's time: puts it forward to where it was."""
     head = int(node.head()["number"])
-    # Not the newest alone: the chain may have mined one or two at the wrong time already.
+    # Not the newest alone: it may have mined one or two at the wrong time already.
     newest = max(int(node.block(number)["timestamp"]) for number in range(max(head - RECENT_BLOCKS, 0), head + 1))
     ahead = newest - int(time.time())
     if ahead > 0:
         local.warp(node, ahead + 1)
 
 
-def _command(chain: ChainName, port: int, folder: Path) -> list[str]:
+def _command(chain: ChainName, port: int, folder: Path, newest: int) -> list[str]:
+    """:param newest: the last block's time; a chain that was warped has to go on from there"""
     if chain == "anvil":
         return [
             find_program("anvil"),
@@ -96,6 +105,7 @@ def _command(chain: ChainName, port: int, folder: Path) -> list[str]:
             f"--state={folder / ANVIL_STATE}",
             f"--max-persisted-states={OLD_STATES}",
             "--silent",
+            *([f"--timestamp={newest + 1}"] if newest > time.time() else []),
         ]
     return [
         find_program("ganache"),
