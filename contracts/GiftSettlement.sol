@@ -21,18 +21,13 @@ import {IPaymentChannels} from "./interfaces/IPaymentChannels.sol";
 ///      then demands reserve ≥ liabilities. Claiming moves an amount from "entitled" to "supply", redeeming into credit
 ///      moves it from "supply" to "credit": the counter stays. Redeeming and payout lower it by what leaves the reserve.
 ///      Never: an upgrade, an owner's way to the reserve, a mint that was not set aside by a settlement.
-contract GiftSettlement is IGiftSettlement, AccessControlDefaultAdminRules, Pausable, Multicall, ReentrancyGuard {
+contract GiftSettlement is IGiftSettlement, ReentrancyGuard, AccessControlDefaultAdminRules, Pausable, Multicall {
     using SafeERC20 for IERC20;
 
     // --------------------------------------------------------------- storage
 
     bytes32 public constant SETTLER_ROLE = keccak256("SETTLER_ROLE");
     bytes32 public constant PAUSER_ROLE = keccak256("PAUSER_ROLE");
-
-    struct Roots {
-        bytes32 payments;
-        bytes32 entitlements;
-    }
 
     /// @inheritdoc IGiftSettlement
     IERC20 public immutable asset;
@@ -41,24 +36,31 @@ contract GiftSettlement is IGiftSettlement, AccessControlDefaultAdminRules, Paus
     /// @inheritdoc IGiftSettlement
     IPaymentChannels public immutable channels;
 
+    /// @dev One slot: a settlement reads and writes it once.
+    struct Totals {
+        uint96 liabilities;
+        uint96 unclaimed;
+        uint64 lastBatchId;
+    }
+
     /// @inheritdoc IGiftSettlement
-    uint128 public liabilities;
+    uint96 public perBatchLimit;
     /// @inheritdoc IGiftSettlement
-    uint128 public unclaimed;
+    uint96 public perDayLimit;
+    Totals private _totals;
+    /// @dev What was newly owed (96 bits) on which day (days since 1970-01-01, UTC, above them).
+    uint256 private _owedOnDay;
+
     /// @inheritdoc IGiftSettlement
-    uint64 public lastBatchId;
-    /// @inheritdoc IGiftSettlement
-    mapping(uint64 batchId => Roots) public batches;
+    mapping(uint64 batchId => bytes32 root) public batches;
     /// @inheritdoc IGiftSettlement
     mapping(address merchant => uint256) public credits;
-    /// @inheritdoc IGiftSettlement
-    mapping(address account => uint256) public claimed;
 
-    /// @param admin Gives and takes roles; handed over in two steps.
+    /// @param admin Gives and takes roles and sets limits; handed over in two steps.
     /// @param settler The hub's operator key, with the settler's and the pauser's role.
     constructor(
         IERC20Metadata asset_, IPaymentChannels channels_, address admin, address settler,
-        string memory tokenName, string memory tokenSymbol
+        uint96 perBatchLimit_, uint96 perDayLimit_, string memory tokenName, string memory tokenSymbol
     ) AccessControlDefaultAdminRules(1 days, admin) {
         if (address(asset_) == address(0) || address(channels_) == address(0) || settler == address(0)) {
             revert GiftSettlement_ZeroAddress();
@@ -68,37 +70,37 @@ contract GiftSettlement is IGiftSettlement, AccessControlDefaultAdminRules, Paus
         token = new GiftToken(tokenName, tokenSymbol, asset_.decimals());
         _grantRole(SETTLER_ROLE, settler);
         _grantRole(PAUSER_ROLE, settler);
+        _setLimits(perBatchLimit_, perDayLimit_);
     }
 
     // ------------------------------------------------------------ settlement
 
     /// @inheritdoc IGiftSettlement
-    function settle(Batch calldata batch, IPaymentChannels.VoucherClaim[] calldata claims)
+    /// @dev No reentrancy guard: the totals are read after all calls that a token could answer with a call of its own.
+    function settle(Batch calldata batch, bytes calldata packedClaims, uint256[] calldata mints)
+        external
+        onlyRole(SETTLER_ROLE)
+        whenNotPaused
+        returns (uint256[] memory skipped)
+    {
+        if (packedClaims.length != 0) (, skipped) = channels.claimPacked(address(asset), packedClaims);
+        uint256 minted = mints.length == 0 ? 0 : token.mintUpTo(mints);
+        _record(batch, minted);
+    }
+
+    /// @inheritdoc IGiftSettlement
+    function gather(IPaymentChannels.VoucherClaim[] calldata claims)
         external
         onlyRole(SETTLER_ROLE)
         whenNotPaused
         nonReentrant
     {
-        _recordBatch(batch);
-        uint256 reserveBefore = asset.balanceOf(address(this));
-        if (claims.length != 0) {
-            channels.claim(claims);
-            channels.settle(address(this), address(asset));
-        }
-        uint256 credited = _credit(batch.id, batch.credits);
-        uint256 owed = uint256(liabilities) + credited + batch.entitled;
-        uint256 reserve = asset.balanceOf(address(this));
-        if (reserve < owed) revert GiftSettlement_Insolvent(reserve, owed);
-        liabilities = SafeCast.toUint128(owed);
-        unclaimed += batch.entitled;
-        emit BatchSettled(
-            batch.id, batch.paymentsRoot, batch.entitlementRoot, batch.paymentCount,
-            reserve - reserveBefore, credited, batch.entitled
-        );
+        channels.claim(claims);
+        channels.settle(address(this), address(asset));
     }
 
     /// @inheritdoc IGiftSettlement
-    function fund(uint256 amount) external whenNotPaused nonReentrant {
+    function fund(uint256 amount) external nonReentrant {
         if (amount == 0) revert GiftSettlement_ZeroAmount();
         uint256 reserveBefore = asset.balanceOf(address(this));
         asset.safeTransferFrom(msg.sender, address(this), amount);
@@ -108,31 +110,33 @@ contract GiftSettlement is IGiftSettlement, AccessControlDefaultAdminRules, Paus
     // ---------------------------------------------------------- entitlements
 
     /// @inheritdoc IGiftSettlement
-    function claim(uint64 batchId, address account, uint256 cumulative, bytes32[] calldata proof)
+    function claim(uint64 batchId, address account, uint96 cumulative, bytes32[] calldata proof)
         external
-        whenNotPaused
         nonReentrant
         returns (uint256 minted)
     {
-        if (!MerkleProof.verifyCalldata(proof, batches[batchId].entitlements, _leaf(account, cumulative))) {
+        if (!MerkleProof.verifyCalldata(proof, batches[batchId], _leaf(account, cumulative))) {
             revert GiftSettlement_InvalidProof();
         }
-        minted = _mintEntitled(account, cumulative);
+        uint256[] memory entitlements = new uint256[](1);
+        entitlements[0] = (uint256(uint160(account)) << 96) | cumulative;
+        minted = token.mintUpTo(entitlements);
         if (minted == 0) revert GiftSettlement_NothingToClaim(account);
         _takeFromUnclaimed(minted);
     }
 
     /// @inheritdoc IGiftSettlement
     function claimMany(
-        uint64 batchId,
-        address[] calldata accounts,
-        uint256[] calldata cumulatives,
-        bytes32[] calldata proof,
-        bool[] calldata proofFlags
-    ) external whenNotPaused nonReentrant returns (uint256 minted) {
-        bytes32 root = MerkleProof.processMultiProofCalldata(proof, proofFlags, _leaves(accounts, cumulatives));
-        if (root != batches[batchId].entitlements) revert GiftSettlement_InvalidProof();
-        for (uint256 i = 0; i < accounts.length; ++i) minted += _mintEntitled(accounts[i], cumulatives[i]);
+        uint64 batchId, uint256[] calldata entitlements, bytes32[] calldata proof, bool[] calldata proofFlags
+    ) external nonReentrant returns (uint256 minted) {
+        bytes32[] memory leaves = new bytes32[](entitlements.length);
+        for (uint256 i = 0; i < leaves.length; ++i) {
+            leaves[i] = _leaf(address(uint160(entitlements[i] >> 96)), uint96(entitlements[i]));
+        }
+        if (MerkleProof.processMultiProofCalldata(proof, proofFlags, leaves) != batches[batchId]) {
+            revert GiftSettlement_InvalidProof();
+        }
+        minted = token.mintUpTo(entitlements);
         _takeFromUnclaimed(minted);
     }
 
@@ -173,7 +177,7 @@ contract GiftSettlement is IGiftSettlement, AccessControlDefaultAdminRules, Paus
         _payOut(merchant, amount);
     }
 
-    // ----------------------------------------------------------------- pause
+    // ------------------------------------------------------ pause and limits
 
     /// @inheritdoc IGiftSettlement
     function pause() external onlyRole(PAUSER_ROLE) {
@@ -186,24 +190,74 @@ contract GiftSettlement is IGiftSettlement, AccessControlDefaultAdminRules, Paus
         _unpause();
     }
 
-    // ----------------------------------------------------------------- inner
-
-    function _recordBatch(Batch calldata batch) private {
-        uint64 expected = lastBatchId + 1;
-        if (batch.id < expected) revert GiftSettlement_AlreadySettled(batch.id);
-        if (batch.id > expected) revert GiftSettlement_BatchOutOfOrder(batch.id, expected);
-        lastBatchId = batch.id;
-        batches[batch.id] = Roots(batch.paymentsRoot, batch.entitlementRoot);
+    /// @inheritdoc IGiftSettlement
+    function setLimits(uint96 perBatch, uint96 perDay) external onlyRole(DEFAULT_ADMIN_ROLE) {
+        _setLimits(perBatch, perDay);
     }
 
-    function _credit(uint64 batchId, Credit[] calldata batchCredits) private returns (uint256 credited) {
-        for (uint256 i = 0; i < batchCredits.length; ++i) {
-            Credit calldata credit = batchCredits[i];
-            if (credit.merchant == address(0)) revert GiftSettlement_ZeroAddress();
-            credits[credit.merchant] += credit.amount;
-            credited += credit.amount;
-            emit MerchantCredited(batchId, credit.merchant, credit.amount);
+    // ----------------------------------------------------------------- views
+
+    /// @inheritdoc IGiftSettlement
+    function liabilities() external view returns (uint96) {
+        return _totals.liabilities;
+    }
+
+    /// @inheritdoc IGiftSettlement
+    function unclaimed() external view returns (uint96) {
+        return _totals.unclaimed;
+    }
+
+    /// @inheritdoc IGiftSettlement
+    function lastBatchId() external view returns (uint64) {
+        return _totals.lastBatchId;
+    }
+
+    // ----------------------------------------------------------------- inner
+
+    function _record(Batch calldata batch, uint256 minted) private {
+        Totals memory totals = _totals;
+        uint64 expected = totals.lastBatchId + 1;
+        if (batch.id < expected) revert GiftSettlement_AlreadySettled(batch.id);
+        if (batch.id > expected) revert GiftSettlement_BatchOutOfOrder(batch.id, expected);
+        batches[batch.id] = batch.root;
+
+        uint256 value = _credit(batch.credits) + batch.entitled;
+        _countAgainstLimits(value);
+        uint256 owed = totals.liabilities + value;
+        uint256 reserve = asset.balanceOf(address(this));
+        if (reserve < owed) revert GiftSettlement_Insolvent(reserve, owed);
+        uint256 claimable = uint256(totals.unclaimed) + batch.entitled;
+        if (minted > claimable) revert GiftSettlement_ExceedsEntitled(minted, claimable);
+        _totals = Totals(SafeCast.toUint96(owed), uint96(claimable - minted), batch.id); // fits: part of `owed`
+        emit BatchSettled(batch.id, batch.root, batch.paymentCount, batch.entitled, batch.credits);
+    }
+
+    function _credit(uint256[] calldata batchCredits) private returns (uint256 credited) {
+        // Amounts have 96 bits: neither a merchant's credit nor the sum overflows in as many batches as there can be.
+        unchecked {
+            for (uint256 i = 0; i < batchCredits.length; ++i) {
+                uint256 credit = batchCredits[i];
+                (address merchant, uint256 amount) = (address(uint160(credit >> 96)), uint96(credit));
+                if (merchant == address(0)) revert GiftSettlement_ZeroAddress();
+                credits[merchant] += amount;
+                credited += amount;
+            }
         }
+    }
+
+    function _countAgainstLimits(uint256 value) private {
+        (uint96 perBatch, uint96 perDay) = (perBatchLimit, perDayLimit);
+        if (value > perBatch) revert GiftSettlement_ExceedsBatchLimit(value, perBatch);
+        uint256 today = block.timestamp / 1 days;
+        uint256 before = _owedOnDay;
+        uint256 owedToday = value + (today == before >> 96 ? uint96(before) : 0);
+        if (owedToday > perDay) revert GiftSettlement_ExceedsDayLimit(owedToday, perDay);
+        _owedOnDay = (today << 96) | owedToday; // at most the limit: 96 bits
+    }
+
+    function _setLimits(uint96 perBatch, uint96 perDay) private {
+        (perBatchLimit, perDayLimit) = (perBatch, perDay);
+        emit LimitsSet(perBatch, perDay);
     }
 
     /// @dev Double-hashed as OpenZeppelin's StandardMerkleTree does: no inner node can pass for a leaf.
@@ -211,32 +265,15 @@ contract GiftSettlement is IGiftSettlement, AccessControlDefaultAdminRules, Paus
         return keccak256(bytes.concat(keccak256(abi.encode(account, cumulative))));
     }
 
-    function _leaves(address[] calldata accounts, uint256[] calldata cumulatives)
-        private
-        pure
-        returns (bytes32[] memory leaves)
-    {
-        if (accounts.length != cumulatives.length) revert GiftSettlement_LengthMismatch();
-        leaves = new bytes32[](accounts.length);
-        for (uint256 i = 0; i < accounts.length; ++i) leaves[i] = _leaf(accounts[i], cumulatives[i]);
-    }
-
-    function _mintEntitled(address account, uint256 cumulative) private returns (uint256 amount) {
-        uint256 before = claimed[account];
-        if (cumulative <= before) return 0;
-        amount = cumulative - before;
-        claimed[account] = cumulative;
-        emit EntitlementClaimed(account, amount, cumulative);
-        token.mint(account, amount);
-    }
-
-    function _takeFromUnclaimed(uint256 amount) private {
-        if (amount > unclaimed) revert GiftSettlement_ExceedsEntitled(amount, unclaimed);
-        unclaimed -= uint128(amount); // fits: at most `unclaimed`, a uint128
+    /// @dev Only what settlements have set aside: a root that promises more mints nothing.
+    function _takeFromUnclaimed(uint256 minted) private {
+        uint96 unclaimedBefore = _totals.unclaimed;
+        if (minted > unclaimedBefore) revert GiftSettlement_ExceedsEntitled(minted, unclaimedBefore);
+        _totals.unclaimed = uint96(unclaimedBefore - minted); // fits: less than before
     }
 
     function _payOut(address to, uint256 amount) private {
-        liabilities -= SafeCast.toUint128(amount);
+        _totals.liabilities -= SafeCast.toUint96(amount);
         asset.safeTransfer(to, amount);
     }
 }

@@ -7,6 +7,7 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {ReentrancyGuard} from "@openzeppelin/contracts/utils/ReentrancyGuard.sol";
+import {PackedClaims} from "./PackedClaims.sol";
 import {SignatureCheck} from "./SignatureCheck.sol";
 import {IDepositCollector} from "./interfaces/IDepositCollector.sol";
 import {IPaymentChannels} from "./interfaces/IPaymentChannels.sol";
@@ -35,11 +36,6 @@ contract PaymentChannels is IPaymentChannels, EIP712, Multicall, ReentrancyGuard
 
     // --------------------------------------------------------------- storage
 
-    struct Channel {
-        uint128 balance;
-        uint128 totalClaimed;
-    }
-
     struct PendingWithdrawal {
         uint128 amount;
         uint40 initiatedAt;
@@ -50,8 +46,8 @@ contract PaymentChannels is IPaymentChannels, EIP712, Multicall, ReentrancyGuard
         uint128 totalSettled;
     }
 
-    /// @inheritdoc IPaymentChannels
-    mapping(bytes32 channelId => Channel) public channels;
+    /// @dev Where a channel's state is kept (see `PackedClaims`). Written at the first deposit, read by `channels` alone.
+    mapping(bytes32 channelId => bytes32 slot) private _slots;
     /// @inheritdoc IPaymentChannels
     mapping(bytes32 channelId => PendingWithdrawal) public pendingWithdrawals;
     /// @inheritdoc IPaymentChannels
@@ -84,9 +80,13 @@ contract PaymentChannels is IPaymentChannels, EIP712, Multicall, ReentrancyGuard
         uint128 received = SafeCast.toUint128(token.balanceOf(address(this)) - balanceBefore);
         if (received == 0) revert PaymentChannels_NothingReceived();
 
-        Channel storage channel = channels[channelId];
+        bytes32 slot = _slot(config, channelId);
+        PackedClaims.Channel storage channel = PackedClaims.at(slot);
         uint128 balance = channel.balance;
-        if (balance == 0) emit ChannelOpened(channelId, config.payer, config.receiver, config);
+        if (balance == 0) {
+            _slots[channelId] = slot;
+            emit ChannelOpened(channelId, config.payer, config.receiver, config);
+        }
         channel.balance = balance + received;
         emit Deposited(channelId, config.receiver, received, balance + received);
     }
@@ -121,6 +121,20 @@ contract PaymentChannels is IPaymentChannels, EIP712, Multicall, ReentrancyGuard
             }
             _claim(voucherClaims[i], channelIds[i]);
         }
+    }
+
+    /// @inheritdoc IPaymentChannels
+    /// @dev No reentrancy guard: all is written before the token is called, which comes last. Entered from within a
+    ///      `deposit` it makes that deposit's gain smaller, never larger.
+    function claimPacked(address token, bytes calldata claims)
+        external
+        returns (uint256 amount, uint256[] memory skipped)
+    {
+        (amount, skipped) =
+            PackedClaims.claimAll(claims, _domainSeparatorV4(), VOUCHER_TYPEHASH, PackedClaims.payeeOf(msg.sender, token));
+        emit PackedClaimed(msg.sender, token, amount, skipped);
+        // At once, past `receivers`, which counts what waits for `settle`: a slot less to write.
+        if (amount != 0) IERC20(token).safeTransfer(msg.sender, amount);
     }
 
     /// @inheritdoc IPaymentChannels
@@ -167,7 +181,7 @@ contract PaymentChannels is IPaymentChannels, EIP712, Multicall, ReentrancyGuard
         bytes32 channelId = getChannelId(config);
         if (msg.sender != config.payer) revert PaymentChannels_CallerNotPayer(channelId, msg.sender);
         if (amount == 0) revert PaymentChannels_ZeroAmount();
-        uint128 available = _available(channelId);
+        uint128 available = _available(_channel(config, channelId));
         if (amount > available) revert PaymentChannels_ExceedsAvailable(channelId, amount, available);
         uint40 initiatedAt = uint40(block.timestamp);
         pendingWithdrawals[channelId] = PendingWithdrawal(amount, initiatedAt);
@@ -183,14 +197,21 @@ contract PaymentChannels is IPaymentChannels, EIP712, Multicall, ReentrancyGuard
         if (block.timestamp < finalizableAt) revert PaymentChannels_WithdrawDelayNotOver(channelId, finalizableAt);
 
         delete pendingWithdrawals[channelId];
-        uint128 available = _available(channelId);
+        PackedClaims.Channel storage channel = _channel(config, channelId);
+        uint128 available = _available(channel);
         uint128 amount = pending.amount < available ? pending.amount : available;
-        uint128 balance = channels[channelId].balance -= amount;
+        uint128 balance = channel.balance -= amount;
         emit WithdrawFinalized(channelId, config.receiver, amount, balance);
         if (amount != 0) IERC20(config.token).safeTransfer(config.payer, amount);
     }
 
     // ----------------------------------------------------------------- views
+
+    /// @inheritdoc IPaymentChannels
+    function channels(bytes32 channelId) external view returns (uint128 balance, uint128 totalClaimed) {
+        PackedClaims.Channel storage channel = PackedClaims.at(_slots[channelId]);
+        return (channel.balance, channel.totalClaimed);
+    }
 
     /// @inheritdoc IPaymentChannels
     function getChannelId(ChannelConfig calldata config) public view returns (bytes32) {
@@ -231,7 +252,7 @@ contract PaymentChannels is IPaymentChannels, EIP712, Multicall, ReentrancyGuard
         ChannelConfig calldata config = voucherClaim.voucher.channel;
         uint128 maxClaimableAmount = voucherClaim.voucher.maxClaimableAmount;
         uint128 totalClaimed = voucherClaim.totalClaimed;
-        Channel storage channel = channels[channelId];
+        PackedClaims.Channel storage channel = _channel(config, channelId);
         (uint128 balance, uint128 claimedBefore) = (channel.balance, channel.totalClaimed);
 
         if (totalClaimed <= claimedBefore) return;
@@ -263,10 +284,11 @@ contract PaymentChannels is IPaymentChannels, EIP712, Multicall, ReentrancyGuard
 
     function _refund(ChannelConfig calldata config, bytes32 channelId, uint128 amount) private {
         if (amount == 0) revert PaymentChannels_ZeroAmount();
-        uint128 available = _available(channelId);
+        PackedClaims.Channel storage channel = _channel(config, channelId);
+        uint128 available = _available(channel);
         if (available == 0) revert PaymentChannels_NothingAvailable(channelId);
         if (amount > available) amount = available;
-        uint128 balance = channels[channelId].balance -= amount;
+        uint128 balance = channel.balance -= amount;
 
         // The payer has this money back already: it must not be announced for withdrawal a second time.
         uint128 pendingAmount = pendingWithdrawals[channelId].amount;
@@ -278,9 +300,21 @@ contract PaymentChannels is IPaymentChannels, EIP712, Multicall, ReentrancyGuard
         IERC20(config.token).safeTransfer(config.payer, amount);
     }
 
-    function _available(bytes32 channelId) private view returns (uint128) {
-        Channel storage channel = channels[channelId];
+    function _available(PackedClaims.Channel storage channel) private view returns (uint128) {
         return channel.balance - channel.totalClaimed;
+    }
+
+    function _channel(ChannelConfig calldata config, bytes32 channelId)
+        private
+        pure
+        returns (PackedClaims.Channel storage)
+    {
+        return PackedClaims.at(_slot(config, channelId));
+    }
+
+    function _slot(ChannelConfig calldata config, bytes32 channelId) private pure returns (bytes32) {
+        address signer = config.payerAuthorizer == address(0) ? config.payer : config.payerAuthorizer;
+        return PackedClaims.slotOf(channelId, signer, PackedClaims.payeeOf(config.receiver, config.token));
     }
 
     function _requireReceiverSide(ChannelConfig calldata config, bytes32 channelId) private view {

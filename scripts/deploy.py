@@ -6,11 +6,14 @@ Environment:
     TAESAN_ASSET            an existing stablecoin with EIP-3009; else a TestDollar is deployed
     TAESAN_ADMIN            gives and takes roles in the settlement contract; else accounts[0]
     TAESAN_SETTLER          the hub's operator; else accounts[0]
+    TAESAN_BATCH_LIMIT      what a settlement may newly owe, in the asset's minor units; else no limit
+    TAESAN_DAY_LIMIT        the same for all settlements of a day (UTC)
     TAESAN_DEPLOYMENT_FILE  where to write the addresses as JSON; else nothing is written
 """
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +34,7 @@ from brownie._config import CONFIG
 
 GIFT_NAME = "Taesan Gift"
 GIFT_SYMBOL = "GIFT"
+NO_LIMIT = 2**96 - 1
 GANACHE_HARDFORK = "shanghai"
 
 
@@ -55,14 +59,21 @@ def main() -> Deployment:
     deployer = accounts[0]
     admin = os.environ.get("TAESAN_ADMIN") or deployer.address
     settler = os.environ.get("TAESAN_SETTLER") or deployer.address
-    deployment = deploy(deployer, os.environ.get("TAESAN_ASSET"), admin, settler)
+    limits = [int(os.environ.get(f"TAESAN_{span}_LIMIT") or NO_LIMIT) for span in ("BATCH", "DAY")]
+    deployment = deploy(deployer, os.environ.get("TAESAN_ASSET"), admin, settler, limits)
     print_table({**deployment.as_json(), "admin": admin, "settler": settler})
     if path := os.environ.get("TAESAN_DEPLOYMENT_FILE"):
         write_file(deployment, Path(path))
     return deployment
 
 
-def deploy(deployer: Any, asset: str | None = None, admin: str | None = None, settler: str | None = None) -> Deployment:
+def deploy(
+    deployer: Any,
+    asset: str | None = None,
+    admin: str | None = None,
+    settler: str | None = None,
+    limits: Sequence[int] = (NO_LIMIT, NO_LIMIT),
+) -> Deployment:
     """Deploy all contracts from `deployer`, who is also admin and settler unless others are named."""
     sender = {"from": deployer}
     first_block = chain.height + 1
@@ -70,7 +81,7 @@ def deploy(deployer: Any, asset: str | None = None, admin: str | None = None, se
     channels = PaymentChannels.deploy(sender)
     collector = ERC3009DepositCollector.deploy(channels, sender)
     settlement = GiftSettlement.deploy(
-        token, channels, admin or deployer, settler or deployer, GIFT_NAME, GIFT_SYMBOL, sender
+        token, channels, admin or deployer, settler or deployer, *limits, GIFT_NAME, GIFT_SYMBOL, sender
     )
     gift_token = GiftToken.at(settlement.token())
     return Deployment(token, channels, collector, settlement, gift_token, first_block)

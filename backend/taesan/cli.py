@@ -40,8 +40,13 @@ def deploy(
         str | None,
         typer.Option(help="Who gives and takes roles and lifts a pause; must not be the operator outside local"),
     ] = None,
+    batch_limit: Annotated[
+        int | None, typer.Option(min=1, help="What a settlement may newly owe, in the asset's minor units")
+    ] = None,
+    day_limit: Annotated[int | None, typer.Option(min=1, help="The same for all settlements of a day (UTC)")] = None,
 ) -> None:
     """Deploy the contracts to the chain at TAESAN_RPC_URL and write the deployment file."""
+    from taesan.chain.deployment import NO_LIMIT
     from taesan.chain.deployment import deploy as deploy_contracts
     from taesan.chain.rpc import Node, NodeUnavailable
     from taesan.chain.sender import Signer
@@ -50,9 +55,12 @@ def deploy(
     signer = Signer(settings.operator_key)
     if settings.environment != "local" and admin in (None, signer.address):
         _fail("name an --admin that is not the operator: who steals the operator's key should not get the roles too")
+    if settings.environment != "local" and (batch_limit is None or day_limit is None):
+        _fail("name a --batch-limit and a --day-limit: they bound what a stolen operator's key can do before you pause")
+    limits = (batch_limit or NO_LIMIT, day_limit or NO_LIMIT)
     try:
         deployment = _explaining(
-            lambda: deploy_contracts(Node(settings.rpc_url), signer, settings.artifacts_dir, asset, admin)
+            lambda: deploy_contracts(Node(settings.rpc_url), signer, settings.artifacts_dir, asset, admin, limits)
         )
     except NodeUnavailable as error:
         _fail(f"{error}. Is the chain running? Start one with `taesan devnet`.")

@@ -12,23 +12,18 @@ import {IPaymentChannels} from "./IPaymentChannels.sol";
 interface IGiftSettlement {
     // ----------------------------------------------------------------- types
 
-    struct Credit {
-        address merchant;
-        uint128 amount;
-    }
-
     /// @param id Runs 1, 2, 3, …; a repeated settlement is refused by it.
-    /// @param paymentCount How many payments `paymentsRoot` commits to.
-    /// @param paymentsRoot Merkle root over the batch's payments: anyone can check that a payment is in it.
-    /// @param entitlementRoot Merkle root over (account, cumulative entitlement) of all accounts up to this batch.
+    /// @param root Of a Merkle tree with two branches: the batch's payments, so that anyone can check that a payment is in
+    ///        it, and (account, cumulative entitlement) of the accounts that it raises.
+    /// @param paymentCount How many payments the root commits to.
     /// @param entitled How much this batch adds to all accounts' entitlements together.
+    /// @param credits A word each: merchant (160 bits) ‖ amount (96 bits).
     struct Batch {
         uint64 id;
+        bytes32 root;
         uint32 paymentCount;
-        bytes32 paymentsRoot;
-        bytes32 entitlementRoot;
-        uint128 entitled;
-        Credit[] credits;
+        uint96 entitled;
+        uint256[] credits;
     }
 
     // ---------------------------------------------------------------- errors
@@ -40,25 +35,20 @@ interface IGiftSettlement {
     error GiftSettlement_Insolvent(uint256 reserve, uint256 liabilities);
     error GiftSettlement_InvalidProof();
     error GiftSettlement_NothingToClaim(address account);
-    error GiftSettlement_LengthMismatch();
     /// @dev A root promises more than settlements have set aside; guards the backing against a false root.
     error GiftSettlement_ExceedsEntitled(uint256 amount, uint256 unclaimed);
+    error GiftSettlement_ExceedsBatchLimit(uint256 value, uint256 limit);
+    error GiftSettlement_ExceedsDayLimit(uint256 value, uint256 limit);
     error GiftSettlement_ExceedsCredit(address merchant, uint256 amount, uint256 credit);
     error GiftSettlement_CallerNotMerchant(address caller, address merchant);
 
     // ---------------------------------------------------------------- events
 
+    /// @notice All as the batch gave it. What its claims brought, the channels' events tell.
     event BatchSettled(
-        uint64 indexed batchId,
-        bytes32 paymentsRoot,
-        bytes32 entitlementRoot,
-        uint32 paymentCount,
-        uint256 received,
-        uint256 credited,
-        uint256 entitled
+        uint64 indexed batchId, bytes32 root, uint32 paymentCount, uint96 entitled, uint256[] credits
     );
-    event MerchantCredited(uint64 indexed batchId, address indexed merchant, uint256 amount);
-    event EntitlementClaimed(address indexed account, uint256 amount, uint256 cumulative);
+    event LimitsSet(uint96 perBatch, uint96 perDay);
     event Redeemed(address indexed holder, address indexed to, uint256 amount);
     event RedeemedToCredit(address indexed holder, address indexed merchant, uint256 amount);
     event CreditWithdrawn(address indexed merchant, uint256 amount);
@@ -68,27 +58,34 @@ interface IGiftSettlement {
 
     /// @notice Claims the channels' vouchers, pulls the money in, credits merchants and raises entitlements. Settler
     ///         only. Reverts as a whole unless the reserve covers all liabilities afterwards.
-    function settle(Batch calldata batch, IPaymentChannels.VoucherClaim[] calldata claims) external;
+    /// @param packedClaims As `PaymentChannels.claimPacked` takes them, or nothing.
+    /// @param mints Entitlements to mint at once, a word each: account (160 bits) ‖ cumulative amount (96 bits).
+    ///        Those left out can be claimed with a proof.
+    /// @return skipped The packed claims, counted from 0, that brought nothing.
+    function settle(Batch calldata batch, bytes calldata packedClaims, uint256[] calldata mints)
+        external
+        returns (uint256[] memory skipped);
+
+    /// @notice Claims vouchers that the packed form cannot carry, those signed by contract wallets, and pulls the money
+    ///         in. Settler only, in one `multicall` with the `settle` that divides it.
+    function gather(IPaymentChannels.VoucherClaim[] calldata claims) external;
 
     /// @notice Adds to the reserve without adding a liability: what gateways and sponsors pay in for others.
     function fund(uint256 amount) external;
 
     // ---------------------------------------------------------- entitlements
 
-    /// @notice Mints to `account` what it is entitled to and has not claimed. Anyone may relay. A proof stays good for
-    ///         ever: entitlements are cumulative and every batch's root is kept.
-    /// @param batchId The batch whose `entitlementRoot` the proof is for.
-    function claim(uint64 batchId, address account, uint256 cumulative, bytes32[] calldata proof)
+    /// @notice Mints to `account` what it is entitled to and has not been minted. Anyone may relay; never paused. A proof
+    ///         stays good for ever: entitlements are cumulative and every batch's root is kept.
+    /// @param batchId The batch whose tree has the leaf.
+    function claim(uint64 batchId, address account, uint96 cumulative, bytes32[] calldata proof)
         external
         returns (uint256 minted);
 
     /// @notice As `claim` for many accounts with one multiproof. Accounts with nothing to claim are passed over.
+    /// @param entitlements A word each: account (160 bits) ‖ cumulative amount (96 bits).
     function claimMany(
-        uint64 batchId,
-        address[] calldata accounts,
-        uint256[] calldata cumulatives,
-        bytes32[] calldata proof,
-        bool[] calldata proofFlags
+        uint64 batchId, uint256[] calldata entitlements, bytes32[] calldata proof, bool[] calldata proofFlags
     ) external returns (uint256 minted);
 
     // ------------------------------------------------------- redeem and payout
@@ -106,11 +103,15 @@ interface IGiftSettlement {
     /// @notice Pays a merchant part or all of its credit; by the merchant or, to the merchant all the same, by the settler. Never paused.
     function withdrawCredit(address merchant, uint256 amount) external;
 
-    // ----------------------------------------------------------------- pause
+    // ------------------------------------------------------ pause and limits
 
-    /// @notice Stops settling, funding and minting; redeeming, payout and channel withdrawals go on.
+    /// @notice Stops settling, and nothing else: minting by proof, redeeming, payout and channel withdrawals go on.
     function pause() external;
     function unpause() external;
+
+    /// @notice Bounds what settlements may newly owe, to merchants and holders together, in a batch and in a day (UTC):
+    ///         what a thief of the settler's key could turn to itself before somebody pauses. Admin only.
+    function setLimits(uint96 perBatch, uint96 perDay) external;
 
     // ----------------------------------------------------------------- views
 
@@ -118,9 +119,10 @@ interface IGiftSettlement {
     function token() external view returns (IGiftToken);
     function channels() external view returns (IPaymentChannels);
     function lastBatchId() external view returns (uint64);
-    function batches(uint64 batchId) external view returns (bytes32 paymentsRoot, bytes32 entitlementRoot);
-    function liabilities() external view returns (uint128);
-    function unclaimed() external view returns (uint128);
+    function batches(uint64 batchId) external view returns (bytes32 root);
+    function liabilities() external view returns (uint96);
+    function unclaimed() external view returns (uint96);
     function credits(address merchant) external view returns (uint256);
-    function claimed(address account) external view returns (uint256);
+    function perBatchLimit() external view returns (uint96);
+    function perDayLimit() external view returns (uint96);
 }

@@ -63,6 +63,11 @@ interface IPaymentChannels {
     event Deposited(bytes32 indexed channelId, address indexed receiver, uint128 amount, uint128 balance);
     event Claimed(bytes32 indexed channelId, address indexed receiver, uint128 amount, uint128 totalClaimed);
     event Settled(address indexed receiver, address indexed token, address indexed sender, uint128 amount);
+    /// @notice A packed claim was paid out. Its entries are in the transaction's call data.
+    /// @param skipped The entries, counted from 0, that brought nothing.
+    event PackedClaimed(
+        address indexed receiver, address indexed token, uint256 amount, uint256[] skipped
+    );
     event Refunded(bytes32 indexed channelId, address indexed receiver, uint128 amount, uint128 balance);
     event WithdrawInitiated(
         bytes32 indexed channelId, address indexed receiver, uint128 amount, uint40 finalizableAt
@@ -81,6 +86,17 @@ interface IPaymentChannels {
 
     /// @notice As `claim`, for anyone who has the common receiver authorizer's signature over the claims.
     function claimWithSignature(VoucherClaim[] calldata voucherClaims, bytes calldata authorizerSignature) external;
+
+    /// @notice Claims many vouchers cheaply, as their receiver, and pays out at once. An entry that does not hold is
+    ///         skipped and listed: unknown channel, channel of another receiver or token, wrong signature, more than
+    ///         signed, more than deposited, or already claimed.
+    /// @param claims One byte, `w`: how many bytes an amount takes (1 to 16). Then for each entry channelId (32 bytes),
+    ///        r (32) and vs (32) of the signature as in ERC-2098, maxClaimableAmount (w), and how much of it is to stay
+    ///        unclaimed (w). Only for vouchers signed by a key pair; a contract wallet's (ERC-1271) go through `claim`.
+    /// @return amount What was paid out. @return skipped The entries, counted from 0, that brought nothing.
+    function claimPacked(address token, bytes calldata claims)
+        external
+        returns (uint256 amount, uint256[] memory skipped);
 
     /// @notice Pays out to `receiver` all that is claimed and not yet settled. Anyone may call.
     function settle(address receiver, address token) external;

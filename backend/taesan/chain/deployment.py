@@ -16,6 +16,7 @@ from taesan.core.values import hex_of
 
 GIFT_NAME, GIFT_SYMBOL = "Taesan Gift", "GIFT"
 CEILING_WEI = 500 * 10**9
+NO_LIMIT = 2**96 - 1
 # Where x402's SDKs look for them, on every chain (`x402.mechanisms.evm`, `@x402/evm`).
 CANONICAL = {
     "PaymentChannels": "0x4020074e9dF2ce1deE5A9C1b5c3f541D02a10003",
@@ -34,13 +35,15 @@ def deploy(
     artifacts: Path,
     asset: str | None = None,
     admin: str | None = None,
+    limits: tuple[int, int] = (NO_LIMIT, NO_LIMIT),
     *,
     canonical: bool = False,
 ) -> Deployment:
     """Deploys all contracts, with a test dollar unless `asset` names a token; the signer becomes the settler.
 
     :param artifacts: Brownie's build folder
-    :param admin: who gives and takes roles and lifts a pause; the signer if left out
+    :param admin: who gives and takes roles, sets limits and lifts a pause; the signer if left out
+    :param limits: what settlements may newly owe in a batch and in a day (UTC), in the asset's minor units
     :param canonical: put the channels and what goes with them where unmodified x402 clients find them
     :raises NotLocal: that can be done on a local chain only
     """
@@ -60,8 +63,8 @@ def deploy(
         create("Multicall3", [], [])  # the SDKs' facilitators read through it
     settlement = create(
         "GiftSettlement",
-        ["address", "address", "address", "address", "string", "string"],
-        [asset, channels, admin or signer.address, signer.address, GIFT_NAME, GIFT_SYMBOL],
+        ["address", "address", "address", "address", "uint96", "uint96", "string", "string"],
+        [asset, channels, admin or signer.address, signer.address, *limits, GIFT_NAME, GIFT_SYMBOL],
     )
     abi = artifact(artifacts, "GiftSettlement")["abi"]
     gift_token = node.web3.eth.contract(address=Web3.to_checksum_address(settlement), abi=abi).functions.token().call()
