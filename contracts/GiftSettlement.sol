@@ -84,8 +84,8 @@ contract GiftSettlement is IGiftSettlement, ReentrancyGuard, AccessControlDefaul
         returns (uint256[] memory skipped)
     {
         if (packedClaims.length != 0) (, skipped) = channels.claimPacked(address(asset), packedClaims);
-        uint256 minted = mints.length == 0 ? 0 : token.mintUpTo(mints);
-        _record(batch, minted);
+        _record(batch);
+        if (mints.length != 0) _takeFromUnclaimed(token.mintUpTo(mints));
     }
 
     /// @inheritdoc IGiftSettlement
@@ -214,7 +214,7 @@ contract GiftSettlement is IGiftSettlement, ReentrancyGuard, AccessControlDefaul
 
     // ----------------------------------------------------------------- inner
 
-    function _record(Batch calldata batch, uint256 minted) private {
+    function _record(Batch calldata batch) private {
         Totals memory totals = _totals;
         uint64 expected = totals.lastBatchId + 1;
         if (batch.id < expected) revert GiftSettlement_AlreadySettled(batch.id);
@@ -226,9 +226,8 @@ contract GiftSettlement is IGiftSettlement, ReentrancyGuard, AccessControlDefaul
         uint256 owed = totals.liabilities + value;
         uint256 reserve = asset.balanceOf(address(this));
         if (reserve < owed) revert GiftSettlement_Insolvent(reserve, owed);
-        uint256 claimable = uint256(totals.unclaimed) + batch.entitled;
-        if (minted > claimable) revert GiftSettlement_ExceedsEntitled(minted, claimable);
-        _totals = Totals(SafeCast.toUint96(owed), uint96(claimable - minted), batch.id); // fits: part of `owed`
+        // What is unclaimed fits whenever `owed` does: it is part of it.
+        _totals = Totals(SafeCast.toUint96(owed), totals.unclaimed + batch.entitled, batch.id);
         emit BatchSettled(batch.id, batch.root, batch.paymentCount, batch.entitled, batch.credits);
     }
 

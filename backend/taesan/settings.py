@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     batch_interval_s: float = Field(default=60, gt=0)
     batch_max_payments: int = Field(default=20_000, gt=0)
     batch_max_channels: int = Field(
-        default=100, gt=0, description="And as many merchants: a batch has to fit 128 KiB and 2^24 gas (EIP-7825)"
+        default=1_000, gt=0, description="At most; fewer when 128 KiB or 2^24 gas (EIP-7825) hold no more"
     )
     relay_max_items: int = Field(default=40, gt=0, description="Deposits or redemptions in one transaction")
     worker_tick_s: float = Field(default=0.5, gt=0)

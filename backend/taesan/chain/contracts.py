@@ -135,8 +135,8 @@ class Contracts:
         return decode([_type_of(o) for o in outputs], data)
 
     def decode_log(self, log: LogReceipt) -> Event | None:
-        """None for events that are not ours to know, such as a token's transfers."""
-        for role in ("channels", "settlement"):
+        """None for events that are not ours to know. Of the gift token's transfers those from nobody are: `Minted`."""
+        for role in ("channels", "settlement", "gift_token"):
             contract = self._contracts[role]
             if log["address"] != contract.address or not log["topics"]:
                 continue
@@ -144,8 +144,13 @@ class Contracts:
             if event is None:
                 return None
             decoded = event.process_log(log)
+            name = decoded["event"]
+            if role == "gift_token":
+                if name != "Transfer" or int(decoded["args"]["from"], 16):
+                    return None
+                name = "Minted"
             return Event(
-                name=f"{role}.{decoded['event']}",
+                name=f"{role}.{name}",
                 args={name: _plain(value) for name, value in decoded["args"].items()},
                 block_number=log["blockNumber"],
                 block_hash=hex_of(log["blockHash"]),
@@ -153,6 +158,11 @@ class Contracts:
                 log_index=log["logIndex"],
             )
         return None
+
+    @property
+    def watched(self) -> list[str]:
+        """The addresses whose logs `decode_log` knows."""
+        return [self.deployment.channels, self.deployment.settlement, self.deployment.gift_token]
 
     def explain(self, data: bytes) -> str:
         """Revert data as `Name(argument, …)`."""
@@ -166,7 +176,7 @@ class Contracts:
     def _events(self) -> dict[tuple[str, bytes], Any]:
         return {
             (role, bytes.fromhex(event.topic.removeprefix("0x"))): event
-            for role in ("channels", "settlement")
+            for role in ("channels", "settlement", "gift_token")
             for event in (e() for e in self._contracts[role].events)  # type: ignore[attr-defined]
         }
 

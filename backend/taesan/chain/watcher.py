@@ -39,8 +39,7 @@ def index(db: Database, node: Node, contracts: Contracts, clock: Clock, depth: i
     now_there = hex_of(node.block(cursor.block_number)["hash"])
     if now_there != cursor.block_hash:
         raise DeepReorg(f"block {cursor.block_number} was {cursor.block_hash} and is {now_there}")
-    addresses = [contracts.deployment.channels, contracts.deployment.settlement]
-    logs = node.logs(addresses, cursor.block_number + 1, last)
+    logs = node.logs(contracts.watched, cursor.block_number + 1, last)
     events = [event for event in map(contracts.decode_log, logs) if event is not None]
     last_hash = hex_of(node.block(last)["hash"])
     with db.write() as session:

@@ -90,14 +90,13 @@ def _read(session: Session, node: Node, contracts: Contracts, report: Report) ->
     events: Counter[str] = Counter()
     amounts: dict[str, int] = defaultdict(int)
     holders, settled_payments = set(), 0
-    deployment = contracts.deployment
-    logs = node.logs([deployment.channels, deployment.settlement], deployment.block_number, int(node.head()["number"]))
+    logs = node.logs(contracts.watched, contracts.deployment.block_number, int(node.head()["number"]))
     for event in filter(None, map(contracts.decode_log, logs)):
         events[event.name] += 1
-        amounts[event.name] += event.args.get("amount", 0)
+        amounts[event.name] += event.args.get("amount", event.args.get("value", 0))
         settled_payments += event.args.get("paymentCount", 0)
-        if event.name == "settlement.EntitlementClaimed":
-            holders.add(event.args["account"])
+        if event.name == "gift_token.Minted":
+            holders.add(event.args["to"])
     transactions, gas = _transactions(session, node, report)
     report.check("batch transactions", transactions["batch"], events["settlement.BatchSettled"])
     return Figures(
@@ -111,7 +110,7 @@ def _read(session: Session, node: Node, contracts: Contracts, report: Report) ->
         transactions=dict(transactions),
         gas=dict(gas),
         deposited=amounts["channels.Deposited"],
-        minted=amounts["settlement.EntitlementClaimed"],
+        minted=amounts["gift_token.Minted"],
         token_holders=len(holders),
         redeemed=amounts["settlement.RedeemedToCredit"],
         paid_out=amounts["settlement.CreditWithdrawn"],

@@ -12,7 +12,7 @@ from taesan.core.values import hex_of
 from taesan.hub import Hub
 from taesan.jars.models import JarFiring
 from taesan.payments.models import Payment
-from taesan.settlement import merkle
+from taesan.settlement import merkle, packing
 from taesan.settlement.models import Batch, BatchClaim, BatchCredit, BatchEntitlement, Entitlement
 
 UNMINED = ("frozen", "signed", "broadcast")
@@ -84,6 +84,15 @@ def payments_of(session: Session, batch_id: int) -> list[Payment]:
     return list(session.scalars(select(Payment).where(col(Payment.batch_id) == batch_id).order_by(col(Payment.id))))
 
 
+def claims_of(session: Session, batch_id: int) -> list[BatchClaim]:
+    """A batch's claims in the order in which they go on chain."""
+    return list(
+        session.scalars(
+            select(BatchClaim).where(col(BatchClaim.batch_id) == batch_id).order_by(col(BatchClaim.channel_id))
+        )
+    )
+
+
 def payments_tree(payments: list[Payment]) -> merkle.MerkleTree:
     return merkle.MerkleTree(leaf_of(p) for p in payments)
 
@@ -92,38 +101,39 @@ def leaf_of(payment: Payment) -> bytes:
     return merkle.payment_leaf(payment.public_id, payment.channel_id, payment.amount, payment.cumulative, payment.payee)
 
 
-def entitlements_at(session: Session, batch_id: int) -> dict[str, int]:
-    """Every account's cumulative entitlement after a batch."""
-    rows = session.execute(
-        select(col(BatchEntitlement.account), func.max(BatchEntitlement.cumulative))
-        .where(col(BatchEntitlement.batch_id) <= batch_id)
-        .group_by(col(BatchEntitlement.account))
-    )
-    return dict(rows.all())
-
-
 def entitlements_tree(session: Session, batch_id: int) -> merkle.MerkleTree:
-    return merkle.MerkleTree(merkle.entitlement_leaf(a, c) for a, c in entitlements_at(session, batch_id).items())
+    """Over the accounts that the batch raises, with what they are then entitled to in all."""
+    rows = session.execute(
+        select(col(BatchEntitlement.account), col(BatchEntitlement.cumulative)).where(
+            col(BatchEntitlement.batch_id) == batch_id
+        )
+    )
+    return merkle.MerkleTree(merkle.entitlement_leaf(account, cumulative) for account, cumulative in rows)
 
 
 def _next_payments(session: Session, hub: Hub) -> list[Payment]:
-    """The oldest waiting payments, up to the limits of payments, channels and merchants in one transaction."""
-    waiting = session.scalars(
-        select(Payment)
+    """The oldest waiting payments, as many as go into one transaction."""
+    waiting = session.execute(
+        select(Payment, col(JarFiring.account))
+        .outerjoin(JarFiring, col(JarFiring.payment_id) == col(Payment.public_id))
         .where(col(Payment.batch_id).is_(None))
         .order_by(col(Payment.id))
         .limit(hub.settings.batch_max_payments)
     )
     taken: list[Payment] = []
-    channels: set[str] = set()
-    merchants: set[str] = set()
-    most = hub.settings.batch_max_channels
-    for payment in waiting:
-        channels.add(payment.channel_id)
+    room = packing.Room()
+    inside: dict[packing.Cost, set[str]] = defaultdict(set)
+    for payment, fired_for in waiting:
+        wanted = {packing.CLAIM: payment.channel_id, packing.MINT: fired_for}
         if payment.merchant_id is not None:
-            merchants.add(payment.payee)
-        if len(channels) > most or len(merchants) > most:
+            wanted[packing.CREDIT] = payment.payee
+        new = {cost: who for cost, who in wanted.items() if who is not None and who not in inside[cost]}
+        if packing.CLAIM in new and len(inside[packing.CLAIM]) == hub.settings.batch_max_channels:
             break
+        if not room.take(*new):
+            break
+        for cost, who in new.items():
+            inside[cost].add(who)
         taken.append(payment)
     return taken
 

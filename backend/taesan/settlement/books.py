@@ -8,10 +8,13 @@ import structlog
 from sqlalchemy import select
 from sqlmodel import Session, col
 
+from taesan.chain.models import ChainTransaction
+from taesan.channels.models import Channel
 from taesan.core.outbox import Handler
 from taesan.hub import Hub
 from taesan.ledger import posting
 from taesan.ledger.posting import Line, transfer
+from taesan.settlement import batcher, packing
 from taesan.settlement.models import Batch, BatchCredit, BatchEntitlement, Entitlement
 
 log = structlog.get_logger()
@@ -33,35 +36,38 @@ def handlers(hub: Hub) -> dict[str, Handler]:
         lines = [Line(chart.reserve, args["amount"]), Line(chart.escrow, -args["amount"])]
         posting.post(session, f"settled:{event['key']}", "channels settled", now, lines)
 
+    def packed_claimed(session: Session, event: Mapping[str, Any], now: datetime) -> None:
+        pulled(session, event, now)
+        if event["args"]["skipped"]:
+            _note_skipped(session, event)
+
     def batch_settled(session: Session, event: Mapping[str, Any], now: datetime) -> None:
         args = event["args"]
         batch = session.get(Batch, args["batchId"])
-        theirs = (args["paymentsRoot"], args["entitlementRoot"], args["entitled"], args["credited"])
-        if batch is None or theirs != (
-            batch.payments_root,
-            batch.entitlement_root,
-            batch.entitled,
-            batch.credited,
-        ):
+        owed = list(session.scalars(select(BatchCredit).where(col(BatchCredit.batch_id) == args["batchId"])))
+        theirs = (args["root"], args["entitled"], sorted(args["credits"]))
+        ours = sorted(packing.word(credit.address, credit.amount) for credit in owed)
+        if batch is None or theirs != (batch.root, batch.entitled, ours):
             raise BooksDisagree(f"batch {args['batchId']} on chain is not the one frozen here")
         lines: list[Line] = []
-        for credit in session.scalars(select(BatchCredit).where(col(BatchCredit.batch_id) == batch.id)):
+        for credit in owed:
             lines += transfer(chart.pending(credit.address), chart.credit(credit.address), credit.amount)
         for e in session.scalars(select(BatchEntitlement).where(col(BatchEntitlement.batch_id) == batch.id)):
             lines += transfer(chart.converting(e.account), chart.entitled(e.account), e.amount)
         if lines:
             posting.post(session, f"batch:{batch.id}", "batch settled", now, lines)
+        for claim in batcher.claims_of(session, batch.id):
+            if not claim.skipped:
+                session.get_one(Channel, claim.channel_id).claimed = claim.total_claimed
         batch.state, batch.posted_at = "posted", now
         session.add(batch)
         log.info("batch.posted", batch_id=batch.id)
 
     def minted(session: Session, event: Mapping[str, Any], now: datetime) -> None:
-        account, amount = event["args"]["account"], event["args"]["amount"]
+        account, amount = event["args"]["to"], event["args"]["value"]
         lines = transfer(chart.entitled(account), chart.gift_supply, amount)
         posting.post(session, f"minted:{event['key']}", "gift tokens minted", now, lines)
-        row = session.get_one(Entitlement, account)
-        row.claimed = event["args"]["cumulative"]
-        session.add(row)
+        session.get_one(Entitlement, account).claimed += amount
 
     def funded(session: Session, event: Mapping[str, Any], now: datetime) -> None:
         amount = event["args"]["amount"]
@@ -70,7 +76,23 @@ def handlers(hub: Hub) -> dict[str, Handler]:
 
     return {
         "channels.Settled": pulled,
+        "channels.PackedClaimed": packed_claimed,
         "settlement.BatchSettled": batch_settled,
-        "settlement.EntitlementClaimed": minted,
+        "gift_token.Minted": minted,
         "settlement.Funded": funded,
     }
+
+
+def _note_skipped(session: Session, event: Mapping[str, Any]) -> None:
+    """Between simulation and mining a channel was emptied. The numbers are those of the batch that we sent."""
+    batch = session.scalar(
+        select(Batch)
+        .join(ChainTransaction, col(ChainTransaction.id) == col(Batch.transaction_id))
+        .where(col(ChainTransaction.hash) == event["transaction"])
+    )
+    if batch is None:
+        raise BooksDisagree(f"claims were skipped in {event['transaction']}, which this hub has not sent")
+    claims = batcher.claims_of(session, batch.id)
+    for number in event["args"]["skipped"]:
+        claims[number].skipped = True
+        log.error("claim.skipped", batch_id=batch.id, channel_id=claims[number].channel_id)

@@ -85,6 +85,11 @@ class MerkleTree:
         return MultiProof([self._nodes[i] for i in indices], proof, flags)
 
 
+def join(left: bytes, right: bytes) -> bytes:
+    """The root of a tree whose two branches have these roots. A leaf's proof goes on with the other branch's root."""
+    return _hash_pair(left, right)
+
+
 def verify(root: bytes, leaf: bytes, proof: Sequence[bytes]) -> bool:
     """Whether the leaf is under the root."""
     node = leaf

@@ -7,12 +7,15 @@ from sqlalchemy import BigInteger, Column
 from sqlmodel import Field, SQLModel
 
 from taesan.core.models import UtcDateTime
-from taesan.core.values import AmountOut, Shape, SignedAmountOut
+from taesan.core.values import AmountOut, Shape, SignedAmountOut, bytes_of, hex_of
+from taesan.settlement import merkle
 
 
 class Batch(SQLModel, table=True):
     """`id` is the batch's number on chain. `state`: frozen → signed → broadcast → mined → confirmed → posted; a failed
-    transaction leads back to frozen, a reorg from mined back to broadcast. Amounts in minor units."""
+    transaction leads back to frozen, a reorg from mined back to broadcast. Amounts in minor units.
+
+    On chain the two roots are the branches of one tree, see `root`."""
 
     __tablename__ = "batch"
 
@@ -29,9 +32,14 @@ class Batch(SQLModel, table=True):
     frozen_at: datetime = Field(sa_type=UtcDateTime)
     posted_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
+    @property
+    def root(self) -> str:
+        """What the settlement contract keeps for the batch, 0x-hex."""
+        return hex_of(merkle.join(bytes_of(self.payments_root), bytes_of(self.entitlement_root)))
+
 
 class BatchClaim(SQLModel, table=True):
-    """A channel's claim in a batch, with the voucher that allows it."""
+    """A channel's claim in a batch, with the voucher that allows it. `skipped`: it brought nothing on chain."""
 
     __tablename__ = "batch_claim"
 
@@ -41,6 +49,7 @@ class BatchClaim(SQLModel, table=True):
     total_claimed: int = Field(sa_column=Column(BigInteger, nullable=False))
     max_claimable: int = Field(sa_column=Column(BigInteger, nullable=False))
     signature: str
+    skipped: bool = False
 
 
 class BatchCredit(SQLModel, table=True):
@@ -102,6 +111,7 @@ class BatchPublic(Shape):
     claimed: AmountOut
     credited: AmountOut
     entitled: AmountOut
+    root: str = ShapeField(description="Kept on chain: of the tree whose branches are the next two")
     payments_root: str
     entitlement_root: str
     transaction: str | None
@@ -129,7 +139,7 @@ class PaymentProof(Shape):
     leaf: LeafPublic
     leaf_hash: str
     proof: list[str]
-    payments_root: str
+    root: str
     batch_id: int
     state: str
     settlement: str
@@ -137,14 +147,14 @@ class PaymentProof(Shape):
 
 
 class EntitlementProof(Shape):
-    """The arguments of `GiftSettlement.claim`, for the newest batch on chain: anyone may send them."""
+    """The arguments of `GiftSettlement.claim`, for the newest batch on chain that raised it: anyone may send them."""
 
     account: str
     batch_id: int
     cumulative: AmountOut
     claimed: AmountOut
     proof: list[str]
-    entitlement_root: str
+    root: str
     settlement: str
 
 

@@ -8,10 +8,10 @@ from sqlmodel import Session, col
 from taesan.chain import sender
 from taesan.chain.models import ChainTransaction
 from taesan.chain.rpc import CallReverted
-from taesan.channels.models import Channel
+from taesan.core.values import hex_of
 from taesan.hub import Hub
-from taesan.settlement import batcher, merkle
-from taesan.settlement.models import Batch, BatchClaim, BatchCredit, BatchEntitlement
+from taesan.settlement import batcher, packing
+from taesan.settlement.models import Batch, BatchCredit, BatchEntitlement
 
 log = structlog.get_logger()
 
@@ -48,10 +48,13 @@ def sign_step(hub: Hub) -> bool:
     to = hub.contracts.deployment.settlement
     try:
         prepared = sender.prepare(hub.node, hub.signer.address, to, data, hub.fee_ceiling_wei)
+        missing = _missing_claim(hub, batch, data)
     except CallReverted as refused:
         return _on_refused(hub, batch, hub.contracts.explain(refused.data))
     except sender.TooLarge as too_large:
         return _on_refused(hub, batch, str(too_large))
+    if missing is not None:
+        return _on_refused(hub, batch, missing)
     with hub.db.write() as session:
         # First take the batch, then sign: of two workers (a lease can run out) only one gets past this line.
         taken = session.execute(
@@ -97,8 +100,8 @@ def _on_refused(hub: Hub, batch: Batch, reason: str) -> bool:
         data = hub.node.call(
             hub.contracts.deployment.settlement, hub.contracts.encode("settlement", "batches", batch.id)
         )
-        root, _ = hub.contracts.decode_result("settlement", "batches", data)
-        settled = root.hex() == batch.payments_root.removeprefix("0x")
+        (root,) = hub.contracts.decode_result("settlement", "batches", data)
+        settled = hex_of(root) == batch.root
     if batch.last_error != reason:
         log.log(20 if settled else 40, "batch.refused", batch_id=batch.id, reason=reason)
     with hub.db.write() as session:
@@ -109,43 +112,40 @@ def _on_refused(hub: Hub, batch: Batch, reason: str) -> bool:
 
 
 def _call_data(session: Session, hub: Hub, batch: Batch) -> str:
-    """`settle`, and in the same transaction `claimMany` for the accounts whose jars have fired: their tokens arrive at once."""
-    claims = session.execute(
-        select(BatchClaim, Channel)
-        .join(Channel, col(Channel.id) == col(BatchClaim.channel_id))
-        .where(col(BatchClaim.batch_id) == batch.id)
-        .order_by(col(BatchClaim.channel_id))
-    ).all()
-    owed = session.scalars(select(BatchCredit).where(col(BatchCredit.batch_id) == batch.id)).all()
-    settle = hub.contracts.encode(
+    """`settle`, with the tokens of the accounts whose jars have fired."""
+    owed = session.scalars(select(BatchCredit).where(col(BatchCredit.batch_id) == batch.id))
+    mints = session.scalars(select(BatchEntitlement).where(col(BatchEntitlement.batch_id) == batch.id))
+    return hub.contracts.encode(
         "settlement",
         "settle",
         (
             batch.id,
+            batch.root,
             batch.payment_count,
-            batch.payments_root,
-            batch.entitlement_root,
             batch.entitled,
-            [(credit.address, credit.amount) for credit in owed],
+            [packing.word(credit.address, credit.amount) for credit in owed],
         ),
-        [((channel.config(), claim.max_claimable), claim.signature, claim.total_claimed) for claim, channel in claims],
+        packing.packed_claims(
+            packing.Claim(claim.channel_id, claim.signature, claim.max_claimable, claim.total_claimed)
+            for claim in batcher.claims_of(session, batch.id)
+        ),
+        [packing.word(entitlement.account, entitlement.cumulative) for entitlement in mints],
     )
-    if not batch.entitled:
-        return settle
-    return hub.contracts.encode("settlement", "multicall", [settle, _claim_many(session, hub, batch)])
 
 
-def _claim_many(session: Session, hub: Hub, batch: Batch) -> str:
-    entitled = session.scalars(select(BatchEntitlement).where(col(BatchEntitlement.batch_id) == batch.id)).all()
-    by_leaf = {merkle.entitlement_leaf(e.account, e.cumulative): e for e in entitled}
-    proof = batcher.entitlements_tree(session, batch.id).multiproof(by_leaf)
-    ordered = [by_leaf[leaf] for leaf in proof.leaves]
-    return hub.contracts.encode(
-        "settlement",
-        "claimMany",
-        batch.id,
-        [e.account for e in ordered],
-        [e.cumulative for e in ordered],
-        proof.proof,
-        proof.flags,
-    )
+def _missing_claim(hub: Hub, batch: Batch, data: str) -> str | None:
+    """Why the batch must not be sent: a claim that would bring nothing, although nobody has claimed as much before."""
+    answer = hub.node.call(hub.contracts.deployment.settlement, data, hub.signer.address)
+    (skipped,) = hub.contracts.decode_result("settlement", "settle", answer)
+    if not skipped:
+        return None
+    with hub.db.read() as session:
+        claims = batcher.claims_of(session, batch.id)
+    for claim in (claims[number] for number in skipped):
+        state = hub.node.call(
+            hub.contracts.deployment.channels, hub.contracts.encode("channels", "channels", claim.channel_id)
+        )
+        balance, claimed = hub.contracts.decode_result("channels", "channels", state)
+        if claimed < claim.total_claimed:
+            return f"channel {claim.channel_id} holds {balance}, of which {claimed} are claimed, not {claim.total_claimed}"
+    return None

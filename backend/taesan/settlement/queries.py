@@ -14,6 +14,7 @@ from taesan.payments.models import Payment
 from taesan.settlement import batcher, merkle
 from taesan.settlement.models import (
     Batch,
+    BatchEntitlement,
     BatchPublic,
     Entitlement,
     EntitlementProof,
@@ -51,8 +52,8 @@ def payment_proof(session: Session, hub: Hub, payment_id: str) -> PaymentProof:
             payee=payment.payee,
         ),
         leaf_hash=hex_of(leaf),
-        proof=[hex_of(node) for node in tree.proof(leaf)],
-        payments_root=hex_of(tree.root),
+        proof=[*map(hex_of, tree.proof(leaf)), batch.entitlement_root],
+        root=batch.root,
         batch_id=batch.id,
         state=batch.state,
         settlement=hub.contracts.deployment.settlement,
@@ -61,20 +62,25 @@ def payment_proof(session: Session, hub: Hub, payment_id: str) -> PaymentProof:
 
 
 def entitlement_proof(session: Session, hub: Hub, account: str) -> EntitlementProof:
-    """For the newest batch on chain. :raises Problem: `not-found` if it entitles the account to nothing"""
-    batch_id = session.scalar(select(func.max(Batch.id)).where(col(Batch.state).in_(["mined", "confirmed", "posted"])))
-    entitlements = batcher.entitlements_at(session, batch_id or 0)
-    if batch_id is None or account not in entitlements:
+    """For the newest batch on chain that raised it. :raises Problem: `not-found` if none did"""
+    found = session.execute(
+        select(Batch, col(BatchEntitlement.cumulative))
+        .join(BatchEntitlement, col(BatchEntitlement.batch_id) == col(Batch.id))
+        .where(col(BatchEntitlement.account) == account, col(Batch.state).in_(["mined", "confirmed", "posted"]))
+        .order_by(col(Batch.id).desc())
+        .limit(1)
+    ).one_or_none()
+    if found is None:
         raise not_found("An entitlement of", account)
-    tree = merkle.MerkleTree(merkle.entitlement_leaf(a, c) for a, c in entitlements.items())
-    row = session.get_one(Entitlement, account)
+    batch, cumulative = found
+    tree = batcher.entitlements_tree(session, batch.id)
     return EntitlementProof(
         account=account,
-        batch_id=batch_id,
-        cumulative=entitlements[account],
-        claimed=row.claimed,
-        proof=[hex_of(n) for n in tree.proof(merkle.entitlement_leaf(account, entitlements[account]))],
-        entitlement_root=hex_of(tree.root),
+        batch_id=batch.id,
+        cumulative=cumulative,
+        claimed=session.get_one(Entitlement, account).claimed,
+        proof=[*map(hex_of, tree.proof(merkle.entitlement_leaf(account, cumulative))), batch.payments_root],
+        root=batch.root,
         settlement=hub.contracts.deployment.settlement,
     )
 
@@ -93,6 +99,7 @@ def public_batch(session: Session, batch: Batch) -> BatchPublic:
         claimed=batch.claimed,
         credited=batch.credited,
         entitled=batch.entitled,
+        root=batch.root,
         payments_root=batch.payments_root,
         entitlement_root=batch.entitlement_root,
         transaction=transaction.hash if transaction else None,

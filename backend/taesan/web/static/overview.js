@@ -405,7 +405,7 @@ function verdict(state, title, more = "") {
   box.replaceChildren(...(state === "wait" ? [] : [seal]), words);
 }
 
-function showClimb(id, { leaf: fields, payments_root: root }, { leaf, steps, computed, holds }) {
+function showClimb(id, { leaf: fields, root }, { leaf, steps, computed, holds }) {
   const code = (textContent) => make("code", { textContent });
   const facts = make("dl");
   for (const [name, value] of Object.entries({ ...fields, payment_id: id })) {

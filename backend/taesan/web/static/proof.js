@@ -108,7 +108,7 @@ export function pairHash(one, other) {
  * Climbs from a payment to its batch's root.
  *
  * @param {string} id the payment that was asked for: its leaf is made from this, not from what the answer calls it
- * @param {{leaf: object, proof: string[], payments_root: string}} given the answer of `GET /v1/payments/{id}/proof`
+ * @param {{leaf: object, proof: string[], root: string}} given the answer of `GET /v1/payments/{id}/proof`
  * @returns {{leaf: string, steps: {sibling: string, hash: string}[], computed: string, holds: boolean}}
  */
 export function climb(id, given) {
@@ -120,5 +120,5 @@ export function climb(id, given) {
     hash = pairHash(hash, sibling);
     steps.push({ sibling: sibling.toLowerCase(), hash });
   }
-  return { leaf, steps, computed: hash, holds: hash === given.payments_root.toLowerCase() };
+  return { leaf, steps, computed: hash, holds: hash === given.root.toLowerCase() };
 }

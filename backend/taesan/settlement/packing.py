@@ -1,0 +1,94 @@
+"""The compact forms in which a batch goes on chain, and how much of it one transaction takes. Pure.
+
+Source of the forms: `IPaymentChannels.claimPacked` and `IGiftSettlement.settle`; of the costs: `make bench-gas`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from taesan.core.values import bytes_of
+
+WORD_AMOUNT_BITS = 96
+MAX_GAS = 16_000_000  # EIP-7825 allows a transaction 2^24
+MAX_BYTES = 126_000  # pools take transactions of 128 KiB
+FIXED_GAS, FIXED_BYTES = 110_000, 1_000
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one more of a kind takes of a transaction, at most: first-time slots, eight-byte amounts."""
+
+    gas: int
+    bytes: int
+
+
+CLAIM = Cost(gas=10_500, bytes=112)
+MINT = Cost(gas=25_000, bytes=32)
+CREDIT = Cost(gas=23_000, bytes=32)
+
+
+class Room:
+    """What is left in the transaction that a batch will be."""
+
+    def __init__(self) -> None:
+        self._gas = MAX_GAS - FIXED_GAS
+        self._bytes = MAX_BYTES - FIXED_BYTES
+
+    def take(self, *costs: Cost) -> bool:
+        """Takes them all if all fit."""
+        gas, size = sum(c.gas for c in costs), sum(c.bytes for c in costs)
+        if gas > self._gas or size > self._bytes:
+            return False
+        self._gas -= gas
+        self._bytes -= size
+        return True
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A voucher and how far it is claimed: cumulative amounts in minor units, the signature of 65 bytes as 0x-hex."""
+
+    channel_id: str
+    signature: str
+    max_claimable: int
+    total_claimed: int
+
+
+def packed_claims(claims: Iterable[Claim]) -> bytes:
+    """`claimPacked`'s argument; empty if there are none.
+
+    :raises OverflowError: an amount has more than 128 bits, or more is claimed than signed
+    """
+    claims = list(claims)
+    if not claims:
+        return b""
+    width = max(1, *(-(-claim.max_claimable.bit_length() // 8) for claim in claims))
+    if width > 16:
+        raise OverflowError(f"an amount of {width} bytes; 16 are the most")
+    entries = (
+        bytes_of(claim.channel_id)
+        + compact_signature(bytes_of(claim.signature))
+        + claim.max_claimable.to_bytes(width, "big")
+        + (claim.max_claimable - claim.total_claimed).to_bytes(width, "big")
+        for claim in claims
+    )
+    return bytes([width]) + b"".join(entries)
+
+
+def compact_signature(signature: bytes) -> bytes:
+    """ERC-2098: the recovery bit in the highest bit of `s`, which a low s leaves free.
+
+    :param signature: r, s, v of 27 or 28; 65 bytes
+    """
+    y_parity = signature[64] - 27
+    return signature[:32] + bytes([signature[32] | y_parity << 7]) + signature[33:64]
+
+
+def word(address: str, amount: int) -> int:
+    """An account and an amount (minor units, 96 bits) in one word.
+
+    :raises OverflowError: the amount has more bits
+    """
+    if not 0 <= amount < 1 << WORD_AMOUNT_BITS:
+        raise OverflowError(f"{amount} has more than {WORD_AMOUNT_BITS} bits")
+    return int(address, 16) << WORD_AMOUNT_BITS | amount
