@@ -147,5 +147,7 @@ def _missing_claim(hub: Hub, batch: Batch, data: str) -> str | None:
         )
         balance, claimed = hub.contracts.decode_result("channels", "channels", state)
         if claimed < claim.total_claimed:
-            return f"channel {claim.channel_id} holds {balance}, of which {claimed} are claimed, not {claim.total_claimed}"
+            return (
+                f"channel {claim.channel_id} holds {balance}, of which {claimed} are claimed, not {claim.total_claimed}"
+            )
     return None
