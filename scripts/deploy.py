@@ -4,8 +4,9 @@ Attaches to a node that already listens on the network's port, or else starts on
 
 Environment:
     TAESAN_ASSET            an existing stablecoin with EIP-3009; else a TestDollar is deployed
-    TAESAN_ADMIN            gives and takes roles in the settlement contract; else accounts[0]
+    TAESAN_ADMIN            gives and takes roles in the settlement contract and the badges; else accounts[0]
     TAESAN_SETTLER          the hub's operator; else accounts[0]
+    TAESAN_BADGES_URI       the badges' metadata, with {id} in it; else empty, until the admin sets it
     TAESAN_DEPLOYMENT_FILE  where to write the addresses as JSON; else nothing is written
 """
 
@@ -15,11 +16,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from brownie import (
+    Badges,
     Contract,
     ERC3009DepositCollector,
     GiftSettlement,
     GiftToken,
     PaymentChannels,
+    SavingsVault,
     TestDollar,
     accounts,
     chain,
@@ -31,6 +34,9 @@ from brownie._config import CONFIG
 
 GIFT_NAME = "Taesan Gift"
 GIFT_SYMBOL = "GIFT"
+SAVINGS_NAME = "Taesan Savings"
+SAVINGS_SYMBOL = "sGIFT"
+DRIP_DURATION_S = 30 * 24 * 60 * 60
 GANACHE_HARDFORK = "shanghai"
 
 
@@ -43,9 +49,13 @@ class Deployment(NamedTuple):
     settlement: Any
     gift_token: Any
     block_number: int  # where the first of them was deployed; an indexer need not look before it
+    vault: Any
+    badges: Any
 
     def as_json(self) -> dict[str, Any]:
-        contracts = {name: getattr(self, name).address for name in self._fields[:-1]}
+        """What the hub's settings name. It knows nothing of the vault and the badges, and refuses what it does not know."""
+        names = ("asset", "channels", "collector", "settlement", "gift_token")
+        contracts = {name: getattr(self, name).address for name in names}
         return {"chain_id": chain.id, **contracts, "block_number": self.block_number}
 
 
@@ -55,14 +65,18 @@ def main() -> Deployment:
     deployer = accounts[0]
     admin = os.environ.get("TAESAN_ADMIN") or deployer.address
     settler = os.environ.get("TAESAN_SETTLER") or deployer.address
-    deployment = deploy(deployer, os.environ.get("TAESAN_ASSET"), admin, settler)
-    print_table({**deployment.as_json(), "admin": admin, "settler": settler})
+    badges_uri = os.environ.get("TAESAN_BADGES_URI", "")
+    deployment = deploy(deployer, os.environ.get("TAESAN_ASSET"), admin, settler, badges_uri)
+    extras = {"vault": deployment.vault.address, "badges": deployment.badges.address}
+    print_table({**deployment.as_json(), **extras, "admin": admin, "settler": settler})
     if path := os.environ.get("TAESAN_DEPLOYMENT_FILE"):
         write_file(deployment, Path(path))
     return deployment
 
 
-def deploy(deployer: Any, asset: str | None = None, admin: str | None = None, settler: str | None = None) -> Deployment:
+def deploy(
+    deployer: Any, asset: str | None = None, admin: str | None = None, settler: str | None = None, badges_uri: str = ""
+) -> Deployment:
     """Deploy all contracts from `deployer`, who is also admin and settler unless others are named."""
     sender = {"from": deployer}
     first_block = chain.height + 1
@@ -73,7 +87,9 @@ def deploy(deployer: Any, asset: str | None = None, admin: str | None = None, se
         token, channels, admin or deployer, settler or deployer, GIFT_NAME, GIFT_SYMBOL, sender
     )
     gift_token = GiftToken.at(settlement.token())
-    return Deployment(token, channels, collector, settlement, gift_token, first_block)
+    vault = SavingsVault.deploy(gift_token, DRIP_DURATION_S, SAVINGS_NAME, SAVINGS_SYMBOL, sender)
+    badges = Badges.deploy(badges_uri, admin or deployer, settler or deployer, sender)
+    return Deployment(token, channels, collector, settlement, gift_token, first_block, vault, badges)
 
 
 def run_ganache_at_shanghai() -> None:
