@@ -51,7 +51,9 @@ def test_the_price_can_be_inflated_only_by_giving_and_then_robs_nobody(savings, 
 # ------------------------------------------------------------- in and out again
 
 
-def test_who_comes_for_the_moment_of_a_sponsorship_gets_a_moment_of_it(savings, gift_token, payer, other_payer, sponsor):
+def test_who_comes_for_the_moment_of_a_sponsorship_gets_a_moment_of_it(
+    savings, gift_token, payer, other_payer, sponsor
+):
     savings.deposit(10 * DOLLAR, payer, {"from": payer})
 
     came = savings.deposit(9_000 * DOLLAR, other_payer, {"from": other_payer}).timestamp

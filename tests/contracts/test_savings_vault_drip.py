@@ -79,7 +79,9 @@ def test_less_than_a_unit_a_second_is_rounded_down(savings, saved, sponsor):
         assert savings.totalAssets() == saved + dripped
 
 
-def test_savers_share_the_drip_by_their_shares_and_their_time(savings, gift_token, payer, other_payer, saved, sponsored):
+def test_savers_share_the_drip_by_their_shares_and_their_time(
+    savings, gift_token, payer, other_payer, saved, sponsored
+):
     travel_to(sponsored + DRIP // 2 - 1)
     savings.deposit(saved, other_payer, {"from": other_payer})
     travel_to(sponsored + DRIP)

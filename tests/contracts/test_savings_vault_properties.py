@@ -102,7 +102,9 @@ def test_previews_and_conversions_keep_their_word(
 
 
 @settings(max_examples=6, deadline=None)
-@given(amounts=st.lists(AMOUNTS, min_size=1, max_size=3), steps=st.lists(st.integers(1, 20 * DAY), min_size=5, max_size=8))
+@given(
+    amounts=st.lists(AMOUNTS, min_size=1, max_size=3), steps=st.lists(st.integers(1, 20 * DAY), min_size=5, max_size=8)
+)
 def test_total_assets_only_rise_with_time_and_end_at_all_that_was_given(
     savings, gift_token, payer, sponsor, amounts, steps
 ):

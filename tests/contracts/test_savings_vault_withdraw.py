@@ -30,9 +30,7 @@ def test_a_saver_withdraws_an_amount_to_anyone(savings, gift_token, payer, stran
     assert savings.balanceOf(payer) == SHARES - shares
     assert savings.totalAssets() == gift_token.balanceOf(savings) == 160 * DOLLAR
     assert gift_token.balanceOf(stranger) == 40 * DOLLAR
-    assert_emitted(
-        tx, "Withdraw", sender=payer, receiver=stranger, owner=payer, assets=40 * DOLLAR, shares=shares
-    )
+    assert_emitted(tx, "Withdraw", sender=payer, receiver=stranger, owner=payer, assets=40 * DOLLAR, shares=shares)
 
 
 def test_a_saver_redeems_shares(savings, gift_token, payer):
@@ -125,9 +123,7 @@ def test_anyone_may_relay_a_redemption(savings, gift_token, sign, payer, strange
     assert tx.return_value == gift_token.balanceOf(stranger) == 100 * DOLLAR
     assert savings.balanceOf(payer) == 0
     assert savings.nonces(payer) == 1
-    assert_emitted(
-        tx, "Withdraw", sender=payer, receiver=stranger, owner=payer, assets=100 * DOLLAR, shares=SHARES
-    )
+    assert_emitted(tx, "Withdraw", sender=payer, receiver=stranger, owner=payer, assets=100 * DOLLAR, shares=SHARES)
 
 
 def test_the_relayer_cannot_pay_itself(savings, sign, payer, relayer):
@@ -177,9 +173,7 @@ def test_more_than_the_signer_has_is_refused(savings, sign, payer, relayer):
 
 def test_a_redemption_to_nobody_is_refused(savings, sign, payer, relayer):
     with reverts_with("ERC20InvalidReceiver", ZERO_ADDRESS):
-        savings.redeemWithSignature(
-            payer, ZERO_ADDRESS, SHARES, FOREVER, sign(ZERO_ADDRESS, SHARES), {"from": relayer}
-        )
+        savings.redeemWithSignature(payer, ZERO_ADDRESS, SHARES, FOREVER, sign(ZERO_ADDRESS, SHARES), {"from": relayer})
 
 
 def test_a_contract_wallet_redeems_by_its_owners_signature(savings, gift_token, sign, payer, stranger, relayer):
