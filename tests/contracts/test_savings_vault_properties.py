@@ -236,5 +236,5 @@ def test_any_order_of_events_leaves_the_vault_as_the_model_says(savings, gift_to
     chain.snapshot()
     run_state_machine_as_test(
         lambda: Savers(savings, gift_token, (payer, other_payer), sponsor),
-        settings=settings(max_examples=12, stateful_step_count=20, deadline=None),
+        settings=settings(max_examples=8, stateful_step_count=20, deadline=None),
     )
