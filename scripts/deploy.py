@@ -4,10 +4,11 @@ Attaches to a node that already listens on the network's port, or else starts on
 
 Environment:
     TAESAN_ASSET            an existing stablecoin with EIP-3009; else a TestDollar is deployed
-    TAESAN_ADMIN            gives and takes roles in the settlement contract; else accounts[0]
+    TAESAN_ADMIN            gives and takes roles in the settlement contract and the badges; else accounts[0]
     TAESAN_SETTLER          the hub's operator; else accounts[0]
     TAESAN_BATCH_LIMIT      what a settlement may newly owe, in the asset's minor units; else no limit
     TAESAN_DAY_LIMIT        the same for all settlements of a day (UTC)
+    TAESAN_BADGES_URI       the badges' metadata, with {id} in it; else empty, until the admin sets it
     TAESAN_DEPLOYMENT_FILE  where to write the addresses as JSON; else nothing is written
 """
 
@@ -18,11 +19,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from brownie import (
+    Badges,
     Contract,
     ERC3009DepositCollector,
     GiftSettlement,
     GiftToken,
     PaymentChannels,
+    SavingsVault,
     TestDollar,
     accounts,
     chain,
@@ -35,6 +38,9 @@ from brownie._config import CONFIG
 GIFT_NAME = "Taesan Gift"
 GIFT_SYMBOL = "GIFT"
 NO_LIMIT = 2**96 - 1
+SAVINGS_NAME = "Taesan Savings"
+SAVINGS_SYMBOL = "sGIFT"
+DRIP_DURATION_S = 30 * 24 * 60 * 60
 GANACHE_HARDFORK = "shanghai"
 
 
@@ -47,9 +53,13 @@ class Deployment(NamedTuple):
     settlement: Any
     gift_token: Any
     block_number: int  # where the first of them was deployed; an indexer need not look before it
+    vault: Any
+    badges: Any
 
     def as_json(self) -> dict[str, Any]:
-        contracts = {name: getattr(self, name).address for name in self._fields[:-1]}
+        """What the hub's settings name. It knows nothing of the vault and the badges, and refuses what it does not know."""
+        names = ("asset", "channels", "collector", "settlement", "gift_token")
+        contracts = {name: getattr(self, name).address for name in names}
         return {"chain_id": chain.id, **contracts, "block_number": self.block_number}
 
 
@@ -60,8 +70,10 @@ def main() -> Deployment:
     admin = os.environ.get("TAESAN_ADMIN") or deployer.address
     settler = os.environ.get("TAESAN_SETTLER") or deployer.address
     limits = [int(os.environ.get(f"TAESAN_{span}_LIMIT") or NO_LIMIT) for span in ("BATCH", "DAY")]
-    deployment = deploy(deployer, os.environ.get("TAESAN_ASSET"), admin, settler, limits)
-    print_table({**deployment.as_json(), "admin": admin, "settler": settler})
+    badges_uri = os.environ.get("TAESAN_BADGES_URI", "")
+    deployment = deploy(deployer, os.environ.get("TAESAN_ASSET"), admin, settler, limits, badges_uri)
+    extras = {"vault": deployment.vault.address, "badges": deployment.badges.address}
+    print_table({**deployment.as_json(), **extras, "admin": admin, "settler": settler})
     if path := os.environ.get("TAESAN_DEPLOYMENT_FILE"):
         write_file(deployment, Path(path))
     return deployment
@@ -73,6 +85,7 @@ def deploy(
     admin: str | None = None,
     settler: str | None = None,
     limits: Sequence[int] = (NO_LIMIT, NO_LIMIT),
+    badges_uri: str = "",
 ) -> Deployment:
     """Deploy all contracts from `deployer`, who is also admin and settler unless others are named."""
     sender = {"from": deployer}
@@ -84,7 +97,9 @@ def deploy(
         token, channels, admin or deployer, settler or deployer, *limits, GIFT_NAME, GIFT_SYMBOL, sender
     )
     gift_token = GiftToken.at(settlement.token())
-    return Deployment(token, channels, collector, settlement, gift_token, first_block)
+    vault = SavingsVault.deploy(gift_token, DRIP_DURATION_S, SAVINGS_NAME, SAVINGS_SYMBOL, sender)
+    badges = Badges.deploy(badges_uri, admin or deployer, settler or deployer, sender)
+    return Deployment(token, channels, collector, settlement, gift_token, first_block, vault, badges)
 
 
 def run_ganache_at_shanghai() -> None:

@@ -7,9 +7,11 @@ from brownie import accounts, chain
 from eth_account import Account
 
 from scripts.deploy import deploy, set_gas_price
-from support import DOLLAR, networks
+from support import DOLLAR, FOREVER, networks
+from support.batches import batch
 from support.books import assert_escrow_is_covered, assert_settlement_is_solvent
 from support.channel import Channel
+from support.merkle import EntitlementTree
 
 networks.prepare()
 
@@ -136,6 +138,41 @@ def settlement(hub):
 @pytest.fixture(scope="module")
 def gift_token(hub):
     return hub.gift_token
+
+
+@pytest.fixture(scope="module")
+def vault(hub):
+    return hub.vault
+
+
+@pytest.fixture(scope="module")
+def badges(hub):
+    return hub.badges
+
+
+@pytest.fixture(scope="module")
+def give_gifts(hub, settler):
+    """Mint gift tokens in the only way there is: by a settlement, funded."""
+    settlement = hub.settlement
+
+    def give_gifts(*holders, amount: int) -> None:
+        number, total = settlement.lastBatchId() + 1, len(holders) * amount
+        hub.asset.mint(settlement, total, {"from": settler})
+        tree = EntitlementTree([(holder, settlement.claimed(holder) + amount) for holder in holders])
+        settlement.settle(batch(number, entitled=total, tree=tree), [], {"from": settler})
+        settlement.claimMany(number, *tree.multiproof(holders), {"from": settler})
+
+    return give_gifts
+
+
+@pytest.fixture(scope="module")
+def savings(vault, gift_token, give_gifts, payer, other_payer, sponsor):
+    """The vault; two savers and a sponsor hold 10,000 dollars of gift tokens each, which the vault may take."""
+    holders = (payer, other_payer, sponsor)
+    give_gifts(*holders, amount=10_000 * DOLLAR)
+    for holder in holders:
+        gift_token.approve(vault, FOREVER, {"from": holder})
+    return vault
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,12 @@ import pytest
 from brownie import TestDollar, accounts, chain
 
 from scripts import deploy as script
+from support.clock import DAY
 
 
 @pytest.fixture(autouse=True)
 def no_settings(monkeypatch):
-    for name in ("TAESAN_ASSET", "TAESAN_ADMIN", "TAESAN_SETTLER", "TAESAN_DEPLOYMENT_FILE"):
+    for name in ("TAESAN_ASSET", "TAESAN_ADMIN", "TAESAN_SETTLER", "TAESAN_BADGES_URI", "TAESAN_DEPLOYMENT_FILE"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -25,7 +26,20 @@ def test_it_deploys_everything_with_the_first_account_as_admin_and_settler():
     assert settlement.token() == deployment.gift_token
     assert settlement.defaultAdmin() == accounts[0]
     assert settlement.hasRole(settlement.SETTLER_ROLE(), accounts[0])
+    assert deployment.vault.asset() == deployment.gift_token
+    assert deployment.vault.dripDuration() == 30 * DAY
+    assert (deployment.vault.name(), deployment.vault.symbol()) == ("Taesan Savings", "sGIFT")
+    assert deployment.badges.defaultAdmin() == accounts[0]
+    assert deployment.badges.hasRole(deployment.badges.SETTLER_ROLE(), accounts[0])
+    assert deployment.badges.uri(1) == ""
     assert deployment.block_number == before + 1
+
+
+def test_it_prints_all_addresses(capsys):
+    deployment = script.main()
+    printed = capsys.readouterr().out
+    for contract in (*deployment[:5], deployment.vault, deployment.badges):
+        assert contract.address in printed
 
 
 def test_it_takes_an_existing_asset_and_other_roles(monkeypatch, stranger, relayer):
@@ -34,12 +48,16 @@ def test_it_takes_an_existing_asset_and_other_roles(monkeypatch, stranger, relay
     monkeypatch.setenv("TAESAN_ADMIN", stranger.address)
     monkeypatch.setenv("TAESAN_SETTLER", relayer.address)
 
-    settlement = script.main().settlement
+    monkeypatch.setenv("TAESAN_BADGES_URI", "https://example.org/{id}.json")
 
-    assert settlement.asset() == existing
-    assert settlement.defaultAdmin() == stranger
-    assert settlement.hasRole(settlement.SETTLER_ROLE(), relayer)
-    assert not settlement.hasRole(settlement.SETTLER_ROLE(), accounts[0])
+    deployment = script.main()
+
+    assert deployment.settlement.asset() == existing
+    for contract in (deployment.settlement, deployment.badges):
+        assert contract.defaultAdmin() == stranger
+        assert contract.hasRole(contract.SETTLER_ROLE(), relayer)
+        assert not contract.hasRole(contract.SETTLER_ROLE(), accounts[0])
+    assert deployment.badges.uri(1) == "https://example.org/{id}.json"
 
 
 def test_it_writes_the_addresses_where_it_is_told_to(monkeypatch, tmp_path):

@@ -66,6 +66,8 @@ def _simulate(sender: Any, to: Any, amount: int, *options: Any) -> None:
     call = {"from": sender.address, "value": hex(amount), "data": data}
     if to is not None:
         call["to"] = str(to)
+    if options[0] is not None:
+        call["gas"] = hex(options[0])
     response = web3.provider.make_request("eth_call", [call, "latest"])
     if "error" not in response:
         raise AssertionError("expected a revert, but the call went through")

@@ -22,6 +22,7 @@ _TYPES = {
     "TransferWithAuthorization": _AUTHORIZATION,
     "ReceiveWithAuthorization": _AUTHORIZATION,
     "CancelAuthorization": "address authorizer,bytes32 nonce",
+    "Redeem": "address owner,address receiver,uint256 shares,uint256 nonce,uint256 deadline",
     "Permit": "address owner,address spender,uint256 value,uint256 nonce,uint256 deadline",
 }
 _DEPENDS_ON = {"ClaimBatch": ["ClaimEntry"]}
