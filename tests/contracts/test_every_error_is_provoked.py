@@ -4,7 +4,15 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PREFIXES = {"ERC3009", "PaymentChannels", "GiftSettlement", "GiftToken", "DepositCollector", "TestDollar"}
+PREFIXES = {
+    "ERC3009",
+    "PaymentChannels",
+    "GiftSettlement",
+    "GiftToken",
+    "DepositCollector",
+    "PackedClaims",
+    "TestDollar",
+}
 
 
 def test_every_custom_error_is_expected_by_some_test():

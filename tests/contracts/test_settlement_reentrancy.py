@@ -8,9 +8,9 @@ from support import FOREVER
 from support.batches import batch
 from support.books import assert_settlement_is_solvent
 from support.errors import reverts_with
-from support.merkle import EntitlementTree
+from support.merkle import BatchTree
 
-GUARDED = ["settle", "fund", "claim", "claimMany", "redeem", "redeemWithAuthorization", "withdrawCredit"]
+GUARDED = ["gather", "fund", "claim", "claimMany", "redeem", "redeemWithAuthorization", "withdrawCredit"]
 
 
 @pytest.fixture(scope="module")
@@ -19,14 +19,19 @@ def token(module_isolation, admin):
 
 
 @pytest.fixture(scope="module")
-def trick_hub(hub, token, admin, settler, payer, merchant):
+def tree(payer):
+    return BatchTree([(payer, 40)])
+
+
+@pytest.fixture(scope="module")
+def trick_hub(hub, token, tree, admin, settler, payer, merchant):
     """A hub on that asset: the payer holds 40 gift tokens and the merchant has 60 of credit."""
     trick_hub = deploy(admin, asset=token.address, admin=admin, settler=settler)
     settlement = trick_hub.settlement
     token.mint(settlement, 100, {"from": admin})
-    terms = batch(1, credits=[(merchant, 60)], entitled=40, tree=EntitlementTree([(payer, 40)]))
-    settlement.settle(terms, [], {"from": settler})
-    settlement.claim(1, payer, 40, [], {"from": payer})
+    terms = batch(1, credits=[(merchant, 60)], entitled=40, tree=tree)
+    settlement.settle(terms, b"", [], {"from": settler})
+    settlement.claim(1, payer, 40, tree.proof(payer), {"from": payer})
     # The asset itself has the settler's role: even that must not let it in at the wrong moment.
     settlement.grantRole(settlement.SETTLER_ROLE(), token, {"from": admin})
     return trick_hub
@@ -38,13 +43,13 @@ def settlement(trick_hub):
 
 
 @pytest.fixture(scope="module")
-def reentry(settlement, payer, merchant):
+def reentry(settlement, tree, payer, merchant):
     """Calldata for every function that moves money or mints."""
     arguments = {
-        "settle": (batch(2), []),
+        "gather": ([],),
         "fund": (1,),
-        "claim": (1, payer, 40, []),
-        "claimMany": (1, [payer], [40], [], []),
+        "claim": (1, payer, 40, tree.proof(payer)),
+        "claimMany": (1, *tree.multiproof([payer])),
         "redeem": (1, payer),
         "redeemWithAuthorization": (payer, merchant, 1, 0, FOREVER, bytes(32), b""),
         "withdrawCredit": (merchant, 60),
@@ -82,10 +87,10 @@ def test_not_while_a_sponsor_pays_in(settlement, token, reentry, sponsor, functi
 
 
 @pytest.mark.parametrize("function", GUARDED)
-def test_not_while_a_batch_is_settled(settlement, trick_hub, token, reentry, new_channel, settler, function):
+def test_not_while_vouchers_are_gathered(settlement, trick_hub, token, reentry, new_channel, settler, function):
     channel = new_channel(
         10, channels=trick_hub.channels, collector=trick_hub.collector, token=token, receiver=settlement.address
     )
     token.setHook(settlement, reentry[function], {"from": settler})
     with reverts_with("ReentrancyGuardReentrantCall"):
-        settlement.settle(batch(2), [channel.claim(10)], {"from": settler})
+        settlement.gather([channel.claim(10)], {"from": settler})
