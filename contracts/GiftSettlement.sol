@@ -76,11 +76,13 @@ contract GiftSettlement is IGiftSettlement, ReentrancyGuard, AccessControlDefaul
     // ------------------------------------------------------------ settlement
 
     /// @inheritdoc IGiftSettlement
-    /// @dev No reentrancy guard: the totals are read after all calls that a token could answer with a call of its own.
+    /// @dev Guarded for the sake of what pays out: between its counting a payout and the asset's moving, a batch would find
+    ///      the money still there and owe it a second time.
     function settle(Batch calldata batch, bytes calldata packedClaims, uint256[] calldata mints)
         external
         onlyRole(SETTLER_ROLE)
         whenNotPaused
+        nonReentrant
         returns (uint256[] memory skipped)
     {
         if (packedClaims.length != 0) (, skipped) = channels.claimPacked(address(asset), packedClaims);

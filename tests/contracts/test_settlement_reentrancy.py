@@ -1,4 +1,4 @@
-"""A reserve asset that calls back into GiftSettlement while it moves."""
+"""A reserve asset that calls back into GiftSettlement while it moves, before its balances change or after."""
 
 import pytest
 from brownie import TrickToken
@@ -9,8 +9,9 @@ from support.batches import batch
 from support.books import assert_settlement_is_solvent
 from support.errors import reverts_with
 from support.merkle import BatchTree
+from support.packing import pack
 
-GUARDED = ["gather", "fund", "claim", "claimMany", "redeem", "redeemWithAuthorization", "withdrawCredit"]
+GUARDED = ["settle", "gather", "fund", "claim", "claimMany", "redeem", "redeemWithAuthorization", "withdrawCredit"]
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +44,22 @@ def settlement(trick_hub):
 
 
 @pytest.fixture(scope="module")
+def channel(trick_hub, token, new_channel):
+    return new_channel(
+        10,
+        channels=trick_hub.channels,
+        collector=trick_hub.collector,
+        token=token,
+        receiver=trick_hub.settlement.address,
+    )
+
+
+@pytest.fixture(scope="module")
 def reentry(settlement, tree, payer, merchant):
-    """Calldata for every function that moves money or mints."""
+    """Calldata for every function that moves money, mints or owes."""
     arguments = {
+        # Owes what a payout of 10 leaves uncovered while it is counted already and has not left yet.
+        "settle": (batch(2, credits=[(merchant, 10)]), b"", []),
         "gather": ([],),
         "fund": (1,),
         "claim": (1, payer, 40, tree.proof(payer)),
@@ -57,6 +71,17 @@ def reentry(settlement, tree, payer, merchant):
     return {name: getattr(settlement, name).encode_input(*arguments[name]) for name in GUARDED}
 
 
+@pytest.fixture(params=["before the balances change", "after the balances have changed"])
+def call_back(request, settlement, token, reentry, admin):
+    """The asset's next transfer calls this function of the settlement contract."""
+    set_hook = token.setHookBefore if request.param.startswith("before") else token.setHook
+
+    def call_back(function):
+        set_hook(settlement, reentry[function], {"from": admin})
+
+    return call_back
+
+
 @pytest.fixture(autouse=True)
 def trick_books(isolation, trick_hub):
     yield
@@ -64,33 +89,52 @@ def trick_books(isolation, trick_hub):
 
 
 @pytest.mark.parametrize("function", GUARDED)
-def test_not_while_a_credit_is_paid_out(settlement, token, reentry, merchant, function):
-    token.setHook(settlement, reentry[function], {"from": merchant})
+def test_not_while_a_credit_is_paid_out(settlement, call_back, merchant, function):
+    call_back(function)
     with reverts_with("ReentrancyGuardReentrantCall"):
         settlement.withdrawCredit(merchant, 10, {"from": merchant})
 
 
 @pytest.mark.parametrize("function", GUARDED)
-def test_not_while_tokens_are_redeemed(settlement, token, reentry, payer, function):
-    token.setHook(settlement, reentry[function], {"from": payer})
+def test_not_while_tokens_are_redeemed(settlement, call_back, payer, function):
+    call_back(function)
     with reverts_with("ReentrancyGuardReentrantCall"):
         settlement.redeem(10, payer, {"from": payer})
 
 
 @pytest.mark.parametrize("function", GUARDED)
-def test_not_while_a_sponsor_pays_in(settlement, token, reentry, sponsor, function):
+def test_not_while_a_sponsor_pays_in(settlement, token, call_back, sponsor, function):
     token.mint(sponsor, 10, {"from": sponsor})
     token.approve(settlement, 10, {"from": sponsor})
-    token.setHook(settlement, reentry[function], {"from": sponsor})
+    call_back(function)
     with reverts_with("ReentrancyGuardReentrantCall"):
         settlement.fund(10, {"from": sponsor})
 
 
 @pytest.mark.parametrize("function", GUARDED)
-def test_not_while_vouchers_are_gathered(settlement, trick_hub, token, reentry, new_channel, settler, function):
-    channel = new_channel(
-        10, channels=trick_hub.channels, collector=trick_hub.collector, token=token, receiver=settlement.address
-    )
-    token.setHook(settlement, reentry[function], {"from": settler})
+def test_not_while_a_batch_is_settled(settlement, call_back, channel, settler, function):
+    call_back(function)
+    with reverts_with("ReentrancyGuardReentrantCall"):
+        settlement.settle(batch(2), pack(channel.packed(10)), [], {"from": settler})
+
+
+@pytest.mark.parametrize("function", GUARDED)
+def test_not_while_vouchers_are_gathered(settlement, call_back, channel, settler, function):
+    call_back(function)
     with reverts_with("ReentrancyGuardReentrantCall"):
         settlement.gather([channel.claim(10)], {"from": settler})
+
+
+def test_a_multicall_is_no_way_around_the_guard(settlement, token, reentry, payer, admin):
+    token.setHookBefore(settlement, settlement.multicall.encode_input([reentry["settle"]]), {"from": admin})
+    with reverts_with("ReentrancyGuardReentrantCall"):
+        settlement.redeem(10, payer, {"from": payer})
+
+
+def test_a_payout_and_a_batch_that_meet_in_one_transaction_stay_backed(settlement, token, reentry, payer, admin):
+    """The worst order, mined: the batch owes what the payout is about to take, with the payout counted already."""
+    token.setHookBefore(settlement, reentry["settle"], {"from": admin})
+    data = settlement.redeem.encode_input(10, payer)
+    tx = payer.transfer(settlement, data=data, gas_limit=1_000_000, required_confs=0)
+    tx.wait(1)
+    assert settlement.liabilities() <= token.balanceOf(settlement)
