@@ -76,7 +76,8 @@ contract GiftSettlement is IGiftSettlement, ReentrancyGuard, AccessControlDefaul
     // ------------------------------------------------------------ settlement
 
     /// @inheritdoc IGiftSettlement
-    /// @dev No reentrancy guard: the totals are read after all calls that a token could answer with a call of its own.
+    /// @dev No reentrancy guard: the totals are read after all calls that a token could answer with a call of its own, and
+    ///      entered from within a payout it finds liabilities that still count what is on its way out (see `_payOut`).
     function settle(Batch calldata batch, bytes calldata packedClaims, uint256[] calldata mints)
         external
         onlyRole(SETTLER_ROLE)
@@ -272,7 +273,8 @@ contract GiftSettlement is IGiftSettlement, ReentrancyGuard, AccessControlDefaul
     }
 
     function _payOut(address to, uint256 amount) private {
-        _totals.liabilities -= SafeCast.toUint96(amount);
+        // In this order: whoever is called by the asset meanwhile sees rather too little surplus than too much.
         asset.safeTransfer(to, amount);
+        _totals.liabilities -= SafeCast.toUint96(amount);
     }
 }

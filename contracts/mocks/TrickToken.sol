@@ -12,6 +12,7 @@ contract TrickToken is ERC20, ERC3009 {
     bool private _refuses;
     address private _hookTarget;
     bytes private _hookData;
+    bool private _hookComesFirst;
 
     constructor() ERC20("Trick Token", "TRICK") EIP712("Trick Token", "1") {}
 
@@ -38,7 +39,12 @@ contract TrickToken is ERC20, ERC3009 {
 
     /// @notice The next transfer calls `target` with `data` when the balances have moved.
     function setHook(address target, bytes calldata data) external {
-        (_hookTarget, _hookData) = (target, data);
+        (_hookTarget, _hookData, _hookComesFirst) = (target, data, false);
+    }
+
+    /// @notice As `setHook`, but before the balances move, as ERC-777's `tokensToSend`.
+    function setHookBefore(address target, bytes calldata data) external {
+        (_hookTarget, _hookData, _hookComesFirst) = (target, data, true);
     }
 
     function transfer(address to, uint256 value) public override returns (bool) {
@@ -51,14 +57,16 @@ contract TrickToken is ERC20, ERC3009 {
 
     function _update(address from, address to, uint256 value) internal override {
         bool isTransfer = from != address(0) && to != address(0);
+        if (isTransfer && _hookComesFirst) _callHook();
         uint256 fee = isTransfer ? value * _feeBps / 10_000 : 0;
         super._update(from, to, value - fee);
         if (fee != 0) super._update(from, address(0), fee);
-        if (isTransfer && _hookTarget != address(0)) _callHook();
+        if (isTransfer && !_hookComesFirst) _callHook();
     }
 
     function _callHook() private {
         address target = _hookTarget;
+        if (target == address(0)) return;
         delete _hookTarget; // once: the call may transfer this token itself
         (bool success, bytes memory result) = target.call(_hookData);
         if (!success) {

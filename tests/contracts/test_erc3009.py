@@ -8,6 +8,7 @@ from support import FOREVER, ZERO_ADDRESS, signing
 from support.clock import now, travel_to
 from support.errors import reverts_with
 from support.events import assert_emitted
+from support.packing import word
 
 NONCE = keccak(text="one payment")
 
@@ -17,9 +18,10 @@ def token(request, hub, admin, payer):
     """A token of each kind, of which the payer has 100."""
     if request.param == "TestDollar":
         token = TestDollar.deploy({"from": admin})
+        token.mint(payer, 100, {"from": admin})
     else:
         token = GiftToken.deploy("Gift", "GIFT", 6, {"from": admin})
-    token.mint(payer, 100, {"from": admin})
+        token.mintUpTo([word(payer, 100)], {"from": admin})
     return token
 
 

@@ -10,6 +10,7 @@ PREFIXES = {
     "GiftSettlement",
     "GiftToken",
     "DepositCollector",
+    "PackedClaims",
     "SavingsVault",
     "Badges",
     "TestDollar",

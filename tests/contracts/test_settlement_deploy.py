@@ -18,7 +18,7 @@ def settler_role(settlement):
 
 
 def construct(asset, channels, admin, settler):
-    return GiftSettlement.deploy(asset, channels, admin, settler, "Gift", "G", {"from": admin})
+    return GiftSettlement.deploy(asset, channels, admin, settler, 10, 20, "Gift", "G", {"from": admin})
 
 
 # --------------------------------------------------------------- construction
@@ -54,7 +54,7 @@ def test_it_is_not_made_without_its_contracts_or_settler(asset, channels, admin,
 
 def test_it_is_not_made_without_an_admin(asset, channels, admin, settler):
     with reverts_with("AccessControlInvalidDefaultAdmin", ZERO_ADDRESS):
-        GiftSettlement.deploy(asset, channels, ZERO_ADDRESS, settler, "Gift", "G", {"from": admin})
+        GiftSettlement.deploy(asset, channels, ZERO_ADDRESS, settler, 10, 20, "Gift", "G", {"from": admin})
 
 
 # ----------------------------------------------------------------------- roles
@@ -66,10 +66,10 @@ def test_the_admin_replaces_the_settler(settlement, admin, settler, stranger, se
     tx = settlement.revokeRole(settler_role, settler, {"from": admin})
     assert_emitted(tx, "RoleRevoked", role=bytes(settler_role), account=settler, sender=admin)
 
-    settlement.settle(batch(1), [], {"from": stranger})
+    settlement.settle(batch(1), b"", [], {"from": stranger})
 
     with reverts_with("AccessControlUnauthorizedAccount", settler, bytes(settler_role)):
-        settlement.settle(batch(2), [], {"from": settler})
+        settlement.settle(batch(2), b"", [], {"from": settler})
 
 
 @pytest.mark.parametrize("role", ["settler", "stranger"])

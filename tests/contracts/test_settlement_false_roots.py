@@ -4,7 +4,7 @@ import pytest
 
 from support.batches import batch
 from support.errors import reverts_with
-from support.merkle import EntitlementTree
+from support.merkle import BatchTree
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +14,7 @@ def settle(settlement, asset, settler):
     def settle(tree, entitled):
         asset.mint(settlement, entitled, {"from": settler})
         number = settlement.lastBatchId() + 1
-        settlement.settle(batch(number, entitled=entitled, tree=tree), [], {"from": settler})
+        settlement.settle(batch(number, entitled=entitled, tree=tree), b"", [], {"from": settler})
         return number
 
     return settle
@@ -23,7 +23,7 @@ def settle(settlement, asset, settler):
 @pytest.fixture
 def overdrawn(settle, payer, other_payer):
     """A root over 60 + 60 where 100 were set aside."""
-    tree = EntitlementTree([(payer, 60), (other_payer, 60)])
+    tree = BatchTree([(payer, 60), (other_payer, 60)])
     settle(tree, 100)
     return tree
 
@@ -50,10 +50,10 @@ def test_it_can_take_what_others_are_entitled_to_but_every_token_stays_backed(
     settlement, gift_token, asset, settle, payer, stranger
 ):
     """The limit of what the chain alone can promise: a settler's key that signs false roots is not caught by it."""
-    honest = EntitlementTree([(payer, 60)])
+    honest = BatchTree([(payer, 60)])
     settle(honest, 60)
-    settle(EntitlementTree([(payer, 60), (stranger, 60)]), 0)
-    false = EntitlementTree([(payer, 60), (stranger, 60)])
+    settle(BatchTree([(payer, 60), (stranger, 60)]), 0)
+    false = BatchTree([(payer, 60), (stranger, 60)])
 
     settlement.claim(2, stranger, 60, false.proof(stranger), {"from": stranger})
 

@@ -5,7 +5,8 @@ import pytest
 from support import DOLLAR
 from support.batches import batch
 from support.errors import reverts_with
-from support.merkle import EntitlementTree
+from support.merkle import BatchTree
+from support.packing import pack
 
 
 @pytest.fixture(scope="module")
@@ -15,14 +16,14 @@ def channel(new_channel, settlement):
 
 @pytest.fixture(scope="module")
 def tree(payer, other_payer):
-    return EntitlementTree([(payer, 10 * DOLLAR), (other_payer, 5 * DOLLAR)])
+    return BatchTree([(payer, 10 * DOLLAR), (other_payer, 5 * DOLLAR)])
 
 
 def test_a_batch_is_settled_and_its_tokens_minted_in_one_transaction(
     settlement, gift_token, channel, tree, settler, payer, other_payer, merchant
 ):
     terms = batch(1, credits=[(merchant, 25 * DOLLAR)], entitled=15 * DOLLAR, tree=tree)
-    settle = settlement.settle.encode_input(terms, [channel.claim(40 * DOLLAR)])
+    settle = settlement.settle.encode_input(terms, pack(channel.packed(40 * DOLLAR)), [])
     mint = settlement.claimMany.encode_input(1, *tree.multiproof([payer, other_payer]))
 
     settlement.multicall([settle, mint], {"from": settler})
@@ -35,7 +36,9 @@ def test_a_batch_is_settled_and_its_tokens_minted_in_one_transaction(
 
 def test_two_batches_are_settled_in_one_transaction(settlement, channel, settler, merchant):
     calls = [
-        settlement.settle.encode_input(batch(number, credits=[(merchant, DOLLAR)]), [channel.claim(number * DOLLAR)])
+        settlement.settle.encode_input(
+            batch(number, credits=[(merchant, DOLLAR)]), pack(channel.packed(number * DOLLAR)), []
+        )
         for number in (1, 2)
     ]
     settlement.multicall(calls, {"from": settler})
@@ -44,20 +47,21 @@ def test_two_batches_are_settled_in_one_transaction(settlement, channel, settler
 
 
 def test_one_step_that_fails_undoes_the_others(settlement, channel, tree, settler, payer):
-    settle = settlement.settle.encode_input(batch(1, entitled=15 * DOLLAR, tree=tree), [channel.claim(15 * DOLLAR)])
+    terms = batch(1, entitled=15 * DOLLAR, tree=tree)
+    settle = settlement.settle.encode_input(terms, pack(channel.packed(15 * DOLLAR)), [])
     wrong = settlement.claim.encode_input(1, payer, 11 * DOLLAR, tree.proof(payer))
     with reverts_with("GiftSettlement_InvalidProof"):
         settlement.multicall([settle, wrong], {"from": settler})
 
 
 def test_a_multicall_gives_nobody_the_settlers_rights(settlement, channel, stranger):
-    settle = settlement.settle.encode_input(batch(1), [channel.claim(DOLLAR)])
+    settle = settlement.settle.encode_input(batch(1), pack(channel.packed(DOLLAR)), [])
     with reverts_with("AccessControlUnauthorizedAccount", stranger, bytes(settlement.SETTLER_ROLE())):
         settlement.multicall([settle], {"from": stranger})
 
 
 def test_a_multicall_gives_nobody_a_merchants_credit(settlement, channel, settler, merchant, stranger):
-    settlement.settle(batch(1, credits=[(merchant, DOLLAR)]), [channel.claim(DOLLAR)], {"from": settler})
+    settlement.settle(batch(1, credits=[(merchant, DOLLAR)]), pack(channel.packed(DOLLAR)), [], {"from": settler})
     withdraw = settlement.withdrawCredit.encode_input(merchant, DOLLAR)
     with reverts_with("GiftSettlement_CallerNotMerchant", stranger, merchant):
         settlement.multicall([withdraw], {"from": stranger})
@@ -68,7 +72,7 @@ def test_the_money_goes_all_the_way_and_nothing_is_left_behind(
 ):
     # 100 dollars deposited, 60 spent: 45 for the merchant, 15 of change for the payers' jars.
     terms = batch(1, credits=[(merchant, 45 * DOLLAR)], entitled=15 * DOLLAR, tree=tree, payments=100)
-    settlement.settle(terms, [channel.claim(60 * DOLLAR)], {"from": settler})
+    settlement.settle(terms, pack(channel.packed(60 * DOLLAR)), [], {"from": settler})
     settlement.claimMany(1, *tree.multiproof([payer, other_payer]), {"from": stranger})
     gift_token.transfer(stranger, 5 * DOLLAR, {"from": other_payer})
     for holder, amount in ((payer, 10 * DOLLAR), (stranger, 5 * DOLLAR)):

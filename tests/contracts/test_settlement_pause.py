@@ -1,4 +1,4 @@
-"""Pausing stops what comes in and what is minted; nobody's way out is ever closed."""
+"""Pausing stops settling and nothing else; nobody's way to its money is ever closed."""
 
 import pytest
 from eth_abi import encode
@@ -9,7 +9,8 @@ from support.batches import batch
 from support.clock import travel
 from support.errors import reverts_with
 from support.events import assert_emitted
-from support.merkle import EntitlementTree
+from support.merkle import BatchTree
+from support.packing import pack, word
 
 
 @pytest.fixture(scope="module")
@@ -20,9 +21,9 @@ def channel(new_channel, settlement):
 @pytest.fixture(scope="module")
 def tree(settlement, channel, settler, payer, other_payer, merchant):
     """Two payers are entitled to 20 dollars each and the first has claimed; the merchant has 10 dollars of credit."""
-    tree = EntitlementTree([(payer, 20 * DOLLAR), (other_payer, 20 * DOLLAR)])
+    tree = BatchTree([(payer, 20 * DOLLAR), (other_payer, 20 * DOLLAR)])
     terms = batch(1, credits=[(merchant, 10 * DOLLAR)], entitled=40 * DOLLAR, tree=tree)
-    settlement.settle(terms, [channel.claim(50 * DOLLAR)], {"from": settler})
+    settlement.settle(terms, pack(channel.packed(50 * DOLLAR)), [], {"from": settler})
     settlement.claim(1, payer, 20 * DOLLAR, tree.proof(payer), {"from": payer})
     return tree
 
@@ -76,35 +77,52 @@ def test_what_is_not_paused_is_not_set_going(settlement, paused, admin):
 
 def test_it_stops_settling(settlement, paused, channel, settler):
     with reverts_with("EnforcedPause"):
-        settlement.settle(batch(2), [channel.claim(60 * DOLLAR)], {"from": settler})
+        settlement.settle(batch(2), pack(channel.packed(60 * DOLLAR)), [], {"from": settler})
 
 
-def test_it_stops_funding(settlement, paused, sponsor):
+def test_it_stops_settling_that_mints(settlement, paused, settler, other_payer):
     with reverts_with("EnforcedPause"):
-        settlement.fund(DOLLAR, {"from": sponsor})
+        settlement.settle(batch(2), b"", [word(other_payer, 20 * DOLLAR)], {"from": settler})
 
 
-def test_it_stops_minting(settlement, paused, tree, other_payer):
+def test_it_stops_gathering(settlement, paused, channel, settler):
     with reverts_with("EnforcedPause"):
-        settlement.claim(1, other_payer, 20 * DOLLAR, tree.proof(other_payer), {"from": other_payer})
+        settlement.gather([channel.claim(60 * DOLLAR)], {"from": settler})
+
+
+@pytest.mark.parametrize("function", ["settle", "gather"])
+def test_it_is_not_passed_by_a_multicall(settlement, paused, channel, settler, function):
+    arguments = {"settle": (batch(2), b"", []), "gather": ([channel.claim(60 * DOLLAR)],)}[function]
+    call = getattr(settlement, function).encode_input(*arguments)
     with reverts_with("EnforcedPause"):
-        settlement.claimMany(1, *tree.multiproof([other_payer]), {"from": other_payer})
+        settlement.multicall([call], {"from": settler})
 
 
-def test_it_is_not_passed_by_a_multicall(settlement, paused, tree, other_payer):
-    claim = settlement.claim.encode_input(1, other_payer, 20 * DOLLAR, tree.proof(other_payer))
-    with reverts_with("EnforcedPause"):
-        settlement.multicall([claim], {"from": other_payer})
-
-
-def test_afterwards_everything_goes_on(settlement, gift_token, paused, tree, channel, admin, settler, other_payer):
+def test_afterwards_everything_goes_on(settlement, asset, paused, channel, admin, settler):
     settlement.unpause({"from": admin})
-    settlement.claim(1, other_payer, 20 * DOLLAR, tree.proof(other_payer), {"from": other_payer})
-    settlement.settle(batch(2), [channel.claim(60 * DOLLAR)], {"from": settler})
-    assert gift_token.balanceOf(other_payer) == 20 * DOLLAR
+    settlement.settle(batch(2), pack(channel.packed(60 * DOLLAR)), [], {"from": settler})
+    settlement.gather([channel.claim(70 * DOLLAR)], {"from": settler})
+    assert asset.balanceOf(settlement) == 70 * DOLLAR
 
 
 # -------------------------------------------------------------- what it never stops
+
+
+def test_entitlements_are_minted_while_it_is_paused(settlement, gift_token, paused, tree, other_payer):
+    settlement.claim(1, other_payer, 20 * DOLLAR, tree.proof(other_payer), {"from": other_payer})
+    assert gift_token.balanceOf(other_payer) == 20 * DOLLAR
+
+
+def test_many_entitlements_are_minted_while_it_is_paused(settlement, gift_token, paused, tree, payer, other_payer):
+    settlement.claimMany(1, *tree.multiproof([payer, other_payer]), {"from": payer})
+    assert gift_token.balanceOf(other_payer) == 20 * DOLLAR
+
+
+def test_sponsors_pay_in_while_it_is_paused(settlement, asset, paused, sponsor):
+    asset.mint(sponsor, DOLLAR, {"from": sponsor})
+    asset.approve(settlement, DOLLAR, {"from": sponsor})
+    settlement.fund(DOLLAR, {"from": sponsor})
+    assert asset.balanceOf(settlement) == 51 * DOLLAR
 
 
 def test_holders_redeem_while_it_is_paused(settlement, asset, paused, payer):

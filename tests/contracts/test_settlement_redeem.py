@@ -8,18 +8,18 @@ from support import DOLLAR, ZERO_ADDRESS
 from support.batches import batch
 from support.errors import reverts_with
 from support.events import assert_emitted
-from support.merkle import EntitlementTree
+from support.merkle import BatchTree
+from support.packing import pack
 
 
 @pytest.fixture(scope="module", autouse=True)
 def settled(settlement, new_channel, settler, payer, merchant):
     """The payer holds 40 dollars of gift tokens, the merchant has 60 dollars of credit."""
     channel = new_channel(100 * DOLLAR, receiver=settlement.address)
-    terms = batch(
-        1, credits=[(merchant, 60 * DOLLAR)], entitled=40 * DOLLAR, tree=EntitlementTree([(payer, 40 * DOLLAR)])
-    )
-    settlement.settle(terms, [channel.claim(100 * DOLLAR)], {"from": settler})
-    settlement.claim(1, payer, 40 * DOLLAR, [], {"from": payer})
+    tree = BatchTree([(payer, 40 * DOLLAR)])
+    terms = batch(1, credits=[(merchant, 60 * DOLLAR)], entitled=40 * DOLLAR, tree=tree)
+    settlement.settle(terms, pack(channel.packed(100 * DOLLAR)), [], {"from": settler})
+    settlement.claim(1, payer, 40 * DOLLAR, tree.proof(payer), {"from": payer})
 
 
 # ----------------------------------------------------------------------- redeem
@@ -126,7 +126,7 @@ def test_an_asset_that_refuses_to_move_leaves_the_credit_as_it_was(admin, settle
     token = TrickToken.deploy({"from": admin})
     settlement = deploy(admin, asset=token.address, admin=admin, settler=settler).settlement
     token.mint(settlement, 100, {"from": admin})
-    settlement.settle(batch(1, credits=[(merchant, 100)]), [], {"from": settler})
+    settlement.settle(batch(1, credits=[(merchant, 100)]), b"", [], {"from": settler})
     token.setRefuses(True, {"from": admin})
     with reverts_with("SafeERC20FailedOperation", token):
         settlement.withdrawCredit(merchant, 100, {"from": merchant})

@@ -10,7 +10,7 @@ from support.batches import batch
 from support.clock import now
 from support.errors import reverts_with
 from support.events import assert_emitted
-from support.merkle import EntitlementTree
+from support.merkle import BatchTree
 
 SALT = keccak(text="this payment")
 
@@ -24,8 +24,8 @@ def wallet(module_isolation, payer):
 def settled(settlement, asset, settler, payer, wallet):
     """The payer and its contract wallet hold 40 dollars of gift tokens each."""
     asset.mint(settlement, 80 * DOLLAR, {"from": settler})
-    tree = EntitlementTree([(payer, 40 * DOLLAR), (wallet, 40 * DOLLAR)])
-    settlement.settle(batch(1, entitled=80 * DOLLAR, tree=tree), [], {"from": settler})
+    tree = BatchTree([(payer, 40 * DOLLAR), (wallet, 40 * DOLLAR)])
+    settlement.settle(batch(1, entitled=80 * DOLLAR, tree=tree), b"", [], {"from": settler})
     settlement.claimMany(1, *tree.multiproof([payer, wallet]), {"from": settler})
 
 

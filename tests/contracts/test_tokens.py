@@ -7,6 +7,7 @@ from support import DOLLAR, FOREVER, signing
 from support.clock import now
 from support.errors import reverts_with
 from support.events import assert_emitted
+from support.packing import word
 
 
 @pytest.fixture(scope="module")
@@ -22,13 +23,13 @@ def own_gift_token(hub, admin):
 def test_nobody_but_the_settlement_contract_mints_or_burns_gift_tokens(gift_token, payer, request, role):
     caller = request.getfixturevalue(role)
     with reverts_with("GiftToken_CallerNotMinter", caller):
-        gift_token.mint(caller, 1, {"from": caller})
+        gift_token.mintUpTo([word(caller, 1)], {"from": caller})
     with reverts_with("GiftToken_CallerNotMinter", caller):
         gift_token.burn(payer, 1, {"from": caller})
 
 
 def test_whoever_deploys_a_gift_token_mints_and_burns_it(own_gift_token, admin, payer):
-    own_gift_token.mint(payer, 100, {"from": admin})
+    own_gift_token.mintUpTo([word(payer, 100)], {"from": admin})
     tx = own_gift_token.burn(payer, 40, {"from": admin})
     assert own_gift_token.minter() == admin
     assert own_gift_token.totalSupply() == own_gift_token.balanceOf(payer) == 60

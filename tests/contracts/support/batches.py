@@ -5,8 +5,8 @@ from typing import Any
 
 from eth_utils import keccak
 
-from support import ZERO_HASH
-from support.merkle import EntitlementTree
+from support.merkle import BatchTree
+from support.packing import word
 
 
 def batch(
@@ -14,14 +14,14 @@ def batch(
     *,
     credits: Sequence[tuple[Any, int]] = (),
     entitled: int = 0,
-    tree: EntitlementTree | None = None,
+    tree: BatchTree | None = None,
     payments: int = 1,
 ) -> tuple[Any, ...]:
-    """A `Batch`: (id, paymentCount, paymentsRoot, entitlementRoot, entitled, credits)."""
-    root = tree.root if tree else ZERO_HASH
-    return number, payments, payments_root(number), root, entitled, [(str(who), amount) for who, amount in credits]
+    """A `Batch`: (id, root, paymentCount, entitled, credits)."""
+    root = tree.root if tree else payments_root(number)
+    return number, root, payments, entitled, [word(*credit) for credit in credits]
 
 
 def payments_root(number: int) -> bytes:
-    """Stands for the root over a batch's payments; the contract keeps it and does not look into it."""
+    """Stands for the root over a batch's payments, of a batch that entitles nobody."""
     return keccak(text=f"payments of batch {number}")

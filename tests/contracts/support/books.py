@@ -4,6 +4,7 @@ from typing import Any
 
 from brownie import accounts, chain
 from eth_abi import decode
+from eth_utils import to_checksum_address
 
 from scripts.deploy import Deployment
 from support.events import emitted_ever, plain
@@ -12,11 +13,9 @@ from support.events import emitted_ever, plain
 def assert_settlement_is_solvent(hub: Deployment, since: int = 0) -> None:
     """In every block after `since`: reserve ≥ liabilities = supply + unclaimed + credits."""
     settlement = hub.settlement
-    merchants = {
-        event["merchant"]
-        for name in ("MerchantCredited", "RedeemedToCredit")
-        for event in emitted_ever(settlement, name)
-    }
+    merchants = {to_checksum_address(event["merchant"]) for event in emitted_ever(settlement, "RedeemedToCredit")}
+    for event in emitted_ever(settlement, "BatchSettled"):
+        merchants |= {to_checksum_address(f"{credit >> 96:040x}") for credit in event["credits"]}
     calls = [settlement.liabilities.encode_input(), settlement.unclaimed.encode_input()]
     calls += [settlement.credits.encode_input(merchant) for merchant in merchants]
     for block in range(since + 1, chain.height + 1):

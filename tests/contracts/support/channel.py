@@ -9,6 +9,7 @@ from eth_utils import keccak
 
 from support import FOREVER, ZERO_ADDRESS, signing
 from support.events import plain
+from support.packing import Entry
 
 MIN_DELAY = 15 * 60
 MAX_DELAY = 30 * 24 * 60 * 60
@@ -77,6 +78,11 @@ class Channel:
         """A `VoucherClaim` up to `total`, with a voucher for just that unless another is given."""
         signed = total if voucher is None else voucher
         return (self.config, signed), self.voucher(signed) if signature is None else signature, total
+
+    def packed(self, total: int, *, voucher: int | None = None, signature: bytes | None = None) -> Entry:
+        """As `claim`, in the form that `claimPacked` takes."""
+        signed = total if voucher is None else voucher
+        return Entry(self.id, self.voucher(signed) if signature is None else signature, signed, signed - total)
 
     # ---------------------------------------------------------------- state
 
