@@ -59,6 +59,12 @@ devnet: build/.stamp ## A local chain with the contracts on it, to develop again
 warp: .tools/setup.stamp ## Move a local chain's clock forward (ARGS="15m"; also 90s, 2h, 3d)
 	@$(BIN)/taesan warp $(ARGS)
 
+## ---- figures
+
+.PHONY: bench-gas
+bench-gas: build/.stamp ## Gas of ours and of all others in one run; writes docs/benchmarks/gas.md
+	@$(BIN)/python -m tests.bench.report
+
 ## ---- tests
 
 test: lint test-contracts test-ganache test-backend ## All tests: contracts, unit, property, API, browser, end to end

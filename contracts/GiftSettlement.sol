@@ -82,9 +82,8 @@ contract GiftSettlement is IGiftSettlement, ReentrancyGuard, AccessControlDefaul
         external
         onlyRole(SETTLER_ROLE)
         whenNotPaused
-        returns (uint256[] memory skipped)
     {
-        if (packedClaims.length != 0) (, skipped) = channels.claimPacked(address(asset), packedClaims);
+        if (packedClaims.length != 0) channels.claimPacked(address(asset), packedClaims);
         _record(batch);
         if (mints.length != 0) _takeFromUnclaimed(token.mintUpTo(mints));
     }

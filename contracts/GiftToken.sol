@@ -69,8 +69,8 @@ contract GiftToken is ERC20Permit, ERC3009, IGiftToken {
         assembly ("memory-safe") {
             mstore(0x20, _holders.slot)
             let end := add(entitlements.offset, shl(5, entitlements.length))
-            for { let word := entitlements.offset } lt(word, end) { word := add(word, 0x20) } {
-                let entitlement := calldataload(word)
+            for { let at := entitlements.offset } lt(at, end) { at := add(at, 0x20) } {
+                let entitlement := calldataload(at)
                 let account := shr(96, entitlement)
                 ofNobody := or(ofNobody, iszero(account))
                 mstore(0x00, account)

@@ -61,10 +61,7 @@ interface IGiftSettlement {
     /// @param packedClaims As `PaymentChannels.claimPacked` takes them, or nothing.
     /// @param mints Entitlements to mint at once, a word each: account (160 bits) ‖ cumulative amount (96 bits).
     ///        Those left out can be claimed with a proof.
-    /// @return skipped The packed claims, counted from 0, that brought nothing.
-    function settle(Batch calldata batch, bytes calldata packedClaims, uint256[] calldata mints)
-        external
-        returns (uint256[] memory skipped);
+    function settle(Batch calldata batch, bytes calldata packedClaims, uint256[] calldata mints) external;
 
     /// @notice Claims vouchers that the packed form cannot carry, those signed by contract wallets, and pulls the money
     ///         in. Settler only, in one `multicall` with the `settle` that divides it.

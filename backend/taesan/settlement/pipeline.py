@@ -1,6 +1,8 @@
 """The way of a batch: frozen → signed → broadcast → mined → confirmed → posted. Each step is a function of stored state
 and can be repeated: whoever holds the worker's lease may take it."""
 
+from collections.abc import Iterable
+
 import structlog
 from sqlalchemy import select, update
 from sqlmodel import Session, col
@@ -11,7 +13,7 @@ from taesan.chain.rpc import CallReverted
 from taesan.core.values import hex_of
 from taesan.hub import Hub
 from taesan.settlement import batcher, packing
-from taesan.settlement.models import Batch, BatchCredit, BatchEntitlement
+from taesan.settlement.models import Batch, BatchClaim, BatchCredit, BatchEntitlement
 
 log = structlog.get_logger()
 
@@ -48,7 +50,7 @@ def sign_step(hub: Hub) -> bool:
     to = hub.contracts.deployment.settlement
     try:
         prepared = sender.prepare(hub.node, hub.signer.address, to, data, hub.fee_ceiling_wei)
-        missing = _missing_claim(hub, batch, data)
+        missing = _missing_claim(hub, batch)
     except CallReverted as refused:
         return _on_refused(hub, batch, hub.contracts.explain(refused.data))
     except sender.TooLarge as too_large:
@@ -125,26 +127,29 @@ def _call_data(session: Session, hub: Hub, batch: Batch) -> str:
             batch.entitled,
             [packing.word(credit.address, credit.amount) for credit in owed],
         ),
-        packing.packed_claims(
-            packing.Claim(claim.channel_id, claim.signature, claim.max_claimable, claim.total_claimed)
-            for claim in batcher.claims_of(session, batch.id)
-        ),
+        _packed(batcher.claims_of(session, batch.id)),
         [packing.word(entitlement.account, entitlement.cumulative) for entitlement in mints],
     )
 
 
-def _missing_claim(hub: Hub, batch: Batch, data: str) -> str | None:
+def _packed(claims: Iterable[BatchClaim]) -> bytes:
+    return packing.packed_claims(
+        packing.Claim(claim.channel_id, claim.signature, claim.max_claimable, claim.total_claimed) for claim in claims
+    )
+
+
+def _missing_claim(hub: Hub, batch: Batch) -> str | None:
     """Why the batch must not be sent: a claim that would bring nothing, although nobody has claimed as much before."""
-    answer = hub.node.call(hub.contracts.deployment.settlement, data, hub.signer.address)
-    (skipped,) = hub.contracts.decode_result("settlement", "settle", answer)
-    if not skipped:
-        return None
     with hub.db.read() as session:
         claims = batcher.claims_of(session, batch.id)
+    if not claims:
+        return None
+    deployment = hub.contracts.deployment
+    data = hub.contracts.encode("channels", "claimPacked", deployment.asset, _packed(claims))
+    answer = hub.node.call(deployment.channels, data, deployment.settlement)
+    _, skipped = hub.contracts.decode_result("channels", "claimPacked", answer)
     for claim in (claims[number] for number in skipped):
-        state = hub.node.call(
-            hub.contracts.deployment.channels, hub.contracts.encode("channels", "channels", claim.channel_id)
-        )
+        state = hub.node.call(deployment.channels, hub.contracts.encode("channels", "channels", claim.channel_id))
         balance, claimed = hub.contracts.decode_result("channels", "channels", state)
         if claimed < claim.total_claimed:
             return (
