@@ -67,13 +67,16 @@ bench-gas: build/.stamp ## Gas of ours and of all others in one run; writes docs
 
 ## ---- tests
 
-test: lint test-contracts test-ganache test-backend ## All tests: contracts, unit, property, API, browser, end to end
+test: lint slither test-contracts test-ganache test-backend ## All tests: contracts, unit, property, API, browser, end to end
 	@echo "all tests passed"
 
 lint: .tools/setup.stamp ## Formatting, lint, types
 	@$(BIN)/ruff check backend tests
 	@$(BIN)/ruff format --check --quiet backend tests
 	@$(BIN)/mypy
+
+slither: .tools/setup.stamp ## Static analysis: every finding is answered in docs/security.md
+	@.venv-contracts/bin/python scripts/static_analysis.py
 
 test-backend: build/.stamp ## Unit, property, API, browser and end-to-end tests
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
