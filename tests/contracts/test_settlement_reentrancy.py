@@ -1,13 +1,13 @@
 """A reserve asset that calls back into GiftSettlement while it moves, before its balances change or after."""
 
 import pytest
-from brownie import TrickToken
+from brownie import ContractWallet, TrickToken
 
 from scripts.deploy import deploy
 from support import FOREVER
 from support.batches import batch
 from support.books import assert_settlement_is_solvent
-from support.errors import reverts_with
+from support.errors import mine_a_failure, reverts_with
 from support.merkle import BatchTree
 from support.packing import pack
 
@@ -73,11 +73,13 @@ def reentry(settlement, tree, payer, merchant):
 
 @pytest.fixture(params=["before the balances change", "after the balances have changed"])
 def call_back(request, settlement, token, reentry, admin):
-    """The asset's next transfer calls this function of the settlement contract."""
+    """Every function in turn: the asset's next transfer calls it."""
     set_hook = token.setHookBefore if request.param.startswith("before") else token.setHook
 
-    def call_back(function):
-        set_hook(settlement, reentry[function], {"from": admin})
+    def call_back():
+        for function in GUARDED:
+            set_hook(settlement, reentry[function], {"from": admin})
+            yield
 
     return call_back
 
@@ -88,41 +90,36 @@ def trick_books(isolation, trick_hub):
     assert_settlement_is_solvent(trick_hub, since=trick_hub.settlement.tx.block_number)
 
 
-@pytest.mark.parametrize("function", GUARDED)
-def test_not_while_a_credit_is_paid_out(settlement, call_back, merchant, function):
-    call_back(function)
-    with reverts_with("ReentrancyGuardReentrantCall"):
-        settlement.withdrawCredit(merchant, 10, {"from": merchant})
+def test_not_while_a_credit_is_paid_out(settlement, call_back, merchant):
+    for _ in call_back():
+        with reverts_with("ReentrancyGuardReentrantCall"):
+            settlement.withdrawCredit(merchant, 10, {"from": merchant})
 
 
-@pytest.mark.parametrize("function", GUARDED)
-def test_not_while_tokens_are_redeemed(settlement, call_back, payer, function):
-    call_back(function)
-    with reverts_with("ReentrancyGuardReentrantCall"):
-        settlement.redeem(10, payer, {"from": payer})
+def test_not_while_tokens_are_redeemed(settlement, call_back, payer):
+    for _ in call_back():
+        with reverts_with("ReentrancyGuardReentrantCall"):
+            settlement.redeem(10, payer, {"from": payer})
 
 
-@pytest.mark.parametrize("function", GUARDED)
-def test_not_while_a_sponsor_pays_in(settlement, token, call_back, sponsor, function):
+def test_not_while_a_sponsor_pays_in(settlement, token, call_back, sponsor):
     token.mint(sponsor, 10, {"from": sponsor})
     token.approve(settlement, 10, {"from": sponsor})
-    call_back(function)
-    with reverts_with("ReentrancyGuardReentrantCall"):
-        settlement.fund(10, {"from": sponsor})
+    for _ in call_back():
+        with reverts_with("ReentrancyGuardReentrantCall"):
+            settlement.fund(10, {"from": sponsor})
 
 
-@pytest.mark.parametrize("function", GUARDED)
-def test_not_while_a_batch_is_settled(settlement, call_back, channel, settler, function):
-    call_back(function)
-    with reverts_with("ReentrancyGuardReentrantCall"):
-        settlement.settle(batch(2), pack(channel.packed(10)), [], {"from": settler})
+def test_not_while_a_batch_is_settled(settlement, call_back, channel, settler):
+    for _ in call_back():
+        with reverts_with("ReentrancyGuardReentrantCall"):
+            settlement.settle(batch(2), pack(channel.packed(10)), [], {"from": settler})
 
 
-@pytest.mark.parametrize("function", GUARDED)
-def test_not_while_vouchers_are_gathered(settlement, call_back, channel, settler, function):
-    call_back(function)
-    with reverts_with("ReentrancyGuardReentrantCall"):
-        settlement.gather([channel.claim(10)], {"from": settler})
+def test_not_while_vouchers_are_gathered(settlement, call_back, channel, settler):
+    for _ in call_back():
+        with reverts_with("ReentrancyGuardReentrantCall"):
+            settlement.gather([channel.claim(10)], {"from": settler})
 
 
 def test_a_multicall_is_no_way_around_the_guard(settlement, token, reentry, payer, admin):
@@ -131,10 +128,25 @@ def test_a_multicall_is_no_way_around_the_guard(settlement, token, reentry, paye
         settlement.redeem(10, payer, {"from": payer})
 
 
-def test_a_payout_and_a_batch_that_meet_in_one_transaction_stay_backed(settlement, token, reentry, payer, admin):
+def test_a_payout_and_a_batch_that_meet_in_one_transaction_leave_no_trace(settlement, token, reentry, payer, admin):
     """The worst order, mined: the batch owes what the payout is about to take, with the payout counted already."""
     token.setHookBefore(settlement, reentry["settle"], {"from": admin})
-    data = settlement.redeem.encode_input(10, payer)
-    tx = payer.transfer(settlement, data=data, gas_limit=1_000_000, required_confs=0)
-    tx.wait(1)
-    assert settlement.liabilities() <= token.balanceOf(settlement)
+    mine_a_failure(payer, settlement, settlement.redeem.encode_input(10, payer))
+    assert settlement.liabilities() == token.balanceOf(settlement) == 100
+
+
+@pytest.mark.parametrize("hook", ["setHook", "setHookBefore"])
+def test_somebody_elses_packed_claim_amid_a_batch_is_no_matter(
+    settlement, trick_hub, token, channel, new_channel, settler, merchant, admin, hook
+):
+    """The channels have no guard there: another receiver is paid from within the hub's own claim."""
+    wallet = ContractWallet.deploy(token, {"from": admin})  # obeys the token
+    own = {"channels": trick_hub.channels, "collector": trick_hub.collector, "token": token}
+    other = new_channel(7, receiver=wallet.address, **own)
+    claim = trick_hub.channels.claimPacked.encode_input(token, pack(other.packed(7)))
+    getattr(token, hook)(wallet, wallet.execute.encode_input(trick_hub.channels, claim), {"from": admin})
+
+    settlement.settle(batch(2, credits=[(merchant, 10)]), pack(channel.packed(10)), [], {"from": settler})
+
+    assert token.balanceOf(wallet) == 7
+    assert settlement.liabilities() == token.balanceOf(settlement) == 110
