@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from brownie import project, web3
+from brownie.network import gas_price
 from brownie.network.account import _PrivateKeyAccount
 from eth_abi import decode
 from eth_utils import function_abi_to_4byte_selector, to_hex
@@ -48,6 +49,13 @@ def reverts_with(error: str, *args: Any) -> Iterator[None]:
     assert name == error, f"expected {error}, got {name}{actual}"
     if args:
         assert actual == tuple(map(plain, args)), f"{error}: expected {args}, got {actual}"
+
+
+def mine_a_failure(sender: Any, to: Any, data: str) -> None:
+    """Have a transaction that reverts mined, past Brownie, which would raise what it reverts with."""
+    transaction = {"from": sender.address, "to": to.address, "data": data, "gas": 1_000_000, "gasPrice": gas_price()}
+    receipt = web3.eth.wait_for_transaction_receipt(web3.eth.send_transaction(transaction))
+    assert receipt["status"] == 0, "expected a revert, but the transaction went through"
 
 
 @contextmanager
