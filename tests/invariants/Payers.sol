@@ -119,7 +119,7 @@ abstract contract Payers is World {
     // -------------------------------------------------------------- withdraw
 
     function initiateWithdraw(uint256 seed) external action(seed) {
-        Channel storage channel = _anyChannel();
+        Channel storage channel = _fullChannel();
         uint128 available = _available(channel);
         uint128 amount = _oneIn(6) ? available + _amount() : _oneIn(12) ? 0 : _partOf(available);
         address caller = _oneIn(6) ? _somebodyElse(channel.config) : channel.config.payer;
@@ -132,7 +132,7 @@ abstract contract Payers is World {
 
     function finalizeWithdraw(uint256 seed) external action(seed) {
         Channel storage channel = _anyChannel();
-        for (uint256 i = 0; i < 4 && channel.pending == 0; ++i) channel = pool[_below(pool.length)];
+        for (uint256 i = 0; i < 15 && channel.pending == 0; ++i) channel = pool[_below(pool.length)];
         uint256 due = uint256(channel.announcedAt) + channel.config.withdrawDelay;
         if (channel.pending != 0) {
             if (_oneIn(3) && due > clock) _advance(due - 1);

@@ -142,7 +142,7 @@ abstract contract Receivers is Payers {
 
     function _claimable(address caller, address authorizer) private returns (uint256 index) {
         index = _below(pool.length);
-        for (uint256 i = 0; i < 40 && !_oneIn(30); ++i) {
+        for (uint256 i = 0; i < 40 && !_oneIn(150); ++i) {
             IPaymentChannels.ChannelConfig storage config = pool[index].config;
             bool may = authorizer != address(0)
                 ? config.receiverAuthorizer == authorizer
@@ -223,12 +223,16 @@ abstract contract Receivers is Payers {
         uint256 count = 1 + _below(6);
         uint256[] memory skipped = new uint256[](count);
         uint256 skips;
-        uint256 width = 8 + _below(9);
+        uint256 width = _oneIn(20) ? 17 + _below(16) : 8 + _below(9);
+        if (width > 16) packed.why = Why.MALFORMED; // well-formed but for amounts of more than 128 bits
         packed.data = abi.encodePacked(uint8(width));
+        bool careful = _oneIn(2); // as the hub packs: what it knows to be good
         Entry memory entry;
         for (uint256 i = 0; i < count; ++i) {
-            uint256 index = caller == address(settlement) && !_oneIn(5) ? _below(8) : _below(pool.length);
-            if (i == 0 || !_oneIn(6)) entry = _entry(index, claimed[index]);
+            if (i == 0 || careful || !_oneIn(6)) entry = _entryFor(caller, claimed);
+            for (uint256 tries = 0; careful && tries < 12 && !_brings(entry, caller, token, claimed); ++tries) {
+                entry = _entryFor(caller, claimed);
+            }
             packed.data = bytes.concat(packed.data, _packedEntry(entry, width));
             uint128 total = _claims(entry, caller, token, claimed[entry.index]);
             if (total == 0) {
@@ -244,6 +248,19 @@ abstract contract Receivers is Payers {
             packed.data = _malformed(packed.data);
             packed.why = Why.MALFORMED;
         }
+    }
+
+    function _entryFor(address caller, uint128[] memory claimed) private returns (Entry memory) {
+        uint256 index = caller == address(settlement) && !_oneIn(5) ? _below(8) : _below(pool.length);
+        return _entry(index, claimed[index]);
+    }
+
+    function _brings(Entry memory entry, address caller, address token, uint128[] memory claimed)
+        private
+        view
+        returns (bool)
+    {
+        return _claims(entry, caller, token, claimed[entry.index]) != 0;
     }
 
     /// @return total What an entry raises its channel's claim to, or 0 if it is to be skipped.
@@ -321,7 +338,7 @@ abstract contract Receivers is Payers {
     // ---------------------------------------------------------------- refund
 
     function refund(uint256 seed) external action(seed) {
-        Channel storage channel = _anyChannel();
+        Channel storage channel = _fullChannel();
         uint128 amount = _refundAmount(channel);
         address caller = channel.config.receiver;
         if (_oneIn(3) && channel.config.receiverAuthorizer != address(0)) caller = channel.config.receiverAuthorizer;
@@ -336,7 +353,7 @@ abstract contract Receivers is Payers {
     }
 
     function refundWithSignature(uint256 seed) external action(seed) {
-        Channel storage channel = _anyChannel();
+        Channel storage channel = _fullChannel();
         uint128 amount = _refundAmount(channel);
         address authorizer = channel.config.receiverAuthorizer;
         bytes32 why = _refundRefused(channel, amount);

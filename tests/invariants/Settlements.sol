@@ -268,7 +268,7 @@ abstract contract Settlements is Receivers {
     }
 
     function pause(uint256 seed) external action(seed) {
-        if (!paused && !_oneIn(4)) return; // more often on than off
+        if (!paused && !_oneIn(6)) return; // more often on than off
         address caller = _oneIn(4) ? stranger : paused ? admin : settler;
         bool stops = paused ? _oneIn(6) : true;
         if (paused && stops) caller = settler;

@@ -331,6 +331,12 @@ abstract contract World is Random {
         return pool[_below(_oneIn(3) ? pool.length : 8)];
     }
 
+    /// @dev One with something unclaimed, if one turns up in a few tries.
+    function _fullChannel() internal returns (Channel storage channel) {
+        channel = _anyChannel();
+        for (uint256 i = 0; i < 4 && channel.balance == channel.claimed; ++i) channel = _anyChannel();
+    }
+
     function _anyHolder() internal returns (address) {
         return holders[_below(holders.length)];
     }
