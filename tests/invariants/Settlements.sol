@@ -115,8 +115,8 @@ abstract contract Settlements is Receivers {
             if (_oneIn(8)) cumulative = _below(entitled[account] + 1); // an old one
             if (_oneIn(16)) cumulative += _amount(); // to the cost of others
             plan.mints[i] = uint256(uint160(account)) << 96 | cumulative;
-            if (i != 0 && _oneIn(8)) (plan.mints[i], account) = (plan.mints[i - 1], plan.tree.accounts[i - 1]);
-            _mint(plan, account, uint96(plan.mints[i]));
+            if (i != 0 && _oneIn(8)) plan.mints[i] = plan.mints[i - 1];
+            _mint(plan, address(uint160(plan.mints[i] >> 96)), uint96(plan.mints[i]));
         }
     }
 
