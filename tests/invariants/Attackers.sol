@@ -118,7 +118,7 @@ abstract contract Attackers is Holders {
         if (byCredit) amount = _partOf(creditOf[merchant]);
         if (amount == 0) return;
         villain.plan(calls);
-        dollar.setHook(attacker, abi.encodeCall(Villain.strike, ()));
+        _hook(_oneIn(2));
         if (byCredit) {
             bytes memory data = abi.encodeCall(IGiftSettlement.withdrawCredit, (merchant, amount));
             _expect("reenter", 0, merchant, hub, data);
@@ -133,6 +133,63 @@ abstract contract Attackers is Holders {
         liabilities -= amount;
         require(villain.landed() == 0, "a call back into the settlement contract went through");
         _outcome("reenter", Why.REENTERED, false, "");
+    }
+
+    /// @dev The next transfer of dollars calls the villain, before or after the balances move.
+    function _hook(bool before) private {
+        bytes memory strike = abi.encodeCall(Villain.strike, ());
+        if (before) dollar.setHookBefore(address(villain), strike);
+        else dollar.setHook(address(villain), strike);
+    }
+
+    /// @notice `settle` has no guard: in the middle of a payout it must find no surplus that is not there.
+    function settleWithinPayout(uint256 seed) external action(seed) {
+        address holder = _richHolder();
+        uint256 amount = _partOf(giftOf[holder]);
+        if (amount == 0) return;
+        bool before = _oneIn(2);
+        uint256 reserve = dollarsOf[address(settlement)] - (before ? 0 : amount);
+        uint256 surplus = reserve > liabilities ? reserve - liabilities : 0;
+        IGiftSettlement.Batch memory batch;
+        uint256 value = _oneIn(2) ? _below(surplus + 1) : surplus + 1 + _below(amount);
+        address merchant = _anyMerchant();
+        (batch.id, batch.credits) = (uint64(settled.length + 1), new uint256[](1));
+        batch.credits[0] = uint256(uint160(merchant)) << 96 | value;
+        Settled memory tree = _treeThatRaisesNobody();
+        batch.root = tree.root;
+        bytes32 why;
+        if (paused) why = Why.PAUSED;
+        else if (reserve < liabilities + value) why = Why.INSOLVENT;
+        else if (value > batchLimit) why = Why.OVER_BATCH_LIMIT;
+        else if (owedOn[clock / 1 days] + value > dayLimit) why = Why.OVER_DAY_LIMIT;
+
+        Villain.Call[] memory calls = new Villain.Call[](1);
+        bytes memory data = abi.encodeCall(IGiftSettlement.settle, (batch, "", new uint256[](0)));
+        calls[0] = Villain.Call(address(settlement), data);
+        villain.plan(calls);
+        _hook(before);
+        data = abi.encodeCall(IGiftSettlement.redeem, (amount, holder));
+        _expect("redeem", 0, holder, address(settlement), data);
+        _outcome("settle within payout", why, villain.landed() == 1, "");
+        giftOf[holder] -= amount;
+        supply -= amount;
+        liabilities -= amount;
+        _moveDollars(address(settlement), holder, amount);
+        if (why != 0) return;
+        settled.push(tree);
+        creditOf[merchant] += value;
+        liabilities += value;
+        owedOn[clock / 1 days] += value;
+    }
+
+    function _treeThatRaisesNobody() private returns (Settled memory tree) {
+        for (uint256 i = 0; i < 4; ++i) {
+            tree.accounts[i] = holders[i];
+            tree.cumulative[i] = uint96(entitled[holders[i]]);
+            tree.leaves[i] = _leaf(holders[i], entitled[holders[i]]);
+        }
+        tree.payments = _word();
+        tree.root = _pair(_entitlements(tree.leaves), tree.payments);
     }
 
     /// @dev No leaf at all proves nothing but itself: OpenZeppelin gives back the proof's only node.

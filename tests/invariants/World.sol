@@ -25,6 +25,7 @@ interface ITrickToken is IERC20, IERC3009 {
     function mint(address account, uint256 amount) external;
     function setFee(uint256 bps) external;
     function setHook(address target, bytes calldata data) external;
+    function setHookBefore(address target, bytes calldata data) external;
 }
 
 /// @title The contracts, the people, and the ghosts: what the contracts should hold, and what was ever signed and promised
@@ -157,6 +158,10 @@ abstract contract World is Random {
         );
         gift = settlement.token();
         villain = new Villain();
+        // It has come by a settler's key, or rather is a settler's contract: what it can do with that is bounded.
+        bytes32 role = settlement.SETTLER_ROLE();
+        vm.prank(admin);
+        settlement.grantRole(role, address(villain));
 
         for (uint256 i = 0; i < 3; ++i) holders.push(_person(string.concat("payer ", vm.toString(i))));
         uint256 owner = _key("owner of the wallet");

@@ -280,14 +280,14 @@ MUTANTS = [
     mutant(
         "settle: anybody settles",
         SETTLEMENT,
-        "        external\n        onlyRole(SETTLER_ROLE)\n        whenNotPaused\n        returns",
-        "        external\n        whenNotPaused\n        returns",
+        "        external\n        onlyRole(SETTLER_ROLE)\n        whenNotPaused\n    {",
+        "        external\n        whenNotPaused\n    {",
     ),
     mutant(
         "settle: a pause does not stop it",
         SETTLEMENT,
-        "        onlyRole(SETTLER_ROLE)\n        whenNotPaused\n        returns",
-        "        onlyRole(SETTLER_ROLE)\n        returns",
+        "        onlyRole(SETTLER_ROLE)\n        whenNotPaused\n    {",
+        "        onlyRole(SETTLER_ROLE)\n    {",
     ),
     mutant(
         "settle: a batch settles twice",
@@ -314,10 +314,10 @@ MUTANTS = [
         "uint256 value = _credit(batch.credits);",
     ),
     mutant(
-        "settle: more is minted than was set aside",
+        "settle: what is minted with a batch is not taken from what was set aside",
         SETTLEMENT,
-        "if (minted > claimable) revert GiftSettlement_ExceedsEntitled(minted, claimable);",
-        "if (minted > claimable) minted = claimable;",
+        "_takeFromUnclaimed(token.mintUpTo(mints));",
+        "token.mintUpTo(mints);",
     ),
     mutant(
         "settle: no limit to a batch",
@@ -410,6 +410,12 @@ MUTANTS = [
     ),
     mutant("redeem by signature: nothing is burned", SETTLEMENT, "token.burn(address(this), amount);", ""),
     mutant("payout: liabilities stay", SETTLEMENT, "_totals.liabilities -= SafeCast.toUint96(amount);", ""),
+    mutant(
+        "payout: its liability is gone before the money is, for whoever settles in between",
+        SETTLEMENT,
+        "asset.safeTransfer(to, amount);\n        _totals.liabilities -= SafeCast.toUint96(amount);",
+        "_totals.liabilities -= SafeCast.toUint96(amount);\n        asset.safeTransfer(to, amount);",
+    ),
     mutant("payout: a credit can be withdrawn again", SETTLEMENT, "credits[merchant] = credit - amount;", ""),
     mutant(
         "payout: strangers decide when a merchant is paid",
@@ -443,7 +449,7 @@ def artifact(name: str) -> dict[str, Any]:
 
 def compile_changed(sources: dict[str, str], artifacts: dict[str, dict[str, Any]]) -> dict[str, str]:
     """Creation code of the deployed contracts that the changed files have a part in."""
-    affected = [name for name in DEPLOYED if sources.keys() & set(artifacts[name]["allSourcePaths"].values())]
+    affected = [name for name in DEPLOYED if sources.keys() & made_of(artifacts[name])]
     if not affected:
         sys.exit(f"no deployed contract is made of {list(sources)}")
     paths = {artifacts[name]["sourcePath"]: name for name in affected}
@@ -468,6 +474,12 @@ def compile_changed(sources: dict[str, str], artifacts: dict[str, dict[str, Any]
     if errors:
         raise ValueError(errors[0])
     return {name: answer["contracts"][path][name]["evm"]["bytecode"]["object"] for path, name in paths.items()}
+
+
+def made_of(contract: dict[str, Any]) -> set[str]:
+    """The files that a contract's code comes from, those of contracts that it creates too."""
+    paths = set(contract["allSourcePaths"].values())
+    return paths | (made_of(artifact("GiftToken")) if contract["contractName"] == "GiftSettlement" else set())
 
 
 def check_settings(artifacts: dict[str, dict[str, Any]]) -> None:
@@ -518,7 +530,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="mutants whose sentence contains this")
     parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--runs", type=int, default=16)
+    parser.add_argument("--runs", type=int, default=40)
     parser.add_argument("--depth", type=int, default=500)
     options = parser.parse_args()
 
