@@ -86,3 +86,12 @@ test-contracts: build/.stamp ## The contracts' tests on anvil
 
 test-ganache: build/.stamp ## The same suite on Ganache
 	@$(BROWNIE) test --network ganache-cli $(ARGS)
+
+test-invariants: build/.stamp ## Half a minute of random calls against the contracts' promises
+	@$(BIN)/python tests/invariants/run.py --runs 100000 --seconds 30 $(ARGS)
+
+invariants: build/.stamp ## 120,000 such calls from a new seed (ARGS="--seed …" repeats one)
+	@$(BIN)/python tests/invariants/run.py $(ARGS)
+
+mutants: build/.stamp ## Break the contracts in fifty ways, one at a time, and see whether the invariants notice
+	@$(BIN)/python tests/invariants/mutants.py $(ARGS)
