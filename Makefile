@@ -67,7 +67,7 @@ bench-gas: build/.stamp ## Gas of ours and of all others in one run; writes docs
 
 ## ---- tests
 
-test: lint slither test-contracts test-ganache test-backend ## All tests: contracts, unit, property, API, browser, end to end
+test: lint slither test-contracts test-ganache test-invariants test-backend ## All tests: contracts, unit, property, API, browser, end to end
 	@echo "all tests passed"
 
 lint: .tools/setup.stamp ## Formatting, lint, types
