@@ -85,7 +85,7 @@ test-contracts: build/.stamp ## The contracts' tests on anvil
 	@$(BROWNIE) test $(ARGS)
 
 test-ganache: build/.stamp ## The same suite on Ganache
-	@$(BROWNIE) test --network ganache-cli $(ARGS)
+	@$(BROWNIE) test $(ARGS) --network ganache-cli
 
 test-invariants: build/.stamp ## Half a minute of random calls against the contracts' promises
 	@$(BIN)/python tests/invariants/run.py --runs 100000 --seconds 30 $(ARGS)
