@@ -7,6 +7,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
@@ -104,7 +105,8 @@ contract GiftSettlement is IGiftSettlement, ReentrancyGuard, AccessControlDefaul
         if (amount == 0) revert GiftSettlement_ZeroAmount();
         uint256 reserveBefore = asset.balanceOf(address(this));
         asset.safeTransferFrom(msg.sender, address(this), amount);
-        emit Funded(msg.sender, asset.balanceOf(address(this)) - reserveBefore);
+        // No more than was announced: what else came in meanwhile is no gift of the caller's.
+        emit Funded(msg.sender, Math.min(amount, asset.balanceOf(address(this)) - reserveBefore));
     }
 
     // ---------------------------------------------------------- entitlements

@@ -16,7 +16,9 @@ from taesan.core.worker import TransientError
 RPC_TIMEOUT_S = 8
 GAS_MARGIN_PERCENT = 25
 """More than the estimate: entries that the estimate saw warm or full may be cold or empty when it is mined."""
-GANACHE_GAS = 25_000_000
+MAX_TRANSACTION_GAS = 2**24
+"""EIP-7825."""
+GANACHE_GAS = MAX_TRANSACTION_GAS
 T = TypeVar("T")
 
 
@@ -121,7 +123,9 @@ class Node:
         :raises CallReverted: the transaction would fail
         """
         if not self._is_ganache:
-            return self.estimate_gas(sender, to, data) * (100 + GAS_MARGIN_PERCENT) // 100
+            estimate = self.estimate_gas(sender, to, data)
+            # The margin ends where chains refuse a transaction's limit, whatever it uses.
+            return max(estimate, min(estimate * (100 + GAS_MARGIN_PERCENT) // 100, MAX_TRANSACTION_GAS))
         tx: Any = {"from": sender, "to": to, "data": data, "gas": GANACHE_GAS}
         self._ask(lambda: self.web3.eth.call(tx))
         return GANACHE_GAS

@@ -18,7 +18,7 @@ from sqlmodel import Session, col
 from web3.types import TxReceipt
 
 from taesan.chain.models import ChainTransaction, SignerAccount
-from taesan.chain.rpc import Fees, Node, SendRefused
+from taesan.chain.rpc import MAX_TRANSACTION_GAS, Fees, Node, SendRefused
 from taesan.core.clock import Clock
 from taesan.core.db import Database
 from taesan.core.values import hex_of
@@ -68,7 +68,10 @@ def prepare(node: Node, sender: str, to: str, data: str, ceiling_wei: int) -> Pr
     """
     if len(data) // 2 > MAX_CALL_DATA_BYTES:
         raise TooLarge(f"{len(data) // 2:,} bytes of call data; nodes take about {MAX_CALL_DATA_BYTES:,}")
-    return Prepared(to, data, node.gas_limit(sender, to, data), node.fees(ceiling_wei))
+    gas = node.gas_limit(sender, to, data)
+    if gas > MAX_TRANSACTION_GAS:
+        raise TooLarge(f"{gas:,} gas; chains take {MAX_TRANSACTION_GAS:,}")
+    return Prepared(to, data, gas, node.fees(ceiling_wei))
 
 
 def sign_and_store(

@@ -97,9 +97,11 @@ def find_own_channel(session: Session, channel_id: str, wallet: str) -> Channel:
 
 def spending_of(session: Session, hub: Hub, channel: Channel) -> vouchers.Spending:
     own_key = channel.payer_authorizer == vouchers.ZERO_ADDRESS
+    # The operator's key may have been replaced since: whoever has the old one could refund what merchants are promised.
+    ours = channel.receiver_authorizer in (hub.signer.address, vouchers.ZERO_ADDRESS)
     return vouchers.Spending(
         channel_id=channel.id,
-        state=channel.state,
+        state=channel.state if ours else "closed",
         signer=channel.payer if own_key else channel.payer_authorizer,
         charged=channel.charged,
         available=posting.balance(session, hub.chart.channel(channel.id)),

@@ -40,9 +40,12 @@ def is_due(session: Session, hub: Hub, now: datetime) -> bool:
     return session.scalar(leaving) is not None
 
 
-def freeze(session: Session, hub: Hub, now: datetime) -> Batch | None:
-    """Takes the oldest waiting payments into a new batch; None if there are none."""
-    payments = _next_payments(session, hub)
+def freeze(session: Session, hub: Hub, now: datetime, most: int = packing.UNLIMITED) -> Batch | None:
+    """Takes the oldest waiting payments into a new batch; None if there are none.
+
+    :param most: what a batch may newly owe on chain, minor units
+    """
+    payments = _next_payments(session, hub, most)
     if not payments:
         return None
     last = payments[-1].id
@@ -111,26 +114,26 @@ def entitlements_tree(session: Session, batch_id: int) -> merkle.MerkleTree:
     return merkle.MerkleTree(merkle.entitlement_leaf(account, cumulative) for account, cumulative in rows)
 
 
-def _next_payments(session: Session, hub: Hub) -> list[Payment]:
+def _next_payments(session: Session, hub: Hub, most: int) -> list[Payment]:
     """The oldest waiting payments, as many as go into one transaction."""
     waiting = session.execute(
-        select(Payment, col(JarFiring.account))
+        select(Payment, col(JarFiring.account), col(JarFiring.amount))
         .outerjoin(JarFiring, col(JarFiring.payment_id) == col(Payment.public_id))
         .where(col(Payment.batch_id).is_(None))
         .order_by(col(Payment.id))
         .limit(hub.settings.batch_max_payments)
     )
     taken: list[Payment] = []
-    room = packing.Room()
+    room = packing.Room(most)
     inside: dict[packing.Cost, set[str]] = defaultdict(set)
-    for payment, fired_for in waiting:
+    for payment, fired_for, fired in waiting:
         wanted = {packing.CLAIM: payment.channel_id, packing.MINT: fired_for}
         if payment.merchant_id is not None:
             wanted[packing.CREDIT] = payment.payee
         new = {cost: who for cost, who in wanted.items() if who is not None and who not in inside[cost]}
         if packing.CLAIM in new and len(inside[packing.CLAIM]) == hub.settings.batch_max_channels:
             break
-        if not room.take(*new):
+        if not room.take(*new, value=(fired or 0) + (payment.amount if payment.merchant_id is not None else 0)):
             break
         for cost, who in new.items():
             inside[cost].add(who)

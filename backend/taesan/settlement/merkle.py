@@ -11,7 +11,8 @@ from eth_utils.crypto import keccak
 
 from taesan.core.values import bytes_of
 
-EMPTY_ROOT = bytes(32)
+EMPTY_ROOT = keccak(b"")
+"""Not zero: verifiers of multiproofs have been fooled with a node of zero (GHSA-wprv-93r4-jj2p)."""
 
 
 def payment_leaf(payment_id: str, channel_id: str, amount: int, cumulative: int, payee: str) -> bytes:

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from taesan.core.values import bytes_of
 
 WORD_AMOUNT_BITS = 96
-MAX_GAS = 16_000_000  # EIP-7825 allows a transaction 2^24
+MAX_GAS = 2**24 * 9 // 10  # EIP-7825 allows a transaction's limit 2^24; an estimate wants some margin
 MAX_BYTES = 126_000  # pools take transactions of 128 KiB
+UNLIMITED = 2**96 - 1
 FIXED_GAS, FIXED_BYTES = 110_000, 1_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # kinds, not numbers: two may cost the same
 class Cost:
     """What one more of a kind takes of a transaction, at most: first-time slots, eight-byte amounts."""
 
@@ -28,17 +29,22 @@ CREDIT = Cost(gas=23_000, bytes=32)
 
 
 class Room:
-    """What is left in the transaction that a batch will be."""
+    """What is left in the transaction that a batch will be.
 
-    def __init__(self) -> None:
+    :param value: how much a batch may newly owe, minor units
+    """
+
+    def __init__(self, value: int = UNLIMITED) -> None:
+        self._value = value
         self._gas = MAX_GAS - FIXED_GAS
         self._bytes = MAX_BYTES - FIXED_BYTES
 
-    def take(self, *costs: Cost) -> bool:
+    def take(self, *costs: Cost, value: int = 0) -> bool:
         """Takes them all if all fit."""
         gas, size = sum(c.gas for c in costs), sum(c.bytes for c in costs)
-        if gas > self._gas or size > self._bytes:
+        if gas > self._gas or size > self._bytes or value > self._value:
             return False
+        self._value -= value
         self._gas -= gas
         self._bytes -= size
         return True

@@ -33,8 +33,9 @@ def freeze_step(hub: Hub) -> bool:
     with hub.db.read() as session:
         if not batcher.is_due(session, hub, now):
             return False
+    most = min(_limit(hub, "perBatchLimit"), _limit(hub, "perDayLimit"))
     with hub.db.write() as session:
-        batch = batcher.freeze(session, hub, now) if batcher.is_due(session, hub, now) else None
+        batch = batcher.freeze(session, hub, now, most) if batcher.is_due(session, hub, now) else None
     if batch is not None:
         log.info("batch.frozen", batch_id=batch.id, payments=batch.payment_count)
     return batch is not None
@@ -105,7 +106,7 @@ def _on_refused(hub: Hub, batch: Batch, reason: str) -> bool:
         (root,) = hub.contracts.decode_result("settlement", "batches", data)
         settled = hex_of(root) == batch.root
     if batch.last_error != reason:
-        log.log(20 if settled else 40, "batch.refused", batch_id=batch.id, reason=reason)
+        (log.info if settled else log.error)("batch.refused", batch_id=batch.id, reason=reason)
     with hub.db.write() as session:
         values = {"state": "mined", "transaction_id": None, "last_error": None} if settled else {"last_error": reason}
         still = update(Batch).where(col(Batch.id) == batch.id, col(Batch.state) == "frozen")
@@ -130,6 +131,11 @@ def _call_data(session: Session, hub: Hub, batch: Batch) -> str:
         _packed(batcher.claims_of(session, batch.id)),
         [packing.word(entitlement.account, entitlement.cumulative) for entitlement in mints],
     )
+
+
+def _limit(hub: Hub, which: str) -> int:
+    answer = hub.node.call(hub.contracts.deployment.settlement, hub.contracts.encode("settlement", which))
+    return int(hub.contracts.decode_result("settlement", which, answer)[0])
 
 
 def _packed(claims: Iterable[BatchClaim]) -> bytes:
