@@ -57,7 +57,7 @@ abstract contract Receivers is Payers {
         uint256 flaw = _oneIn(3) ? 1 + _below(LAST_FLAW) : 0;
         if (count == 0) {
             entry.max = uint128(claimed + 1 + _below(channel.balance + 1));
-            if (flaw == 0) flaw = _oneIn(2) ? STRANGERS : JUNK;
+            if (flaw == 0) flaw = _oneIn(3) ? STRANGERS : _oneIn(2) ? JUNK : ZEROS;
         } else {
             entry.max = channel.vouchers[_oneIn(3) ? _below(count) : count - 1];
             // The latest that the deposit covers, as the hub would.
@@ -79,7 +79,7 @@ abstract contract Receivers is Payers {
         returns (Signing.Signature memory signature)
     {
         if (flaw == JUNK) return Signing.Signature(uint8(27 + _below(2)), _word(), bytes32(uint256(_word()) >> 1));
-        if (flaw == ZEROS) return Signing.Signature(27, 0, 0);
+        if (flaw == ZEROS) return Signing.Signature(uint8(27 + _below(2)), 0, 0);
         bytes32 separator = _domain();
         bytes32 id = channel.id;
         uint128 signed = amount;
@@ -252,6 +252,7 @@ abstract contract Receivers is Payers {
 
     function _entryFor(address caller, uint128[] memory claimed) private returns (Entry memory) {
         uint256 index = caller == address(settlement) && !_oneIn(5) ? _below(8) : _below(pool.length);
+        if (caller == address(settlement) && _oneIn(10)) index = pool.length - 1 - _below(2); // whose hot keys nobody has
         return _entry(index, claimed[index]);
     }
 
