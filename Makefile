@@ -67,13 +67,16 @@ bench-gas: build/.stamp ## Gas of ours and of all others in one run; writes docs
 
 ## ---- tests
 
-test: lint test-contracts test-ganache test-backend ## All tests: contracts, unit, property, API, browser, end to end
+test: lint slither test-contracts test-ganache test-invariants test-backend ## All tests: contracts, unit, property, API, browser, end to end
 	@echo "all tests passed"
 
 lint: .tools/setup.stamp ## Formatting, lint, types
 	@$(BIN)/ruff check backend tests
 	@$(BIN)/ruff format --check --quiet backend tests
 	@$(BIN)/mypy
+
+slither: .tools/setup.stamp ## Static analysis: every finding is answered in docs/security.md
+	@.venv-contracts/bin/python scripts/static_analysis.py
 
 test-backend: build/.stamp ## Unit, property, API, browser and end-to-end tests
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
@@ -82,7 +85,7 @@ test-contracts: build/.stamp ## The contracts' tests on anvil
 	@$(BROWNIE) test $(ARGS)
 
 test-ganache: build/.stamp ## The same suite on Ganache
-	@$(BROWNIE) test --network ganache-cli $(ARGS)
+	@$(BROWNIE) test $(ARGS) --network ganache-cli
 
 test-invariants: build/.stamp ## Half a minute of random calls against the contracts' promises
 	@$(BIN)/python tests/invariants/run.py --runs 100000 --seconds 30 $(ARGS)

@@ -24,7 +24,6 @@ import {ISavingsVault} from "./interfaces/ISavingsVault.sol";
 ///      Never: an owner, an upgrade, a pause, a fee, a way out for anybody's tokens but by its saver.
 contract SavingsVault is ISavingsVault, ERC4626, ERC20Permit, ReentrancyGuard {
     using Math for uint256;
-    using SafeCast for uint256;
 
     bytes32 private constant REDEEM_TYPEHASH =
         keccak256("Redeem(address owner,address receiver,uint256 shares,uint256 nonce,uint256 deadline)");
@@ -151,19 +150,19 @@ contract SavingsVault is ISavingsVault, ERC4626, ERC20Permit, ReentrancyGuard {
     {
         uint256 sharesLeft = totalSupply() - shares;
         if (sharesLeft < DRIP_MIN_SHARES) _schedule(sharesLeft == 0 ? totalAssets() - assets : 0);
-        _held = (_held - assets).toUint128();
+        _held = SafeCast.toUint128(_held - assets);
         super._withdraw(caller, receiver, owner, assets, shares);
     }
 
     function _bookDeposit(uint256 assets, uint256 shares) private {
         if (shares == 0) revert SavingsVault_ZeroShares(assets);
         if (_waits()) _schedule(0); // the drip may go on with these shares, and then from now
-        _held = (_held + assets).toUint128();
+        _held = SafeCast.toUint128(_held + assets);
     }
 
     function _sponsor(address from, uint256 amount) private {
         if (amount == 0) revert SavingsVault_ZeroAmount();
-        _held = (_held + amount).toUint128();
+        _held = SafeCast.toUint128(_held + amount);
         emit Sponsored(from, amount);
         _schedule(amount);
     }
@@ -181,7 +180,7 @@ contract SavingsVault is ISavingsVault, ERC4626, ERC20Permit, ReentrancyGuard {
         // The average, rounded down: dust moves the end by nothing, however often it comes. No less than a second while
         // there is a pot, for neither part of the average is.
         uint256 time = pot == 0 ? 0 : (left * dripTimeLeft() + added * dripDuration) / pot;
-        _pot = pot.toUint128();
+        _pot = SafeCast.toUint128(pot);
         _dripStart = uint64(block.timestamp);
         _dripEnd = uint64(block.timestamp + time);
         emit DripScheduled(pot, block.timestamp + time);

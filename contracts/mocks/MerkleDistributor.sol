@@ -12,7 +12,7 @@ contract MerkleDistributor {
     using BitMaps for BitMaps.BitMap;
     using SafeERC20 for IERC20;
 
-    event Claimed(uint256 index, address account, uint256 amount);
+    event Fetched(uint256 index, address account, uint256 amount);
 
     IERC20 public immutable token;
     bytes32 public immutable root;
@@ -28,6 +28,6 @@ contract MerkleDistributor {
         require(MerkleProof.verifyCalldata(proof, root, leaf), "no proof");
         _claimed.set(index);
         token.safeTransfer(account, amount);
-        emit Claimed(index, account, amount);
+        emit Fetched(index, account, amount);
     }
 }

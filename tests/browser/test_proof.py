@@ -67,7 +67,7 @@ def test_a_payment_climbs_to_its_batchs_root(
     rungs = page.locator("#climb li")
     expect(rungs).to_have_count(len(proof["proof"]) + 2)
     assert proof["leaf_hash"] in rungs.first.inner_text()
-    assert proof["payments_root"] in rungs.last.inner_text()
+    assert proof["root"] in rungs.last.inner_text()
     assert f"check={settled_payment['id']}" in page.url
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     screenshot(page, f"proof-{language}-{width}")
@@ -78,7 +78,7 @@ def test_a_payment_climbs_to_its_batchs_root(
     [
         lambda proof: proof["leaf"].update(amount=str(int(proof["leaf"]["amount"]) + 1)),
         lambda proof: proof["leaf"].update(payee="0x" + "11" * 20),
-        lambda proof: proof.update(payments_root="0x" + "ab" * 32),
+        lambda proof: proof.update(root="0x" + "ab" * 32),
         lambda proof: proof["proof"].append("0x" + "cd" * 32),
     ],
     ids=["amount", "payee", "root", "path"],

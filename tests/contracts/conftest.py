@@ -3,7 +3,7 @@
 import gc
 
 import pytest
-from brownie import accounts, chain
+from brownie import Multicall3, accounts, chain
 from eth_account import Account
 
 from scripts.deploy import deploy, set_gas_price
@@ -112,6 +112,7 @@ def hot_key():
 @pytest.fixture(scope="module")
 def hub(module_isolation, admin, settler):
     set_gas_price()
+    Multicall3.deploy({"from": admin})  # for the books
     return deploy(admin, admin=admin, settler=settler)
 
 

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from brownie import project, web3
+from brownie.network import gas_price
 from brownie.network.account import _PrivateKeyAccount
 from eth_abi import decode
 from eth_utils import function_abi_to_4byte_selector, to_hex
@@ -48,6 +49,16 @@ def reverts_with(error: str, *args: Any) -> Iterator[None]:
     assert name == error, f"expected {error}, got {name}{actual}"
     if args:
         assert actual == tuple(map(plain, args)), f"{error}: expected {args}, got {actual}"
+
+
+def mine_a_failure(sender: Any, to: Any, data: str) -> None:
+    """Have a transaction that reverts mined, past Brownie, which would raise what it reverts with."""
+    fees = {"gas": hex(1_000_000), "gasPrice": hex(gas_price())}
+    before = web3.eth.block_number
+    # Ganache answers with an error and mines it all the same.
+    web3.provider.make_request("eth_sendTransaction", [{"from": sender.address, "to": to.address, "data": data, **fees}])
+    (mined,) = web3.eth.get_block(before + 1)["transactions"]
+    assert web3.eth.get_transaction_receipt(mined)["status"] == 0, "expected a revert, but it went through"
 
 
 @contextmanager

@@ -1,0 +1,47 @@
+"""A channel that is emptied before its batch reaches the chain."""
+
+from tests.support.chain import RICH_KEY
+from tests.support.stage import DOLLAR, Stage
+from tests.support.wallet import config_tuple
+
+
+def test_a_batch_is_not_sent_while_a_claim_would_bring_nothing(stage: Stage) -> None:
+    anna, bora, cafe = stage.payer(10 * DOLLAR), stage.payer(10 * DOLLAR, "Bora"), stage.merchant()
+    anna.pay(2 * DOLLAR, cafe)
+    bora.pay(DOLLAR, cafe)
+    anna.announce_withdrawal(10 * DOLLAR)
+    anna.finish_withdrawal()  # by a hub that slept through the whole delay
+    # Enough for the batch to settle all the same: what must stop it is not the reserve.
+    stage.chain.send(RICH_KEY, "asset", "mint", stage.chain.deployment.settlement, 5 * DOLLAR)
+    stage.later(61)
+    stage.tick()
+    assert stage.batch_states() == ["frozen"]
+    (error,) = stage.rows("SELECT last_error FROM batch")[0]
+    assert error == f"channel {anna.id} holds 0, of which 0 are claimed, not {2 * DOLLAR}"
+    assert stage.chain.read("settlement", "lastBatchId") == 0
+
+
+def test_a_claim_skipped_on_chain_is_told_and_all_else_is_booked(stage: Stage) -> None:
+    """The withdrawal overtakes the batch in the very block."""
+    anna, bora, cafe = stage.payer(10 * DOLLAR), stage.payer(10 * DOLLAR, "Bora"), stage.merchant()
+    anna.pay(2 * DOLLAR, cafe)
+    bora.pay(DOLLAR, cafe)
+    anna.announce_withdrawal(10 * DOLLAR)
+    stage.chain.wait(anna.config["withdraw_delay"])
+    stage.chain.send(RICH_KEY, "asset", "mint", stage.chain.deployment.settlement, 5 * DOLLAR)
+    stage.later(61)
+    with stage.chain.mining_paused():
+        stage.tick()
+        assert stage.batch_states() == ["broadcast"]
+        stage.chain.jump_queue(anna.wallet.key, "channels", "finalizeWithdraw", config_tuple(anna.config))
+        stage.chain.mine()
+    stage.confirm()
+    assert stage.batch_states() == ["posted"]
+    skipped = dict(map(tuple, stage.rows("SELECT channel_id, skipped FROM batch_claim")))
+    assert skipped == {anna.id: 1, bora.id: 0}
+    claimed = dict(map(tuple, stage.rows("SELECT id, claimed FROM channel")))
+    assert claimed == {anna.id: 0, bora.id: DOLLAR}
+    assert cafe.account()["credit"] == str(3 * DOLLAR), "the surplus paid"
+    assert stage.chain.read("channels", "channels", bytes.fromhex(bora.id[2:])) == [10 * DOLLAR, DOLLAR]
+    assert stage.balance("shortfall") == 2 * DOLLAR
+    assert any("shortfall" in difference for difference in stage.audit().differences)
