@@ -233,6 +233,7 @@ abstract contract Receivers is Payers {
             for (uint256 tries = 0; careful && tries < 12 && !_brings(entry, caller, token, claimed); ++tries) {
                 entry = _entryFor(caller, claimed);
             }
+            if (careful && i != 0 && !_brings(entry, caller, token, claimed)) break;
             packed.data = bytes.concat(packed.data, _packedEntry(entry, width));
             uint128 total = _claims(entry, caller, token, claimed[entry.index]);
             if (total == 0) {
@@ -329,7 +330,7 @@ abstract contract Receivers is Payers {
             keccak256(abi.encode(skipped)) == keccak256(abi.encode(packed.skipped)),
             "a packed claim skipped other entries than foreseen"
         );
-        if (skipped.length != 0) _outcome("entries skipped", 0, true, "");
+        _outcome(skipped.length == 0 ? bytes32("nothing skipped") : bytes32("entries skipped"), 0, true, "");
         _claimedPacked(packed);
         if (token == address(dollar)) _moveDollars(address(channels), caller, amount);
     }
