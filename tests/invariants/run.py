@@ -150,7 +150,9 @@ def main() -> int:
     failed = [campaign for campaign in campaigns if not campaign.passed]
     for campaign in failed:
         print(f"\n{campaign.output}\nviolated: {campaign.reason}")
-        print(f'repeat it: make invariants ARGS="--seed {campaign.seed} --runs {share} --workers 1"')
+        print(
+            f'repeat it: make invariants ARGS="--seed {campaign.seed} --runs {share} --depth {campaign.depth} --workers 1"'
+        )
     missing = [] if failed else never_tried(tally)
     if missing:
         print(f"\nnever happened, so nothing was shown about it: {', '.join(missing)}")
