@@ -93,5 +93,5 @@ test-invariants: build/.stamp ## Half a minute of random calls against the contr
 invariants: build/.stamp ## 120,000 such calls from a new seed (ARGS="--seed …" repeats one)
 	@$(BIN)/python tests/invariants/run.py $(ARGS)
 
-mutants: build/.stamp ## Break the contracts in seventy ways, one at a time, and see whether the invariants notice
+mutants: build/.stamp ## Break the contracts in seventy ways, one at a time: do the invariants notice?
 	@$(BIN)/python tests/invariants/mutants.py $(ARGS)
