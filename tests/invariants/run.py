@@ -155,7 +155,7 @@ def main() -> int:
         )
     missing = [] if failed else never_tried(tally)
     if missing:
-        print(f"\nnever happened, so nothing was shown about it: {', '.join(missing)}")
+        print(f"\nnever happened, so nothing was shown about it: {', '.join(missing)}. Too few calls? Raise --runs.")
 
     calls = sum(campaign.calls for campaign in campaigns)
     if calls < ENOUGH_FOR_ALL:

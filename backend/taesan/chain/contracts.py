@@ -46,7 +46,10 @@ class Deployment:
             values: dict[str, Any] = json.loads(path.read_text())
             return cls(**{k: _checksummed(v) for k, v in values.items()})
         except FileNotFoundError:
-            raise ArtifactsMissing(f"{path} is missing: run `taesan deploy` first, or `make run`") from None
+            raise ArtifactsMissing(
+                f"{path} is missing: run `taesan deploy` first, or name another file in TAESAN_DEPLOYMENT_FILE "
+                "(`make devnet` prints its own)"
+            ) from None
 
     def save(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -65,7 +65,12 @@ def _show(stage: Stage, deployment: Deployment, console: Console) -> None:
         contracts.add_row(role, getattr(deployment, role))
     console.print(contracts)
     if deployment.channels == CANONICAL["PaymentChannels"]:
-        console.print("\nUnmodified x402 clients find their contracts here. `taesan warp 15m` moves the clock forward.")
+        console.print(
+            "\nUnmodified x402 clients find their contracts here. The clock moves forward with\n"
+            f"  TAESAN_RPC_URL={stage.settings.rpc_url} make warp ARGS=15m",
+            highlight=False,
+            soft_wrap=True,
+        )
     console.print("\nAccounts and their keys, known to everyone: never use them elsewhere\n", highlight=False)
     Account.enable_unaudited_hdwallet_features()
     for number in range(devnet.ACCOUNTS):
