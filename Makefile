@@ -95,3 +95,13 @@ invariants: build/.stamp ## 120,000 such calls from a new seed (ARGS="--seed …
 
 mutants: build/.stamp ## Break the contracts in seventy ways, one at a time: do the invariants notice?
 	@$(BIN)/python tests/invariants/mutants.py $(ARGS)
+
+# Brownie's source maps do not survive the optimiser: coverage is measured on a copy of the project that is compiled plainly.
+PLAIN := build/coverage
+
+coverage: build/.stamp ## Coverage of the contracts' branches by their tests; fails below 95 %
+	@mkdir -p $(PLAIN)/tests && rm -rf $(PLAIN)/contracts $(PLAIN)/scripts $(PLAIN)/tests/contracts $(PLAIN)/reports
+	@cp -r contracts scripts $(PLAIN)/ && cp -r tests/contracts $(PLAIN)/tests/ && ln -sfn ../../node_modules $(PLAIN)/node_modules
+	@sed 's/viaIR: true/viaIR: false/; s/enabled: true/enabled: false/' brownie-config.yaml > $(PLAIN)/brownie-config.yaml
+	@cd $(PLAIN) && $(CURDIR)/$(BROWNIE) test $(ARGS) --coverage > coverage.log 2>&1; \
+		code=$$?; sed -n '/ Statements and branches of /,$$p' coverage.log; test $$code = 0 || { tail -30 coverage.log; exit 1; }

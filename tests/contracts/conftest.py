@@ -7,13 +7,32 @@ from brownie import Multicall3, accounts, chain
 from eth_account import Account
 
 from scripts.deploy import deploy, set_gas_price
-from support import DOLLAR, FOREVER, networks
+from support import DOLLAR, FOREVER, coverage, networks
 from support.batches import batch
 from support.books import assert_escrow_is_covered, assert_settlement_is_solvent
 from support.channel import Channel
 from support.packing import word
 
 networks.prepare()
+
+
+# ------------------------------------------------------------------ coverage
+
+
+def pytest_configure(config):
+    if config.getoption("--coverage"):
+        coverage.prepare()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter):
+    if coverage.is_on():
+        lines, enough = coverage.table()
+        terminalreporter.section("Statements and branches of contracts/")
+        terminalreporter.write_line("\n".join(lines))
+        if not enough:
+            terminalreporter.write_line(f"less than {coverage.REQUIRED:.0%} of branches are covered", red=True)
+            terminalreporter._session.exitstatus = 1
 
 
 # ------------------------------------------------------------------ isolation

@@ -15,6 +15,7 @@ from brownie.network.account import _PrivateKeyAccount
 from eth_abi import decode
 from eth_utils import function_abi_to_4byte_selector, to_hex
 
+from support import coverage
 from support.events import plain
 
 BUILT_IN = {
@@ -82,6 +83,8 @@ def _simulate(sender: Any, to: Any, amount: int, *options: Any) -> None:
     response = web3.provider.make_request("eth_call", [call, "latest"])
     if "error" not in response:
         raise AssertionError("expected a revert, but the call went through")
+    if coverage.is_on():
+        coverage.mine(call)
     data = response["error"].get("data", "")
     assert isinstance(data, str) and data.startswith("0x"), f"no revert data in {response['error']}"
     raise _Reverted(bytes.fromhex(data[2:]))
