@@ -33,20 +33,6 @@ def prepare() -> None:
     CONFIG.networks["development"]["cmd"] += " --steps-tracing"
     brownie_contract._verify_deployed_code = lambda *_: True
     coverage.get_merged_coverage_eval = dict
-    _mine_each_view_once()
-
-
-def _mine_each_view_once() -> None:
-    """Brownie would mine every call of a view, which takes most of the time and tells nothing new: they have no branches."""
-    plain_call = brownie_contract.ContractCall.__call__
-    mined: set[str] = set()
-
-    def call(view: Any, *args: Any, **options: Any) -> Any:
-        CONFIG.argv["always_transact"] = view._name not in mined
-        mined.add(view._name)
-        return plain_call(view, *args, **options)
-
-    brownie_contract.ContractCall.__call__ = call
 
 
 def mine(call: dict[str, Any]) -> None:
