@@ -4,6 +4,7 @@ Nodes differ in what a failed transaction tells (Ganache withholds the revert da
 answers alike everywhere and its data is the error itself, so an expected revert is only called, never mined.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -58,6 +59,9 @@ def mine_a_failure(sender: Any, to: Any, data: str) -> None:
     before = web3.eth.block_number
     # Ganache answers with an error and mines it all the same.
     web3.provider.make_request("eth_sendTransaction", [{"from": sender.address, "to": to.address, "data": data, **fees}])
+    deadline = time.monotonic() + 30
+    while web3.eth.block_number == before and time.monotonic() < deadline:
+        time.sleep(0.01)  # anvil answers before it has mined
     (mined,) = web3.eth.get_block(before + 1)["transactions"]
     assert web3.eth.get_transaction_receipt(mined)["status"] == 0, "expected a revert, but it went through"
 
