@@ -68,7 +68,7 @@ def test_a_service_that_dies_at_every_commit_settles_once(
 ) -> None:
     """Before a transaction of a step is committed, each time another one."""
     cuts = 0
-    for round_ in range(60):
+    for round_ in range(90):
         write, countdown = type(stage.hub.db).write, [round_ % 3]
 
         def dying(db: Any, write: Callable[..., Any] = write, countdown: list[int] = countdown) -> Any:
@@ -85,7 +85,7 @@ def test_a_service_that_dies_at_every_commit_settles_once(
                     break
         if round_ % 4 == 3:
             stage.chain.mine(DEPTH)
-    assert cuts > 10
+    assert cuts > 15
     stage.confirm()
     assert_settled_once(stage, anna, cafe)
 
