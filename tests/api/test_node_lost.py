@@ -30,12 +30,12 @@ def test_payments_are_accepted_while_the_node_is_away_and_settled_when_it_is_bac
         assert (overview["counts"]["payments"], overview["counts"]["payments_settled"]) == (2, 0)
         assert stage.client.get("/").status_code == 200
         assert stage.client.get("/healthz").status_code == 200
-        assert stage.batch_states() == ["frozen"]
+        # Nothing is frozen that could not be sent: one larger batch is cheaper than two.
+        assert stage.batch_states() == []
         anna.pay(CENT)
     assert stage.get("/v1/overview")["chain"]["node"] == "up"
     stage.settle()
-    stage.settle()
-    assert stage.batch_states() == ["posted", "posted"]
+    assert stage.batch_states() == ["posted"]
     assert stage.gift_tokens(anna.address) == DOLLAR
     assert stage.audit().differences == []
 
