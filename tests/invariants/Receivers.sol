@@ -254,6 +254,8 @@ abstract contract Receivers is Payers {
     function _entryFor(address caller, uint128[] memory claimed) private returns (Entry memory) {
         uint256 index = caller == address(settlement) && !_oneIn(5) ? _below(8) : _below(pool.length);
         if (caller == address(settlement) && _oneIn(10)) index = pool.length - 1 - _below(2); // whose hot keys nobody has
+        // Mostly of the caller's own channels, in whichever token.
+        for (uint256 i = 0; i < 8 && pool[index].config.receiver != caller && !_oneIn(6); ++i) index = _below(pool.length);
         return _entry(index, claimed[index]);
     }
 
@@ -319,7 +321,8 @@ abstract contract Receivers is Payers {
         address caller = _oneIn(2) ? shop : _oneIn(2) ? address(villain) : stranger;
         address token = _oneIn(2) ? address(dollar) : address(trick);
         IPaymentChannels.ChannelConfig storage config = pool[_below(pool.length)].config;
-        if (config.receiver != address(settlement) && !_oneIn(3)) (caller, token) = (config.receiver, config.token);
+        if (config.receiver != address(settlement) && !_oneIn(3)) caller = config.receiver;
+        if (config.receiver == caller && !_oneIn(3)) token = config.token; // or another than the channel's
         Packed memory packed = _pack(caller, token, _claimedNow());
         bytes memory data = abi.encodeCall(IPaymentChannels.claimPacked, (token, packed.data));
         bytes memory result = _expect("claim packed", packed.why, caller, address(channels), data);
