@@ -1,10 +1,14 @@
 """A node of our own for the tests, whatever else runs on this machine."""
 
 import socket
+import time
 
 from brownie._config import CONFIG
+from brownie.network import web3
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
+
+from web3.exceptions import TransactionNotFound
 
 from scripts.deploy import run_ganache_at_shanghai
 
@@ -17,11 +21,27 @@ def prepare() -> None:
     run_ganache_at_shanghai()
     # Nobody reads Ganache's log from the pipe that Brownie gives it: once the pipe is full, Ganache stands still.
     CONFIG.networks["ganache-cli"]["cmd"] = "ganache-cli --logging.quiet"
+    _be_patient()
     for name in ("development", "ganache-cli"):
         settings = CONFIG.networks[name]["cmd_settings"]
         # On the usual port Brownie would attach to a node that somebody works with, and reset it.
         settings["port"] = _free_port()
         settings["mnemonic"] = MNEMONIC
+
+
+def _be_patient() -> None:
+    """Anvil counts a nonce as used a moment before it finds the mined transaction; Brownie would take it for dropped."""
+    ask = web3.eth.get_transaction
+
+    def get_transaction(transaction_hash):
+        for _ in range(50):
+            try:
+                return ask(transaction_hash)
+            except TransactionNotFound:
+                time.sleep(0.02)
+        return ask(transaction_hash)
+
+    web3.eth.get_transaction = get_transaction
 
 
 def keys(count: int) -> dict[str, LocalAccount]:
