@@ -4,6 +4,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
 
+from limits import parse
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -32,6 +33,9 @@ class Settings(BaseSettings):
     withdraw_delay_s: int = Field(default=86_400, ge=900, le=2_592_000)
     asset_currency: str = Field(default="USD", description="ISO 4217 currency that the reserve asset stands for")
     max_payment: int = Field(default=5_000_000, gt=0, description="In the reserve asset's minor units: 5 dollars")
+    payer_rate: str = Field(default="200/second", description="Payments of one payer that are taken in")
+    key_rate: str = Field(default="100/second", description="Requests with one merchant's API key")
+    intake_queue_max: int = Field(default=20_000, gt=0, description="Payments in the house before 503 is answered")
 
     batch_interval_s: float = Field(default=60, gt=0)
     batch_max_payments: int = Field(default=20_000, gt=0)
@@ -45,11 +49,19 @@ class Settings(BaseSettings):
 
     @field_validator("database_url")
     @classmethod
-    def _require_sqlite(cls, url: str) -> str:
-        if not url.startswith("sqlite:///"):
-            # The chain of hashes and the order within a channel still rest on SQLite's single writer.
-            raise ValueError("only sqlite:///… is supported so far")
-        return url
+    def _name_the_driver(cls, url: str) -> str:
+        if url.startswith("sqlite:///"):
+            return url
+        scheme, separator, rest = url.partition("://")
+        if scheme not in ("postgres", "postgresql", "postgresql+psycopg") or not separator:
+            raise ValueError("must be sqlite:///path or postgresql://user@host/name")
+        return "postgresql+psycopg://" + rest
+
+    @field_validator("payer_rate", "key_rate")
+    @classmethod
+    def _is_rate(cls, rate: str) -> str:
+        parse(rate)  # raises ValueError, with what it expects
+        return rate
 
     @model_validator(mode="after")
     def _refuse_known_secrets(self) -> Self:

@@ -67,7 +67,8 @@ class Stage:
     @property
     def client(self) -> TestClient:
         """The app, made when it is first needed."""
-        self._client = self._client or TestClient(create_app(self.hub), raise_server_exceptions=False)
+        if self._client is None:
+            self._client = TestClient(create_app(self.hub), raise_server_exceptions=False)
         return self._client
 
     @cached_property
@@ -76,11 +77,16 @@ class Stage:
 
     def restart(self, node: Node | None = None) -> None:
         """The service dies without a word and is started again, after its lease has run out."""
-        self.hub.db.close()
+        self._stop()
         self.later(LEASE_S + 1)
         self.open(node)
 
     def close(self) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._client is not None:
+            self._client.app.state.lanes.close()  # type: ignore[attr-defined]
         self.hub.db.close()
 
     @contextlib.contextmanager
