@@ -17,7 +17,7 @@ from taesan.hub import Hub
 from taesan.identity.router import router as identity
 from taesan.jars.router import router as jars
 from taesan.merchants.router import router as merchants
-from taesan.payments.lanes import Lanes
+from taesan.payments.lanes import Lanes, LocalLanes
 from taesan.payments.quick import QuickRoute
 from taesan.payments.router import router as payments
 from taesan.settlement.router import router as settlement
@@ -37,9 +37,9 @@ TAGS = [
 ]
 
 
-def create_app(hub: Hub) -> FastAPI:
-    """:param hub: an open hub; the caller closes its database"""
-    lanes = Lanes(hub)
+def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
+    """:param hub: an open hub; the caller closes its database. :param lanes: where payments are taken in; None: here"""
+    lanes = lanes or LocalLanes(hub)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

@@ -35,6 +35,7 @@ class Settings(BaseSettings):
     max_payment: int = Field(default=5_000_000, gt=0, description="In the reserve asset's minor units: 5 dollars")
     payer_rate: str = Field(default="200/second", description="Payments of one payer that are taken in")
     key_rate: str = Field(default="100/second", description="Requests with one merchant's API key")
+    intake_verifiers: int = Field(default=2, ge=0, description="Processes that verify signatures; 0: the intake's own")
     intake_queue_max: int = Field(default=20_000, gt=0, description="Payments in the house before 503 is answered")
 
     batch_interval_s: float = Field(default=60, gt=0)

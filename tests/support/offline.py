@@ -59,7 +59,7 @@ def hub_on(database_url: str, **settings: Any) -> Hub:
     db.migrate()
     with db.write() as session:
         session.merge(ChainCursor(id=1, block_number=5, block_hash="0x", head_block=5, read_at=datetime.now(UTC)))
-    return _hub(db, SystemClock(), **settings)
+    return _hub(db, SystemClock(), database_url=database_url, **settings)
 
 
 def _hub(db: Database, clock: Clock, **settings: Any) -> Hub:

@@ -7,25 +7,7 @@ from babel.numbers import get_currency_precision
 from taesan.channels import vouchers
 from taesan.core.problems import Problem
 from taesan.jars import accrual
-
-
-@dataclass(slots=True)
-class Submission:
-    """A payment that somebody asks to have accepted; its form has been checked. Amounts in minor units.
-
-    :ivar cumulative: the voucher's `maxClaimableAmount`. :ivar signature: 0x-hex
-    :ivar merchant_id: who is paid; None: the channel's own jar
-    """
-
-    idempotency_key: str
-    channel_id: str
-    amount: int
-    cumulative: int
-    signature: str
-    merchant_id: str | None = None
-    purchase_value: int | None = None
-    purchase_currency: str | None = None
-    reference: str | None = None
+from taesan.payments.messages import Submission
 
 
 @dataclass(slots=True)

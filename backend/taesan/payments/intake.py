@@ -3,52 +3,51 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
+import msgspec
 from sqlmodel import Session
 
 from taesan.chain import watcher
 from taesan.core.clock import rfc3339
-from taesan.core.ids import new_id
+from taesan.core.ids import new_ids
 from taesan.core.problems import Problem
-from taesan.hub import Hub
 from taesan.ledger import posting
 from taesan.ledger.posting import Move
 from taesan.payments import store
-from taesan.payments.decision import ChannelState, Submission, decide
+from taesan.payments.decision import ChannelState, decide
+from taesan.payments.messages import Outcome, Refusal, Result, Submission
 from taesan.payments.store import Accepted
+from taesan.payments.terms import Terms
 
-Answer = dict[str, Any]
-
-
-@dataclass(slots=True)
-class Outcome:
-    """:ivar body: what the client is answered, as `PaymentAccepted`. :ivar replayed: whether it was accepted before"""
-
-    body: Answer
-    replayed: bool = False
+_encode = msgspec.json.Encoder().encode
 
 
 def accept(
-    session: Session, hub: Hub, submissions: Sequence[Submission], now: datetime, *, look_up_keys: bool = True
-) -> list[Outcome | Problem]:
+    session: Session,
+    terms: Terms,
+    submissions: Sequence[Submission],
+    now: datetime,
+    *,
+    closed: Problem | None = None,
+    look_up_keys: bool = True,
+) -> list[Result]:
     """Books verified payments in their order; the caller's commit makes them accepted. A bad one fails alone.
 
+    :param closed: why nothing new is accepted, if so
     :param look_up_keys: False leaves repeated keys to the voucher's own order, and to the database, which refuses the
         whole group (IntegrityError) if a key is used again for a new voucher
     :returns: one for each: `unknown-channel`, `unknown-merchant`, `idempotency-key-reused`, `chain-view-too-old`, or
         what `decide` raises
     """
     connection = session.connection()
-    channels = store.channels(connection, hub, {s.channel_id for s in submissions})
+    channels = store.channels(connection, terms, {s.channel_id for s in submissions})
     merchants = store.payees(connection, {s.merchant_id for s in submissions if s.merchant_id is not None})
     suspects = submissions if look_up_keys else [s for s in submissions if _is_behind(s, channels)]
     known = store.by_key(session, suspects)
-    too_old = _view_problem(session, hub, now)
     accepted_at = rfc3339(now)
-    outcomes: list[Outcome | Problem] = []
+    ids = iter(new_ids("pay", len(submissions)))
+    outcomes: list[Result] = []
     accepted: list[Accepted] = []
     for submission in submissions:
         key = (submission.channel_id, submission.idempotency_key)
@@ -56,18 +55,18 @@ def accept(
             if key in known:
                 outcomes.append(_replay(known[key], submission))
                 continue
-            if too_old:
-                raise too_old
+            if closed:
+                raise closed
             payee = _payee(merchants, submission)
-            decision = decide(submission, _channel(channels, submission), payee, hub.asset.exponent)
+            decision = decide(submission, _channel(channels, submission), payee, terms.asset_exponent)
         except Problem as problem:
-            outcomes.append(problem)
+            outcomes.append(Refusal.of(problem))
             continue
-        known[key] = new = Accepted(new_id("pay"), now, decision)
+        known[key] = new = Accepted(next(ids), now, decision)
         accepted.append(new)
         outcomes.append(Outcome(_answer(new, accepted_at)))
     if accepted:
-        entry_id = _book(session, hub, accepted, channels, now)
+        entry_id = _book(session, terms, accepted, channels, now)
         store.write(connection, accepted, channels, entry_id, now)
     return outcomes
 
@@ -82,40 +81,39 @@ def payments_ref(payments: Iterable[tuple[str, str, int, int, str]]) -> str:
 
 
 def _book(
-    session: Session,
-    hub: Hub,
-    accepted: Sequence[Accepted],
-    channels: dict[str, ChannelState],
-    now: datetime,
+    session: Session, terms: Terms, accepted: Sequence[Accepted], channels: dict[str, ChannelState], now: datetime
 ) -> int:
     """One entry for all of them: each account's sum. What left the jars has an entry of its own."""
-    chart = hub.chart
-    to_merchants = {a.decision.payee for a in accepted if a.decision.submission.merchant_id is not None}
-    accounts = posting.open_accounts(session, map(chart.pending, to_merchants)) if to_merchants else {}
-    paid: dict[tuple[int, str], int] = defaultdict(int)
+    chart = terms.chart
+    paid: dict[str, int] = defaultdict(int)
+    gathered: dict[str, int] = defaultdict(int)
+    pending: dict[str, int] = defaultdict(int)
     fired: dict[str, int] = defaultdict(int)
     for decision in (a.decision for a in accepted):
         submission = decision.submission
-        channel, amount = channels[submission.channel_id], submission.amount
-        paid[channel.account_id, str(chart.channel(channel.channel_id))] += amount
+        paid[submission.channel_id] += submission.amount
         if submission.merchant_id is None:
-            paid[channel.jar_account_id, str(chart.jar(channel.channel_id))] -= amount
+            gathered[submission.channel_id] += submission.amount
+            if decision.jar_fired is not None:
+                fired[submission.channel_id] += decision.jar_fired
         else:
-            pending = chart.pending(decision.payee)
-            paid[accounts[pending], str(pending)] -= amount
-        if decision.jar_fired is not None:
-            fired[channel.channel_id] += decision.jar_fired
+            pending[decision.payee] += submission.amount
+    to_merchants = {chart.pending(address): amount for address, amount in pending.items()}
+    accounts = posting.open_accounts(session, to_merchants) if to_merchants else {}
+    moves = [Move(channels[id_].account_id, str(chart.channel(id_)), amount) for id_, amount in paid.items()]
+    moves += [Move(channels[id_].jar_account_id, str(chart.jar(id_)), -amount) for id_, amount in gathered.items()]
+    moves += [Move(accounts[account], str(account), -amount) for account, amount in to_merchants.items()]
     ref = payments_ref(
         (a.public_id, s.channel_id, s.amount, s.cumulative, a.decision.payee)
         for a in accepted
-        for s in [a.decision.submission]
+        for s in (a.decision.submission,)
     )
-    entry_id = posting.post_moves(session, ref, "payments", now, [Move(*a, amount) for a, amount in paid.items()])
+    entry_id = posting.post_moves(session, ref, "payments", now, moves)
     if fired:
         lines = [
             line
-            for channel_id, amount in fired.items()
-            for line in posting.transfer(chart.jar(channel_id), chart.converting(channels[channel_id].payer), amount)
+            for id_, amount in fired.items()
+            for line in posting.transfer(chart.jar(id_), chart.converting(channels[id_].payer), amount)
         ]
         posting.post(session, f"firings:{entry_id}", "jars fired", now, lines)
     return entry_id
@@ -124,25 +122,27 @@ def _book(
 # ------------------------------------------------------------------- answers
 
 
-def _answer(accepted: Accepted, accepted_at: str) -> Answer:
+def _answer(accepted: Accepted, accepted_at: str) -> bytes:
     """`PaymentAccepted` as JSON knows it."""
     decision, submission = accepted.decision, accepted.decision.submission
     jar = None
     if decision.jar_gathered is not None:
         fired = None if decision.jar_fired is None else str(decision.jar_fired)
         jar = {"gathered": str(decision.jar_gathered), "payments": decision.jar_payments, "fired": fired}
-    return {
-        "id": accepted.public_id,
-        "channel_id": submission.channel_id,
-        "amount": str(submission.amount),
-        "charged_cumulative": str(submission.cumulative),
-        "destination": "jar" if submission.merchant_id is None else "merchant",
-        "merchant_id": submission.merchant_id,
-        "reference": submission.reference,
-        "accepted_at": accepted_at,
-        "batch_id": None,
-        "jar": jar,
-    }
+    return _encode(
+        {
+            "id": accepted.public_id,
+            "channel_id": submission.channel_id,
+            "amount": str(submission.amount),
+            "charged_cumulative": str(submission.cumulative),
+            "destination": "jar" if submission.merchant_id is None else "merchant",
+            "merchant_id": submission.merchant_id,
+            "reference": submission.reference,
+            "accepted_at": accepted_at,
+            "batch_id": None,
+            "jar": jar,
+        }
+    )
 
 
 def _replay(accepted: Accepted, submission: Submission) -> Outcome:
@@ -187,11 +187,11 @@ def _payee(merchants: dict[str, str], submission: Submission) -> str | None:
     return payee
 
 
-def _view_problem(session: Session, hub: Hub, now: datetime) -> Problem | None:
+def view_problem(session: Session, terms: Terms, now: datetime) -> Problem | None:
     """A payer's withdrawal that we do not know of would leave a payment unfunded: well before its delay can be over, a hub
     that hears nothing from the chain stops accepting."""
     age = now - watcher.known_since(session)
-    if age <= timedelta(seconds=hub.settings.withdraw_delay_s // 4):
+    if age <= timedelta(seconds=terms.view_age_s):
         return None
     return Problem(
         "chain-view-too-old",

@@ -1,257 +1,232 @@
-"""Group commit: requests that arrive together are verified on several threads, ordered, and committed as one
-transaction; each is answered after its commit.
+"""The ways from the event loop to the intake: in a thread beside it, or in a process of its own.
 
-    event loop → inbox → verifiers (chunks, in the order of arrival) → committer → event loop
+The process is for the rate: Python runs one thread at a time, and HTTP alone keeps one busy. Requests that arrive while the
+process is at work wait together and become its next group; no timer is needed.
 
-No timer anywhere: a group is what has queued while the last one was being committed. Alone, a payment is committed alone.
+    event loop → pipe → intake's process (verifiers' processes, one committer) → pipe → event loop
 """
 
 import asyncio
 import contextlib
+import multiprocessing
+import select
+import signal
+import socket
 import threading
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Sequence
-from typing import NamedTuple
+from concurrent.futures import Executor, ProcessPoolExecutor, wait
+from multiprocessing.process import BaseProcess
+from typing import Protocol
 
+import msgspec
 import structlog
-from sqlalchemy.exc import IntegrityError, OperationalError
 
-from taesan.channels import vouchers
-from taesan.core.limits import RateLimit
+from taesan.core.clock import SystemClock
+from taesan.core.db import Database
+from taesan.core.logs import set_up_logs
 from taesan.core.problems import Problem
-from taesan.core.values import bytes_of
 from taesan.hub import Hub
-from taesan.payments import intake, store
-from taesan.payments.decision import Submission
-from taesan.payments.intake import Outcome
+from taesan.payments.engine import Engine, Started, unavailable, verify
+from taesan.payments.messages import Refusal, Result, Submission
+from taesan.payments.terms import Terms, terms_of
 
 log = structlog.get_logger()
 
-CHUNK = 250
-GROUP = 1_000
-VERIFIERS = 2
-ATTEMPTS = 5
-RETRYABLE = ("40001", "40P01")  # PostgreSQL: serialization failure, deadlock
+GROUP = 1_000  # payments in one transaction
+WINDOW = 2  # groups on their way: one is committed while the other's signatures are verified
+LENGTH = 4  # bytes that tell a message's length
 
-Result = Outcome | Problem
-
-
-class _Ticket:
-    """One request's submissions and what became of them."""
-
-    __slots__ = ("future", "left", "loop", "results", "submissions")
-
-    def __init__(self, submissions: Sequence[Submission]) -> None:
-        self.submissions = submissions
-        self.results: list[Result | None] = [None] * len(submissions)
-        self.left = len(submissions)
-        self.loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[list[Result]] = self.loop.create_future()
+_encode_submissions = msgspec.msgpack.Encoder().encode
+_decode_submissions = msgspec.msgpack.Decoder(list[Submission]).decode
+_encode_results = msgspec.msgpack.Encoder().encode
+_decode_results = msgspec.msgpack.Decoder(list[Result]).decode
 
 
-class _Item(NamedTuple):
-    ticket: _Ticket
-    place: int
-    submission: Submission
-
-
-class _Signer(NamedTuple):
-    """Who signs a channel's vouchers: part of the channel's id, so it never changes."""
-
-    payer: str
-    address: str
-    raw: bytes
-
-
-class _Chunk:
-    """What one verifier has taken; `valid` when it is done."""
-
-    __slots__ = ("items", "refused", "valid")
-
-    def __init__(self, items: list[_Item]) -> None:
-        self.items = items
-        self.valid: list[_Item] | None = None
-        self.refused: list[tuple[_Item, Result]] = []
-
-
-class Lanes:
-    """The way in for all payments of this process. Its threads start with the first one."""
-
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
-        self._signers: dict[str, _Signer] = {}
-        self._rate = RateLimit(hub.settings.payer_rate)
-        self._inbox: deque[_Item] = deque()
-        self._chunks: deque[_Chunk] = deque()
-        self._in_house = 0
-        self._lock = threading.Lock()
-        self._arrived = threading.Condition(self._lock)
-        self._verified = threading.Condition(self._lock)
-        self._threads: list[threading.Thread] = []
-        self._closing = False
-
+class Lanes(Protocol):
     async def submit(self, submissions: Sequence[Submission]) -> list[Result]:
         """Accepts what can be accepted; one result for each, in order. What is accepted is durable.
 
         :raises Problem: `busy` if too many wait already; nothing is stored then
         """
-        ticket = _Ticket(submissions)
+        ...
+
+    def close(self) -> None: ...
+
+
+class LocalLanes:
+    """The intake in this process: each request is a group of its own."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._engine = Engine(hub.db, terms_of(hub), hub.clock)
+        self._lock = threading.Lock()
+
+    async def submit(self, submissions: Sequence[Submission]) -> list[Result]:
+        return await asyncio.to_thread(self._run, submissions)
+
+    def _run(self, submissions: Sequence[Submission]) -> list[Result]:
         with self._lock:
-            if self._closing or self._in_house + len(submissions) > self._hub.settings.intake_queue_max:
-                raise Problem(
-                    "busy",
-                    503,
-                    "The hub has more to do than it can at the moment.",
-                    "Nothing was stored; try again soon with the same Idempotency-Key.",
-                    headers={"retry-after": "1"},
-                )
-            self._in_house += len(submissions)
-            self._inbox.extend(_Item(ticket, n, submission) for n, submission in enumerate(submissions))
-            if not self._threads:
-                self._start()
-            self._arrived.notify()
+            return self._engine.run(submissions)
+
+    def close(self) -> None: ...
+
+
+# -------------------------------------------------------------- the other process
+
+
+class _Ticket:
+    """A request's submissions, and which of them are still to be sent and to be answered."""
+
+    __slots__ = ("future", "results", "submissions")
+
+    def __init__(self, submissions: Sequence[Submission]) -> None:
+        self.submissions = submissions
+        self.results: list[Result] = []
+        self.future: asyncio.Future[list[Result]] = asyncio.get_running_loop().create_future()
+
+
+class ProcessLanes(asyncio.Protocol):
+    """The intake in a process of its own, started with the first payment and again if it dies. For one event loop."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._terms, self._url, self._most = terms_of(hub), hub.settings.database_url, hub.settings.intake_queue_max
+        self._verifiers = hub.settings.intake_verifiers
+        self._waiting: deque[tuple[_Ticket, Sequence[Submission]]] = deque()
+        self._sent: deque[list[tuple[_Ticket, int]]] = deque()
+        self._in_house = 0
+        self._process: BaseProcess | None = None
+        self._transport: asyncio.Transport | None = None
+        self._starting: asyncio.Task[None] | None = None
+        self._buffer = bytearray()
+
+    async def submit(self, submissions: Sequence[Submission]) -> list[Result]:
+        if self._in_house + len(submissions) > self._most:
+            raise Problem(
+                "busy",
+                503,
+                "The hub has more to do than it can at the moment.",
+                "Nothing was stored; try again soon with the same Idempotency-Key.",
+                headers={"retry-after": "1"},
+            )
+        ticket = _Ticket(submissions)
+        self._in_house += len(submissions)
+        for start in range(0, len(submissions), GROUP):
+            self._waiting.append((ticket, submissions[start : start + GROUP]))
+        if self._transport is not None:
+            self._send()
+        elif self._starting is None:
+            self._starting = asyncio.create_task(self._start())
         return await ticket.future
 
     def close(self) -> None:
-        """Takes no more, finishes what is in the house, ends the threads."""
-        with self._lock:
-            self._closing = True
-            self._arrived.notify_all()
-            self._verified.notify_all()
-        for thread in self._threads:
-            thread.join()
+        if self._transport is not None:
+            self._transport.close()  # the process ends when nobody is at the other end
+        if self._process is not None:
+            self._process.join(10)
 
-    def _start(self) -> None:
-        targets = [self._verify_chunks] * VERIFIERS + [self._commit_groups]
-        self._threads = [threading.Thread(target=t, name=f"intake-{n}", daemon=True) for n, t in enumerate(targets)]
-        for thread in self._threads:
-            thread.start()
-
-    # ------------------------------------------------------------- verification
-
-    def _verify_chunks(self) -> None:
-        while True:
-            with self._lock:
-                while not self._inbox and not self._closing:
-                    self._arrived.wait()
-                if not self._inbox:
-                    self._verified.notify_all()
-                    return
-                chunk = _Chunk([self._inbox.popleft() for _ in range(min(CHUNK, len(self._inbox)))])
-                self._chunks.append(chunk)
-                if self._inbox:
-                    self._arrived.notify()
-            valid = self._verify(chunk)
-            with self._lock:
-                chunk.valid = valid
-                self._verified.notify()
-
-    def _verify(self, chunk: _Chunk) -> list[_Item]:
-        try:
-            self._learn_signers(chunk)
-            return [item for item in chunk.items if self._is_valid(item, chunk)]
-        except Exception as error:
-            log.exception("intake.failed", step="verify")
-            chunk.refused = [(item, _failed(error)) for item in chunk.items]
-            return []
-
-    def _is_valid(self, item: _Item, chunk: _Chunk) -> bool:
-        domain, s = self._hub.contracts.voucher_domain, item.submission
-        signer = self._signers.get(s.channel_id)
-        if signer is None:
-            problem = intake.unknown_channel(s.channel_id)
-        elif not vouchers.is_signed_by(signer.raw, domain, s.channel_id, s.cumulative, bytes_of(s.signature)):
-            problem = vouchers.invalid_signature(domain, signer.address)
-        elif not self._rate.hit(signer.payer):
-            problem = self._rate.problem()
-        else:
-            return True
-        chunk.refused.append((item, problem))
-        return False
-
-    def _learn_signers(self, chunk: _Chunk) -> None:
-        unknown = {item.submission.channel_id for item in chunk.items} - self._signers.keys()
-        if unknown:
-            with self._hub.db.read() as session:
-                found = store.signers(session.connection(), unknown)
-            self._signers |= {id_: _Signer(payer, key, bytes_of(key)) for id_, (payer, key) in found.items()}
-
-    # -------------------------------------------------------------------- commit
-
-    def _commit_groups(self) -> None:
-        while True:
-            with self._lock:
-                while not (self._chunks and self._chunks[0].valid is not None):
-                    if self._closing and not self._inbox and not self._chunks:
-                        return
-                    self._verified.wait()
-                group: list[_Chunk] = []
-                size = 0
-                while self._chunks and self._chunks[0].valid is not None and size < GROUP:
-                    group.append(self._chunks.popleft())
-                    size += len(group[-1].items)
-            items = [item for chunk in group for item in chunk.valid or ()]
-            results = self._commit([item.submission for item in items])
-            self._answer(
-                [refused for chunk in group for refused in chunk.refused] + list(zip(items, results, strict=True))
-            )
-
-    def _commit(self, submissions: Sequence[Submission]) -> list[Result]:
-        """One transaction for all; if that fails for a reason of its own, one for each."""
-        if not submissions:
-            return []
-        look_up_keys = False
-        for _ in range(ATTEMPTS):
-            try:
-                return self._attempt(submissions, look_up_keys)
-            except Exception as error:
-                failure = error
-                if getattr(getattr(error, "orig", None), "sqlstate", None) in RETRYABLE:
-                    continue
-                if look_up_keys or not isinstance(error, IntegrityError):
-                    break
-                look_up_keys = True  # a key was used again for a new voucher: the next attempt will find out whose
-        if len(submissions) == 1 or isinstance(failure, OperationalError):
-            log.error("intake.failed", payments=len(submissions), exc_info=failure)
-            return [_failed(failure)] * len(submissions)
-        return [result for submission in submissions for result in self._commit([submission])]
-
-    def _attempt(self, submissions: Sequence[Submission], look_up_keys: bool) -> list[Result]:
-        hub = self._hub
-        with hub.db.take_in() as session:
-            return intake.accept(session, hub, submissions, hub.clock.now(), look_up_keys=look_up_keys)
-
-    def _answer(self, results: Sequence[tuple[_Item, Result]]) -> None:
-        finished: dict[asyncio.AbstractEventLoop, list[_Ticket]] = defaultdict(list)
-        for item, result in results:
-            ticket = item.ticket
-            ticket.results[item.place] = result
-            ticket.left -= 1
-            if not ticket.left:
-                finished[ticket.loop].append(ticket)
-        with self._lock:
-            self._in_house -= len(results)
-        for loop, tickets in finished.items():
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits for the answer any more
-                loop.call_soon_threadsafe(_resolve, tickets)
-
-
-def _resolve(tickets: Sequence[_Ticket]) -> None:
-    for ticket in tickets:
-        if not ticket.future.done():  # the client may be gone
-            ticket.future.set_result([result for result in ticket.results if result is not None])
-
-
-def _failed(error: Exception) -> Problem:
-    if isinstance(error, OperationalError):
-        return Problem(
-            "database-unavailable",
-            503,
-            "The hub's database does not answer; try again soon with the same Idempotency-Key.",
-            headers={"retry-after": "5"},
+    async def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        context = multiprocessing.get_context("spawn")
+        self._process = context.Process(
+            target=work, args=(theirs, self._url, self._terms, self._verifiers), name="taesan-intake"
         )
-    return Problem(
-        "internal-error",
-        500,
-        "Something went wrong on our side; it is safe to retry with the same Idempotency-Key.",
-    )
+        await asyncio.to_thread(self._process.start)
+        theirs.close()
+        self._transport, _ = await asyncio.get_running_loop().create_connection(lambda: self, sock=ours)
+        self._starting = None
+        self._send()
+
+    def _send(self) -> None:
+        """Sends what waits, in groups, as long as there is room in the window."""
+        assert self._transport is not None
+        while self._waiting and len(self._sent) < WINDOW:
+            parts: list[tuple[_Ticket, int]] = []
+            group: list[Submission] = []
+            while self._waiting and len(group) + len(self._waiting[0][1]) <= GROUP:
+                ticket, part = self._waiting.popleft()
+                parts.append((ticket, len(part)))
+                group.extend(part)
+            message = _encode_submissions(group)
+            self._transport.write(len(message).to_bytes(LENGTH, "big") + message)
+            self._sent.append(parts)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        while len(self._buffer) >= LENGTH:
+            end = LENGTH + int.from_bytes(self._buffer[:LENGTH], "big")
+            if len(self._buffer) < end:
+                return
+            results = _decode_results(self._buffer[LENGTH:end])
+            del self._buffer[:end]
+            self._answer(self._sent.popleft(), results)
+            self._send()
+
+    def _answer(self, parts: Sequence[tuple[_Ticket, int]], results: Sequence[Result]) -> None:
+        self._in_house -= len(results)
+        at = 0
+        for ticket, count in parts:
+            ticket.results += results[at : at + count]
+            at += count
+            if len(ticket.results) == len(ticket.submissions) and not ticket.future.done():
+                ticket.future.set_result(ticket.results)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The process is gone. What it had is answered so that clients ask again: whether it was accepted is unknown."""
+        self._transport = None
+        self._buffer.clear()
+        lost = [*self._sent, [(ticket, len(part)) for ticket, part in self._waiting]]
+        self._sent.clear()
+        self._waiting.clear()
+        refusal = Refusal.of(unavailable())
+        count = sum(size for parts in lost for _, size in parts)
+        if count:
+            log.error("intake.lost", payments=count)
+        for parts in lost:
+            self._answer(parts, [refusal] * sum(size for _, size in parts))
+
+
+def work(pipe: socket.socket, database_url: str, terms: Terms, verifier_count: int) -> None:
+    """The intake's process: until nobody is at the other end of the pipe."""
+    set_up_logs()
+    _ignore_interrupt()
+    db = Database(database_url)
+    with contextlib.ExitStack() as stack:
+        stack.callback(db.close)
+        verifiers: Executor | None = None
+        if verifier_count:
+            context = multiprocessing.get_context("spawn")
+            verifiers = stack.enter_context(ProcessPoolExecutor(verifier_count, context, _ignore_interrupt))
+            # They start when they are first needed, which takes a second: let that be now.
+            wait([verifiers.submit(verify, terms.voucher_domain, ()) for _ in range(verifier_count)])
+        engine = Engine(db, terms, SystemClock(), verifiers)
+        started: deque[Started] = deque()
+        with contextlib.suppress(EOFError, ConnectionError):
+            while True:
+                # New groups first: their signatures are verified while the one before is committed.
+                while len(started) < WINDOW and (not started or _is_readable(pipe)):
+                    started.append(engine.start(_decode_submissions(_receive(pipe))))
+                message = _encode_results(engine.finish(started.popleft()))
+                pipe.sendall(len(message).to_bytes(LENGTH, "big") + message)
+
+
+def _ignore_interrupt() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the service ends first, and what it has begun
+
+
+def _is_readable(pipe: socket.socket) -> bool:
+    return bool(select.select([pipe], [], [], 0)[0])
+
+
+def _receive(pipe: socket.socket) -> bytes:
+    return _exactly(pipe, int.from_bytes(_exactly(pipe, LENGTH), "big"))
+
+
+def _exactly(pipe: socket.socket, length: int) -> bytes:
+    """:raises EOFError: nobody is at the other end"""
+    received = bytearray()
+    while len(received) < length:
+        part = pipe.recv(min(length - len(received), 1 << 20))
+        if not part:
+            raise EOFError
+        received += part
+    return bytes(received)

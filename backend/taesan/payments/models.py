@@ -12,6 +12,7 @@ from taesan.core.models import BIG_ID, UtcDateTime
 from taesan.core.values import Address, AmountIn, AmountOut, Bytes32, Money, Shape, Signature65
 
 _UNBATCHED = text("batch_id IS NULL")
+_BATCHED = text("batch_id IS NOT NULL")
 _TO_MERCHANT = text("merchant_id IS NOT NULL")
 
 
@@ -24,7 +25,7 @@ class Payment(SQLModel, table=True):
     __tablename__ = "payment"
     __table_args__ = (
         UniqueConstraint("channel_id", "cumulative"),
-        Index("ix_payment_batch", "batch_id", "id"),
+        Index("ix_payment_batch", "batch_id", "id", sqlite_where=_BATCHED, postgresql_where=_BATCHED),
         Index("ix_payment_key", "channel_id", "idempotency_key", unique=True),
         Index("ix_payment_merchant", "merchant_id", "id", sqlite_where=_TO_MERCHANT, postgresql_where=_TO_MERCHANT),
         Index("ix_payment_unbatched", "id", sqlite_where=_UNBATCHED, postgresql_where=_UNBATCHED),

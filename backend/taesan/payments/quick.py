@@ -16,8 +16,8 @@ from taesan.core.http import MAX_BODY_BYTES, new_request_id, problem_response
 from taesan.core.problems import Problem
 from taesan.hub import Hub
 from taesan.payments import answers
-from taesan.payments.decision import Submission
 from taesan.payments.lanes import Lanes
+from taesan.payments.messages import Submission
 
 _SINGLE, _BULK = "/v1/payments", "/v1/payments/bulk"
 _MAX_BULK = 1_000

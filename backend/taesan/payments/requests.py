@@ -5,7 +5,7 @@ from babel.numbers import get_currency_precision
 from taesan.core.problems import Problem
 from taesan.core.values import Money
 from taesan.hub import Hub
-from taesan.payments.decision import Submission
+from taesan.payments.messages import Submission
 from taesan.payments.models import PaymentCreate, ToMerchant, VoucherIn
 
 

@@ -11,8 +11,8 @@ from taesan.core.idempotency import IdempotencyKeyHeader
 from taesan.core.problems import Problem
 from taesan.hub import Hub, HubDep
 from taesan.payments import answers, queries, requests
-from taesan.payments.decision import Submission
 from taesan.payments.lanes import Lanes
+from taesan.payments.messages import Refusal, Submission
 from taesan.payments.models import (
     BulkItem,
     PaymentAccepted,
@@ -69,15 +69,15 @@ async def create_payments(request: Request, hub: HubDep, lanes: LanesDep, body: 
     )
 
 
-def _submission(hub: Hub, item: BulkItem | object) -> Submission | Problem:
+def _submission(hub: Hub, item: BulkItem | object) -> Submission | Refusal:
     try:
         if not isinstance(item, BulkItem):
             item = _ITEM.validate_python(item)
         return requests.submission_of(hub, item, item.idempotency_key)
     except ValidationError as error:
-        return problem_of_faults(error.errors())
+        return Refusal.of(problem_of_faults(error.errors()))
     except Problem as problem:
-        return problem
+        return Refusal.of(problem)
 
 
 _ITEM = TypeAdapter(BulkItem)

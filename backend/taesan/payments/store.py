@@ -10,12 +10,12 @@ from sqlmodel import Session, col
 from taesan.channels import vouchers
 from taesan.channels.models import Channel
 from taesan.core import bulk
-from taesan.hub import Hub
-from taesan.jars import service as jars
 from taesan.jars.accrual import Rule
 from taesan.jars.models import Jar, JarFiring
-from taesan.payments.decision import ChannelState, Decision, JarState, Submission
+from taesan.payments.decision import ChannelState, Decision, JarState
+from taesan.payments.messages import Submission
 from taesan.payments.models import Payment
+from taesan.payments.terms import Terms
 
 _LOCK = "SELECT id FROM channel WHERE id IN (:values) ORDER BY id FOR NO KEY UPDATE"
 _CHANNELS = (
@@ -58,13 +58,13 @@ class Accepted:
 # ------------------------------------------------------------------- reading
 
 
-def channels(connection: Connection, hub: Hub, ids: Collection[str]) -> dict[str, ChannelState]:
+def channels(connection: Connection, terms: Terms, ids: Collection[str]) -> dict[str, ChannelState]:
     """The states of these channels, which nobody else changes until the transaction's end."""
     if not bulk.is_sqlite(connection):
         # Locked first and read then: what is read with the lock in one statement may be older than the lock.
         bulk.select_in(connection, _LOCK, ids)
-    ours = (hub.signer.address, vouchers.ZERO_ADDRESS)
-    default = jars.default_rule(hub)
+    ours = (terms.operator, vouchers.ZERO_ADDRESS)
+    default = terms.default_rule
     states = {}
     for (
         id_,

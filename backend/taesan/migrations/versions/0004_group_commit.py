@@ -34,6 +34,11 @@ def upgrade() -> None:
     _open_accounts(connection)
     _move_answers(connection)
     op.create_index("ix_payment_key", "payment", ["channel_id", "idempotency_key"], unique=True)
+    op.drop_index("ix_payment_batch", "payment")
+    batched = sa.text("batch_id IS NOT NULL")
+    op.create_index(
+        "ix_payment_batch", "payment", ["batch_id", "id"], sqlite_where=batched, postgresql_where=batched
+    )
     to_merchant = sa.text("merchant_id IS NOT NULL")
     op.create_index(
         "ix_payment_merchant",
@@ -97,6 +102,8 @@ def _move_answers(connection: sa.Connection) -> None:
 
 
 def downgrade() -> None:
+    op.drop_index("ix_payment_batch", "payment")
+    op.create_index("ix_payment_batch", "payment", ["batch_id", "id"])
     op.drop_index("ix_payment_merchant", "payment")
     op.drop_index("ix_payment_key", "payment")
     with op.batch_alter_table("account") as account:
