@@ -43,6 +43,7 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await lanes.open()
         yield
         await run_in_threadpool(lanes.close)
 

@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -19,7 +20,8 @@ from tests.bench.payers import Facts, Payer, requests
 @dataclass(frozen=True)
 class Load:
     """:ivar payments: in all. :ivar bulk: in one request; 0 for the single route. :ivar first: number of the first payer
-    :ivar paid: what each of them has paid before, in payments"""
+    :ivar paid: what each of them has paid before, in payments. :ivar prepared: a JSON file with a list of requests for
+    each connection, if somebody else has made them; then it tells nothing of facts, payers and what they paid"""
 
     facts: dict[str, Any]
     port: int
@@ -28,6 +30,7 @@ class Load:
     payments: int
     bulk: int
     paid: int = 0
+    prepared: str = ""
 
 
 class _Connection(asyncio.Protocol):
@@ -78,17 +81,26 @@ class _Left:
             self.future.set_result(None)
 
 
-async def run(load: Load) -> dict[str, Any]:
+def _signed(load: Load, each: int) -> list[list[bytes]]:
+    """Requests for each connection."""
     facts = Facts(**load.facts)
     payers = [Payer(facts, number) for number in range(load.payers)]
     for payer in payers:
         payer.paid = load.paid
-    size = load.bulk or 1
-    each = load.payments // size // load.connections
-    plan = [
+    return [
         list(itertools.islice(requests(payers[n :: load.connections], load.bulk), each))
         for n in range(load.connections)
     ]
+
+
+def _prepared(file: str) -> list[list[bytes]]:
+    return [[request.encode() for request in todo] for todo in json.loads(Path(file).read_text())]
+
+
+async def run(load: Load) -> dict[str, Any]:
+    size = load.bulk or 1
+    each = load.payments // size // load.connections
+    plan = _prepared(load.prepared) if load.prepared else _signed(load, each)
     statuses: Counter[Any] = Counter()
     waits: list[float] = []
     left = _Left(load.connections)

@@ -128,7 +128,7 @@ def move_in(hub: Hub, count: int) -> Facts:
         ]
         facts = facts_of(hub, merchant_ids)
         escrow = posting.open_accounts(session, [hub.chart.escrow])[hub.chart.escrow]
-        moves = [Move(escrow, str(hub.chart.escrow), count * DEPOSIT)]
+        moves = [Move(escrow, hub.chart.escrow, count * DEPOSIT)]
         for number in range(count):
             config = ChannelConfig(
                 payer=Payer(facts, number).address,
@@ -141,6 +141,6 @@ def move_in(hub: Hub, count: int) -> Facts:
             )
             channel = channels.register(session, hub, config, now)
             channel.state = "open"
-            moves.append(Move(channel.account_id, str(hub.chart.channel(channel.id)), -DEPOSIT))
+            moves.append(Move(channel.account_id, hub.chart.channel(channel.id), -DEPOSIT))
         posting.post_moves(session, "deposits of the load", "deposit", now, moves)
     return facts

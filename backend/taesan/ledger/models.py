@@ -48,3 +48,15 @@ class Posting(SQLModel, table=True):
     line: int = Field(primary_key=True)
     account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
     amount: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class Turnover(SQLModel, table=True):
+    """What the entries of a kind have moved in all, by the kind of account: sums over `posting`, kept as it grows."""
+
+    __tablename__ = "turnover"
+
+    entry_kind: str = Field(primary_key=True)
+    account_kind: str = Field(primary_key=True)
+    asset: str = Field(primary_key=True)
+    debit: int = Field(sa_column=Column(BigInteger, nullable=False))
+    credit: int = Field(sa_column=Column(BigInteger, nullable=False))

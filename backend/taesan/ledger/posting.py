@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlmodel import Session, col
 
@@ -28,10 +28,10 @@ class Line(NamedTuple):
 
 
 class Move(NamedTuple):
-    """A line of an account that is known to exist: its id, its name, and what `Line` has."""
+    """A line of an account that is known to exist, with its id."""
 
     account_id: int
-    name: str
+    account: AccountName
     amount: int
 
 
@@ -68,7 +68,7 @@ def post(session: Session, ref: str, kind: str, posted_at: datetime, lines: Sequ
         raise AlreadyPostedError(ref)
     ids = open_accounts(session, {line.account for line in lines})
     return _append(
-        session, ref, kind, posted_at, [Move(ids[line.account], str(line.account), line.amount) for line in lines]
+        session, ref, kind, posted_at, [Move(ids[line.account], line.account, line.amount) for line in lines]
     )
 
 
@@ -100,12 +100,32 @@ def _append(session: Session, ref: str, kind: str, posted_at: datetime, moves: S
         select(col(JournalEntry.id), col(JournalEntry.hash)).order_by(col(JournalEntry.id).desc()).limit(1)
     ).one_or_none()
     last_id, previous = last or (0, GENESIS_HASH)
-    hash_ = entry_hash(previous, ref, kind, posted_at, [(move.name, move.amount) for move in moves])
+    hash_ = entry_hash(previous, ref, kind, posted_at, [(str(move.account), move.amount) for move in moves])
     entry_id = last_id + 1
     session.execute(insert(JournalEntry).values(id=entry_id, ref=ref, kind=kind, posted_at=posted_at, hash=hash_))
     rows = [(entry_id, n, move.account_id, move.amount) for n, move in enumerate(moves)]
     bulk.insert(connection, Posting, ("entry_id", "line", "account_id", "amount"), rows)
+    _turn_over(session, kind, moves)
     return entry_id
+
+
+def _turn_over(session: Session, kind: str, moves: Sequence[Move]) -> None:
+    """Keeps the sums by kinds, so that totals need not be added up from all postings."""
+    sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+    for move in moves:
+        sums[move.account.kind, move.account.asset][move.amount < 0] += abs(move.amount)
+    session.execute(
+        text(
+            "INSERT INTO turnover (entry_kind, account_kind, asset, debit, credit) "
+            "VALUES (:entry_kind, :account_kind, :asset, :debit, :credit) "
+            "ON CONFLICT (entry_kind, account_kind, asset) DO UPDATE "
+            "SET debit = turnover.debit + excluded.debit, credit = turnover.credit + excluded.credit"
+        ),
+        [
+            {"entry_kind": kind, "account_kind": account_kind, "asset": asset, "debit": debit, "credit": credit}
+            for (account_kind, asset), (debit, credit) in sorted(sums.items())
+        ],
+    )
 
 
 def balance(session: Session, account: AccountName) -> int:

@@ -147,7 +147,6 @@ class Engine:
             return [_failed(failure)] * len(submissions)
         return [result for submission in submissions for result in self._commit([submission])]
 
-
     def _closed(self, session: Session, now: datetime) -> Problem | None:
         """Why nothing is accepted at the moment. That something is, is believed for a second."""
         if timedelta() <= now - self._open_at < LOOK_EVERY:

@@ -100,9 +100,9 @@ def _book(
             pending[decision.payee] += submission.amount
     to_merchants = {chart.pending(address): amount for address, amount in pending.items()}
     accounts = posting.open_accounts(session, to_merchants) if to_merchants else {}
-    moves = [Move(channels[id_].account_id, str(chart.channel(id_)), amount) for id_, amount in paid.items()]
-    moves += [Move(channels[id_].jar_account_id, str(chart.jar(id_)), -amount) for id_, amount in gathered.items()]
-    moves += [Move(accounts[account], str(account), -amount) for account, amount in to_merchants.items()]
+    moves = [Move(channels[id_].account_id, chart.channel(id_), amount) for id_, amount in paid.items()]
+    moves += [Move(channels[id_].jar_account_id, chart.jar(id_), -amount) for id_, amount in gathered.items()]
+    moves += [Move(accounts[account], account, -amount) for account, amount in to_merchants.items()]
     ref = payments_ref(
         (a.public_id, s.channel_id, s.amount, s.cumulative, a.decision.payee)
         for a in accepted

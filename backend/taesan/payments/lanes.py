@@ -44,6 +44,10 @@ _decode_results = msgspec.msgpack.Decoder(list[Result]).decode
 
 
 class Lanes(Protocol):
+    async def open(self) -> None:
+        """Gets ready before the first payment comes."""
+        ...
+
     async def submit(self, submissions: Sequence[Submission]) -> list[Result]:
         """Accepts what can be accepted; one result for each, in order. What is accepted is durable.
 
@@ -60,6 +64,8 @@ class LocalLanes:
     def __init__(self, hub: Hub) -> None:
         self._engine = Engine(hub.db, terms_of(hub), hub.clock)
         self._lock = threading.Lock()
+
+    async def open(self) -> None: ...
 
     async def submit(self, submissions: Sequence[Submission]) -> list[Result]:
         return await asyncio.to_thread(self._run, submissions)
@@ -86,7 +92,7 @@ class _Ticket:
 
 
 class ProcessLanes(asyncio.Protocol):
-    """The intake in a process of its own, started with the first payment and again if it dies. For one event loop."""
+    """The intake in a process of its own, started again if it dies. For one event loop."""
 
     def __init__(self, hub: Hub) -> None:
         self._terms, self._url, self._most = terms_of(hub), hub.settings.database_url, hub.settings.intake_queue_max
@@ -117,6 +123,10 @@ class ProcessLanes(asyncio.Protocol):
         elif self._starting is None:
             self._starting = asyncio.create_task(self._start())
         return await ticket.future
+
+    async def open(self) -> None:
+        self._starting = asyncio.create_task(self._start())
+        await self._starting
 
     def close(self) -> None:
         if self._transport is not None:

@@ -31,14 +31,26 @@ def upgrade() -> None:
     op.drop_index("ix_posting_account", "posting")
     with op.batch_alter_table("account") as account:
         account.create_check_constraint("not_overdrawn", "balance * side BETWEEN 0 AND 9223372036854775807")
+    op.create_table(
+        "turnover",
+        sa.Column("entry_kind", sa.String(), primary_key=True),
+        sa.Column("account_kind", sa.String(), primary_key=True),
+        sa.Column("asset", sa.String(), primary_key=True),
+        sa.Column("debit", sa.BigInteger(), nullable=False),
+        sa.Column("credit", sa.BigInteger(), nullable=False),
+    )
+    op.execute(
+        "INSERT INTO turnover SELECT journal_entry.kind, account.kind, account.asset, "
+        "SUM(CASE WHEN amount > 0 THEN amount ELSE 0 END), SUM(CASE WHEN amount < 0 THEN -amount ELSE 0 END) "
+        "FROM posting JOIN journal_entry ON journal_entry.id = posting.entry_id "
+        "JOIN account ON account.id = posting.account_id GROUP BY journal_entry.kind, account.kind, account.asset"
+    )
     _open_accounts(connection)
     _move_answers(connection)
     op.create_index("ix_payment_key", "payment", ["channel_id", "idempotency_key"], unique=True)
     op.drop_index("ix_payment_batch", "payment")
     batched = sa.text("batch_id IS NOT NULL")
-    op.create_index(
-        "ix_payment_batch", "payment", ["batch_id", "id"], sqlite_where=batched, postgresql_where=batched
-    )
+    op.create_index("ix_payment_batch", "payment", ["batch_id", "id"], sqlite_where=batched, postgresql_where=batched)
     to_merchant = sa.text("merchant_id IS NOT NULL")
     op.create_index(
         "ix_payment_merchant",
@@ -102,6 +114,7 @@ def _move_answers(connection: sa.Connection) -> None:
 
 
 def downgrade() -> None:
+    op.drop_table("turnover")
     op.drop_index("ix_payment_batch", "payment")
     op.create_index("ix_payment_batch", "payment", ["batch_id", "id"])
     op.drop_index("ix_payment_merchant", "payment")
