@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI
-from fastapi.concurrency import run_in_threadpool
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
@@ -45,7 +44,7 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await lanes.open()
         yield
-        await run_in_threadpool(lanes.close)
+        await lanes.close()
 
     app = FastAPI(
         lifespan=lifespan,

@@ -34,7 +34,6 @@ class Settings(BaseSettings):
     asset_currency: str = Field(default="USD", description="ISO 4217 currency that the reserve asset stands for")
     max_payment: int = Field(default=5_000_000, gt=0, description="In the reserve asset's minor units: 5 dollars")
     payer_rate: str = Field(default="200/second", description="Payments of one payer that are taken in")
-    key_rate: str = Field(default="100/second", description="Requests with one merchant's API key")
     intake_verifiers: int = Field(default=2, ge=0, description="Processes that verify signatures; 0: the intake's own")
     intake_queue_max: int = Field(default=20_000, gt=0, description="Payments in the house before 503 is answered")
 
@@ -50,15 +49,13 @@ class Settings(BaseSettings):
 
     @field_validator("database_url")
     @classmethod
-    def _name_the_driver(cls, url: str) -> str:
-        if url.startswith("sqlite:///"):
-            return url
-        scheme, separator, rest = url.partition("://")
-        if scheme not in ("postgres", "postgresql", "postgresql+psycopg") or not separator:
-            raise ValueError("must be sqlite:///path or postgresql://user@host/name")
-        return "postgresql+psycopg://" + rest
+    def _require_sqlite(cls, url: str) -> str:
+        if not url.startswith("sqlite:///"):
+            # What PostgreSQL needs is written (`core.db`, `core.bulk`) but not yet proven by the tests.
+            raise ValueError("only sqlite:///… is supported so far")
+        return url
 
-    @field_validator("payer_rate", "key_rate")
+    @field_validator("payer_rate")
     @classmethod
     def _is_rate(cls, rate: str) -> str:
         parse(rate)  # raises ValueError, with what it expects

@@ -77,16 +77,11 @@ class Stage:
 
     def restart(self, node: Node | None = None) -> None:
         """The service dies without a word and is started again, after its lease has run out."""
-        self._stop()
+        self.hub.db.close()
         self.later(LEASE_S + 1)
         self.open(node)
 
     def close(self) -> None:
-        self._stop()
-
-    def _stop(self) -> None:
-        if self._client is not None:
-            self._client.app.state.lanes.close()  # type: ignore[attr-defined]
         self.hub.db.close()
 
     @contextlib.contextmanager

@@ -25,7 +25,7 @@ log = structlog.get_logger()
 ATTEMPTS = 5
 RETRYABLE = ("40001", "40P01")  # PostgreSQL: serialization failure, deadlock
 LOOK_EVERY = timedelta(seconds=1)
-CHUNK = 128  # vouchers for another process to verify; fewer are not worth the way
+CHUNK = 32  # vouchers for another process to verify; fewer are not worth the way
 
 Voucher = tuple[bytes, str, int, str]
 """Signer (20 bytes, empty if unknown), channel id, cumulative amount, signature."""

@@ -9,6 +9,7 @@ process is at work wait together and become its next group; no timer is needed.
 import asyncio
 import contextlib
 import multiprocessing
+import os
 import select
 import signal
 import socket
@@ -36,6 +37,7 @@ log = structlog.get_logger()
 GROUP = 1_000  # payments in one transaction
 WINDOW = 2  # groups on their way: one is committed while the other's signatures are verified
 LENGTH = 4  # bytes that tell a message's length
+READY = bytes(LENGTH)  # the process's first message
 
 _encode_submissions = msgspec.msgpack.Encoder().encode
 _decode_submissions = msgspec.msgpack.Decoder(list[Submission]).decode
@@ -55,7 +57,9 @@ class Lanes(Protocol):
         """
         ...
 
-    def close(self) -> None: ...
+    async def close(self) -> None:
+        """Ends what was opened; to be called when nobody waits for an answer any more."""
+        ...
 
 
 class LocalLanes:
@@ -74,7 +78,7 @@ class LocalLanes:
         with self._lock:
             return self._engine.run(submissions)
 
-    def close(self) -> None: ...
+    async def close(self) -> None: ...
 
 
 # -------------------------------------------------------------- the other process
@@ -104,6 +108,7 @@ class ProcessLanes(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._starting: asyncio.Task[None] | None = None
         self._buffer = bytearray()
+        self._ready = asyncio.Event()
 
     async def submit(self, submissions: Sequence[Submission]) -> list[Result]:
         if self._in_house + len(submissions) > self._most:
@@ -118,7 +123,7 @@ class ProcessLanes(asyncio.Protocol):
         self._in_house += len(submissions)
         for start in range(0, len(submissions), GROUP):
             self._waiting.append((ticket, submissions[start : start + GROUP]))
-        if self._transport is not None:
+        if self._transport is not None and self._ready.is_set():
             self._send()
         elif self._starting is None:
             self._starting = asyncio.create_task(self._start())
@@ -128,13 +133,14 @@ class ProcessLanes(asyncio.Protocol):
         self._starting = asyncio.create_task(self._start())
         await self._starting
 
-    def close(self) -> None:
+    async def close(self) -> None:
         if self._transport is not None:
             self._transport.close()  # the process ends when nobody is at the other end
         if self._process is not None:
-            self._process.join(10)
+            await asyncio.to_thread(self._process.join, 10)
 
     async def _start(self) -> None:
+        """Until the process is ready, which takes a second or two."""
         ours, theirs = socket.socketpair()
         context = multiprocessing.get_context("spawn")
         self._process = context.Process(
@@ -143,8 +149,10 @@ class ProcessLanes(asyncio.Protocol):
         await asyncio.to_thread(self._process.start)
         theirs.close()
         self._transport, _ = await asyncio.get_running_loop().create_connection(lambda: self, sock=ours)
+        await self._ready.wait()
         self._starting = None
-        self._send()
+        if self._transport is not None:
+            self._send()
 
     def _send(self) -> None:
         """Sends what waits, in groups, as long as there is room in the window."""
@@ -166,6 +174,10 @@ class ProcessLanes(asyncio.Protocol):
             end = LENGTH + int.from_bytes(self._buffer[:LENGTH], "big")
             if len(self._buffer) < end:
                 return
+            if end == LENGTH:
+                del self._buffer[:end]
+                self._ready.set()
+                continue
             results = _decode_results(self._buffer[LENGTH:end])
             del self._buffer[:end]
             self._answer(self._sent.popleft(), results)
@@ -183,6 +195,8 @@ class ProcessLanes(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The process is gone. What it had is answered so that clients ask again: whether it was accepted is unknown."""
         self._transport = None
+        self._ready.set()  # whoever waits for it need not any more
+        self._ready = asyncio.Event()
         self._buffer.clear()
         lost = [*self._sent, [(ticket, len(part)) for ticket, part in self._waiting]]
         self._sent.clear()
@@ -198,18 +212,14 @@ class ProcessLanes(asyncio.Protocol):
 def work(pipe: socket.socket, database_url: str, terms: Terms, verifier_count: int) -> None:
     """The intake's process: until nobody is at the other end of the pipe."""
     set_up_logs()
-    _ignore_interrupt()
-    db = Database(database_url)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the service ends first, and what it has begun
     with contextlib.ExitStack() as stack:
+        verifiers = stack.enter_context(_verifiers(pipe, terms, verifier_count)) if verifier_count else None
+        db = Database(database_url)
         stack.callback(db.close)
-        verifiers: Executor | None = None
-        if verifier_count:
-            context = multiprocessing.get_context("spawn")
-            verifiers = stack.enter_context(ProcessPoolExecutor(verifier_count, context, _ignore_interrupt))
-            # They start when they are first needed, which takes a second: let that be now.
-            wait([verifiers.submit(verify, terms.voucher_domain, ()) for _ in range(verifier_count)])
         engine = Engine(db, terms, SystemClock(), verifiers)
         started: deque[Started] = deque()
+        pipe.sendall(READY)
         with contextlib.suppress(EOFError, ConnectionError):
             while True:
                 # New groups first: their signatures are verified while the one before is committed.
@@ -219,8 +229,24 @@ def work(pipe: socket.socket, database_url: str, terms: Terms, verifier_count: i
                 pipe.sendall(len(message).to_bytes(LENGTH, "big") + message)
 
 
-def _ignore_interrupt() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the service ends first, and what it has begun
+def _verifiers(pipe: socket.socket, terms: Terms, count: int) -> Executor:
+    # Forked, as this process has no other thread yet: they are there at once.
+    context = multiprocessing.get_context("fork")
+    verifiers = ProcessPoolExecutor(count, context, _begin_to_verify, (pipe,))
+    wait([verifiers.submit(verify, terms.voucher_domain, ())])
+    return verifiers
+
+
+def _begin_to_verify(pipe: socket.socket) -> None:
+    pipe.close()  # or the service would not notice that the intake is gone
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _is_readable(pipe: socket.socket) -> bool:
