@@ -1,5 +1,6 @@
-"""`python -m taesan` is the `taesan` command."""
+"""`python -m taesan`."""
 
 from taesan.cli import main
 
-main()
+if __name__ == "__main__":  # the intake's processes import it too
+    main()

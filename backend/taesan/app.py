@@ -1,5 +1,7 @@
 """The HTTP service: routers of all domains, pages, error answers."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -14,6 +16,8 @@ from taesan.hub import Hub
 from taesan.identity.router import router as identity
 from taesan.jars.router import router as jars
 from taesan.merchants.router import router as merchants
+from taesan.payments.lanes import Lanes, LocalLanes
+from taesan.payments.quick import QuickRoute
 from taesan.payments.router import router as payments
 from taesan.settlement.router import router as settlement
 from taesan.web.router import router as web
@@ -32,10 +36,18 @@ TAGS = [
 ]
 
 
-def create_app(hub: Hub) -> FastAPI:
-    """:param hub: an open hub; the caller closes its database"""
+def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
+    """:param hub: an open hub; the caller closes its database. :param lanes: where payments are taken in; None: here"""
+    lanes = lanes or LocalLanes(hub)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await lanes.open()
+        yield
+        await lanes.close()
 
     app = FastAPI(
+        lifespan=lifespan,
         title="Taesan",
         version=__version__,
         summary="A self-hosted micropayment hub for EVM chains",
@@ -46,8 +58,9 @@ def create_app(hub: Hub) -> FastAPI:
         docs_url=None,  # below, with our own copy of Swagger UI: FastAPI's would come from another host
         redoc_url=None,
     )
-    app.state.hub = hub
+    app.state.hub, app.state.lanes = hub, lanes
     http.install(app)
+    app.add_middleware(QuickRoute, hub=hub, lanes=lanes)
     for router in (web, channels, payments, jars, settlement, identity, merchants):
         app.include_router(router)
     swagger = hub.settings.npm_dir / "swagger-ui-dist"

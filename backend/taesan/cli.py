@@ -81,6 +81,7 @@ def serve(
 
     from taesan.app import create_app
     from taesan.core.logs import set_up_logs
+    from taesan.payments.lanes import ProcessLanes
     from taesan.work import build_worker
 
     set_up_logs()
@@ -90,7 +91,9 @@ def serve(
     thread = threading.Thread(target=worker.run, name="worker")
     if with_worker:
         thread.start()
-    config = uvicorn.Config(create_app(hub), host=settings.host, port=settings.port, log_config=None, access_log=False)
+    config = uvicorn.Config(
+        create_app(hub, ProcessLanes(hub)), host=settings.host, port=settings.port, log_config=None, access_log=False
+    )
     server = uvicorn.Server(config)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, server.handle_exit)

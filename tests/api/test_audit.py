@@ -41,10 +41,11 @@ FORGERIES = [
     ("UPDATE payment SET cumulative = cumulative + 1 WHERE id = 7", "cumulative amount of pay_"),
     ("UPDATE payment SET signature = '0x' || '00' WHERE id = 3", "signer of pay_"),
     ("UPDATE payment SET payee = (SELECT payer FROM channel LIMIT 1) WHERE destination = 'merchant'", "payments root"),
-    ("UPDATE payment SET public_id = 'pay_forged' WHERE id = 1", "pay_forged in the books"),
+    ("UPDATE payment SET public_id = 'pay_forged' WHERE id = 1", "payments of entry "),
+    ("UPDATE payment SET entry_id = entry_id + 1 WHERE id = 1", "entries that book payments"),
     ("UPDATE payment SET batch_id = 2 WHERE id = 1", "payments in batch 1"),
     ("UPDATE payment SET batch_id = NULL WHERE id = 1", "payments in batch 1"),
-    ("DELETE FROM payment WHERE id = 7", "payments in the books"),
+    ("DELETE FROM payment WHERE id = 7", "entries that book payments"),
     ("UPDATE channel SET charged = charged - 1", "charged amount of channel"),
     # ---- batches
     ("UPDATE batch SET payments_root = entitlement_root WHERE id = 1", "payments root of batch 1"),
@@ -63,7 +64,7 @@ FORGERIES = [
     ("UPDATE entitlement SET claimed = claimed - 1", "minted to 0x"),
     ("DELETE FROM batch WHERE id = 1", "batch number"),
     # ---- books and chain
-    ("UPDATE account SET balance = balance + 1 WHERE kind = 'jar'", "balance of jar:"),
+    ("UPDATE account SET balance = balance - 1 WHERE kind = 'jar'", "balance of jar:"),
     ("UPDATE account SET balance = balance - 1 WHERE kind = 'channel'", "unclaimed of channel"),
     ("UPDATE account SET balance = balance + 1 WHERE kind = 'gift_supply'", "gift tokens in circulation"),
     ("UPDATE account SET balance = balance - 1 WHERE kind = 'credit'", "credit of 0x"),

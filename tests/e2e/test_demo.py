@@ -35,9 +35,7 @@ def test_real_purchases_become_gift_tokens_and_the_books_equal_the_chain(tmp_pat
     assert rows("SELECT count(*) FROM payout WHERE state = 'paid'") > 0
     if options:
         # What was asked again after the kill was answered, and accepted once.
-        assert rows("SELECT count(*) FROM payment") == rows(
-            "SELECT count(*) FROM idempotency_key WHERE scope LIKE 'payment:%'"
-        )
+        assert rows("SELECT count(*) FROM payment") == rows("SELECT count(DISTINCT idempotency_key) FROM payment")
 
     code, output = run("audit", *where)
     assert code == 0, output

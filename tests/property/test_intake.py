@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -104,28 +103,17 @@ def test_money_is_conserved_from_voucher_to_batch(
         folder, max_payment=CAP, batch_max_payments=batch_max_payments, batch_max_channels=batch_max_channels
     )
     try:
-        _run(hub, Model(deposits), steps)
+        with TestClient(create_app(hub)) as client:
+            _run(hub, client, Model(deposits), steps)
     finally:
         hub.db.close()
         shutil.rmtree(folder)
 
 
-_apps: list[FastAPI] = []
-
-
-def _client(hub: Hub) -> TestClient:
-    """The app is costly to make: all examples share one, and give it their hub."""
-    if not _apps:
-        _apps.append(create_app(hub))
-    _apps[0].state.hub = hub
-    return TestClient(_apps[0])
-
-
-def _run(hub: Hub, model: Model, steps: list[Any]) -> None:
+def _run(hub: Hub, client: TestClient, model: Model, steps: list[Any]) -> None:
     with hub.db.write() as session:
         merchants = [keys.register(session, "Café", address, hub.clock.now())[0].id for address in MERCHANTS]
     channels = [open_channel(hub, wallet, deposit) for wallet, deposit in zip(WALLETS, model.deposits, strict=True)]
-    client = _client(hub)
     for number, step in enumerate(steps):
         if step == "freeze":
             _freeze(hub)

@@ -12,7 +12,7 @@ from taesan.chain.models import ChainCursor
 from taesan.chain.relay import Relayer
 from taesan.chain.rpc import Node
 from taesan.chain.sender import Signer
-from taesan.core.clock import FixedClock
+from taesan.core.clock import Clock, FixedClock, SystemClock
 from taesan.core.db import Database
 from taesan.hub import Hub
 from taesan.ledger.accounts import Chart
@@ -47,9 +47,23 @@ def _contracts() -> Contracts:
 
 
 def offline_hub(folder: Path, **settings: Any) -> Hub:
-    db, node, clock = new_database(folder), Node(NOWHERE), FixedClock(NOW)
+    db = new_database(folder)
     with db.write() as session:
         session.add(ChainCursor(id=1, block_number=5, block_hash="0x", head_block=5, read_at=NOW))
+    return _hub(db, FixedClock(NOW), **settings)
+
+
+def hub_on(database_url: str, **settings: Any) -> Hub:
+    """On a database of the caller's, which is migrated, with the clock on the wall."""
+    db = Database(database_url)
+    db.migrate()
+    with db.write() as session:
+        session.merge(ChainCursor(id=1, block_number=5, block_hash="0x", head_block=5, read_at=datetime.now(UTC)))
+    return _hub(db, SystemClock(), database_url=database_url, **settings)
+
+
+def _hub(db: Database, clock: Clock, **settings: Any) -> Hub:
+    node = Node(NOWHERE)
     chosen, contracts = Settings(rpc_url=NOWHERE, **settings), _contracts()
     signer = Signer(chosen.operator_key)
     asset = Token(contracts.asset_id, contracts.deployment.asset, "Test Dollar", "1", "TUSD", 6, CHAIN_ID)

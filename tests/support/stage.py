@@ -67,7 +67,8 @@ class Stage:
     @property
     def client(self) -> TestClient:
         """The app, made when it is first needed."""
-        self._client = self._client or TestClient(create_app(self.hub), raise_server_exceptions=False)
+        if self._client is None:
+            self._client = TestClient(create_app(self.hub), raise_server_exceptions=False)
         return self._client
 
     @cached_property

@@ -13,6 +13,8 @@ def titles() -> dict[str, str]:
             if name != "Problem":
                 continue
             title = call.args[2]
+            if isinstance(title, ast.Attribute):
+                continue  # another problem's
             if isinstance(title, ast.Constant):
                 found[str(title.value)] = module.at(call)
             else:

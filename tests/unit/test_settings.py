@@ -63,6 +63,7 @@ def test_confirmation_takes_longer_where_money_is_real() -> None:
         {"batch_interval_s": 0},
         {"batch_max_payments": 0},
         {"database_url": "postgresql://localhost/taesan"},
+        {"payer_rate": "many"},
         {"database_url": "taesan.db"},
     ],
     ids=str,

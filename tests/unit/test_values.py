@@ -5,6 +5,7 @@ from eth_utils.address import to_checksum_address
 from pydantic import TypeAdapter, ValidationError
 
 from taesan.core import values
+from taesan.core.ids import new_id
 from taesan.core.values import MAX_AMOUNT, AmountIn, AmountOut, Money, Shape, parse_address, parse_amount, parse_hex
 
 ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
@@ -119,9 +120,9 @@ def test_shapes_refuse_fields_that_they_do_not_know() -> None:
 
 
 def test_ids_tell_what_they_are_of_and_never_repeat() -> None:
-    ids = {values.new_id("pay") for _ in range(1_000)}
+    ids = {new_id("pay") for _ in range(1_000)}
     assert len(ids) == 1_000
-    assert all(id_.startswith("pay_") and len(id_) == 28 for id_ in ids)
+    assert all(id_.startswith("pay_") and len(id_) == 36 for id_ in ids)
 
 
 def test_a_split_gives_the_remainder_to_the_largest_remainders() -> None:

@@ -18,7 +18,7 @@ class Channel(SQLModel, table=True):
     chain with terms that are not ours.
     Cumulative amounts: `charged` is what accepted payments add up to, which equals the last voucher's amount;
     `claim_total` is how much of it frozen batches claim; `claimed` is what the chain says is claimed. What is spendable
-    stands in the ledger.
+    stands in the ledger's account `account_id`, what is in the jar in `jar_account_id`.
     """
 
     __tablename__ = "channel"
@@ -35,7 +35,8 @@ class Channel(SQLModel, table=True):
     charged: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
     claim_total: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
     claimed: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
-    voucher_signature: str | None = None
+    account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    jar_account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
     opened_at: datetime = Field(sa_type=UtcDateTime)
 
     def config(self) -> tuple[str, str, str, str, str, int, str]:

@@ -13,9 +13,10 @@ from taesan.chain import erc1271, relay
 from taesan.chain.models import ChainTransaction
 from taesan.channels import vouchers
 from taesan.channels.models import Channel, ChannelConfig, DepositCreate, DepositRelay
+from taesan.core.ids import new_id
 from taesan.core.outbox import Handler
 from taesan.core.problems import Problem
-from taesan.core.values import bytes_of, new_id
+from taesan.core.values import bytes_of
 from taesan.hub import Hub
 from taesan.ledger import posting
 from taesan.ledger.posting import Line, transfer
@@ -73,7 +74,16 @@ def _find_or_add(session: Session, hub: Hub, config: ChannelConfig, state: str, 
     id_ = id_of(hub, config)
     channel = session.get(Channel, id_)
     if channel is None:
-        channel = Channel(id=id_, state=state, opened_at=now, **config.model_dump())
+        free, jar = hub.chart.channel(id_), hub.chart.jar(id_)
+        accounts = posting.open_accounts(session, [free, jar])
+        channel = Channel(
+            id=id_,
+            state=state,
+            opened_at=now,
+            account_id=accounts[free],
+            jar_account_id=accounts[jar],
+            **config.model_dump(),
+        )
         session.add(channel)
         session.flush()
     return channel
@@ -93,19 +103,6 @@ def find_own_channel(session: Session, channel_id: str, wallet: str) -> Channel:
     if channel.payer != wallet:
         raise Problem("forbidden", 403, "This is not yours.", "Only the channel's payer may see and set this.")
     return channel
-
-
-def spending_of(session: Session, hub: Hub, channel: Channel) -> vouchers.Spending:
-    own_key = channel.payer_authorizer == vouchers.ZERO_ADDRESS
-    # The operator's key may have been replaced since: whoever has the old one could refund what merchants are promised.
-    ours = channel.receiver_authorizer in (hub.signer.address, vouchers.ZERO_ADDRESS)
-    return vouchers.Spending(
-        channel_id=channel.id,
-        state=channel.state if ours else "closed",
-        signer=channel.payer if own_key else channel.payer_authorizer,
-        charged=channel.charged,
-        available=posting.balance(session, hub.chart.channel(channel.id)),
-    )
 
 
 # ------------------------------------------------------------- relayed deposits

@@ -1,11 +1,10 @@
 """x402 `batch-settlement` ids, digests and the rules for the next voucher. Pure."""
 
-from dataclasses import dataclass
+from typing import Protocol
 
 from eth_abi.abi import encode
-from eth_utils.crypto import keccak
 
-from taesan.core.crypto import Domain, recover
+from taesan.core.crypto import Domain, keccak, recover_raw
 from taesan.core.problems import Problem
 from taesan.core.values import bytes_of, hex_of
 
@@ -15,6 +14,7 @@ _CONFIG = (
     "address receiverAuthorizer,address token,uint40 withdrawDelay,bytes32 salt)"
 )
 _CONFIG_TYPES = ["address", "address", "address", "address", "address", "uint40", "bytes32"]
+_VOUCHER_TYPEHASH = keccak(b"Voucher(bytes32 channelId,uint128 maxClaimableAmount)")
 _RECEIVE = (
     "ReceiveWithAuthorization(address from,address to,uint256 value,"
     "uint256 validAfter,uint256 validBefore,bytes32 nonce)"
@@ -27,10 +27,23 @@ def channel_id(domain: Domain, config: tuple[str, str, str, str, str, int, str])
 
 
 def voucher_digest(domain: Domain, channel: str, max_claimable_amount: int) -> bytes:
-    return domain.digest(
-        "Voucher(bytes32 channelId,uint128 maxClaimableAmount)",
-        ["bytes32", "uint128"],
-        [bytes_of(channel), max_claimable_amount],
+    """What a voucher's signer signs. Laid out by hand: it is computed for each payment."""
+    struct = _VOUCHER_TYPEHASH + bytes.fromhex(channel[2:]) + max_claimable_amount.to_bytes(32, "big")
+    return keccak(domain.prefix + keccak(struct))
+
+
+def is_signed_by(signer: bytes, domain: Domain, channel: str, max_claimable_amount: int, signature: bytes) -> bool:
+    """:param signer: address, 20 bytes"""
+    return recover_raw(voucher_digest(domain, channel, max_claimable_amount), signature) == signer
+
+
+def invalid_signature(domain: Domain, signer: str) -> Problem:
+    return Problem(
+        "invalid-signature",
+        403,
+        "The voucher's signature is not the channel's.",
+        f"The channel's signer is {signer}; check chain id {domain.chain_id}, "
+        f"contract {domain.verifying_contract}, channel id and amount of what was signed.",
     )
 
 
@@ -50,29 +63,16 @@ def deposit_nonce(channel: str, salt: str) -> bytes:
     return keccak(encode(["bytes32", "uint256"], [bytes_of(channel), int(salt, 16)]))
 
 
-@dataclass(frozen=True)
-class Spending:
-    """A channel's state as far as the next payment depends on it. Amounts in minor units."""
+class Spending(Protocol):
+    """A channel's state as far as the next voucher depends on it. Amounts in minor units.
+
+    :ivar charged: what accepted payments add up to. :ivar available: what can still be spent
+    """
 
     channel_id: str
     state: str
-    signer: str
     charged: int
     available: int
-
-
-def check_signature(domain: Domain, spending: Spending, max_claimable_amount: int, signature: str) -> None:
-    """:raises Problem: `invalid-signature`"""
-    digest = voucher_digest(domain, spending.channel_id, max_claimable_amount)
-    signer = recover(digest, bytes_of(signature))
-    if signer != spending.signer:
-        raise Problem(
-            "invalid-signature",
-            403,
-            "The voucher's signature is not the channel's.",
-            f"The channel's signer is {spending.signer}; check chain id {domain.chain_id}, "
-            f"contract {domain.verifying_contract}, channel id and amount of what was signed.",
-        )
 
 
 def check_next(spending: Spending, amount: int, max_claimable_amount: int) -> None:
@@ -80,19 +80,12 @@ def check_next(spending: Spending, amount: int, max_claimable_amount: int) -> No
 
     :raises Problem: `channel-not-open`, `voucher-out-of-sequence` or `insufficient-deposit`, with the state to go on from
     """
-    state = {
-        "channel": {
-            "id": spending.channel_id,
-            "charged_cumulative": str(spending.charged),
-            "available": str(spending.available),
-        }
-    }
     if spending.state != "open":
         detail = {
             "pending": "Its deposit is not confirmed yet: try again in some blocks.",
             "withdrawing": "A withdrawal was announced, so it takes no more payments.",
         }.get(spending.state, "Open a new one.")
-        raise Problem("channel-not-open", 409, "The channel takes no payments now.", detail, **state)
+        raise Problem("channel-not-open", 409, "The channel takes no payments now.", detail, **_state_of(spending))
     if max_claimable_amount != spending.charged + amount:
         raise Problem(
             "voucher-out-of-sequence",
@@ -100,7 +93,7 @@ def check_next(spending: Spending, amount: int, max_claimable_amount: int) -> No
             "The voucher does not continue from the last one.",
             f"Its cumulative amount must be {spending.charged} + {amount} = {spending.charged + amount}, "
             f"not {max_claimable_amount}.",
-            **state,
+            **_state_of(spending),
         )
     if amount > spending.available:
         raise Problem(
@@ -108,5 +101,15 @@ def check_next(spending: Spending, amount: int, max_claimable_amount: int) -> No
             402,
             "The channel's deposit does not cover this payment.",
             f"{spending.available} minor units are left, {amount} are needed: deposit more.",
-            **state,
+            **_state_of(spending),
         )
+
+
+def _state_of(spending: Spending) -> dict[str, dict[str, str]]:
+    return {
+        "channel": {
+            "id": spending.channel_id,
+            "charged_cumulative": str(spending.charged),
+            "available": str(spending.available),
+        }
+    }

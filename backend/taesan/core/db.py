@@ -1,6 +1,9 @@
-"""The database: one engine, two kinds of transaction, migrations.
+"""The database, SQLite or PostgreSQL: one engine, three kinds of transaction, migrations.
 
 Whoever handles a request or a worker's step opens the transaction; domain functions take its session and never commit.
+
+Writers come one by one: SQLite has one writer, and PostgreSQL is asked for the same by an advisory lock. Only the intake of
+payments is let in beside others of its kind, by the lock's shared mode: it orders itself by row locks on its channels.
 """
 
 import threading
@@ -14,6 +17,8 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel import Session
 
+# PostgreSQL's advisory locks, all of a transaction's life. The numbers only have to differ.
+_WRITERS, _BOOKS = 0x7AE5A0, 0x7AE5A1
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
 
@@ -21,19 +26,29 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self.engine = _engine(url)
+        # One view for all statements: SQLite's transactions are like that anyway.
+        self._reading = {"read_only": True} if url.startswith("sqlite") else {"isolation_level": "REPEATABLE READ"}
         # SQLite has one writer; waiting here is fair, waiting in SQLite is a poll.
         self._writer = threading.Lock()
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A transaction that may write: committed at the end, rolled back on any exception."""
+        """A transaction that may write anything: committed at the end, rolled back on any exception."""
         with self._writer, Session(self.engine, expire_on_commit=False) as session, session.begin():
+            _lock(session.connection(), f"SELECT pg_advisory_xact_lock({_WRITERS})")
+            yield session
+
+    @contextmanager
+    def take_in(self) -> Iterator[Session]:
+        """A transaction of the intake, which on PostgreSQL may run beside others of its kind in other processes."""
+        with self._writer, Session(self.engine, expire_on_commit=False) as session, session.begin():
+            _lock(session.connection(), f"SELECT pg_advisory_xact_lock_shared({_WRITERS})")
             yield session
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A consistent view that never waits for a writer. What is changed in it is not written."""
-        engine = self.engine.execution_options(read_only=True)
+        engine = self.engine.execution_options(**self._reading)
         with Session(engine, autoflush=False) as session:
             yield session
 
@@ -54,9 +69,19 @@ class Database:
         self.engine.dispose()
 
 
+def lock_books(connection: Connection) -> None:
+    """From here to the transaction's end nobody else appends to the books: their hashes are one chain."""
+    _lock(connection, f"SELECT pg_advisory_xact_lock({_BOOKS})")
+
+
+def _lock(connection: Connection, statement: str) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(statement)
+
+
 def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True)
+        return create_engine(url, pool_pre_ping=True, pool_size=20)
     path = url.removeprefix("sqlite:///")
     if path and path != url:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +97,8 @@ def _set_up_sqlite(connection: object, _entry: ConnectionPoolEntry) -> None:
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")  # "accepted" means durable
     cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.execute("PRAGMA cache_size=-65536")
+    cursor.execute("PRAGMA cache_size=-262144")  # KiB
+    cursor.execute("PRAGMA wal_autocheckpoint=20000")  # pages: rarely, as a checkpoint holds up the writers
     cursor.close()
 
 

@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -18,7 +19,7 @@ from taesan.core.problems import Problem
 from taesan.core.worker import TransientError
 
 log = structlog.get_logger()
-MAX_BODY_BYTES = 1_000_000
+MAX_BODY_BYTES = 1_500_000  # a thousand payments with everything that can be said of them
 
 # Status → (problem type, title), for what the framework refuses.
 _HTTP_PROBLEMS = {
@@ -45,6 +46,10 @@ class ProblemDetails(BaseModel):
     detail: str | None = None
 
 
+def new_request_id() -> str:
+    return secrets.token_hex(8)
+
+
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """For a route's `responses`: these statuses answer with problem+json."""
     content = {"application/problem+json": {"schema": ProblemDetails.model_json_schema()}}
@@ -63,7 +68,11 @@ def install(app: FastAPI) -> None:
 
 
 def respond(problem: Problem, request: Request) -> JSONResponse:
-    language = language_of(request.headers.get("accept-language"))
+    return problem_response(problem, request.headers.get("accept-language"))
+
+
+def problem_response(problem: Problem, accept_language: str | None) -> JSONResponse:
+    language = language_of(accept_language)
     return JSONResponse(
         problem.body(translate(problem.title, language)),
         status_code=problem.status,
@@ -79,14 +88,6 @@ def _on_problem(request: Request, error: Exception) -> Response:
 
 def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    fields = [
-        {
-            "field": ".".join(str(part) for part in e["loc"][1:]) or str(e["loc"][0]),
-            "message": e["msg"].removeprefix("Value error, "),
-        }
-        for e in error.errors()[:20]
-    ]
-    detail = "; ".join(f"{f['field']}: {f['message']}" for f in fields)[:1_000]
     first = error.errors()[0]
     if first["type"] == "missing" and first["loc"] == ("header", "Idempotency-Key"):
         return respond(
@@ -98,8 +99,17 @@ def _on_invalid(request: Request, error: Exception) -> Response:
             ),
             request,
         )
-    type_, title = _FAULTS.get(first["type"], ("invalid-request", "The request is not well-formed."))
-    return respond(Problem(type_, 422, title, detail, errors=fields), request)
+    return respond(problem_of_faults([{**e, "loc": e["loc"][1:] or e["loc"]} for e in error.errors()]), request)
+
+
+def problem_of_faults(errors: Sequence[Mapping[str, Any]]) -> Problem:
+    """What pydantic found wrong with a request."""
+    fields = [
+        {"field": ".".join(map(str, e["loc"])), "message": e["msg"].removeprefix("Value error, ")} for e in errors[:20]
+    ]
+    detail = "; ".join(f"{f['field']}: {f['message']}" for f in fields)[:1_000]
+    type_, title = _FAULTS.get(errors[0]["type"], ("invalid-request", "The request is not well-formed."))
+    return Problem(type_, 422, title, detail, errors=fields)
 
 
 def _on_http_error(request: Request, error: Exception) -> Response:
@@ -136,7 +146,7 @@ def _on_crash(request: Request, error: Exception) -> Response:
 
 
 async def _request_context(request: Request, call_next: RequestResponseEndpoint) -> Response:
-    request_id = secrets.token_hex(8)
+    request_id = new_request_id()
     structlog.contextvars.bind_contextvars(request_id=request_id)
     started = time.perf_counter()
     try:

@@ -7,15 +7,16 @@ from typing import Annotated, Any
 
 from fastapi import Header
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlalchemy import insert
 from sqlmodel import Session
 
+from taesan.core import models
 from taesan.core.db import Database
-from taesan.core.models import IdempotencyKey
 from taesan.core.problems import Problem
 from taesan.core.values import canonical_json
 
+IdempotencyKey = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$", examples=["order-1177"])]
 IdempotencyKeyHeader = Annotated[
     str,
     Header(
@@ -34,12 +35,12 @@ def fingerprint(body: Any) -> str:
     return hashlib.sha256(canonical_json(body).encode()).hexdigest()
 
 
-def replay(session: Session, scope: str, key: str, print_: str) -> IdempotencyKey | None:
+def replay(session: Session, scope: str, key: str, print_: str) -> models.IdempotencyKey | None:
     """The first answer to this key, or None if it is new.
 
     :raises Problem: `idempotency-key-reused` if the key came with another body before
     """
-    known = session.get(IdempotencyKey, (scope, key))
+    known = session.get(models.IdempotencyKey, (scope, key))
     if known is not None and known.fingerprint != print_:
         raise Problem(
             "idempotency-key-reused",
@@ -55,7 +56,7 @@ def remember(
 ) -> None:
     """Keeps the answer; to be called in the transaction of the effect."""
     session.execute(
-        insert(IdempotencyKey).values(
+        insert(models.IdempotencyKey).values(
             scope=scope, key=key, fingerprint=print_, status=status, body=body, created_at=now
         )
     )
@@ -93,5 +94,5 @@ def once(
     return JSONResponse(body, status)
 
 
-def _again(known: IdempotencyKey) -> JSONResponse:
+def _again(known: models.IdempotencyKey) -> JSONResponse:
     return JSONResponse(known.body, known.status, {REPLAYED_HEADER: "true"})

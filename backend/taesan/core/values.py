@@ -5,7 +5,6 @@ What does not parse raises a `ValueError` whose type is the problem that the API
 
 import json
 import re
-import secrets
 from typing import Annotated, Any
 
 from eth_utils.address import is_checksum_formatted_address, to_checksum_address
@@ -94,11 +93,6 @@ def bytes_of(value: str) -> bytes:
 
 def hex_of(value: bytes) -> str:
     return "0x" + value.hex()
-
-
-def new_id(prefix: str) -> str:
-    """A public id such as `pay_6f0c…`: 96 random bits."""
-    return f"{prefix}_{secrets.token_hex(12)}"
 
 
 def split_exactly(total: int, weights: list[int]) -> list[int]:

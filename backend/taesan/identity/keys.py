@@ -6,8 +6,8 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlmodel import Session, col
 
+from taesan.core.ids import new_id
 from taesan.core.problems import Problem
-from taesan.core.values import new_id
 from taesan.identity.auth import hash_secret, unauthorized
 from taesan.identity.models import ApiKey, Merchant
 

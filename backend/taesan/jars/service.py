@@ -1,4 +1,4 @@
-"""Fills jars and fires them, in the transaction of the payment that does it."""
+"""Jars and their rules. What fills and fires them is the intake of payments."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -6,13 +6,10 @@ from typing import Any
 
 from sqlmodel import Session
 
-from taesan.channels.models import Channel
 from taesan.core.outbox import Handler
 from taesan.hub import Hub
-from taesan.jars import accrual
-from taesan.jars.models import Jar, JarFiring, JarRule
+from taesan.jars.models import Jar, JarRule
 from taesan.ledger import posting
-from taesan.ledger.posting import transfer
 
 
 def default_rule(hub: Hub) -> JarRule:
@@ -41,45 +38,6 @@ def set_rule(session: Session, hub: Hub, channel_id: str, rule: JarRule, now: da
     jar.round_up_step, jar.updated_at = rule.round_up_step, now
     jar.trigger_count, jar.trigger_value = rule.trigger_count, rule.trigger_value
     return jar
-
-
-def accrue(
-    session: Session, hub: Hub, channel: Channel, payment_id: str, amount: int, now: datetime
-) -> JarFiring | None:
-    """Puts a payment in the channel's jar and fires it if its trigger is reached. Posts both."""
-    jar = jar_of(session, hub, channel.id, now)
-    account = hub.chart.jar(channel.id)
-    posting.post(
-        session,
-        f"payment:{payment_id}",
-        "payment to jar",
-        now,
-        transfer(hub.chart.channel(channel.id), account, amount),
-    )
-    jar.payment_count += 1
-    rule = accrual.Rule(jar.trigger_count, jar.trigger_value)
-    decision = accrual.decide(rule, jar.payment_count, posting.balance(session, account))
-    if decision is None:
-        return None
-    firing = JarFiring(
-        channel_id=channel.id,
-        account=channel.payer,
-        amount=decision.amount,
-        payment_count=jar.payment_count,
-        reason=decision.reason,
-        payment_id=payment_id,
-        fired_at=now,
-    )
-    jar.payment_count = 0
-    session.add(firing)
-    posting.post(
-        session,
-        f"firing:{payment_id}",
-        "jar fired",
-        now,
-        transfer(account, hub.chart.converting(channel.payer), decision.amount),
-    )
-    return firing
 
 
 def handlers(hub: Hub) -> dict[str, Handler]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
-from taesan.ledger.models import Account, JournalEntry, Posting
+from taesan.ledger.models import Account, JournalEntry, Posting, Turnover
 from taesan.ledger.posting import GENESIS_HASH, entry_hash
 
 
@@ -26,6 +26,7 @@ def audit_books(session: Session, report: Report) -> None:
     """Entries balance for each asset, the hash chain is whole, balances equal their postings, no account is overdrawn."""
     accounts = {a.id: a for a in session.scalars(select(Account))}
     recomputed: dict[int, int] = defaultdict(int)
+    turned: dict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0, 0])
     previous, entries, postings = GENESIS_HASH, 0, 0
     for entry, all_lines in _entries(session):
         lines = [line for line in all_lines if line.account_id in accounts]
@@ -34,6 +35,8 @@ def audit_books(session: Session, report: Report) -> None:
         for line in lines:
             sums[accounts[line.account_id].asset] += line.amount
             recomputed[line.account_id] += line.amount
+            account = accounts[line.account_id]
+            turned[entry.kind, account.kind, account.asset][line.amount < 0] += abs(line.amount)
         for asset, total in sums.items():
             report.check(f"entry {entry.id} ({entry.ref}) sums in {asset}", 0, total)
         named = [(accounts[line.account_id].name, line.amount) for line in lines]
@@ -45,6 +48,8 @@ def audit_books(session: Session, report: Report) -> None:
         report.check(f"balance of {account.name}", recomputed[account.id], account.balance)
         if account.balance * account.side < 0:
             report.differences.append(f"{account.name} is overdrawn: {account.balance * account.side}")
+    kept = {(t.entry_kind, t.account_kind, t.asset): [t.debit, t.credit] for t in session.scalars(select(Turnover))}
+    report.check("turnover by kinds", dict(turned), kept)
     report.check("postings without an entry", postings, session.scalar(select(func.count()).select_from(Posting)))
     report.counted |= {"journal entries": entries, "postings": postings, "accounts": len(accounts)}
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Column, Index
+from sqlalchemy import BigInteger, CheckConstraint, Column
 from sqlmodel import Field, SQLModel
 
 from taesan.core.models import BIG_ID, UtcDateTime
@@ -12,10 +12,12 @@ class Account(SQLModel, table=True):
     """An account and its balance.
 
     `balance` is signed: debits count up, credits down, so all balances of an asset sum to zero. A credit-normal account
-    (a liability) with 5 in it shows −5. `side` is +1 for debit-normal and −1 for credit-normal accounts.
+    (a liability) with 5 in it shows −5. `side` is +1 for debit-normal and −1 for credit-normal accounts. The database
+    itself refuses an overdrawn account.
     """
 
     __tablename__ = "account"
+    __table_args__ = (CheckConstraint("balance * side BETWEEN 0 AND 9223372036854775807", name="not_overdrawn"),)
 
     id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))
     name: str = Field(unique=True)
@@ -41,9 +43,20 @@ class Posting(SQLModel, table=True):
     """One line of an entry: `amount` minor units, a debit if positive, a credit if negative."""
 
     __tablename__ = "posting"
-    __table_args__ = (Index("ix_posting_account", "account_id", "entry_id"),)
 
     entry_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
     line: int = Field(primary_key=True)
     account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
     amount: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class Turnover(SQLModel, table=True):
+    """What the entries of a kind have moved in all, by the kind of account: sums over `posting`, kept as it grows."""
+
+    __tablename__ = "turnover"
+
+    entry_kind: str = Field(primary_key=True)
+    account_kind: str = Field(primary_key=True)
+    asset: str = Field(primary_key=True)
+    debit: int = Field(sa_column=Column(BigInteger, nullable=False))
+    credit: int = Field(sa_column=Column(BigInteger, nullable=False))

@@ -6,11 +6,14 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import insert, select, text
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlmodel import Session, col
 
+from taesan.core import bulk
 from taesan.core.clock import rfc3339
-from taesan.core.values import MAX_AMOUNT, canonical_json
+from taesan.core.db import lock_books
+from taesan.core.values import canonical_json
 from taesan.ledger.accounts import AccountName
 from taesan.ledger.models import Account, JournalEntry, Posting
 
@@ -20,6 +23,14 @@ GENESIS_HASH = bytes(32)
 class Line(NamedTuple):
     """`amount` minor units; a debit if positive, a credit if negative."""
 
+    account: AccountName
+    amount: int
+
+
+class Move(NamedTuple):
+    """A line of an account that is known to exist, with its id."""
+
+    account_id: int
     account: AccountName
     amount: int
 
@@ -55,23 +66,66 @@ def post(session: Session, ref: str, kind: str, posted_at: datetime, lines: Sequ
     _check_balanced(ref, lines)
     if session.scalar(select(col(JournalEntry.id)).where(col(JournalEntry.ref) == ref)) is not None:
         raise AlreadyPostedError(ref)
-    ids = _account_ids(session, {line.account for line in lines})
-    previous = session.scalar(select(col(JournalEntry.hash)).order_by(col(JournalEntry.id).desc()).limit(1))
-    hash_ = entry_hash(
-        previous or GENESIS_HASH, ref, kind, posted_at, [(str(line.account), line.amount) for line in lines]
+    ids = open_accounts(session, {line.account for line in lines})
+    return _append(
+        session, ref, kind, posted_at, [Move(ids[line.account], line.account, line.amount) for line in lines]
     )
-    entry_id = session.execute(
-        insert(JournalEntry).values(ref=ref, kind=kind, posted_at=posted_at, hash=hash_)
-    ).inserted_primary_key[0]  # type: ignore[attr-defined]
+
+
+def post_moves(session: Session, ref: str, kind: str, posted_at: datetime, moves: Sequence[Move]) -> int:
+    """As `post`, for an entry of many lines in accounts of one asset, each in it at most once."""
+    if sum(move.amount for move in moves):
+        raise ValueError(f"entry {ref} does not balance")
+    return _append(session, ref, kind, posted_at, moves)
+
+
+def _append(session: Session, ref: str, kind: str, posted_at: datetime, moves: Sequence[Move]) -> int:
+    connection = session.connection()
+    deltas: dict[int, int] = defaultdict(int)
+    for move in moves:
+        deltas[move.account_id] += move.amount
+    try:
+        # In id order, so that two writers on a database with row locks never wait for each other.
+        bulk.update(
+            connection,
+            Account,
+            "balance = account.balance + :balance",
+            ("balance", "id"),
+            [(delta, id_) for id_, delta in sorted(deltas.items()) if delta],
+        )
+    except (IntegrityError, DataError) as error:  # the table's own check (`Account`)
+        raise OverdrawnError(f"entry {ref} would overdraw or overflow an account") from error
+    lock_books(connection)
+    last = session.execute(
+        select(col(JournalEntry.id), col(JournalEntry.hash)).order_by(col(JournalEntry.id).desc()).limit(1)
+    ).one_or_none()
+    last_id, previous = last or (0, GENESIS_HASH)
+    hash_ = entry_hash(previous, ref, kind, posted_at, [(str(move.account), move.amount) for move in moves])
+    entry_id = last_id + 1
+    session.execute(insert(JournalEntry).values(id=entry_id, ref=ref, kind=kind, posted_at=posted_at, hash=hash_))
+    rows = [(entry_id, n, move.account_id, move.amount) for n, move in enumerate(moves)]
+    bulk.insert(connection, Posting, ("entry_id", "line", "account_id", "amount"), rows)
+    _turn_over(session, kind, moves)
+    return entry_id
+
+
+def _turn_over(session: Session, kind: str, moves: Sequence[Move]) -> None:
+    """Keeps the sums by kinds, so that totals need not be added up from all postings."""
+    sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+    for move in moves:
+        sums[move.account.kind, move.account.asset][move.amount < 0] += abs(move.amount)
     session.execute(
-        insert(Posting),
+        text(
+            "INSERT INTO turnover (entry_kind, account_kind, asset, debit, credit) "
+            "VALUES (:entry_kind, :account_kind, :asset, :debit, :credit) "
+            "ON CONFLICT (entry_kind, account_kind, asset) DO UPDATE "
+            "SET debit = turnover.debit + excluded.debit, credit = turnover.credit + excluded.credit"
+        ),
         [
-            {"entry_id": entry_id, "line": n, "account_id": ids[line.account], "amount": line.amount}
-            for n, line in enumerate(lines)
+            {"entry_kind": kind, "account_kind": account_kind, "asset": asset, "debit": debit, "credit": credit}
+            for (account_kind, asset), (debit, credit) in sorted(sums.items())
         ],
     )
-    _move_balances(session, lines, ids)
-    return int(entry_id)
 
 
 def balance(session: Session, account: AccountName) -> int:
@@ -98,7 +152,8 @@ def _check_balanced(ref: str, lines: Sequence[Line]) -> None:
         raise ValueError(f"entry {ref} does not balance: {dict(sums)}")
 
 
-def _account_ids(session: Session, accounts: set[AccountName]) -> dict[AccountName, int]:
+def open_accounts(session: Session, accounts: Iterable[AccountName]) -> dict[AccountName, int]:
+    """The accounts' ids; what does not exist yet is opened, empty."""
     by_name = {str(account): account for account in accounts}
 
     def find() -> dict[AccountName, int]:
@@ -112,31 +167,7 @@ def _account_ids(session: Session, accounts: set[AccountName]) -> dict[AccountNa
         if a not in found
     ]
     if missing:
-        session.execute(insert(Account), missing)
+        # Another process may open the same one at the same time.
+        bulk.insert_missing(session.connection(), Account, sorted(missing, key=lambda row: str(row["name"])))
         found = find()
     return found
-
-
-def _move_balances(session: Session, lines: Sequence[Line], ids: dict[AccountName, int]) -> None:
-    deltas: dict[AccountName, int] = defaultdict(int)
-    for line in lines:
-        deltas[line.account] += line.amount
-    table = Account.__table__  # type: ignore[attr-defined]
-    # In id order, so that two writers on a database with row locks never wait for each other.
-    moves = [
-        {"account": ids[a], "delta": delta}
-        for a, delta in sorted(deltas.items(), key=lambda item: ids[item[0]])
-        if delta
-    ]
-    if not moves:  # from an account to itself
-        return
-    session.connection().execute(
-        update(table).where(table.c.id == bindparam("account")).values(balance=table.c.balance + bindparam("delta")),
-        moves,
-    )
-    after = session.execute(
-        select(table.c.name, table.c.balance * table.c.side).where(table.c.id.in_([m["account"] for m in moves]))
-    )
-    for name, amount in after:
-        if not 0 <= amount <= MAX_AMOUNT:
-            raise OverdrawnError(f"{name} would hold {amount}")

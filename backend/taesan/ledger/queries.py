@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
-from taesan.ledger.models import Account, JournalEntry, Posting
+from taesan.ledger.models import Account, JournalEntry, Posting, Turnover
 
 
 @dataclass(frozen=True)
@@ -47,3 +47,9 @@ def totals(session: Session) -> list[tuple[str, str, int]]:
         .order_by(col(Account.kind))
     )
     return [(kind, asset, amount) for kind, asset, amount in rows]
+
+
+def turnovers(session: Session, asset: str) -> dict[tuple[str, str], tuple[int, int]]:
+    """(kind of entry, kind of account) → (debits, credits) of all time."""
+    rows = session.scalars(select(Turnover).where(col(Turnover.asset) == asset))
+    return {(row.entry_kind, row.account_kind): (row.debit, row.credit) for row in rows}

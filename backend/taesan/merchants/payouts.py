@@ -10,9 +10,9 @@ from sqlmodel import Session, col
 
 from taesan.chain import relay
 from taesan.chain.models import ChainTransaction
+from taesan.core.ids import new_id
 from taesan.core.outbox import Handler
 from taesan.core.problems import Problem
-from taesan.core.values import new_id
 from taesan.hub import Hub
 from taesan.identity.models import Merchant
 from taesan.ledger import posting

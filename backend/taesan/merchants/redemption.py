@@ -12,9 +12,10 @@ from sqlmodel import Session, col
 from taesan.chain import erc1271, relay
 from taesan.chain.models import ChainTransaction
 from taesan.channels.vouchers import receive_authorization_digest
+from taesan.core.ids import new_id
 from taesan.core.outbox import Handler
 from taesan.core.problems import Problem
-from taesan.core.values import bytes_of, new_id
+from taesan.core.values import bytes_of
 from taesan.hub import Hub
 from taesan.identity.models import Merchant
 from taesan.ledger import posting

@@ -1,186 +1,202 @@
 """Accepts payments: every way in ends here. Accepted means verified, funded, booked and durable."""
 
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from babel.numbers import get_currency_precision
+import msgspec
 from sqlmodel import Session
 
 from taesan.chain import watcher
-from taesan.channels import service as channels
-from taesan.channels import vouchers
-from taesan.channels.models import Channel
 from taesan.core.clock import rfc3339
+from taesan.core.ids import new_ids
 from taesan.core.problems import Problem
-from taesan.core.values import Money, new_id
-from taesan.hub import Hub
-from taesan.identity import keys
-from taesan.jars import accrual
-from taesan.jars import service as jars
 from taesan.ledger import posting
-from taesan.ledger.posting import transfer
-from taesan.payments.models import JarProgress, Payment, PaymentAccepted, PaymentCreate, ToMerchant
+from taesan.ledger.posting import Move
+from taesan.payments import store
+from taesan.payments.decision import ChannelState, decide
+from taesan.payments.messages import Outcome, Refusal, Result, Submission
+from taesan.payments.store import Accepted
+from taesan.payments.terms import Terms
+
+_encode = msgspec.json.Encoder().encode
 
 
-def check_request(hub: Hub, request: PaymentCreate) -> None:
-    """What can be said without the database: chain, contract, asset, exponent, limits.
+def accept(
+    session: Session,
+    terms: Terms,
+    submissions: Sequence[Submission],
+    now: datetime,
+    *,
+    closed: Problem | None = None,
+    look_up_keys: bool = True,
+) -> list[Result]:
+    """Books verified payments in their order; the caller's commit makes them accepted. A bad one fails alone.
 
-    :raises Problem: `wrong-network`, `wrong-contract`, `wrong-asset`, `wrong-exponent`, `zero-amount`, `amount-over-cap`
+    :param closed: why nothing new is accepted, if so
+    :param look_up_keys: False leaves repeated keys to the voucher's own order, and to the database, which refuses the
+        whole group (IntegrityError) if a key is used again for a new voucher
+    :returns: one for each: `unknown-channel`, `unknown-merchant`, `idempotency-key-reused`, `chain-view-too-old`, or
+        what `decide` raises
     """
-    voucher, amount = request.voucher, request.amount
-    if voucher.network not in (None, hub.contracts.network):
-        raise Problem(
-            "wrong-network", 422, "The voucher is for another chain.", f"This hub is on {hub.contracts.network}."
-        )
-    if voucher.contract not in (None, hub.contracts.deployment.channels):
-        raise Problem(
-            "wrong-contract",
-            422,
-            "The voucher is for another contract.",
-            f"This hub's channels are in {hub.contracts.deployment.channels}.",
-        )
-    if amount.asset != hub.asset.id:
-        raise Problem("wrong-asset", 422, "The amount is in another asset.", f"This hub's asset is {hub.asset.id}.")
-    _check_exponent(amount, hub.asset.exponent)
-    if amount.value == 0:
-        raise Problem("zero-amount", 422, "The amount is zero.", "There is nothing to pay: do not send it.")
-    if amount.value > hub.settings.max_payment:
-        raise Problem(
-            "amount-over-cap",
-            422,
-            "The amount is over this hub's cap for one payment.",
-            f"At most {hub.settings.max_payment} minor units; this hub is made for micropayments.",
-        )
-    if request.purchase is not None:
-        _check_purchase(hub, request.purchase)
+    connection = session.connection()
+    channels = store.channels(connection, terms, {s.channel_id for s in submissions})
+    merchants = store.payees(connection, {s.merchant_id for s in submissions if s.merchant_id is not None})
+    suspects = submissions if look_up_keys else [s for s in submissions if _is_behind(s, channels)]
+    known = store.by_key(session, suspects)
+    accepted_at = rfc3339(now)
+    ids = iter(new_ids("pay", len(submissions)))
+    outcomes: list[Result] = []
+    accepted: list[Accepted] = []
+    for submission in submissions:
+        key = (submission.channel_id, submission.idempotency_key)
+        try:
+            if key in known:
+                outcomes.append(_replay(known[key], submission))
+                continue
+            if closed:
+                raise closed
+            payee = _payee(merchants, submission)
+            decision = decide(submission, _channel(channels, submission), payee, terms.asset_exponent)
+        except Problem as problem:
+            outcomes.append(Refusal.of(problem))
+            continue
+        known[key] = new = Accepted(next(ids), now, decision)
+        accepted.append(new)
+        outcomes.append(Outcome(_answer(new, accepted_at)))
+    if accepted:
+        entry_id = _book(session, terms, accepted, channels, now)
+        store.write(connection, accepted, channels, entry_id, now)
+    return outcomes
 
 
-def check_view(session: Session, hub: Hub, now: datetime) -> None:
+def payments_ref(payments: Iterable[tuple[str, str, int, int, str]]) -> str:
+    """A journal entry's reference to the payments that it books, which its hash thereby covers.
+
+    :param payments: (public id, channel id, amount, cumulative, payee) in their order
+    """
+    content = "\n".join(f"{id_} {channel} {amount} {total} {payee}" for id_, channel, amount, total, payee in payments)
+    return "payments:" + hashlib.sha256(content.encode()).hexdigest()
+
+
+def _book(
+    session: Session, terms: Terms, accepted: Sequence[Accepted], channels: dict[str, ChannelState], now: datetime
+) -> int:
+    """One entry for all of them: each account's sum. What left the jars has an entry of its own."""
+    chart = terms.chart
+    paid: dict[str, int] = defaultdict(int)
+    gathered: dict[str, int] = defaultdict(int)
+    pending: dict[str, int] = defaultdict(int)
+    fired: dict[str, int] = defaultdict(int)
+    for decision in (a.decision for a in accepted):
+        submission = decision.submission
+        paid[submission.channel_id] += submission.amount
+        if submission.merchant_id is None:
+            gathered[submission.channel_id] += submission.amount
+            if decision.jar_fired is not None:
+                fired[submission.channel_id] += decision.jar_fired
+        else:
+            pending[decision.payee] += submission.amount
+    to_merchants = {chart.pending(address): amount for address, amount in pending.items()}
+    accounts = posting.open_accounts(session, to_merchants) if to_merchants else {}
+    moves = [Move(channels[id_].account_id, chart.channel(id_), amount) for id_, amount in paid.items()]
+    moves += [Move(channels[id_].jar_account_id, chart.jar(id_), -amount) for id_, amount in gathered.items()]
+    moves += [Move(accounts[account], account, -amount) for account, amount in to_merchants.items()]
+    ref = payments_ref(
+        (a.public_id, s.channel_id, s.amount, s.cumulative, a.decision.payee)
+        for a in accepted
+        for s in (a.decision.submission,)
+    )
+    entry_id = posting.post_moves(session, ref, "payments", now, moves)
+    if fired:
+        lines = [
+            line
+            for id_, amount in fired.items()
+            for line in posting.transfer(chart.jar(id_), chart.converting(channels[id_].payer), amount)
+        ]
+        posting.post(session, f"firings:{entry_id}", "jars fired", now, lines)
+    return entry_id
+
+
+# ------------------------------------------------------------------- answers
+
+
+def _answer(accepted: Accepted, accepted_at: str) -> bytes:
+    """`PaymentAccepted` as JSON knows it."""
+    decision, submission = accepted.decision, accepted.decision.submission
+    jar = None
+    if decision.jar_gathered is not None:
+        fired = None if decision.jar_fired is None else str(decision.jar_fired)
+        jar = {"gathered": str(decision.jar_gathered), "payments": decision.jar_payments, "fired": fired}
+    return _encode(
+        {
+            "id": accepted.public_id,
+            "channel_id": submission.channel_id,
+            "amount": str(submission.amount),
+            "charged_cumulative": str(submission.cumulative),
+            "destination": "jar" if submission.merchant_id is None else "merchant",
+            "merchant_id": submission.merchant_id,
+            "reference": submission.reference,
+            "accepted_at": accepted_at,
+            "batch_id": None,
+            "jar": jar,
+        }
+    )
+
+
+def _replay(accepted: Accepted, submission: Submission) -> Outcome:
+    if accepted.decision.submission != submission:
+        raise Problem(
+            "idempotency-key-reused",
+            422,
+            "This Idempotency-Key was used for a different request.",
+            "Send a new key for a new request; the same key only to repeat the very same one.",
+        )
+    return Outcome(_answer(accepted, rfc3339(accepted.accepted_at)), replayed=True)
+
+
+def _is_behind(submission: Submission, channels: dict[str, ChannelState]) -> bool:
+    """Whether it may have been accepted before: a new voucher is always ahead."""
+    channel = channels.get(submission.channel_id)
+    return channel is not None and submission.cumulative <= channel.charged
+
+
+def _channel(channels: dict[str, ChannelState], submission: Submission) -> ChannelState:
+    channel = channels.get(submission.channel_id)
+    if channel is None:
+        raise unknown_channel(submission.channel_id)
+    return channel
+
+
+def unknown_channel(channel_id: str) -> Problem:
+    return Problem("unknown-channel", 404, "This channel is not known here.", f"No channel has the id {channel_id}.")
+
+
+def _payee(merchants: dict[str, str], submission: Submission) -> str | None:
+    if submission.merchant_id is None:
+        return None
+    payee = merchants.get(submission.merchant_id)
+    if payee is None:
+        raise Problem(
+            "unknown-merchant",
+            404,
+            "This merchant is not known here.",
+            f"No merchant has the id {submission.merchant_id[:80]}.",
+        )
+    return payee
+
+
+def view_problem(session: Session, terms: Terms, now: datetime) -> Problem | None:
     """A payer's withdrawal that we do not know of would leave a payment unfunded: well before its delay can be over, a hub
-    that hears nothing from the chain stops accepting.
-
-    :raises Problem: `chain-view-too-old`
-    """
+    that hears nothing from the chain stops accepting."""
     age = now - watcher.known_since(session)
-    if age > timedelta(seconds=hub.settings.withdraw_delay_s // 4):
-        raise Problem(
-            "chain-view-too-old",
-            503,
-            "The hub has not heard from its blockchain for too long to accept payments.",
-            f"For {age.total_seconds():.0f} s. It goes on by itself when the node is back.",
-            headers={"retry-after": "30"},
-        )
-
-
-def check_signature(session: Session, hub: Hub, request: PaymentCreate) -> None:
-    """Costs the most, so it is done before the writing transaction.
-
-    :raises Problem: `unknown-channel`, `invalid-signature`
-    """
-    channel = channels.find_channel(session, request.voucher.channel_id)
-    vouchers.check_signature(
-        hub.contracts.voucher_domain,
-        channels.spending_of(session, hub, channel),
-        request.voucher.max_claimable_amount,
-        request.voucher.signature,
+    if age <= timedelta(seconds=terms.view_age_s):
+        return None
+    return Problem(
+        "chain-view-too-old",
+        503,
+        "The hub has not heard from its blockchain for too long to accept payments.",
+        f"For {age.total_seconds():.0f} s. It goes on by itself when the node is back.",
+        headers={"retry-after": "30"},
     )
-
-
-def accept(session: Session, hub: Hub, request: PaymentCreate, now: datetime) -> PaymentAccepted:
-    """Books one verified payment; the caller's commit makes it accepted.
-
-    :raises Problem: `unknown-merchant`, `channel-not-open`, `voucher-out-of-sequence`, `insufficient-deposit`,
-        `round-up-mismatch`; nothing of it is stored then
-    """
-    channel = channels.find_channel(session, request.voucher.channel_id)
-    amount = request.amount.value
-    vouchers.check_next(channels.spending_of(session, hub, channel), amount, request.voucher.max_claimable_amount)
-    payment = Payment(
-        public_id=new_id("pay"),
-        channel_id=channel.id,
-        amount=amount,
-        cumulative=request.voucher.max_claimable_amount,
-        signature=request.voucher.signature,
-        destination=request.destination.type,
-        payee=channel.payer,
-        purchase_value=request.purchase.value if request.purchase else None,
-        purchase_currency=request.purchase.asset if request.purchase else None,
-        reference=request.reference,
-        accepted_at=now,
-    )
-    channel.charged = payment.cumulative
-    channel.voucher_signature = payment.signature
-    session.add(channel)
-    if isinstance(request.destination, ToMerchant):
-        progress = None
-        _pay_merchant(session, hub, payment, request.destination.merchant_id, now)
-    else:
-        progress = _pay_jar(session, hub, channel, payment, request.purchase, now)
-    session.add(payment)
-    session.flush()
-    return PaymentAccepted(
-        id=payment.public_id,
-        channel_id=payment.channel_id,
-        amount=payment.amount,
-        charged_cumulative=payment.cumulative,
-        destination=payment.destination,
-        merchant_id=payment.merchant_id,
-        reference=payment.reference,
-        accepted_at=rfc3339(now),
-        batch_id=None,
-        jar=progress,
-    )
-
-
-def _pay_merchant(session: Session, hub: Hub, payment: Payment, merchant_id: str, now: datetime) -> None:
-    merchant = keys.find_merchant(session, merchant_id)
-    payment.merchant_id, payment.payee = merchant.id, merchant.address
-    lines = transfer(hub.chart.channel(payment.channel_id), hub.chart.pending(merchant.address), payment.amount)
-    posting.post(session, f"payment:{payment.public_id}", "payment to merchant", now, lines)
-
-
-def _pay_jar(
-    session: Session, hub: Hub, channel: Channel, payment: Payment, purchase: Money | None, now: datetime
-) -> JarProgress:
-    jar = jars.jar_of(session, hub, channel.id, now)
-    if purchase is not None:
-        _check_round_up(hub, purchase, jar.round_up_step, payment.amount)
-    firing = jars.accrue(session, hub, channel, payment.public_id, payment.amount, now)
-    return JarProgress(
-        gathered=posting.balance(session, hub.chart.jar(channel.id)),
-        payments=jar.payment_count,
-        fired=firing.amount if firing else None,
-    )
-
-
-def _check_purchase(hub: Hub, purchase: Money) -> None:
-    if purchase.asset != hub.settings.asset_currency:
-        raise Problem(
-            "wrong-currency",
-            422,
-            "The purchase is in another currency.",
-            f"Round-ups of this hub are from {hub.settings.asset_currency}.",
-        )
-    _check_exponent(purchase, get_currency_precision(purchase.asset))
-
-
-def _check_exponent(money: Money, exponent: int) -> None:
-    if money.exponent is not None and money.exponent != exponent:
-        raise Problem(
-            "wrong-exponent",
-            422,
-            "The amount's exponent is not its asset's.",
-            f"{money.asset} has {exponent} decimals, not {money.exponent}: the value would be off by powers of ten.",
-        )
-
-
-def _check_round_up(hub: Hub, purchase: Money, step: int, amount: int) -> None:
-    paid = accrual.rescale(purchase.value, get_currency_precision(purchase.asset), hub.asset.exponent)
-    expected = None if paid is None else accrual.round_up(paid, step)
-    if amount != expected:
-        raise Problem(
-            "round-up-mismatch",
-            422,
-            "The amount is not the purchase's round-up.",
-            f"Rounding {purchase.value} {purchase.asset} (minor units) up by the jar's rule gives {expected}.",
-            expected=str(expected),
-        )

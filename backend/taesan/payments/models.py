@@ -1,26 +1,33 @@
 """Accepted payments. A row here is a promise: it is in the books, in the jar or the merchant's account, and will be settled."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field as ShapeField
 from sqlalchemy import BigInteger, Column, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
+from taesan.core.idempotency import IdempotencyKey
 from taesan.core.models import BIG_ID, UtcDateTime
 from taesan.core.values import Address, AmountIn, AmountOut, Bytes32, Money, Shape, Signature65
 
 _UNBATCHED = text("batch_id IS NULL")
+_BATCHED = text("batch_id IS NOT NULL")
+_TO_MERCHANT = text("merchant_id IS NOT NULL")
 
 
 class Payment(SQLModel, table=True):
     """`cumulative` is the voucher's amount with this payment; `payee` the merchant's payout address, or the payer's own
-    for a payment to the jar. Within its batch a payment's leaf number is its rank by `id`."""
+    for a payment to the jar. Within its batch a payment's leaf number is its rank by `id`. `entry_id` is the journal entry
+    that books it. With `idempotency_key` and the jar's state right after it, a repeated request gets its first answer.
+    """
 
     __tablename__ = "payment"
     __table_args__ = (
         UniqueConstraint("channel_id", "cumulative"),
-        Index("ix_payment_batch", "batch_id", "id"),
+        Index("ix_payment_batch", "batch_id", "id", sqlite_where=_BATCHED, postgresql_where=_BATCHED),
+        Index("ix_payment_key", "channel_id", "idempotency_key", unique=True),
+        Index("ix_payment_merchant", "merchant_id", "id", sqlite_where=_TO_MERCHANT, postgresql_where=_TO_MERCHANT),
         Index("ix_payment_unbatched", "id", sqlite_where=_UNBATCHED, postgresql_where=_UNBATCHED),
     )
 
@@ -37,6 +44,11 @@ class Payment(SQLModel, table=True):
     purchase_currency: str | None = None
     reference: str | None = None
     accepted_at: datetime = Field(sa_type=UtcDateTime)
+    idempotency_key: str
+    entry_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    jar_gathered: int | None = Field(default=None, sa_column=Column(BigInteger))
+    jar_payments: int | None = None
+    jar_fired: int | None = Field(default=None, sa_column=Column(BigInteger))
     batch_id: int | None = Field(default=None, sa_column=Column(BigInteger))
 
 
@@ -96,6 +108,19 @@ class PaymentCreate(Shape):
     }
 
 
+class BulkItem(PaymentCreate):
+    idempotency_key: IdempotencyKey = ShapeField(description="As the header of a single payment; one for each")
+
+
+class PaymentBulk(Shape):
+    """Many payments at once, such as a gateway's. Those of one channel are taken in their order."""
+
+    # What is no payment is told so in its own result.
+    payments: list[Annotated[BulkItem | Any, ShapeField(union_mode="left_to_right")]] = ShapeField(
+        min_length=1, max_length=1_000
+    )
+
+
 class JarProgress(Shape):
     gathered: AmountOut
     payments: int = ShapeField(description="Since the last firing")
@@ -116,3 +141,16 @@ class PaymentPublic(Shape):
 
 class PaymentAccepted(PaymentPublic):
     jar: JarProgress | None = None
+
+
+class BulkResult(Shape):
+    """`status` is what a single payment would have been answered with; either `payment` or `problem` is set."""
+
+    status: int = ShapeField(examples=[201])
+    replayed: bool = False
+    payment: PaymentAccepted | None = None
+    problem: dict[str, Any] | None = ShapeField(default=None, description="RFC 9457")
+
+
+class PaymentBulkAnswer(Shape):
+    results: list[BulkResult] = ShapeField(description="One for each payment, in their order")

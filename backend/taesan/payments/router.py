@@ -1,17 +1,36 @@
 """Payments over HTTP."""
 
-from fastapi import APIRouter, Response
-from sqlmodel import Session
+from typing import Annotated
 
-from taesan.core import idempotency
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import TypeAdapter, ValidationError
+
 from taesan.core.clock import rfc3339
-from taesan.core.http import problem_responses
+from taesan.core.http import problem_of_faults, problem_responses
 from taesan.core.idempotency import IdempotencyKeyHeader
-from taesan.hub import HubDep
-from taesan.payments import intake, queries
-from taesan.payments.models import PaymentAccepted, PaymentCreate, PaymentPublic
+from taesan.core.problems import Problem
+from taesan.hub import Hub, HubDep
+from taesan.payments import answers, queries, requests
+from taesan.payments.lanes import Lanes
+from taesan.payments.messages import Refusal, Submission
+from taesan.payments.models import (
+    BulkItem,
+    PaymentAccepted,
+    PaymentBulk,
+    PaymentBulkAnswer,
+    PaymentCreate,
+    PaymentPublic,
+)
 
 router = APIRouter(prefix="/v1", tags=["payments"])
+
+
+def _lanes(request: Request) -> Lanes:
+    lanes: Lanes = request.app.state.lanes
+    return lanes
+
+
+LanesDep = Annotated[Lanes, Depends(_lanes)]
 
 
 @router.post(
@@ -19,26 +38,49 @@ router = APIRouter(prefix="/v1", tags=["payments"])
     operation_id="createPayment",
     status_code=201,
     response_model=PaymentAccepted,
-    responses=problem_responses(400, 402, 403, 404, 409, 413, 422),
+    responses=problem_responses(400, 402, 403, 404, 409, 413, 422, 429, 503),
 )
-def create_payment(hub: HubDep, body: PaymentCreate, idempotency_key: IdempotencyKeyHeader) -> Response:
+async def create_payment(
+    hub: HubDep, lanes: LanesDep, body: PaymentCreate, idempotency_key: IdempotencyKeyHeader
+) -> Response:
     """Accepts one off-chain micropayment. A 201 is durable: the payment is in the books and will be settled.
 
     Safe to repeat with the same `Idempotency-Key` after a lost answer: it is accepted once and answered alike.
     """
-    now = hub.clock.now()
+    (result,) = await lanes.submit([requests.submission_of(hub, body, idempotency_key)])
+    return answers.single(result)
 
-    def check() -> None:
-        intake.check_request(hub, body)
-        with hub.db.read() as session:
-            intake.check_view(session, hub, now)
-            intake.check_signature(session, hub, body)
 
-    def effect(session: Session) -> PaymentAccepted:
-        return intake.accept(session, hub, body, now)
+@router.post(
+    "/payments/bulk",
+    operation_id="createPayments",
+    response_model=PaymentBulkAnswer,
+    responses=problem_responses(413, 422, 503),
+)
+async def create_payments(request: Request, hub: HubDep, lanes: LanesDep, body: PaymentBulk) -> Response:
+    """Accepts up to 1,000 payments, each for itself: what is wrong with one does not hold up the others.
 
-    scope = f"payment:{body.voucher.channel_id}"
-    return idempotency.once(hub.db, scope, idempotency_key, body, now, effect, check=check)
+    Each has its own `idempotency_key`; a whole request can be repeated safely.
+    """
+    read = [_submission(hub, item) for item in body.payments]
+    results = iter(await lanes.submit([s for s in read if isinstance(s, Submission)]))
+    return answers.bulk(
+        [next(results) if isinstance(s, Submission) else s for s in read], request.headers.get("accept-language")
+    )
+
+
+def _submission(hub: Hub, item: BulkItem | object) -> Submission | Refusal:
+    try:
+        if not isinstance(item, BulkItem):
+            item = _ITEM.validate_python(item)
+        return requests.submission_of(hub, item, item.idempotency_key)
+    except ValidationError as error:
+        return Refusal.of(problem_of_faults(error.errors()))
+    except Problem as problem:
+        return Refusal.of(problem)
+
+
+_ITEM = TypeAdapter(BulkItem)
 
 
 @router.get("/payments/{payment_id}", operation_id="getPayment", responses=problem_responses(404, 422))

@@ -21,7 +21,8 @@ from taesan.hub import Hub
 from taesan.jars.models import JarFiring
 from taesan.ledger import posting
 from taesan.ledger.audit import Report, audit_books
-from taesan.ledger.models import JournalEntry
+from taesan.ledger.models import Account, JournalEntry, Posting
+from taesan.payments import intake
 from taesan.payments.models import Payment
 from taesan.settlement import batcher, merkle
 from taesan.settlement.models import Batch, BatchClaim, BatchCredit, BatchEntitlement, ChainCheck, Entitlement
@@ -86,21 +87,48 @@ def _audit_payments(session: Session, hub: Hub, report: Report) -> None:
     """Each payment continues its channel's vouchers, is signed by the channel's key, and stands in the books once."""
     channels = {c.id: c for c in session.scalars(select(Channel))}
     charged: dict[str, int] = dict.fromkeys(channels, 0)
-    booked = set(session.scalars(select(col(JournalEntry.ref)).where(col(JournalEntry.ref).startswith("payment:"))))
+    entries: dict[int, list[Payment]] = defaultdict(list)
     count = 0
     for payment in session.scalars(select(Payment).order_by(col(Payment.id)).execution_options(yield_per=5_000)):
         count += 1
         channel = channels[payment.channel_id]
         charged[channel.id] += payment.amount
+        entries[payment.entry_id].append(payment)
         report.check(f"cumulative amount of {payment.public_id}", charged[channel.id], payment.cumulative)
-        report.check(f"{payment.public_id} in the books", True, f"payment:{payment.public_id}" in booked)
         digest = vouchers.voucher_digest(hub.contracts.voucher_domain, channel.id, payment.cumulative)
         key = channel.payer if channel.payer_authorizer == vouchers.ZERO_ADDRESS else channel.payer_authorizer
         report.check(f"signer of {payment.public_id}", key, recover(digest, bytes_of(payment.signature)))
-    report.check("payments in the books", count, len(booked))
     for channel in channels.values():
         report.check(f"charged amount of channel {channel.id}", charged[channel.id], channel.charged)
+    _audit_bookings(session, hub, entries, report)
     report.counted |= {"payments": count, "channels": len(channels)}
+
+
+def _audit_bookings(session: Session, hub: Hub, entries: dict[int, list[Payment]], report: Report) -> None:
+    """Each entry that books payments books just these, to the unit; its reference, which its hash covers, names them."""
+    of_payments = or_(col(JournalEntry.kind) == "payments", col(JournalEntry.ref).startswith("payment:"))
+    refs = dict(session.execute(select(col(JournalEntry.id), col(JournalEntry.ref)).where(of_payments)).all())
+    report.check("entries that book payments", sorted(refs), sorted(entries))
+    names = dict(session.execute(select(col(Account.id), col(Account.name))).all())
+    booked: dict[int, dict[str, int]] = defaultdict(dict)
+    for line in session.scalars(
+        select(Posting)
+        .join(JournalEntry, col(JournalEntry.id) == col(Posting.entry_id))
+        .where(of_payments)
+        .execution_options(yield_per=5_000)
+    ):
+        booked[line.entry_id][names[line.account_id]] = line.amount
+    for entry_id, payments in entries.items():
+        expected: dict[str, int] = defaultdict(int)
+        for p in payments:
+            to = hub.chart.jar(p.channel_id) if p.merchant_id is None else hub.chart.pending(p.payee)
+            expected[str(hub.chart.channel(p.channel_id))] += p.amount
+            expected[str(to)] -= p.amount
+        report.check(f"lines of entry {entry_id}", dict(expected), booked[entry_id])
+        ref = intake.payments_ref((p.public_id, p.channel_id, p.amount, p.cumulative, p.payee) for p in payments)
+        # Until they were booked in groups, each payment had an entry of its own that named it.
+        before = f"payment:{payments[0].public_id}"
+        report.check(f"payments of entry {entry_id}", True, refs.get(entry_id) in (ref, before))
 
 
 def _audit_batches(session: Session, hub: Hub, report: Report) -> None:

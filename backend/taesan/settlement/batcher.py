@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, func, select, update
 from sqlmodel import Session, col
 
 from taesan.channels.models import Channel
@@ -149,20 +149,24 @@ def _freeze_claims(session: Session, batch_id: int, payments: list[Payment], fir
             amounts[payment.channel_id] += payment.amount
     for firing in firings:
         amounts[firing.channel_id] += firing.amount
-    for channel_id, amount in sorted(amounts.items()):
-        channel = session.get_one(Channel, channel_id)
-        assert channel.voucher_signature is not None
+    newest = and_(col(Payment.channel_id) == col(Channel.id), col(Payment.cumulative) == col(Channel.charged))
+    vouchers = session.execute(
+        select(Channel, col(Payment.signature)).join(Payment, newest).where(col(Channel.id).in_(amounts))
+    ).all()
+    assert len(vouchers) == len(amounts), f"batch {batch_id} has claims without a voucher"
+    for channel, signature in vouchers:
+        amount = amounts[channel.id]
         channel.claim_total += amount
-        assert channel.claim_total <= channel.charged, f"{channel_id} would be claimed beyond its voucher"
+        assert channel.claim_total <= channel.charged, f"{channel.id} would be claimed beyond its voucher"
         session.add(channel)
         session.add(
             BatchClaim(
                 batch_id=batch_id,
-                channel_id=channel_id,
+                channel_id=channel.id,
                 amount=amount,
                 total_claimed=channel.claim_total,
                 max_claimable=channel.charged,
-                signature=channel.voucher_signature,
+                signature=signature,
             )
         )
     return sum(amounts.values())

@@ -14,7 +14,8 @@ from taesan.hub import Hub
 from taesan.identity.models import Merchant
 from taesan.jars.models import JarFiring
 from taesan.ledger import posting
-from taesan.ledger.models import Account, JournalEntry, Posting
+from taesan.ledger import queries as ledger
+from taesan.ledger.models import Account
 from taesan.payments import queries
 from taesan.payments.models import Payment
 from taesan.settlement.models import Batch, ChainCheck
@@ -52,23 +53,24 @@ def money(session: Session, hub: Hub) -> dict[str, int]:
     """Minor units; what has passed each stage so far, and what stands there now."""
     chart, asset = hub.chart, hub.asset.id
 
-    def moved(*kinds: str) -> int:
-        """Into the side that the entry's kind fills: half of all that moved."""
-        total = session.scalar(
-            select(func.sum(Posting.amount))
-            .join(JournalEntry, col(JournalEntry.id) == col(Posting.entry_id))
-            .where(col(JournalEntry.kind).in_(kinds), col(Posting.amount) > 0)
-        )
-        return total or 0
+    turned = ledger.turnovers(session, asset)
 
-    to_merchants, to_jars = moved("payment to merchant"), moved("payment to jar")
+    def moved(*kinds: str) -> int:
+        """All that entries of these kinds have moved."""
+        return sum(debit for (kind, _), (debit, _) in turned.items() if kind in kinds)
+
+    def paid_into(account_kind: str, *kinds: str) -> int:
+        return sum(turned.get((kind, account_kind), (0, 0))[1] for kind in kinds)
+
+    to_merchants = paid_into("pending", "payments", "payment to merchant")
+    to_jars = paid_into("jar", "payments", "payment to jar")
     return {
         "deposited": moved("deposit"),
         "accepted": to_merchants + to_jars,
         "to_merchants": to_merchants,
         "to_jars": to_jars,
         "in_jars": sum(posting.balances(session, "jar", asset).values()),
-        "converted": moved("jar fired"),
+        "converted": moved("jar fired", "jars fired"),
         "settled": moved("channels settled"),
         "minted": moved("gift tokens minted"),
         "redeemed": moved("gift tokens redeemed"),
@@ -81,11 +83,11 @@ def counts(session: Session) -> dict[str, int]:
     def count(table: Any, *conditions: Any) -> int:
         return session.scalar(select(func.count()).select_from(table).where(*conditions)) or 0
 
-    payments = count(Payment)
     waiting = count(Payment, col(Payment.batch_id).is_(None))
+    batched = session.scalar(select(func.sum(Batch.payment_count))) or 0
     posted = select(func.sum(Batch.payment_count)).where(col(Batch.state) == "posted")
     return {
-        "payments": payments,
+        "payments": batched + waiting,
         "payers": session.scalar(select(func.count(func.distinct(Channel.payer))).where(col(Channel.charged) > 0)) or 0,
         "merchants": count(Merchant),
         "batches": count(Batch),

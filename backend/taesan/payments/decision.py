@@ -1,0 +1,98 @@
+"""Whether a payment is accepted, and what it does to its channel and jar. Pure: on rows that were read for it."""
+
+from dataclasses import dataclass
+
+from babel.numbers import get_currency_precision
+
+from taesan.channels import vouchers
+from taesan.core.problems import Problem
+from taesan.jars import accrual
+from taesan.payments.messages import Submission
+
+
+@dataclass(slots=True)
+class JarState:
+    """:ivar gathered: minor units in it. :ivar payment_count: since it last fired"""
+
+    round_up_step: int
+    rule: accrual.Rule
+    payment_count: int
+    gathered: int
+    is_new: bool = False
+    has_changed: bool = False
+
+
+@dataclass(slots=True)
+class ChannelState:
+    """A channel as far as its payments depend on it (`vouchers.Spending`), with its accounts in the books."""
+
+    channel_id: str
+    state: str
+    payer: str
+    charged: int
+    available: int
+    account_id: int
+    jar_account_id: int
+    jar: JarState
+
+
+@dataclass(slots=True)
+class Decision:
+    """An accepted payment; `payee` is the merchant's payout address, or the payer's own. `jar_…`: the jar right after it; None if it went to a merchant.
+
+    :ivar jar_fired: minor units that left the jar with it, if it fired, after `fired_count` payments for `fired_reason`
+    """
+
+    submission: Submission
+    payee: str
+    jar_gathered: int | None = None
+    jar_payments: int | None = None
+    jar_fired: int | None = None
+    fired_count: int = 0
+    fired_reason: str = ""
+
+
+def decide(submission: Submission, channel: ChannelState, payee: str | None, asset_exponent: int) -> Decision:
+    """Accepts a payment: changes the states, or leaves them alone and raises.
+
+    :param payee: the merchant's payout address; None for a payment to the jar
+    :raises Problem: `channel-not-open`, `voucher-out-of-sequence`, `insufficient-deposit`, `round-up-mismatch`
+    """
+    vouchers.check_next(channel, submission.amount, submission.cumulative)
+    if payee is not None:
+        _charge(channel, submission.amount)
+        return Decision(submission, payee)
+    jar = channel.jar
+    if submission.purchase_value is not None:
+        _check_round_up(submission, jar.round_up_step, asset_exponent)
+    _charge(channel, submission.amount)
+    jar.has_changed = True
+    jar.gathered += submission.amount
+    jar.payment_count += 1
+    firing = accrual.decide(jar.rule, jar.payment_count, jar.gathered)
+    if firing is None:
+        return Decision(submission, channel.payer, jar.gathered, jar.payment_count)
+    count, jar.payment_count = jar.payment_count, 0
+    jar.gathered -= firing.amount
+    return Decision(submission, channel.payer, jar.gathered, 0, firing.amount, count, firing.reason)
+
+
+def _charge(channel: ChannelState, amount: int) -> None:
+    channel.charged += amount
+    channel.available -= amount
+
+
+def _check_round_up(submission: Submission, step: int, asset_exponent: int) -> None:
+    value, currency = submission.purchase_value, submission.purchase_currency
+    assert value is not None
+    assert currency is not None
+    paid = accrual.rescale(value, get_currency_precision(currency), asset_exponent)
+    expected = None if paid is None else accrual.round_up(paid, step)
+    if submission.amount != expected:
+        raise Problem(
+            "round-up-mismatch",
+            422,
+            "The amount is not the purchase's round-up.",
+            f"Rounding {value} {currency} (minor units) up by the jar's rule gives {expected}.",
+            expected=str(expected),
+        )

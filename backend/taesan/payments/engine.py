@@ -1,0 +1,178 @@
+"""Verifies and commits groups of payments: what arrives together is one transaction, and answered after its commit."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import structlog
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlmodel import Session
+
+from taesan.channels import vouchers
+from taesan.core.clock import Clock
+from taesan.core.crypto import Domain
+from taesan.core.db import Database
+from taesan.core.limits import RateLimit
+from taesan.core.problems import Problem
+from taesan.core.values import bytes_of
+from taesan.payments import intake, store
+from taesan.payments.messages import Refusal, Result, Submission
+from taesan.payments.terms import Terms
+
+log = structlog.get_logger()
+
+ATTEMPTS = 5
+RETRYABLE = ("40001", "40P01")  # PostgreSQL: serialization failure, deadlock
+LOOK_EVERY = timedelta(seconds=1)
+CHUNK = 32  # vouchers for another process to verify; fewer are not worth the way
+
+Voucher = tuple[bytes, str, int, str]
+"""Signer (20 bytes, empty if unknown), channel id, cumulative amount, signature."""
+
+
+def verify(domain: Domain, group: Sequence[Voucher]) -> bytes:
+    """One byte for each, 1 if its signer signed it."""
+    return bytes(
+        vouchers.is_signed_by(signer, domain, channel_id, cumulative, bytes_of(signature))
+        for signer, channel_id, cumulative, signature in group
+    )
+
+
+class Signer(NamedTuple):
+    """Who signs a channel's vouchers: part of the channel's id, so it never changes."""
+
+    payer: str
+    address: str
+    raw: bytes
+
+
+class Started(NamedTuple):
+    """A group on its way; `verified` gives the bytes of `verify`, piece by piece."""
+
+    submissions: Sequence[Submission]
+    verified: Sequence[Callable[[], bytes]]
+
+
+class Engine:
+    """Not for two threads at once.
+
+    :param verifiers: where signatures are verified while the engine commits another group; None: here
+    """
+
+    def __init__(self, db: Database, terms: Terms, clock: Clock, verifiers: Executor | None = None) -> None:
+        self._db, self._terms, self._clock, self._verifiers = db, terms, clock, verifiers
+        self._signers: dict[str, Signer] = {}
+        self._rate = RateLimit(terms.payer_rate)
+        self._open_at = datetime.min.replace(tzinfo=UTC)
+
+    def run(self, submissions: Sequence[Submission]) -> list[Result]:
+        """One result for each, in order. What is accepted is durable."""
+        return self.finish(self.start(submissions))
+
+    def start(self, submissions: Sequence[Submission]) -> Started:
+        """Has the signatures verified."""
+        try:
+            self._learn_signers(submissions)
+        except Exception:
+            log.exception("intake.failed", step="read signers")  # then nobody's signature is known to be right
+        nobody = Signer("", "", b"")
+        asked = [
+            (self._signers.get(s.channel_id, nobody).raw, s.channel_id, s.cumulative, s.signature) for s in submissions
+        ]
+        domain = self._terms.voucher_domain
+        if self._verifiers is None or len(asked) <= CHUNK:
+            return Started(submissions, [lambda: verify(domain, asked)])
+        chunks = [asked[n : n + CHUNK] for n in range(0, len(asked), CHUNK)]
+        futures: list[Future[bytes]] = [self._verifiers.submit(verify, domain, chunk) for chunk in chunks]
+        return Started(submissions, [future.result for future in futures])
+
+    def finish(self, started: Started) -> list[Result]:
+        """Commits what is rightly signed."""
+        submissions = started.submissions
+        valid = b"".join(piece() for piece in started.verified)
+        refusals = {
+            n: refusal
+            for n, (s, is_valid) in enumerate(zip(submissions, valid, strict=True))
+            if (refusal := self._refusal(s, bool(is_valid)))
+        }
+        if not refusals:
+            return self._commit(submissions)
+        committed = iter(self._commit([s for n, s in enumerate(submissions) if n not in refusals]))
+        return [refusals.get(n) or next(committed) for n in range(len(submissions))]
+
+    def _refusal(self, submission: Submission, is_valid: bool) -> Refusal | None:
+        signer = self._signers.get(submission.channel_id)
+        if signer is None:
+            return Refusal.of(intake.unknown_channel(submission.channel_id))
+        if not is_valid:
+            return Refusal.of(vouchers.invalid_signature(self._terms.voucher_domain, signer.address))
+        if not self._rate.hit(signer.payer):
+            return Refusal.of(self._rate.problem())
+        return None
+
+    def _learn_signers(self, submissions: Sequence[Submission]) -> None:
+        unknown = {s.channel_id for s in submissions} - self._signers.keys()
+        if unknown:
+            with self._db.read() as session:
+                found = store.signers(session.connection(), unknown)
+            self._signers |= {id_: Signer(payer, key, bytes_of(key)) for id_, (payer, key) in found.items()}
+
+    def _commit(self, submissions: Sequence[Submission]) -> list[Result]:
+        """One transaction for all; if that fails for a reason of its own, one for each."""
+        if not submissions:
+            return []
+        look_up_keys = False
+        for _ in range(ATTEMPTS):
+            try:
+                with self._db.take_in() as session:
+                    now = self._clock.now()
+                    return intake.accept(
+                        session,
+                        self._terms,
+                        submissions,
+                        now,
+                        closed=self._closed(session, now),
+                        look_up_keys=look_up_keys,
+                    )
+            except Exception as error:
+                failure = error
+                if getattr(getattr(error, "orig", None), "sqlstate", None) in RETRYABLE:
+                    continue
+                if look_up_keys or not isinstance(error, IntegrityError):
+                    break
+                look_up_keys = True  # a key was used again for a new voucher: the next attempt will find out whose
+        if len(submissions) == 1 or isinstance(failure, OperationalError):
+            log.error("intake.failed", payments=len(submissions), exc_info=failure)
+            return [_failed(failure)] * len(submissions)
+        return [result for submission in submissions for result in self._commit([submission])]
+
+    def _closed(self, session: Session, now: datetime) -> Problem | None:
+        """Why nothing is accepted at the moment. That something is, is believed for a second."""
+        if timedelta() <= now - self._open_at < LOOK_EVERY:
+            return None
+        problem = intake.view_problem(session, self._terms, now)
+        if problem is None:
+            self._open_at = now
+        return problem
+
+
+def _failed(error: Exception) -> Refusal:
+    if isinstance(error, OperationalError):
+        return Refusal.of(unavailable())
+    return Refusal.of(
+        Problem(
+            "internal-error",
+            500,
+            "Something went wrong on our side; it is safe to retry with the same Idempotency-Key.",
+        )
+    )
+
+
+def unavailable() -> Problem:
+    return Problem(
+        "intake-unavailable",
+        503,
+        "Payments cannot be taken in at the moment; try again soon with the same Idempotency-Key.",
+        headers={"retry-after": "5"},
+    )

@@ -1,0 +1,268 @@
+"""The ways from the event loop to the intake: in a thread beside it, or in a process of its own.
+
+The process is for the rate: Python runs one thread at a time, and HTTP alone keeps one busy. Requests that arrive while the
+process is at work wait together and become its next group; no timer is needed.
+
+    event loop → pipe → intake's process (verifiers' processes, one committer) → pipe → event loop
+"""
+
+import asyncio
+import contextlib
+import multiprocessing
+import os
+import select
+import signal
+import socket
+import threading
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, wait
+from multiprocessing.process import BaseProcess
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from taesan.core.clock import SystemClock
+from taesan.core.db import Database
+from taesan.core.logs import set_up_logs
+from taesan.core.problems import Problem
+from taesan.hub import Hub
+from taesan.payments.engine import Engine, Started, unavailable, verify
+from taesan.payments.messages import Refusal, Result, Submission
+from taesan.payments.terms import Terms, terms_of
+
+log = structlog.get_logger()
+
+GROUP = 1_000  # payments in one transaction
+WINDOW = 2  # groups on their way: one is committed while the other's signatures are verified
+LENGTH = 4  # bytes that tell a message's length
+READY = bytes(LENGTH)  # the process's first message
+
+_encode_submissions = msgspec.msgpack.Encoder().encode
+_decode_submissions = msgspec.msgpack.Decoder(list[Submission]).decode
+_encode_results = msgspec.msgpack.Encoder().encode
+_decode_results = msgspec.msgpack.Decoder(list[Result]).decode
+
+
+class Lanes(Protocol):
+    async def open(self) -> None:
+        """Gets ready before the first payment comes."""
+        ...
+
+    async def submit(self, submissions: Sequence[Submission]) -> list[Result]:
+        """Accepts what can be accepted; one result for each, in order. What is accepted is durable.
+
+        :raises Problem: `busy` if too many wait already; nothing is stored then
+        """
+        ...
+
+    async def close(self) -> None:
+        """Ends what was opened; to be called when nobody waits for an answer any more."""
+        ...
+
+
+class LocalLanes:
+    """The intake in this process: each request is a group of its own."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._engine = Engine(hub.db, terms_of(hub), hub.clock)
+        self._lock = threading.Lock()
+
+    async def open(self) -> None: ...
+
+    async def submit(self, submissions: Sequence[Submission]) -> list[Result]:
+        return await asyncio.to_thread(self._run, submissions)
+
+    def _run(self, submissions: Sequence[Submission]) -> list[Result]:
+        with self._lock:
+            return self._engine.run(submissions)
+
+    async def close(self) -> None: ...
+
+
+# -------------------------------------------------------------- the other process
+
+
+class _Ticket:
+    """A request's submissions, and which of them are still to be sent and to be answered."""
+
+    __slots__ = ("future", "results", "submissions")
+
+    def __init__(self, submissions: Sequence[Submission]) -> None:
+        self.submissions = submissions
+        self.results: list[Result] = []
+        self.future: asyncio.Future[list[Result]] = asyncio.get_running_loop().create_future()
+
+
+class ProcessLanes(asyncio.Protocol):
+    """The intake in a process of its own, started again if it dies. For one event loop."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._terms, self._url, self._most = terms_of(hub), hub.settings.database_url, hub.settings.intake_queue_max
+        self._verifiers = hub.settings.intake_verifiers
+        self._waiting: deque[tuple[_Ticket, Sequence[Submission]]] = deque()
+        self._sent: deque[list[tuple[_Ticket, int]]] = deque()
+        self._in_house = 0
+        self._process: BaseProcess | None = None
+        self._transport: asyncio.Transport | None = None
+        self._starting: asyncio.Task[None] | None = None
+        self._buffer = bytearray()
+        self._ready = asyncio.Event()
+
+    async def submit(self, submissions: Sequence[Submission]) -> list[Result]:
+        if self._in_house + len(submissions) > self._most:
+            raise Problem(
+                "busy",
+                503,
+                "The hub has more to do than it can at the moment.",
+                "Nothing was stored; try again soon with the same Idempotency-Key.",
+                headers={"retry-after": "1"},
+            )
+        ticket = _Ticket(submissions)
+        self._in_house += len(submissions)
+        for start in range(0, len(submissions), GROUP):
+            self._waiting.append((ticket, submissions[start : start + GROUP]))
+        if self._transport is not None and self._ready.is_set():
+            self._send()
+        elif self._starting is None:
+            self._starting = asyncio.create_task(self._start())
+        return await ticket.future
+
+    async def open(self) -> None:
+        self._starting = asyncio.create_task(self._start())
+        await self._starting
+
+    async def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()  # the process ends when nobody is at the other end
+        if self._process is not None:
+            await asyncio.to_thread(self._process.join, 10)
+
+    async def _start(self) -> None:
+        """Until the process is ready, which takes a second or two."""
+        ours, theirs = socket.socketpair()
+        context = multiprocessing.get_context("spawn")
+        self._process = context.Process(
+            target=work, args=(theirs, self._url, self._terms, self._verifiers), name="taesan-intake"
+        )
+        await asyncio.to_thread(self._process.start)
+        theirs.close()
+        self._transport, _ = await asyncio.get_running_loop().create_connection(lambda: self, sock=ours)
+        await self._ready.wait()
+        self._starting = None
+        if self._transport is not None:
+            self._send()
+
+    def _send(self) -> None:
+        """Sends what waits, in groups, as long as there is room in the window."""
+        assert self._transport is not None
+        while self._waiting and len(self._sent) < WINDOW:
+            parts: list[tuple[_Ticket, int]] = []
+            group: list[Submission] = []
+            while self._waiting and len(group) + len(self._waiting[0][1]) <= GROUP:
+                ticket, part = self._waiting.popleft()
+                parts.append((ticket, len(part)))
+                group.extend(part)
+            message = _encode_submissions(group)
+            self._transport.write(len(message).to_bytes(LENGTH, "big") + message)
+            self._sent.append(parts)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        while len(self._buffer) >= LENGTH:
+            end = LENGTH + int.from_bytes(self._buffer[:LENGTH], "big")
+            if len(self._buffer) < end:
+                return
+            if end == LENGTH:
+                del self._buffer[:end]
+                self._ready.set()
+                continue
+            results = _decode_results(self._buffer[LENGTH:end])
+            del self._buffer[:end]
+            self._answer(self._sent.popleft(), results)
+            self._send()
+
+    def _answer(self, parts: Sequence[tuple[_Ticket, int]], results: Sequence[Result]) -> None:
+        self._in_house -= len(results)
+        at = 0
+        for ticket, count in parts:
+            ticket.results += results[at : at + count]
+            at += count
+            if len(ticket.results) == len(ticket.submissions) and not ticket.future.done():
+                ticket.future.set_result(ticket.results)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The process is gone. What it had is answered so that clients ask again: whether it was accepted is unknown."""
+        self._transport = None
+        self._ready.set()  # whoever waits for it need not any more
+        self._ready = asyncio.Event()
+        self._buffer.clear()
+        lost = [*self._sent, [(ticket, len(part)) for ticket, part in self._waiting]]
+        self._sent.clear()
+        self._waiting.clear()
+        refusal = Refusal.of(unavailable())
+        count = sum(size for parts in lost for _, size in parts)
+        if count:
+            log.error("intake.lost", payments=count)
+        for parts in lost:
+            self._answer(parts, [refusal] * sum(size for _, size in parts))
+
+
+def work(pipe: socket.socket, database_url: str, terms: Terms, verifier_count: int) -> None:
+    """The intake's process: until nobody is at the other end of the pipe."""
+    set_up_logs()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the service ends first, and what it has begun
+    with contextlib.ExitStack() as stack:
+        verifiers = stack.enter_context(_verifiers(pipe, terms, verifier_count)) if verifier_count else None
+        db = Database(database_url)
+        stack.callback(db.close)
+        engine = Engine(db, terms, SystemClock(), verifiers)
+        started: deque[Started] = deque()
+        pipe.sendall(READY)
+        with contextlib.suppress(EOFError, ConnectionError):
+            while True:
+                # New groups first: their signatures are verified while the one before is committed.
+                while len(started) < WINDOW and (not started or _is_readable(pipe)):
+                    started.append(engine.start(_decode_submissions(_receive(pipe))))
+                message = _encode_results(engine.finish(started.popleft()))
+                pipe.sendall(len(message).to_bytes(LENGTH, "big") + message)
+
+
+def _verifiers(pipe: socket.socket, terms: Terms, count: int) -> Executor:
+    # Forked, as this process has no other thread yet: they are there at once.
+    context = multiprocessing.get_context("fork")
+    verifiers = ProcessPoolExecutor(count, context, _begin_to_verify, (pipe,))
+    wait([verifiers.submit(verify, terms.voucher_domain, ())])
+    return verifiers
+
+
+def _begin_to_verify(pipe: socket.socket) -> None:
+    pipe.close()  # or the service would not notice that the intake is gone
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _is_readable(pipe: socket.socket) -> bool:
+    return bool(select.select([pipe], [], [], 0)[0])
+
+
+def _receive(pipe: socket.socket) -> bytes:
+    return _exactly(pipe, int.from_bytes(_exactly(pipe, LENGTH), "big"))
+
+
+def _exactly(pipe: socket.socket, length: int) -> bytes:
+    """:raises EOFError: nobody is at the other end"""
+    received = bytearray()
+    while len(received) < length:
+        part = pipe.recv(min(length - len(received), 1 << 20))
+        if not part:
+            raise EOFError
+        received += part
+    return bytes(received)

@@ -1,0 +1,79 @@
+"""What can be said of a payment request without the database: chain, contract, asset, exponents, limits."""
+
+from babel.numbers import get_currency_precision
+
+from taesan.core.problems import Problem
+from taesan.core.values import Money
+from taesan.hub import Hub
+from taesan.payments.messages import Submission
+from taesan.payments.models import PaymentCreate, ToMerchant, VoucherIn
+
+
+def submission_of(hub: Hub, request: PaymentCreate, idempotency_key: str) -> Submission:
+    """A request that is for this hub, ready for the intake.
+
+    :raises Problem: `wrong-network`, `wrong-contract`, `wrong-asset`, `wrong-currency`, `wrong-exponent`, `zero-amount`,
+        `amount-over-cap`
+    """
+    voucher, amount, purchase = request.voucher, request.amount, request.purchase
+    _check_voucher(hub, voucher)
+    if amount.asset != hub.asset.id:
+        raise Problem("wrong-asset", 422, "The amount is in another asset.", f"This hub's asset is {hub.asset.id}.")
+    _check_exponent(amount, hub.asset.exponent)
+    if amount.value == 0:
+        raise Problem("zero-amount", 422, "The amount is zero.", "There is nothing to pay: do not send it.")
+    if amount.value > hub.settings.max_payment:
+        raise Problem(
+            "amount-over-cap",
+            422,
+            "The amount is over this hub's cap for one payment.",
+            f"At most {hub.settings.max_payment} minor units; this hub is made for micropayments.",
+        )
+    if purchase is not None:
+        _check_purchase(hub, purchase)
+    return Submission(
+        idempotency_key,
+        voucher.channel_id,
+        amount.value,
+        voucher.max_claimable_amount,
+        voucher.signature,
+        request.destination.merchant_id if isinstance(request.destination, ToMerchant) else None,
+        None if purchase is None else purchase.value,
+        None if purchase is None else purchase.asset,
+        request.reference,
+    )
+
+
+def _check_voucher(hub: Hub, voucher: VoucherIn) -> None:
+    if voucher.network not in (None, hub.contracts.network):
+        raise Problem(
+            "wrong-network", 422, "The voucher is for another chain.", f"This hub is on {hub.contracts.network}."
+        )
+    if voucher.contract not in (None, hub.contracts.deployment.channels):
+        raise Problem(
+            "wrong-contract",
+            422,
+            "The voucher is for another contract.",
+            f"This hub's channels are in {hub.contracts.deployment.channels}.",
+        )
+
+
+def _check_purchase(hub: Hub, purchase: Money) -> None:
+    if purchase.asset != hub.settings.asset_currency:
+        raise Problem(
+            "wrong-currency",
+            422,
+            "The purchase is in another currency.",
+            f"Round-ups of this hub are from {hub.settings.asset_currency}.",
+        )
+    _check_exponent(purchase, get_currency_precision(purchase.asset))
+
+
+def _check_exponent(money: Money, exponent: int) -> None:
+    if money.exponent is not None and money.exponent != exponent:
+        raise Problem(
+            "wrong-exponent",
+            422,
+            "The amount's exponent is not its asset's.",
+            f"{money.asset} has {exponent} decimals, not {money.exponent}: the value would be off by powers of ten.",
+        )

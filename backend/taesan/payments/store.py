@@ -1,0 +1,216 @@
+"""The intake's rows, read and written for a whole group at once."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, select, tuple_
+from sqlmodel import Session, col
+
+from taesan.channels import vouchers
+from taesan.channels.models import Channel
+from taesan.core import bulk
+from taesan.jars.accrual import Rule
+from taesan.jars.models import Jar, JarFiring
+from taesan.payments.decision import ChannelState, Decision, JarState
+from taesan.payments.messages import Submission
+from taesan.payments.models import Payment
+from taesan.payments.terms import Terms
+
+_LOCK = "SELECT id FROM channel WHERE id IN (:values) ORDER BY id FOR NO KEY UPDATE"
+_CHANNELS = (
+    "SELECT channel.id, channel.state, channel.payer, channel.receiver_authorizer, channel.charged, channel.account_id, "
+    "channel.jar_account_id, free.balance, gathered.balance, jar.round_up_step, jar.trigger_count, jar.trigger_value, "
+    "jar.payment_count FROM channel JOIN account free ON free.id = channel.account_id "
+    "JOIN account gathered ON gathered.id = channel.jar_account_id "
+    "LEFT JOIN jar ON jar.channel_id = channel.id WHERE channel.id IN (:values)"
+)
+_PAYMENT_COLUMNS = (
+    "public_id",
+    "channel_id",
+    "amount",
+    "cumulative",
+    "signature",
+    "destination",
+    "merchant_id",
+    "payee",
+    "purchase_value",
+    "purchase_currency",
+    "reference",
+    "idempotency_key",
+    "jar_gathered",
+    "jar_payments",
+    "jar_fired",
+    "entry_id",
+    "accepted_at",
+)
+
+
+@dataclass(slots=True)
+class Accepted:
+    """A payment with its public id and its time."""
+
+    public_id: str
+    accepted_at: datetime
+    decision: Decision
+
+
+# ------------------------------------------------------------------- reading
+
+
+def channels(connection: Connection, terms: Terms, ids: Collection[str]) -> dict[str, ChannelState]:
+    """The states of these channels, which nobody else changes until the transaction's end."""
+    if not bulk.is_sqlite(connection):
+        # Locked first and read then: what is read with the lock in one statement may be older than the lock.
+        bulk.select_in(connection, _LOCK, ids)
+    ours = (terms.operator, vouchers.ZERO_ADDRESS)
+    default = terms.default_rule
+    states = {}
+    for (
+        id_,
+        state,
+        payer,
+        receiver_authorizer,
+        charged,
+        account_id,
+        jar_account_id,
+        balance,
+        gathered,
+        step,
+        trigger_count,
+        trigger_value,
+        payment_count,
+    ) in bulk.select_in(connection, _CHANNELS, ids):
+        if step is None:
+            rule = Rule(default.trigger_count, default.trigger_value)
+            jar = JarState(default.round_up_step, rule, 0, -gathered, is_new=True)
+        else:
+            jar = JarState(step, Rule(trigger_count, trigger_value), payment_count, -gathered)
+        # The operator's key may have been replaced since: whoever has the old one could refund what merchants are promised.
+        safe_state = state if receiver_authorizer in ours else "closed"
+        states[id_] = ChannelState(id_, safe_state, payer, charged, -balance, account_id, jar_account_id, jar)
+    return states
+
+
+def signers(connection: Connection, ids: Collection[str]) -> dict[str, tuple[str, str]]:
+    """Channel → its payer and the address that signs its vouchers."""
+    rows = bulk.select_in(connection, "SELECT id, payer, payer_authorizer FROM channel WHERE id IN (:values)", ids)
+    return {id_: (payer, payer if key == vouchers.ZERO_ADDRESS else key) for id_, payer, key in rows}
+
+
+def payees(connection: Connection, merchant_ids: Collection[str]) -> dict[str, str]:
+    """Merchant → its payout address; those that exist."""
+    if not merchant_ids:
+        return {}
+    rows = bulk.select_in(connection, "SELECT id, address FROM merchant WHERE id IN (:values)", merchant_ids)
+    return dict(map(tuple, rows))
+
+
+def by_key(session: Session, submissions: Iterable[Submission]) -> dict[tuple[str, str], Accepted]:
+    """(channel, Idempotency-Key) → the payment that was accepted with it."""
+    wanted = {(s.channel_id, s.idempotency_key) for s in submissions}
+    if not wanted:
+        return {}
+    pair = tuple_(col(Payment.channel_id), col(Payment.idempotency_key))
+    return {
+        (row.channel_id, row.idempotency_key): Accepted(
+            row.public_id,
+            row.accepted_at,
+            Decision(
+                Submission(
+                    row.idempotency_key,
+                    row.channel_id,
+                    row.amount,
+                    row.cumulative,
+                    row.signature,
+                    row.merchant_id,
+                    row.purchase_value,
+                    row.purchase_currency,
+                    row.reference,
+                ),
+                row.payee,
+                row.jar_gathered,
+                row.jar_payments,
+                row.jar_fired,
+            ),
+        )
+        for row in session.scalars(select(Payment).where(pair.in_(wanted)))
+    }
+
+
+# ------------------------------------------------------------------- writing
+
+
+def write(
+    connection: Connection,
+    accepted: Sequence[Accepted],
+    channels: Mapping[str, ChannelState],
+    entry_id: int,
+    now: datetime,
+) -> None:
+    """The payments and what they changed, but for balances: those are the books'."""
+    stored_at = bulk.timestamp(connection, now)
+    bulk.insert(connection, Payment, _PAYMENT_COLUMNS, [_payment_row(a, entry_id, stored_at) for a in accepted])
+    touched = {a.decision.submission.channel_id for a in accepted}
+    bulk.update(
+        connection, Channel, "charged = :charged", ("charged", "id"), [(channels[id_].charged, id_) for id_ in touched]
+    )
+    jars_ = [(id_, channels[id_].jar) for id_ in touched if channels[id_].jar.has_changed]
+    bulk.update(
+        connection,
+        Jar,
+        "payment_count = :payment_count",
+        ("payment_count", "channel_id"),
+        [(jar.payment_count, id_) for id_, jar in jars_ if not jar.is_new],
+    )
+    bulk.insert(
+        connection,
+        Jar,
+        ("channel_id", "round_up_step", "trigger_count", "trigger_value", "payment_count", "updated_at"),
+        [
+            (id_, jar.round_up_step, jar.rule.trigger_count, jar.rule.trigger_value, jar.payment_count, stored_at)
+            for id_, jar in jars_
+            if jar.is_new
+        ],
+    )
+    bulk.insert(
+        connection,
+        JarFiring,
+        ("channel_id", "account", "amount", "payment_count", "reason", "payment_id", "fired_at"),
+        [
+            (
+                a.decision.submission.channel_id,
+                a.decision.payee,
+                a.decision.jar_fired,
+                a.decision.fired_count,
+                a.decision.fired_reason,
+                a.public_id,
+                stored_at,
+            )
+            for a in accepted
+            if a.decision.jar_fired is not None
+        ],
+    )
+
+
+def _payment_row(accepted: Accepted, entry_id: int, stored_at: object) -> tuple[object, ...]:
+    decision, s = accepted.decision, accepted.decision.submission
+    return (
+        accepted.public_id,
+        s.channel_id,
+        s.amount,
+        s.cumulative,
+        s.signature,
+        "jar" if s.merchant_id is None else "merchant",
+        s.merchant_id,
+        decision.payee,
+        s.purchase_value,
+        s.purchase_currency,
+        s.reference,
+        s.idempotency_key,
+        decision.jar_gathered,
+        decision.jar_payments,
+        decision.jar_fired,
+        entry_id,
+        stored_at,
+    )

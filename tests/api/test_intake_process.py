@@ -1,0 +1,141 @@
+"""The intake in a process of its own: what arrives together is committed together, and what is lost with it is told so."""
+
+import asyncio
+import os
+import signal
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from taesan.core.problems import Problem
+from taesan.hub import Hub
+from taesan.ledger.audit import Report, audit_books
+from taesan.payments.lanes import ProcessLanes
+from taesan.payments.messages import Outcome, Refusal, Submission
+from tests.support.offline import facts_of, hub_on, open_channel
+from tests.support.wallet import Wallet
+
+CENT = 10_000
+
+
+@asynccontextmanager
+async def _open(tmp_path: Path, **settings: object) -> AsyncIterator[tuple[Hub, ProcessLanes]]:
+    hub = hub_on(f"sqlite:///{tmp_path / 'taesan.db'}", **settings)
+    lanes = ProcessLanes(hub)
+    await lanes.open()
+    try:
+        yield hub, lanes
+    finally:
+        await lanes.close()
+        with hub.db.read() as session:
+            report = Report()
+            audit_books(session, report)
+            assert report.differences == []
+        hub.db.close()
+
+
+def _submissions(hub: Hub, wallet: Wallet, channel: str, first: int, count: int) -> list[Submission]:
+    facts = facts_of(hub)
+    return [
+        Submission(f"k{n}", channel, CENT, n * CENT, wallet.voucher(facts, channel, n * CENT))
+        for n in range(first, first + count)
+    ]
+
+
+def _payments(hub: Hub) -> int:
+    with hub.db.read() as session:
+        return int(session.connection().exec_driver_sql("SELECT count(*) FROM payment").scalar_one())
+
+
+def test_requests_that_arrive_together_are_one_commit_and_in_order(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with _open(tmp_path) as (hub, lanes):
+            wallets = [Wallet(f"payer {n}") for n in range(40)]
+            channels = [open_channel(hub, wallet, 10_000_000) for wallet in wallets]
+            waves = [
+                lanes.submit(_submissions(hub, wallet, channel, n, 1))
+                for n in (1, 2)
+                for wallet, channel in zip(wallets, channels, strict=True)
+            ]
+            results = [result for (result,) in await asyncio.gather(*waves)]
+            assert all(isinstance(result, Outcome) for result in results), results
+            assert _payments(hub) == 80
+            with sqlite3.connect(tmp_path / "taesan.db") as raw:
+                ((entries,),) = raw.execute("SELECT count(*) FROM journal_entry WHERE kind = 'payments'").fetchall()
+            raw.close()
+            assert entries <= 4, "80 requests, a few commits"
+
+    asyncio.run(run())
+
+
+def test_a_large_request_goes_in_several_groups_and_keeps_its_order(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with _open(tmp_path, payer_rate="10000/second") as (hub, lanes):
+            wallet = Wallet("anna")
+            channel = open_channel(hub, wallet, 100_000_000)
+            good = _submissions(hub, wallet, channel, 1, 1_500)
+            bad = Submission("bad", channel, CENT, CENT, "0x" + "11" * 65)
+            results = await lanes.submit([*good[:700], bad, *good[700:]])
+            assert [n for n, result in enumerate(results) if isinstance(result, Refusal)] == [700]
+            assert _payments(hub) == 1_500
+
+    asyncio.run(run())
+
+
+def test_what_is_in_a_process_that_dies_is_answered_and_can_be_repeated(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with _open(tmp_path) as (hub, lanes):
+            wallet = Wallet("anna")
+            channel = open_channel(hub, wallet, 10_000_000)
+            submissions = _submissions(hub, wallet, channel, 1, 60)
+            assert lanes._process is not None
+            assert lanes._process.pid is not None
+            asked = asyncio.gather(*(lanes.submit([s]) for s in submissions))
+            await asyncio.sleep(0)
+            os.kill(lanes._process.pid, signal.SIGKILL)
+            told = [result for (result,) in await asyncio.wait_for(asked, 20)]
+            lost = [r for r in told if isinstance(r, Refusal)]
+            assert lost
+            assert {r.type for r in lost} == {"intake-unavailable"}
+            accepted_then = _payments(hub)
+            assert accepted_then >= len(told) - len(lost), "what was answered is there"
+            # The next one starts another process; the same keys bring the same payments, each once.
+            again = [(await lanes.submit([s]))[0] for s in submissions]
+            assert all(isinstance(r, Outcome) for r in again), again
+            assert sum(r.replayed for r in again if isinstance(r, Outcome)) == accepted_then
+            assert _payments(hub) == 60
+
+    asyncio.run(run())
+
+
+def test_more_than_the_house_holds_is_refused_at_the_door(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with _open(tmp_path, intake_queue_max=10) as (hub, lanes):
+            wallet = Wallet("anna")
+            channel = open_channel(hub, wallet, 10_000_000)
+            submissions = _submissions(hub, wallet, channel, 1, 11)
+            with pytest.raises(Problem) as refused:
+                await lanes.submit(submissions)
+            assert (refused.value.type, refused.value.status) == ("busy", 503)
+            assert refused.value.headers["retry-after"] == "1"
+            assert _payments(hub) == 0
+            assert len(await lanes.submit(submissions[:10])) == 10
+
+    asyncio.run(run())
+
+
+def test_no_process_is_left_behind(tmp_path: Path) -> None:
+    async def run() -> list[int]:
+        async with _open(tmp_path) as (_, lanes):
+            assert lanes._process is not None
+            assert lanes._process.pid is not None
+            children = Path(f"/proc/{lanes._process.pid}/task/{lanes._process.pid}/children").read_text().split()
+            assert len(children) == 2, "its verifiers"
+            return [lanes._process.pid, *map(int, children)]
+
+    for pid in asyncio.run(run()):
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)

@@ -1,0 +1,22 @@
+"""The hub's API on a database of its own and no node: `python -m tests.bench.server DATABASE_URL PORT`."""
+
+import sys
+
+import uvicorn
+
+from taesan.app import create_app
+from taesan.payments.lanes import ProcessLanes
+from tests.support.offline import hub_on
+
+if __name__ == "__main__":
+    url, port = sys.argv[1:]
+    hub = hub_on(url)
+    uvicorn.run(
+        create_app(hub, ProcessLanes(hub)),
+        host="127.0.0.1",
+        port=int(port),
+        log_config=None,
+        access_log=False,
+        loop="uvloop",
+        http="httptools",
+    )

@@ -1,0 +1,125 @@
+"""One API, two ways through it: what the quick route answers is what the documented one answers, to the letter."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from fastapi.testclient import TestClient
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from taesan.app import create_app
+from taesan.payments.quick import QuickRoute
+from tests.support.offline import facts_of, offline_hub, open_channel
+from tests.support.wallet import Wallet
+
+ANNA = Wallet("anna")
+# FastAPI reads the type whatever its case, the quick route takes only the usual one.
+QUICK, DOCUMENTED = "application/json", "Application/JSON"
+
+NONSENSE = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-5, 10**20),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=12),
+    st.sampled_from(
+        ["0", "00", "-1", "1e3", " 1", "1 ", "١", "9" * 18, "9" * 19, "0x", "USD", "KRW", "eip155:31337", "eip155:1"]
+    ),
+    st.lists(st.integers(), max_size=2),
+    st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
+)
+PLACES = [
+    ("voucher",),
+    ("voucher", "channel_id"),
+    ("voucher", "max_claimable_amount"),
+    ("voucher", "signature"),
+    ("voucher", "network"),
+    ("voucher", "contract"),
+    ("amount",),
+    ("amount", "value"),
+    ("amount", "asset"),
+    ("amount", "exponent"),
+    ("destination",),
+    ("destination", "type"),
+    ("destination", "merchant_id"),
+    ("purchase",),
+    ("purchase", "value"),
+    ("purchase", "exponent"),
+    ("reference",),
+    ("more",),
+    ("voucher", "more"),
+]
+KEYS = st.one_of(st.just("k"), st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=130))
+CHANGES = st.lists(st.tuples(st.sampled_from(PLACES), NONSENSE), max_size=2)
+
+
+@given(changes=CHANGES, key=KEYS, quick_first=st.booleans(), language=st.sampled_from(["ko", "en", "fr;q=x"]))
+@example(changes=[], key="k", quick_first=True, language="en")
+@example(changes=[(("voucher", "network"), None)], key="k", quick_first=False, language="ko")
+@example(changes=[(("reference",), "가" * 64)], key="k", quick_first=True, language="ko")
+@example(changes=[(("reference",), "가" * 65)], key="k", quick_first=True, language="ko")
+@example(changes=[(("amount", "exponent"), 6.0)], key="k", quick_first=True, language="en")
+@settings(max_examples=150)
+def test_both_routes_answer_alike(changes: list[Any], key: str, quick_first: bool, language: str) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="taesan-quick-"))
+    hub = offline_hub(folder)
+    try:
+        with TestClient(create_app(hub)) as client:
+            body = _payment(facts_of(hub), open_channel(hub, ANNA, 10_000_000))
+            for place, value in changes:
+                _put(body, place, value)
+            types = [QUICK, DOCUMENTED] if quick_first else [DOCUMENTED, QUICK]
+            headers = {"Idempotency-Key": key, "Accept-Language": language}
+            first, second = (
+                client.post("/v1/payments", json=body, headers=headers | {"Content-Type": type_}) for type_ in types
+            )
+            assert (first.status_code, first.json()) == (second.status_code, second.json())
+            own = {"x-request-id", "idempotent-replayed", "date"}
+            told = [{k: v for k, v in answer.headers.items() if k not in own} for answer in (first, second)]
+            assert told[0] == told[1]
+            assert all(answer.headers["x-request-id"] for answer in (first, second))
+            if first.status_code == 201:
+                assert "idempotent-replayed" not in first.headers
+                assert second.headers["idempotent-replayed"] == "true"
+    finally:
+        hub.db.close()
+        shutil.rmtree(folder)
+
+
+def test_the_quick_route_is_taken(monkeypatch: Any) -> None:
+    """Or the test above would compare the documented one with itself."""
+    folder = Path(tempfile.mkdtemp(prefix="taesan-quick-"))
+    hub = offline_hub(folder)
+    read = []
+    submission = QuickRoute._submission
+    monkeypatch.setattr(QuickRoute, "_submission", lambda self, *a: read.append(a) or submission(self, *a))
+    with TestClient(create_app(hub)) as client:
+        body = _payment(facts_of(hub), open_channel(hub, ANNA, 10_000_000))
+        for type_, taken in ((DOCUMENTED, 0), (QUICK, 1)):
+            answer = client.post("/v1/payments", json=body, headers={"Idempotency-Key": "k", "Content-Type": type_})
+            assert answer.status_code == 201
+            assert len(read) == taken
+    hub.db.close()
+    shutil.rmtree(folder)
+
+
+def _payment(facts: Any, channel: str) -> Any:
+    return {
+        "voucher": {
+            "channel_id": channel,
+            "max_claimable_amount": "230000",
+            "signature": ANNA.voucher(facts, channel, 230_000),
+        },
+        "amount": {"value": "230000", "asset": facts["asset"], "exponent": 6},
+        "destination": {"type": "jar"},
+        "purchase": {"value": "1177", "asset": "USD"},
+    }
+
+
+def _put(body: Any, place: tuple[str, ...], value: Any) -> None:
+    *path, last = place
+    for name in path:
+        body = body[name] if isinstance(body.get(name), dict) else {}
+    body[last] = value
