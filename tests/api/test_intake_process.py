@@ -139,3 +139,23 @@ def test_no_process_is_left_behind(tmp_path: Path) -> None:
     for pid in asyncio.run(run()):
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_a_process_that_does_not_start_is_told_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> None:
+        async with _open(tmp_path) as (hub, lanes):
+            wallet = Wallet("anna")
+            (submission,) = _submissions(hub, wallet, open_channel(hub, wallet, 10_000_000), 1, 1)
+            await lanes.close()
+            with monkeypatch.context() as broken:
+                broken.setattr(ProcessLanes, "_start_process", _no_more_processes)
+                (told,) = await asyncio.wait_for(lanes.submit([submission]), 10)
+                assert isinstance(told, Refusal)
+                assert told.type == "intake-unavailable"
+            assert isinstance((await asyncio.wait_for(lanes.submit([submission]), 20))[0], Outcome)
+
+    asyncio.run(run())
+
+
+async def _no_more_processes(_lanes: ProcessLanes) -> None:
+    raise OSError("no more processes")

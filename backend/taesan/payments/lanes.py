@@ -141,6 +141,19 @@ class ProcessLanes(asyncio.Protocol):
 
     async def _start(self) -> None:
         """Until the process is ready, which takes a second or two."""
+        ready = self._ready
+        try:
+            await self._start_process()
+            await ready.wait()
+        except Exception as error:
+            log.exception("intake.not_started")
+            self.connection_lost(error)
+        finally:
+            self._starting = None
+        if self._transport is not None:
+            self._send()
+
+    async def _start_process(self) -> None:
         ours, theirs = socket.socketpair()
         context = multiprocessing.get_context("spawn")
         self._process = context.Process(
@@ -149,10 +162,6 @@ class ProcessLanes(asyncio.Protocol):
         await asyncio.to_thread(self._process.start)
         theirs.close()
         self._transport, _ = await asyncio.get_running_loop().create_connection(lambda: self, sock=ours)
-        await self._ready.wait()
-        self._starting = None
-        if self._transport is not None:
-            self._send()
 
     def _send(self) -> None:
         """Sends what waits, in groups, as long as there is room in the window."""
