@@ -64,12 +64,30 @@ FORGERIES = [
     ("UPDATE entitlement SET claimed = claimed - 1", "minted to 0x"),
     ("DELETE FROM batch WHERE id = 1", "batch number"),
     # ---- books and chain
-    ("UPDATE account SET balance = balance - 1 WHERE kind = 'jar'", "balance of jar:"),
-    ("UPDATE account SET balance = balance - 1 WHERE kind = 'channel'", "unclaimed of channel"),
-    ("UPDATE account SET balance = balance + 1 WHERE kind = 'gift_supply'", "gift tokens in circulation"),
-    ("UPDATE account SET balance = balance - 1 WHERE kind = 'credit'", "credit of 0x"),
-    ("UPDATE account SET balance = balance + 5 WHERE kind = 'reserve'", "reserve on chain is at least"),
-    ("UPDATE account SET balance = balance - 5 WHERE kind = 'escrow'", "escrow on chain"),
+    (
+        "UPDATE balance SET amount = amount + 1 WHERE account_id IN (SELECT id FROM account WHERE kind = 'jar')",
+        "balance of jar:",
+    ),
+    (
+        "UPDATE balance SET amount = amount + 1 WHERE account_id IN (SELECT id FROM account WHERE kind = 'channel')",
+        "unclaimed of channel",
+    ),
+    (
+        "UPDATE balance SET amount = amount - 1 WHERE account_id IN (SELECT id FROM account WHERE kind = 'gift_supply')",
+        "gift tokens in circulation",
+    ),
+    (
+        "UPDATE balance SET amount = amount + 1 WHERE account_id IN (SELECT id FROM account WHERE kind = 'credit')",
+        "credit of 0x",
+    ),
+    (
+        "UPDATE balance SET amount = amount + 5 WHERE account_id IN (SELECT id FROM account WHERE kind = 'reserve')",
+        "reserve on chain is at least",
+    ),
+    (
+        "UPDATE balance SET amount = amount - 5 WHERE account_id IN (SELECT id FROM account WHERE kind = 'escrow')",
+        "escrow on chain",
+    ),
     ("UPDATE outbox_event SET handled_at = NULL WHERE id = 1", "chain events that wait"),
 ]
 

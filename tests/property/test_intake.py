@@ -22,7 +22,7 @@ from taesan.jars.models import JarFiring
 from taesan.jars.service import default_rule
 from taesan.ledger import posting
 from taesan.ledger.audit import Report, audit_books
-from taesan.ledger.models import Account
+from taesan.ledger.models import Account, Balance
 from taesan.payments.models import Payment
 from taesan.settlement import batcher, merkle
 from taesan.settlement.models import Batch, BatchClaim, BatchCredit, BatchEntitlement
@@ -206,7 +206,14 @@ def _check_books(hub: Hub, model: Model, channels: list[str]) -> None:
         for address in MERCHANTS:
             assert posting.balance(session, chart.pending(address)) == model.to_merchants[address]
         assert posting.balance(session, chart.escrow) == sum(model.deposits)
-        assert session.scalar(select(func.sum(Account.balance))) == 0
+        assert (
+            session.scalar(
+                select(func.sum(Balance.amount * Account.side)).join(
+                    Account, col(Account.id) == col(Balance.account_id)
+                )
+            )
+            == 0
+        )
         assert set(session.scalars(select(col(Payment.public_id)))) == model.accepted
 
 

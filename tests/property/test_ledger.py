@@ -20,7 +20,7 @@ from taesan.core.values import MAX_AMOUNT
 from taesan.ledger import posting
 from taesan.ledger.accounts import AccountName, Chart
 from taesan.ledger.audit import Report, audit_books
-from taesan.ledger.models import Account, JournalEntry, Posting
+from taesan.ledger.models import Account, Balance, JournalEntry, Posting
 from taesan.ledger.posting import AlreadyPostedError, Line, OverdrawnError, transfer
 from tests.support.offline import new_database
 
@@ -147,7 +147,11 @@ class Books(RuleBasedStateMachine):
         with self.db.read() as session:
             for account, amount in self.model.items():
                 assert posting.balance(session, account) == amount
-            sums = session.execute(select(Account.asset, func.sum(Account.balance)).group_by(Account.asset)).all()  # type: ignore[call-overload]
+            sums = session.execute(
+                select(Account.asset, func.sum(Balance.amount * Account.side))  # type: ignore[call-overload]
+                .join(Balance, Balance.account_id == Account.id)
+                .group_by(Account.asset)
+            ).all()
             assert all(total == 0 for _, total in sums)
             assert _audit(session).differences == []
             assert session.scalar(select(func.count()).select_from(JournalEntry)) == len(self.posted)
@@ -233,11 +237,12 @@ FORGERIES = st.one_of(
                 "UPDATE journal_entry SET id = 1000 + id WHERE id = {entry}",
                 "DELETE FROM journal_entry WHERE id = {entry}",
                 "INSERT INTO journal_entry VALUES (NULL, 'forged {entry}', 'gift', '2026-11-22 12:00:00', zeroblob(32))",
-                "UPDATE account SET balance = balance + {n} WHERE id = {account}",
+                "UPDATE balance SET amount = amount + {n} WHERE account_id = {account}",
                 "UPDATE account SET name = 'forged' WHERE id = {account}",
                 "UPDATE account SET side = -side WHERE id = {account}",
                 "DELETE FROM account WHERE id = {account}",
-                "INSERT INTO account (name, kind, asset, side, balance) VALUES ('forged', 'jar', 'USD', -1, -{n})",
+                "INSERT INTO balance VALUES (1000, {n})",
+                "DELETE FROM balance WHERE account_id = {account}",
             ]
         ),
         st.integers(1, 12),
@@ -277,7 +282,10 @@ def test_a_forger_who_mends_sums_and_balances_still_breaks_the_chain(books: Path
             raw.execute(f"DROP TRIGGER {trigger}")
         raw.execute("UPDATE posting SET amount = amount + 1 WHERE entry_id = 2 AND line = 0")
         raw.execute("UPDATE posting SET amount = amount - 1 WHERE entry_id = 2 AND line = 1")
-        raw.execute("UPDATE account SET balance = (SELECT sum(amount) FROM posting WHERE account_id = account.id)")
+        raw.execute(
+            "UPDATE balance SET amount = (SELECT sum(posting.amount) * side FROM posting JOIN account "
+            "ON account.id = posting.account_id WHERE account_id = balance.account_id)"
+        )
         raw.execute("DELETE FROM turnover")
         raw.execute(
             "INSERT INTO turnover SELECT journal_entry.kind, account.kind, asset, "

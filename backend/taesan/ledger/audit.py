@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
-from taesan.ledger.models import Account, JournalEntry, Posting, Turnover
+from taesan.ledger.models import Account, Balance, JournalEntry, Posting, Turnover
 from taesan.ledger.posting import GENESIS_HASH, entry_hash
 
 
@@ -25,6 +25,7 @@ class Report:
 def audit_books(session: Session, report: Report) -> None:
     """Entries balance for each asset, the hash chain is whole, balances equal their postings, no account is overdrawn."""
     accounts = {a.id: a for a in session.scalars(select(Account))}
+    balances = {b.account_id: b.amount for b in session.scalars(select(Balance))}
     recomputed: dict[int, int] = defaultdict(int)
     turned: dict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0, 0])
     previous, entries, postings = GENESIS_HASH, 0, 0
@@ -45,9 +46,11 @@ def audit_books(session: Session, report: Report) -> None:
         previous, entries, postings = entry.hash, entries + 1, postings + len(all_lines)
     for account in accounts.values():
         assert account.id is not None
-        report.check(f"balance of {account.name}", recomputed[account.id], account.balance)
-        if account.balance * account.side < 0:
-            report.differences.append(f"{account.name} is overdrawn: {account.balance * account.side}")
+        amount = balances.pop(account.id, 0)
+        report.check(f"balance of {account.name}", recomputed[account.id] * account.side, amount)
+        if amount < 0:
+            report.differences.append(f"{account.name} is overdrawn: {amount}")
+    report.check("balances without an account", {}, balances)
     kept = {(t.entry_kind, t.account_kind, t.asset): [t.debit, t.credit] for t in session.scalars(select(Turnover))}
     report.check("turnover by kinds", dict(turned), kept)
     report.check("postings without an entry", postings, session.scalar(select(func.count()).select_from(Posting)))

@@ -9,22 +9,28 @@ from taesan.core.models import BIG_ID, UtcDateTime
 
 
 class Account(SQLModel, table=True):
-    """An account and its balance.
-
-    `balance` is signed: debits count up, credits down, so all balances of an asset sum to zero. A credit-normal account
-    (a liability) with 5 in it shows −5. `side` is +1 for debit-normal and −1 for credit-normal accounts. The database
-    itself refuses an overdrawn account.
-    """
+    """An account. `side` is +1 for debit-normal and −1 for credit-normal accounts (liabilities)."""
 
     __tablename__ = "account"
-    __table_args__ = (CheckConstraint("balance * side BETWEEN 0 AND 9223372036854775807", name="not_overdrawn"),)
 
     id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))
     name: str = Field(unique=True)
     kind: str = Field(index=True)
     asset: str
     side: int
-    balance: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+
+
+class Balance(SQLModel, table=True):
+    """What is in an account, on its own side; the database itself refuses an overdrawn one.
+
+    Apart from `Account`, whose rows are long: each payment changes two balances, and hundreds of these fit on a page.
+    """
+
+    __tablename__ = "balance"
+    __table_args__ = (CheckConstraint("amount BETWEEN 0 AND 9223372036854775807", name="not_overdrawn"),)
+
+    account_id: int = Field(sa_column=Column(BIG_ID, primary_key=True, autoincrement=False))
+    amount: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
 
 
 class JournalEntry(SQLModel, table=True):

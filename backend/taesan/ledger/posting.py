@@ -15,7 +15,7 @@ from taesan.core.clock import rfc3339
 from taesan.core.db import lock_books
 from taesan.core.values import canonical_json
 from taesan.ledger.accounts import AccountName
-from taesan.ledger.models import Account, JournalEntry, Posting
+from taesan.ledger.models import Account, Balance, JournalEntry, Posting
 
 GENESIS_HASH = bytes(32)
 
@@ -83,17 +83,17 @@ def _append(session: Session, ref: str, kind: str, posted_at: datetime, moves: S
     connection = session.connection()
     deltas: dict[int, int] = defaultdict(int)
     for move in moves:
-        deltas[move.account_id] += move.amount
+        deltas[move.account_id] += move.amount * move.account.side
     try:
         # In id order, so that two writers on a database with row locks never wait for each other.
         bulk.update(
             connection,
-            Account,
-            "balance = account.balance + :balance",
-            ("balance", "id"),
+            Balance,
+            "amount = balance.amount + :amount",
+            ("amount", "account_id"),
             [(delta, id_) for id_, delta in sorted(deltas.items()) if delta],
         )
-    except (IntegrityError, DataError) as error:  # the table's own check (`Account`)
+    except (IntegrityError, DataError) as error:  # the table's own check (`Balance`)
         raise OverdrawnError(f"entry {ref} would overdraw or overflow an account") from error
     lock_books(connection)
     last = session.execute(
@@ -130,16 +130,20 @@ def _turn_over(session: Session, kind: str, moves: Sequence[Move]) -> None:
 
 def balance(session: Session, account: AccountName) -> int:
     """What is in an account, on its own side: positive for an asset held or a liability owed. Zero if it is unknown."""
-    found = session.scalar(select(col(Account.balance)).where(col(Account.name) == str(account)))
-    return (found or 0) * account.side
+    found = session.scalar(
+        select(col(Balance.amount))
+        .join(Account, col(Account.id) == col(Balance.account_id))
+        .where(col(Account.name) == str(account))
+    )
+    return found or 0
 
 
 def balances(session: Session, kind: str, asset: str) -> dict[str, int]:
     """All accounts of a kind that are not empty, as owner → amount on the kind's own side."""
     rows = session.execute(
-        select(col(Account.name), col(Account.balance) * col(Account.side)).where(
-            col(Account.kind) == kind, col(Account.asset) == asset, col(Account.balance) != 0
-        )
+        select(col(Account.name), col(Balance.amount))
+        .join(Balance, col(Balance.account_id) == col(Account.id))
+        .where(col(Account.kind) == kind, col(Account.asset) == asset, col(Balance.amount) != 0)
     )
     return {name.removeprefix(kind + ":").removesuffix(asset).rstrip(":"): amount for name, amount in rows}
 
@@ -162,7 +166,7 @@ def open_accounts(session: Session, accounts: Iterable[AccountName]) -> dict[Acc
 
     found = find()
     missing = [
-        {"name": name, "kind": a.kind, "asset": a.asset, "side": a.side, "balance": 0}
+        {"name": name, "kind": a.kind, "asset": a.asset, "side": a.side}
         for name, a in by_name.items()
         if a not in found
     ]
@@ -170,4 +174,6 @@ def open_accounts(session: Session, accounts: Iterable[AccountName]) -> dict[Acc
         # Another process may open the same one at the same time.
         bulk.insert_missing(session.connection(), Account, sorted(missing, key=lambda row: str(row["name"])))
         found = find()
+        empty = [{"account_id": found[by_name[str(row["name"])]], "amount": 0} for row in missing]
+        bulk.insert_missing(session.connection(), Balance, empty)
     return found

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
-from taesan.ledger.models import Account, JournalEntry, Posting, Turnover
+from taesan.ledger.models import Account, Balance, JournalEntry, Posting, Turnover
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ def entries_after(session: Session, after: int, limit: int) -> list[Entry]:
 def totals(session: Session) -> list[tuple[str, str, int]]:
     """The trial balance as (kind, asset, amount on the kind's own side)."""
     rows = session.execute(
-        select(col(Account.kind), col(Account.asset), func.sum(Account.balance * Account.side))
+        select(col(Account.kind), col(Account.asset), func.sum(Balance.amount))
+        .join(Balance, col(Balance.account_id) == col(Account.id))
         .group_by(col(Account.kind), col(Account.asset))
         .order_by(col(Account.kind))
     )

@@ -19,10 +19,11 @@ from taesan.payments.terms import Terms
 
 _LOCK = "SELECT id FROM channel WHERE id IN (:values) ORDER BY id FOR NO KEY UPDATE"
 _CHANNELS = (
-    "SELECT channel.id, channel.state, channel.payer, channel.receiver_authorizer, channel.charged, channel.account_id, "
-    "channel.jar_account_id, free.balance, gathered.balance, jar.round_up_step, jar.trigger_count, jar.trigger_value, "
-    "jar.payment_count FROM channel JOIN account free ON free.id = channel.account_id "
-    "JOIN account gathered ON gathered.id = channel.jar_account_id "
+    "SELECT channel.id, channel.state, channel.payer, channel.receiver_authorizer, "
+    "channel.charged, channel.account_id, "
+    "channel.jar_account_id, free.amount, gathered.amount, jar.round_up_step, jar.trigger_count, jar.trigger_value, "
+    "jar.payment_count FROM channel JOIN balance free ON free.account_id = channel.account_id "
+    "JOIN balance gathered ON gathered.account_id = channel.jar_account_id "
     "LEFT JOIN jar ON jar.channel_id = channel.id WHERE channel.id IN (:values)"
 )
 _PAYMENT_COLUMNS = (
@@ -83,12 +84,12 @@ def channels(connection: Connection, terms: Terms, ids: Collection[str]) -> dict
     ) in bulk.select_in(connection, _CHANNELS, ids):
         if step is None:
             rule = Rule(default.trigger_count, default.trigger_value)
-            jar = JarState(default.round_up_step, rule, 0, -gathered, is_new=True)
+            jar = JarState(default.round_up_step, rule, 0, gathered, is_new=True)
         else:
-            jar = JarState(step, Rule(trigger_count, trigger_value), payment_count, -gathered)
+            jar = JarState(step, Rule(trigger_count, trigger_value), payment_count, gathered)
         # The operator's key may have been replaced since: whoever has the old one could refund what merchants are promised.
         safe_state = state if receiver_authorizer in ours else "closed"
-        states[id_] = ChannelState(id_, safe_state, payer, charged, -balance, account_id, jar_account_id, jar)
+        states[id_] = ChannelState(id_, safe_state, payer, charged, balance, account_id, jar_account_id, jar)
     return states
 
 

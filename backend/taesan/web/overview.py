@@ -15,7 +15,7 @@ from taesan.identity.models import Merchant
 from taesan.jars.models import JarFiring
 from taesan.ledger import posting
 from taesan.ledger import queries as ledger
-from taesan.ledger.models import Account
+from taesan.ledger.models import Account, Balance
 from taesan.payments import queries
 from taesan.payments.models import Payment
 from taesan.settlement.models import Batch, ChainCheck
@@ -120,7 +120,10 @@ def trust(session: Session) -> dict[str, Any]:
     """`books_balance` is recomputed here; the comparison with the chain is the worker's last one."""
     check = session.get(ChainCheck, 1)
     off_balance = session.execute(
-        select(col(Account.asset)).group_by(col(Account.asset)).having(func.sum(Account.balance) != 0)
+        select(col(Account.asset))
+        .join(Balance, col(Balance.account_id) == col(Account.id))
+        .group_by(col(Account.asset))
+        .having(func.sum(Balance.amount * Account.side) != 0)
     ).first()
     return {
         "books_balance": off_balance is None,

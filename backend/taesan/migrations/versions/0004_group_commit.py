@@ -10,6 +10,7 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
+BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 PAYMENT_COLUMNS = {
     "idempotency_key": sa.String(),
     "entry_id": sa.BigInteger(),
@@ -29,8 +30,14 @@ def upgrade() -> None:
         op.add_column("channel", sa.Column(name, sa.BigInteger(), nullable=False, server_default="0"))
     op.drop_column("channel", "voucher_signature")
     op.drop_index("ix_posting_account", "posting")
-    with op.batch_alter_table("account") as account:
-        account.create_check_constraint("not_overdrawn", "balance * side BETWEEN 0 AND 9223372036854775807")
+    op.create_table(
+        "balance",
+        sa.Column("account_id", BIG_ID, primary_key=True, autoincrement=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("amount BETWEEN 0 AND 9223372036854775807", name="not_overdrawn"),
+    )
+    op.execute("INSERT INTO balance SELECT id, balance * side FROM account")
+    op.drop_column("account", "balance")
     op.create_table(
         "turnover",
         sa.Column("entry_kind", sa.String(), primary_key=True),
@@ -67,8 +74,8 @@ def _open_accounts(connection: sa.Connection) -> None:
         for asset in assets:
             connection.execute(
                 sa.text(
-                    "INSERT INTO account (name, kind, asset, side, balance) "
-                    "SELECT :kind || ':' || id || ':' || :asset, :kind, :asset, -1, 0 FROM channel "
+                    "INSERT INTO account (name, kind, asset, side) "
+                    "SELECT :kind || ':' || id || ':' || :asset, :kind, :asset, -1 FROM channel "
                     "WHERE :kind || ':' || id || ':' || :asset NOT IN (SELECT name FROM account)"
                 ),
                 {"kind": kind, "asset": asset},
@@ -80,6 +87,10 @@ def _open_accounts(connection: sa.Connection) -> None:
                 ),
                 {"kind": kind, "asset": asset},
             )
+
+    connection.execute(
+        sa.text("INSERT INTO balance SELECT id, 0 FROM account WHERE id NOT IN (SELECT account_id FROM balance)")
+    )
 
 
 def _move_answers(connection: sa.Connection) -> None:
@@ -119,8 +130,9 @@ def downgrade() -> None:
     op.create_index("ix_payment_batch", "payment", ["batch_id", "id"])
     op.drop_index("ix_payment_merchant", "payment")
     op.drop_index("ix_payment_key", "payment")
-    with op.batch_alter_table("account") as account:
-        account.drop_constraint("not_overdrawn", type_="check")
+    op.add_column("account", sa.Column("balance", sa.BigInteger(), nullable=False, server_default="0"))
+    op.execute("UPDATE account SET balance = side * (SELECT amount FROM balance WHERE balance.account_id = account.id)")
+    op.drop_table("balance")
     op.create_index("ix_posting_account", "posting", ["account_id", "entry_id"])
     op.add_column("channel", sa.Column("voucher_signature", sa.String(), nullable=True))
     op.execute(
