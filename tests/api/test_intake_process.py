@@ -78,6 +78,7 @@ def test_a_large_request_goes_in_several_groups_and_keeps_its_order(tmp_path: Pa
             channel = open_channel(hub, wallet, 100_000_000)
             good = _submissions(hub, wallet, channel, 1, 1_500)
             bad = Submission("bad", channel, CENT, CENT, "0x" + "11" * 65)
+            assert await asyncio.wait_for(lanes.submit([]), 5) == [], "such as a request of nothing but nonsense"
             results = await lanes.submit([*good[:700], bad, *good[700:]])
             assert [n for n, result in enumerate(results) if isinstance(result, Refusal)] == [700]
             assert _payments(hub) == 1_500

@@ -111,6 +111,8 @@ class ProcessLanes(asyncio.Protocol):
         self._ready = asyncio.Event()
 
     async def submit(self, submissions: Sequence[Submission]) -> list[Result]:
+        if not submissions:
+            return []
         if self._in_house + len(submissions) > self._most:
             raise Problem(
                 "busy",
