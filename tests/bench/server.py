@@ -1,5 +1,6 @@
 """The hub's API on a database of its own and no node: `python -m tests.bench.server DATABASE_URL PORT`."""
 
+import gc
 import sys
 
 import uvicorn
@@ -11,6 +12,8 @@ from tests.support.offline import hub_on
 if __name__ == "__main__":
     url, port = sys.argv[1:]
     hub = hub_on(url)
+    gc.collect()
+    gc.freeze()  # as `taesan serve` does
     uvicorn.run(
         create_app(hub, ProcessLanes(hub)),
         host="127.0.0.1",

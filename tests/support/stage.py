@@ -179,7 +179,9 @@ class Stage:
     def balance(self, kind: str, owner: str = "") -> int:
         """What is in an account of the books, on its own side."""
         name = f"{kind}:{owner}:{self.hub.asset.id}" if owner else f"{kind}:{self.hub.asset.id}"
-        found = self.rows("SELECT balance * side FROM account WHERE name = :name", name=name)
+        found = self.rows(
+            "SELECT amount FROM balance JOIN account ON account.id = account_id WHERE name = :name", name=name
+        )
         return int(found[0][0]) if found else 0
 
     def gift_tokens(self, address: str) -> int:

@@ -8,6 +8,7 @@ process is at work wait together and become its next group; no timer is needed.
 
 import asyncio
 import contextlib
+import gc
 import multiprocessing
 import os
 import select
@@ -230,6 +231,8 @@ def work(pipe: socket.socket, database_url: str, terms: Terms, verifier_count: i
         stack.callback(db.close)
         engine = Engine(db, terms, SystemClock(), verifiers)
         started: deque[Started] = deque()
+        gc.collect()
+        gc.freeze()  # what is here now stays: the collector need not look at it again and again
         pipe.sendall(READY)
         with contextlib.suppress(EOFError, ConnectionError):
             while True:
