@@ -16,14 +16,13 @@ from taesan.core.db import Database
 from taesan.core.problems import Problem
 from taesan.core.values import canonical_json
 
-IdempotencyKey = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$", examples=["order-1177"])]
+_FORM: dict[str, Any] = {"min_length": 1, "max_length": 128, "pattern": r"^[\x21-\x7e]+$"}
+IdempotencyKey = Annotated[str, Field(**_FORM, examples=["order-1177"])]
 IdempotencyKeyHeader = Annotated[
     str,
     Header(
+        **_FORM,
         alias="Idempotency-Key",
-        min_length=1,
-        max_length=128,
-        pattern=r"^[\x21-\x7e]+$",
         description="Chosen by the client, new for each intended effect, the same for each retry",
     ),
 ]
@@ -35,6 +34,15 @@ def fingerprint(body: Any) -> str:
     return hashlib.sha256(canonical_json(body).encode()).hexdigest()
 
 
+def key_reused() -> Problem:
+    return Problem(
+        "idempotency-key-reused",
+        422,
+        "This Idempotency-Key was used for a different request.",
+        "Send a new key for a new request; the same key only to repeat the very same one.",
+    )
+
+
 def replay(session: Session, scope: str, key: str, print_: str) -> models.IdempotencyKey | None:
     """The first answer to this key, or None if it is new.
 
@@ -42,12 +50,7 @@ def replay(session: Session, scope: str, key: str, print_: str) -> models.Idempo
     """
     known = session.get(models.IdempotencyKey, (scope, key))
     if known is not None and known.fingerprint != print_:
-        raise Problem(
-            "idempotency-key-reused",
-            422,
-            "This Idempotency-Key was used for a different request.",
-            "Send a new key for a new request; the same key only to repeat the very same one.",
-        )
+        raise key_reused()
     return known
 
 

@@ -55,11 +55,15 @@ def merchant_of(session: Session, key: str) -> Merchant:
     return session.get_one(Merchant, row.merchant_id)
 
 
+def unknown_merchant(merchant_id: str) -> Problem:
+    return Problem(
+        "unknown-merchant", 404, "This merchant is not known here.", f"No merchant has the id {merchant_id[:80]}."
+    )
+
+
 def find_merchant(session: Session, merchant_id: str) -> Merchant:
     """:raises Problem: `unknown-merchant`"""
     merchant = session.get(Merchant, merchant_id)
     if merchant is None:
-        raise Problem(
-            "unknown-merchant", 404, "This merchant is not known here.", f"No merchant has the id {merchant_id[:80]}."
-        )
+        raise unknown_merchant(merchant_id)
     return merchant

@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlmodel import Session
 
+from taesan.channels import service as channels
 from taesan.channels import vouchers
 from taesan.core.clock import Clock
 from taesan.core.crypto import Domain
@@ -104,7 +105,7 @@ class Engine:
     def _refusal(self, submission: Submission, is_valid: bool) -> Refusal | None:
         signer = self._signers.get(submission.channel_id)
         if signer is None:
-            return Refusal.of(intake.unknown_channel(submission.channel_id))
+            return Refusal.of(channels.unknown_channel(submission.channel_id))
         if not is_valid:
             return Refusal.of(vouchers.invalid_signature(self._terms.voucher_domain, signer.address))
         if not self._rate.hit(signer.payer):

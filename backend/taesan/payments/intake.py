@@ -9,9 +9,12 @@ import msgspec
 from sqlmodel import Session
 
 from taesan.chain import watcher
+from taesan.channels import service as channels_service
+from taesan.core import idempotency
 from taesan.core.clock import rfc3339
 from taesan.core.ids import new_ids
 from taesan.core.problems import Problem
+from taesan.identity import keys
 from taesan.ledger import posting
 from taesan.ledger.posting import Move
 from taesan.payments import store
@@ -147,12 +150,7 @@ def _answer(accepted: Accepted, accepted_at: str) -> bytes:
 
 def _replay(accepted: Accepted, submission: Submission) -> Outcome:
     if accepted.decision.submission != submission:
-        raise Problem(
-            "idempotency-key-reused",
-            422,
-            "This Idempotency-Key was used for a different request.",
-            "Send a new key for a new request; the same key only to repeat the very same one.",
-        )
+        raise idempotency.key_reused()
     return Outcome(_answer(accepted, rfc3339(accepted.accepted_at)), replayed=True)
 
 
@@ -165,12 +163,8 @@ def _is_behind(submission: Submission, channels: dict[str, ChannelState]) -> boo
 def _channel(channels: dict[str, ChannelState], submission: Submission) -> ChannelState:
     channel = channels.get(submission.channel_id)
     if channel is None:
-        raise unknown_channel(submission.channel_id)
+        raise channels_service.unknown_channel(submission.channel_id)
     return channel
-
-
-def unknown_channel(channel_id: str) -> Problem:
-    return Problem("unknown-channel", 404, "This channel is not known here.", f"No channel has the id {channel_id}.")
 
 
 def _payee(merchants: dict[str, str], submission: Submission) -> str | None:
@@ -178,12 +172,7 @@ def _payee(merchants: dict[str, str], submission: Submission) -> str | None:
         return None
     payee = merchants.get(submission.merchant_id)
     if payee is None:
-        raise Problem(
-            "unknown-merchant",
-            404,
-            "This merchant is not known here.",
-            f"No merchant has the id {submission.merchant_id[:80]}.",
-        )
+        raise keys.unknown_merchant(submission.merchant_id)
     return payee
 
 
