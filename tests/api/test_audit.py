@@ -46,7 +46,7 @@ FORGERIES = [
     ("UPDATE payment SET batch_id = 2 WHERE id = 1", "payments in batch 1"),
     ("UPDATE payment SET batch_id = NULL WHERE id = 1", "payments in batch 1"),
     ("DELETE FROM payment WHERE id = 7", "entries that book payments"),
-    ("UPDATE channel SET charged = charged - 1", "charged amount of channel"),
+    ("UPDATE charged SET amount = amount - 1", "charged amount of channel"),
     # ---- batches
     ("UPDATE batch SET payments_root = entitlement_root WHERE id = 1", "payments root of batch 1"),
     ("UPDATE batch SET entitlement_root = payments_root WHERE id = 2", "entitlement root of batch 2"),

@@ -16,6 +16,7 @@ from sqlmodel import col
 
 from taesan.app import create_app
 from taesan.channels.models import Channel
+from taesan.channels.queries import charged
 from taesan.hub import Hub
 from taesan.identity import keys
 from taesan.jars.models import JarFiring
@@ -202,7 +203,7 @@ def _check_books(hub: Hub, model: Model, channels: list[str]) -> None:
             assert posting.balance(session, chart.channel(channel)) == model.deposits[n] - model.charged[n]
             assert posting.balance(session, chart.jar(channel)) == model.in_jar[n]
             assert posting.balance(session, chart.converting(WALLETS[n].address)) == model.fired[n]
-            assert session.get_one(Channel, channel).charged == model.charged[n]
+            assert charged(session, session.get_one(Channel, channel)) == model.charged[n]
         for address in MERCHANTS:
             assert posting.balance(session, chart.pending(address)) == model.to_merchants[address]
         assert posting.balance(session, chart.escrow) == sum(model.deposits)

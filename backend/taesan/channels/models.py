@@ -16,8 +16,7 @@ class Channel(SQLModel, table=True):
     `state`: pending (known, no deposit confirmed) → open → withdrawing (the payer has announced a withdrawal: no more
     payments). A finished withdrawal leads back to open, or to closed if it reached what was gathered. Rejected: opened on
     chain with terms that are not ours.
-    Cumulative amounts: `charged` is what accepted payments add up to, which equals the last voucher's amount;
-    `claim_total` is how much of it frozen batches claim; `claimed` is what the chain says is claimed. What is spendable
+    Cumulative amounts: `claim_total` is how much of what was charged (`Charged`) frozen batches claim; `claimed` is what the chain says is claimed. What is spendable
     stands in the ledger's account `account_id`, what is in the jar in `jar_account_id`.
     """
 
@@ -32,7 +31,6 @@ class Channel(SQLModel, table=True):
     token: str
     withdraw_delay: int
     salt: str
-    charged: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
     claim_total: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
     claimed: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
     account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
@@ -50,6 +48,18 @@ class Channel(SQLModel, table=True):
             self.withdraw_delay,
             self.salt,
         )
+
+
+class Charged(SQLModel, table=True):
+    """What a channel's accepted payments add up to, which equals the last voucher's amount.
+
+    Apart from `Channel`, whose rows are long: each payment changes one of these, and hundreds fit on a page.
+    """
+
+    __tablename__ = "charged"
+
+    account_id: int = Field(sa_column=Column(BIG_ID, primary_key=True, autoincrement=False))
+    amount: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
 
 
 class DepositRelay(SQLModel, table=True):

@@ -4,7 +4,7 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from taesan.chain.models import ChainTransaction
-from taesan.channels.models import Channel, ChannelPublic, DepositPublic, DepositRelay
+from taesan.channels.models import Channel, ChannelPublic, Charged, DepositPublic, DepositRelay
 from taesan.core.problems import not_found
 from taesan.hub import Hub
 from taesan.ledger import posting
@@ -26,9 +26,14 @@ def public_channel(session: Session, hub: Hub, channel: Channel) -> ChannelPubli
         payer_authorizer=channel.payer_authorizer,
         available=posting.balance(session, hub.chart.channel(channel.id)),
         in_jar=posting.balance(session, hub.chart.jar(channel.id)),
-        charged_cumulative=channel.charged,
+        charged_cumulative=charged(session, channel),
         claimed=channel.claimed,
     )
+
+
+def charged(session: Session, channel: Channel) -> int:
+    """What its accepted payments add up to, minor units."""
+    return session.get_one(Charged, channel.account_id).amount
 
 
 def public_deposit(session: Session, row: DepositRelay) -> DepositPublic:

@@ -12,7 +12,7 @@ from sqlmodel import Session, col
 from taesan.chain import erc1271, relay
 from taesan.chain.models import ChainTransaction
 from taesan.channels import vouchers
-from taesan.channels.models import Channel, ChannelConfig, DepositCreate, DepositRelay
+from taesan.channels.models import Channel, ChannelConfig, Charged, DepositCreate, DepositRelay
 from taesan.core.ids import new_id
 from taesan.core.outbox import Handler
 from taesan.core.problems import Problem
@@ -84,7 +84,7 @@ def _find_or_add(session: Session, hub: Hub, config: ChannelConfig, state: str, 
             jar_account_id=accounts[jar],
             **config.model_dump(),
         )
-        session.add(channel)
+        session.add_all([channel, Charged(account_id=channel.account_id)])
         session.flush()
     return channel
 

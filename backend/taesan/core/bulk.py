@@ -23,6 +23,16 @@ def timestamp(connection: Connection, at: datetime) -> object:
     return f"{at:%Y-%m-%d %H:%M:%S.%f}" if is_sqlite(connection) else at
 
 
+def fetch(connection: Connection, sql: str, values: Sequence[Any] = ()) -> Sequence[Any]:
+    """The rows of one statement. :param sql: with `?` where the values go"""
+    return connection.exec_driver_sql(_marked(connection, sql), tuple(values)).all()
+
+
+def run(connection: Connection, sql: str, rows: Rows) -> None:
+    """A statement for each row. :param sql: with `?` where a row's values go"""
+    connection.exec_driver_sql(_marked(connection, sql), list(rows))
+
+
 def select_in(connection: Connection, sql: str, values: Iterable[Any]) -> Sequence[Any]:
     """:param sql: with `IN (:values)` where the values go; as many as there may be"""
     values = list(values)
@@ -76,6 +86,10 @@ def update(connection: Connection, model: type[SQLModel], assignments: str, colu
         f"WHERE {table.name}.{key} = new.{key}"
     )
     connection.exec_driver_sql(sql, tuple(map(list, zip(*rows, strict=True))))
+
+
+def _marked(connection: Connection, sql: str) -> str:
+    return sql if is_sqlite(connection) else sql.replace("?", "%s")
 
 
 def _table(model: type[SQLModel]) -> Any:

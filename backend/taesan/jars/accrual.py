@@ -1,18 +1,16 @@
 """Round-up and triggers: when small change becomes a gift. Pure."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """:ivar trigger_count: payments. :ivar trigger_value: minor units. At least one is set."""
 
     trigger_count: int | None
     trigger_value: int | None
 
 
-@dataclass(frozen=True)
-class Firing:
+class Firing(NamedTuple):
     """:ivar amount: minor units that leave the jar; what is over stays in it."""
 
     amount: int

@@ -12,7 +12,7 @@ from taesan.core.values import AmountIn, AmountOut, Shape
 
 
 class Jar(SQLModel, table=True):
-    """The jar of one channel and its rule. What is in it stands in the ledger; `payment_count` is since the last firing."""
+    """The jar of one channel and its rule. What is in it stands in the ledger."""
 
     __tablename__ = "jar"
 
@@ -20,8 +20,16 @@ class Jar(SQLModel, table=True):
     round_up_step: int = Field(sa_column=Column(BigInteger, nullable=False))
     trigger_count: int | None = None
     trigger_value: int | None = Field(default=None, sa_column=Column(BigInteger))
-    payment_count: int = 0
     updated_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class JarCount(SQLModel, table=True):
+    """Payments into a jar since it last fired; `account_id` is the jar's account. Apart from `Jar` as each changes it."""
+
+    __tablename__ = "jar_count"
+
+    account_id: int = Field(sa_column=Column(BIG_ID, primary_key=True, autoincrement=False))
+    payments: int
 
 
 class JarFiring(SQLModel, table=True):

@@ -5,19 +5,21 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlmodel import Session, col
 
+from taesan.channels.models import Channel
 from taesan.core.clock import rfc3339
 from taesan.hub import Hub
 from taesan.jars import service
-from taesan.jars.models import FiringPublic, Jar, JarFiring, JarPublic
+from taesan.jars.models import FiringPublic, Jar, JarCount, JarFiring, JarPublic
 from taesan.ledger import posting
 
 
 def find_jar(session: Session, hub: Hub, channel_id: str, now: datetime) -> Jar:
-    """The channel's jar; before its first payment, the one that it will have."""
+    """The channel's jar, by the default rule if it has no other."""
     return session.get(Jar, channel_id) or service.new_jar(hub, channel_id, now)
 
 
-def public_jar(session: Session, hub: Hub, jar: Jar) -> JarPublic:
+def public_jar(session: Session, hub: Hub, channel: Channel, jar: Jar) -> JarPublic:
+    count = session.get(JarCount, channel.jar_account_id)
     firings = session.scalars(
         select(JarFiring)
         .where(col(JarFiring.channel_id) == jar.channel_id)
@@ -30,7 +32,7 @@ def public_jar(session: Session, hub: Hub, jar: Jar) -> JarPublic:
         trigger_count=jar.trigger_count,
         trigger_value=jar.trigger_value,
         gathered=posting.balance(session, hub.chart.jar(jar.channel_id)),
-        payments=jar.payment_count,
+        payments=count.payments if count else 0,
         firings=[
             FiringPublic(
                 amount=f.amount,

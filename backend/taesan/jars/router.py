@@ -17,13 +17,14 @@ router = APIRouter(prefix="/v1/channels/{channel_id}/jar", tags=["jars"])
 def get_jar(hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32) -> JarPublic:
     """What is in the jar, its rule, and when it fired."""
     with hub.db.read() as session:
-        channels.find_own_channel(session, channel_id, wallet)
-        return queries.public_jar(session, hub, queries.find_jar(session, hub, channel_id, hub.clock.now()))
+        channel = channels.find_own_channel(session, channel_id, wallet)
+        return queries.public_jar(session, hub, channel, queries.find_jar(session, hub, channel_id, hub.clock.now()))
 
 
 @router.put("", operation_id="setJarRule", responses=problem_responses(401, 403, 404, 422))
 def set_jar_rule(hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32, rule: JarRule) -> JarPublic:
     """Sets the rule for the payments to come."""
     with hub.db.write() as session:
-        channels.find_own_channel(session, channel_id, wallet)
-        return queries.public_jar(session, hub, service.set_rule(session, hub, channel_id, rule, hub.clock.now()))
+        channel = channels.find_own_channel(session, channel_id, wallet)
+        jar = service.set_rule(session, hub, channel_id, rule, hub.clock.now())
+        return queries.public_jar(session, hub, channel, jar)

@@ -6,9 +6,10 @@ from typing import Any
 
 from sqlmodel import Session
 
+from taesan.channels.models import Channel
 from taesan.core.outbox import Handler
 from taesan.hub import Hub
-from taesan.jars.models import Jar, JarRule
+from taesan.jars.models import Jar, JarCount, JarRule
 from taesan.ledger import posting
 
 
@@ -19,22 +20,15 @@ def default_rule(hub: Hub) -> JarRule:
 
 
 def new_jar(hub: Hub, channel_id: str, now: datetime) -> Jar:
-    """An empty jar with the default rule, not stored."""
+    """A jar with the default rule, which every channel has until its payer sets another; not stored."""
     return Jar(channel_id=channel_id, updated_at=now, **default_rule(hub).model_dump())
-
-
-def jar_of(session: Session, hub: Hub, channel_id: str, now: datetime) -> Jar:
-    """The channel's jar, to be changed; a new one if there was none."""
-    jar = session.get(Jar, channel_id)
-    if jar is None:
-        jar = new_jar(hub, channel_id, now)
-        session.add(jar)
-    return jar
 
 
 def set_rule(session: Session, hub: Hub, channel_id: str, rule: JarRule, now: datetime) -> Jar:
     """Changes the rule for payments to come; what is in the jar stays and fires by the new rule."""
-    jar = jar_of(session, hub, channel_id, now)
+    jar = session.get(Jar, channel_id)
+    if jar is None:
+        session.add(jar := new_jar(hub, channel_id, now))
     jar.round_up_step, jar.updated_at = rule.round_up_step, now
     jar.trigger_count, jar.trigger_value = rule.trigger_count, rule.trigger_value
     return jar
@@ -43,8 +37,9 @@ def set_rule(session: Session, hub: Hub, channel_id: str, rule: JarRule, now: da
 def handlers(hub: Hub) -> dict[str, Handler]:
     def returned(session: Session, event: Mapping[str, Any], now: datetime) -> None:
         """A withdrawal that reached into the jar starts its count anew."""
-        jar = session.get(Jar, event["args"]["channelId"])
-        if jar is not None and posting.balance(session, hub.chart.jar(jar.channel_id)) == 0:
-            jar.payment_count = 0
+        channel = session.get(Channel, event["args"]["channelId"])
+        count = channel and session.get(JarCount, channel.jar_account_id)
+        if channel and count and posting.balance(session, hub.chart.jar(channel.id)) == 0:
+            count.payments = 0
 
     return {"channels.WithdrawFinalized": returned, "channels.Refunded": returned}

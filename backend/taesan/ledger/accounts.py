@@ -5,12 +5,12 @@ settlement contract holds (and `shortfall`, which should stay empty). All else i
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 DEBIT, CREDIT = 1, -1
 
 
-@dataclass(frozen=True)
-class AccountName:
+class AccountName(NamedTuple):
     """:param owner: whose account it is, if the kind has one for each owner"""
 
     kind: str

@@ -49,6 +49,7 @@ class Posting(SQLModel, table=True):
     """One line of an entry: `amount` minor units, a debit if positive, a credit if negative."""
 
     __tablename__ = "posting"
+    __table_args__ = {"sqlite_with_rowid": False}
 
     entry_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
     line: int = Field(primary_key=True)

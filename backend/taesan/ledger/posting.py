@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import insert, select, text
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlmodel import Session, col
 
@@ -96,35 +96,30 @@ def _append(session: Session, ref: str, kind: str, posted_at: datetime, moves: S
     except (IntegrityError, DataError) as error:  # the table's own check (`Balance`)
         raise OverdrawnError(f"entry {ref} would overdraw or overflow an account") from error
     lock_books(connection)
-    last = session.execute(
-        select(col(JournalEntry.id), col(JournalEntry.hash)).order_by(col(JournalEntry.id).desc()).limit(1)
-    ).one_or_none()
-    last_id, previous = last or (0, GENESIS_HASH)
+    # Raw statements: this is done for each group of payments, and building a statement costs more than running it.
+    last = bulk.fetch(connection, "SELECT id, hash FROM journal_entry ORDER BY id DESC LIMIT 1")
+    last_id, previous = last[0] if last else (0, GENESIS_HASH)
     hash_ = entry_hash(previous, ref, kind, posted_at, [(str(move.account), move.amount) for move in moves])
-    entry_id = last_id + 1
-    session.execute(insert(JournalEntry).values(id=entry_id, ref=ref, kind=kind, posted_at=posted_at, hash=hash_))
+    entry_id = int(last_id) + 1
+    entry = (entry_id, ref, kind, bulk.timestamp(connection, posted_at), hash_)
+    bulk.insert(connection, JournalEntry, ("id", "ref", "kind", "posted_at", "hash"), [entry])
     rows = [(entry_id, n, move.account_id, move.amount) for n, move in enumerate(moves)]
     bulk.insert(connection, Posting, ("entry_id", "line", "account_id", "amount"), rows)
-    _turn_over(session, kind, moves)
+    _turn_over(connection, kind, moves)
     return entry_id
 
 
-def _turn_over(session: Session, kind: str, moves: Sequence[Move]) -> None:
+def _turn_over(connection: Connection, kind: str, moves: Sequence[Move]) -> None:
     """Keeps the sums by kinds, so that totals need not be added up from all postings."""
     sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
-    for move in moves:
-        sums[move.account.kind, move.account.asset][move.amount < 0] += abs(move.amount)
-    session.execute(
-        text(
-            "INSERT INTO turnover (entry_kind, account_kind, asset, debit, credit) "
-            "VALUES (:entry_kind, :account_kind, :asset, :debit, :credit) "
-            "ON CONFLICT (entry_kind, account_kind, asset) DO UPDATE "
-            "SET debit = turnover.debit + excluded.debit, credit = turnover.credit + excluded.credit"
-        ),
-        [
-            {"entry_kind": kind, "account_kind": account_kind, "asset": asset, "debit": debit, "credit": credit}
-            for (account_kind, asset), (debit, credit) in sorted(sums.items())
-        ],
+    for _, account, amount in moves:
+        sums[account.kind, account.asset][amount < 0] += abs(amount)
+    bulk.run(
+        connection,
+        "INSERT INTO turnover (entry_kind, account_kind, asset, debit, credit) VALUES (?, ?, ?, ?, ?) "
+        "ON CONFLICT (entry_kind, account_kind, asset) DO UPDATE "
+        "SET debit = turnover.debit + excluded.debit, credit = turnover.credit + excluded.credit",
+        [(kind, *key, debit, credit) for key, (debit, credit) in sorted(sums.items())],
     )
 
 
@@ -161,7 +156,7 @@ def open_accounts(session: Session, accounts: Iterable[AccountName]) -> dict[Acc
     by_name = {str(account): account for account in accounts}
 
     def find() -> dict[AccountName, int]:
-        rows = session.execute(select(col(Account.name), col(Account.id)).where(col(Account.name).in_(by_name)))
+        rows = bulk.select_in(session.connection(), "SELECT name, id FROM account WHERE name IN (:values)", by_name)
         return {by_name[name]: id_ for name, id_ in rows}
 
     found = find()

@@ -12,13 +12,14 @@ from taesan.payments.messages import Submission
 
 @dataclass(slots=True)
 class JarState:
-    """:ivar gathered: minor units in it. :ivar payment_count: since it last fired"""
+    """:ivar gathered: minor units in it. :ivar payment_count: since it last fired. :ivar is_new: nothing was ever counted"""
 
+    account_id: int
     round_up_step: int
     rule: accrual.Rule
     payment_count: int
     gathered: int
-    is_new: bool = False
+    is_new: bool
     has_changed: bool = False
 
 
@@ -29,10 +30,9 @@ class ChannelState:
     channel_id: str
     state: str
     payer: str
+    account_id: int
     charged: int
     available: int
-    account_id: int
-    jar_account_id: int
     jar: JarState
 
 

@@ -47,7 +47,7 @@ def accept(
     channels = store.channels(connection, terms, {s.channel_id for s in submissions})
     merchants = store.payees(connection, {s.merchant_id for s in submissions if s.merchant_id is not None})
     suspects = submissions if look_up_keys else [s for s in submissions if _is_behind(s, channels)]
-    known = store.by_key(session, suspects)
+    known = store.by_key(session, channels, suspects)
     accepted_at = rfc3339(now)
     ids = iter(new_ids("pay", len(submissions)))
     outcomes: list[Result] = []
@@ -104,7 +104,7 @@ def _book(
     to_merchants = {chart.pending(address): amount for address, amount in pending.items()}
     accounts = posting.open_accounts(session, to_merchants) if to_merchants else {}
     moves = [Move(channels[id_].account_id, chart.channel(id_), amount) for id_, amount in paid.items()]
-    moves += [Move(channels[id_].jar_account_id, chart.jar(id_), -amount) for id_, amount in gathered.items()]
+    moves += [Move(channels[id_].jar.account_id, chart.jar(id_), -amount) for id_, amount in gathered.items()]
     moves += [Move(accounts[account], account, -amount) for account, amount in to_merchants.items()]
     ref = payments_ref(
         (a.public_id, s.channel_id, s.amount, s.cumulative, a.decision.payee)

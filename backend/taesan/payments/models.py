@@ -19,14 +19,14 @@ _TO_MERCHANT = text("merchant_id IS NOT NULL")
 class Payment(SQLModel, table=True):
     """`cumulative` is the voucher's amount with this payment; `payee` the merchant's payout address, or the payer's own
     for a payment to the jar. Within its batch a payment's leaf number is its rank by `id`. `entry_id` is the journal entry
-    that books it. With `idempotency_key` and the jar's state right after it, a repeated request gets its first answer.
+    that books it, `account_id` the channel's account: short, so that indexes by channel are too. With `idempotency_key` and the jar's state right after it, a repeated request gets its first answer.
     """
 
     __tablename__ = "payment"
     __table_args__ = (
-        UniqueConstraint("channel_id", "cumulative"),
+        UniqueConstraint("account_id", "cumulative"),
         Index("ix_payment_batch", "batch_id", "id", sqlite_where=_BATCHED, postgresql_where=_BATCHED),
-        Index("ix_payment_key", "channel_id", "idempotency_key", unique=True),
+        Index("ix_payment_key", "account_id", "idempotency_key", unique=True),
         Index("ix_payment_merchant", "merchant_id", "id", sqlite_where=_TO_MERCHANT, postgresql_where=_TO_MERCHANT),
         Index("ix_payment_unbatched", "id", sqlite_where=_UNBATCHED, postgresql_where=_UNBATCHED),
     )
@@ -34,6 +34,7 @@ class Payment(SQLModel, table=True):
     id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))
     public_id: str = Field(unique=True)
     channel_id: str = Field(foreign_key="channel.id")
+    account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
     amount: int = Field(sa_column=Column(BigInteger, nullable=False))
     cumulative: int = Field(sa_column=Column(BigInteger, nullable=False))
     signature: str

@@ -8,10 +8,10 @@ from sqlalchemy import Connection, select, tuple_
 from sqlmodel import Session, col
 
 from taesan.channels import vouchers
-from taesan.channels.models import Channel
+from taesan.channels.models import Charged
 from taesan.core import bulk
 from taesan.jars.accrual import Rule
-from taesan.jars.models import Jar, JarFiring
+from taesan.jars.models import JarCount, JarFiring
 from taesan.payments.decision import ChannelState, Decision, JarState
 from taesan.payments.messages import Submission
 from taesan.payments.models import Payment
@@ -19,16 +19,18 @@ from taesan.payments.terms import Terms
 
 _LOCK = "SELECT id FROM channel WHERE id IN (:values) ORDER BY id FOR NO KEY UPDATE"
 _CHANNELS = (
-    "SELECT channel.id, channel.state, channel.payer, channel.receiver_authorizer, "
-    "channel.charged, channel.account_id, "
-    "channel.jar_account_id, free.amount, gathered.amount, jar.round_up_step, jar.trigger_count, jar.trigger_value, "
-    "jar.payment_count FROM channel JOIN balance free ON free.account_id = channel.account_id "
-    "JOIN balance gathered ON gathered.account_id = channel.jar_account_id "
+    "SELECT channel.id, state, payer, receiver_authorizer, channel.account_id, jar_account_id, charged.amount, "
+    "free.amount, gathered.amount, jar_count.payments, round_up_step, trigger_count, trigger_value FROM channel "
+    "JOIN charged ON charged.account_id = channel.account_id "
+    "JOIN balance free ON free.account_id = channel.account_id "
+    "JOIN balance gathered ON gathered.account_id = jar_account_id "
+    "LEFT JOIN jar_count ON jar_count.account_id = jar_account_id "
     "LEFT JOIN jar ON jar.channel_id = channel.id WHERE channel.id IN (:values)"
 )
 _PAYMENT_COLUMNS = (
     "public_id",
     "channel_id",
+    "account_id",
     "amount",
     "cumulative",
     "signature",
@@ -66,30 +68,28 @@ def channels(connection: Connection, terms: Terms, ids: Collection[str]) -> dict
         bulk.select_in(connection, _LOCK, ids)
     ours = (terms.operator, vouchers.ZERO_ADDRESS)
     default = terms.default_rule
+    default_step, default_rule = default.round_up_step, Rule(default.trigger_count, default.trigger_value)
     states = {}
     for (
         id_,
         state,
         payer,
         receiver_authorizer,
-        charged,
         account_id,
         jar_account_id,
-        balance,
+        charged,
+        available,
         gathered,
+        count,
         step,
         trigger_count,
         trigger_value,
-        payment_count,
     ) in bulk.select_in(connection, _CHANNELS, ids):
-        if step is None:
-            rule = Rule(default.trigger_count, default.trigger_value)
-            jar = JarState(default.round_up_step, rule, 0, gathered, is_new=True)
-        else:
-            jar = JarState(step, Rule(trigger_count, trigger_value), payment_count, gathered)
+        rule = default_rule if step is None else Rule(trigger_count, trigger_value)
+        jar = JarState(jar_account_id, step or default_step, rule, count or 0, gathered, count is None)
         # The operator's key may have been replaced since: whoever has the old one could refund what merchants are promised.
         safe_state = state if receiver_authorizer in ours else "closed"
-        states[id_] = ChannelState(id_, safe_state, payer, charged, balance, account_id, jar_account_id, jar)
+        states[id_] = ChannelState(id_, safe_state, payer, account_id, charged, available, jar)
     return states
 
 
@@ -107,12 +107,14 @@ def payees(connection: Connection, merchant_ids: Collection[str]) -> dict[str, s
     return dict(map(tuple, rows))
 
 
-def by_key(session: Session, submissions: Iterable[Submission]) -> dict[tuple[str, str], Accepted]:
+def by_key(
+    session: Session, channels: Mapping[str, ChannelState], submissions: Iterable[Submission]
+) -> dict[tuple[str, str], Accepted]:
     """(channel, Idempotency-Key) → the payment that was accepted with it."""
-    wanted = {(s.channel_id, s.idempotency_key) for s in submissions}
+    wanted = {(channels[s.channel_id].account_id, s.idempotency_key) for s in submissions if s.channel_id in channels}
     if not wanted:
         return {}
-    pair = tuple_(col(Payment.channel_id), col(Payment.idempotency_key))
+    pair = tuple_(col(Payment.account_id), col(Payment.idempotency_key))
     return {
         (row.channel_id, row.idempotency_key): Accepted(
             row.public_id,
@@ -151,28 +153,17 @@ def write(
 ) -> None:
     """The payments and what they changed, but for balances: those are the books'."""
     stored_at = bulk.timestamp(connection, now)
-    bulk.insert(connection, Payment, _PAYMENT_COLUMNS, [_payment_row(a, entry_id, stored_at) for a in accepted])
-    touched = {a.decision.submission.channel_id for a in accepted}
-    bulk.update(
-        connection, Channel, "charged = :charged", ("charged", "id"), [(channels[id_].charged, id_) for id_ in touched]
-    )
-    jars_ = [(id_, channels[id_].jar) for id_ in touched if channels[id_].jar.has_changed]
-    bulk.update(
-        connection,
-        Jar,
-        "payment_count = :payment_count",
-        ("payment_count", "channel_id"),
-        [(jar.payment_count, id_) for id_, jar in jars_ if not jar.is_new],
-    )
     bulk.insert(
-        connection,
-        Jar,
-        ("channel_id", "round_up_step", "trigger_count", "trigger_value", "payment_count", "updated_at"),
-        [
-            (id_, jar.round_up_step, jar.rule.trigger_count, jar.rule.trigger_value, jar.payment_count, stored_at)
-            for id_, jar in jars_
-            if jar.is_new
-        ],
+        connection, Payment, _PAYMENT_COLUMNS, [_payment_row(a, channels, entry_id, stored_at) for a in accepted]
+    )
+    touched = [channels[id_] for id_ in {a.decision.submission.channel_id for a in accepted}]
+    charged = [(channel.charged, channel.account_id) for channel in touched]
+    bulk.update(connection, Charged, "amount = :amount", ("amount", "account_id"), charged)
+    jars = [channel.jar for channel in touched if channel.jar.has_changed]
+    counts = [(jar.payment_count, jar.account_id) for jar in jars if not jar.is_new]
+    bulk.update(connection, JarCount, "payments = :payments", ("payments", "account_id"), counts)
+    bulk.insert(
+        connection, JarCount, ("payments", "account_id"), [(j.payment_count, j.account_id) for j in jars if j.is_new]
     )
     bulk.insert(
         connection,
@@ -194,11 +185,14 @@ def write(
     )
 
 
-def _payment_row(accepted: Accepted, entry_id: int, stored_at: object) -> tuple[object, ...]:
+def _payment_row(
+    accepted: Accepted, channels: Mapping[str, ChannelState], entry_id: int, stored_at: object
+) -> tuple[object, ...]:
     decision, s = accepted.decision, accepted.decision.submission
     return (
         accepted.public_id,
         s.channel_id,
+        channels[s.channel_id].account_id,
         s.amount,
         s.cumulative,
         s.signature,

@@ -13,7 +13,7 @@ from taesan.chain import sender
 from taesan.chain.models import ChainCursor
 from taesan.chain.rpc import CallReverted
 from taesan.channels import vouchers
-from taesan.channels.models import Channel
+from taesan.channels.models import Channel, Charged
 from taesan.core import outbox
 from taesan.core.crypto import recover
 from taesan.core.values import bytes_of, hex_of
@@ -99,7 +99,8 @@ def _audit_payments(session: Session, hub: Hub, report: Report) -> None:
         key = channel.payer if channel.payer_authorizer == vouchers.ZERO_ADDRESS else channel.payer_authorizer
         report.check(f"signer of {payment.public_id}", key, recover(digest, bytes_of(payment.signature)))
     for channel in channels.values():
-        report.check(f"charged amount of channel {channel.id}", charged[channel.id], channel.charged)
+        kept = session.get_one(Charged, channel.account_id).amount
+        report.check(f"charged amount of channel {channel.id}", charged[channel.id], kept)
     _audit_bookings(session, hub, entries, report)
     report.counted |= {"payments": count, "channels": len(channels)}
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, func, select, update
 from sqlmodel import Session, col
 
-from taesan.channels.models import Channel
+from taesan.channels.models import Channel, Charged
 from taesan.core.values import hex_of
 from taesan.hub import Hub
 from taesan.jars.models import JarFiring
@@ -149,15 +149,18 @@ def _freeze_claims(session: Session, batch_id: int, payments: list[Payment], fir
             amounts[payment.channel_id] += payment.amount
     for firing in firings:
         amounts[firing.channel_id] += firing.amount
-    newest = and_(col(Payment.channel_id) == col(Channel.id), col(Payment.cumulative) == col(Channel.charged))
+    newest = and_(col(Payment.account_id) == col(Charged.account_id), col(Payment.cumulative) == col(Charged.amount))
     vouchers = session.execute(
-        select(Channel, col(Payment.signature)).join(Payment, newest).where(col(Channel.id).in_(amounts))
+        select(Channel, col(Payment.cumulative), col(Payment.signature))
+        .join(Charged, col(Charged.account_id) == col(Channel.account_id))
+        .join(Payment, newest)
+        .where(col(Channel.id).in_(amounts))
     ).all()
     assert len(vouchers) == len(amounts), f"batch {batch_id} has claims without a voucher"
-    for channel, signature in vouchers:
+    for channel, charged, signature in vouchers:
         amount = amounts[channel.id]
         channel.claim_total += amount
-        assert channel.claim_total <= channel.charged, f"{channel.id} would be claimed beyond its voucher"
+        assert channel.claim_total <= charged, f"{channel.id} would be claimed beyond its voucher"
         session.add(channel)
         session.add(
             BatchClaim(
@@ -165,7 +168,7 @@ def _freeze_claims(session: Session, batch_id: int, payments: list[Payment], fir
                 channel_id=channel.id,
                 amount=amount,
                 total_claimed=channel.claim_total,
-                max_claimable=channel.charged,
+                max_claimable=charged,
                 signature=signature,
             )
         )

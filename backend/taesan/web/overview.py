@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from taesan.chain.models import ChainCursor, ChainTransaction
-from taesan.channels.models import Channel
+from taesan.channels.models import Channel, Charged
 from taesan.core import outbox
 from taesan.core.clock import rfc3339
 from taesan.hub import Hub
@@ -88,7 +88,12 @@ def counts(session: Session) -> dict[str, int]:
     posted = select(func.sum(Batch.payment_count)).where(col(Batch.state) == "posted")
     return {
         "payments": batched + waiting,
-        "payers": session.scalar(select(func.count(func.distinct(Channel.payer))).where(col(Channel.charged) > 0)) or 0,
+        "payers": session.scalar(
+            select(func.count(func.distinct(Channel.payer)))
+            .join(Charged, col(Charged.account_id) == col(Channel.account_id))
+            .where(col(Charged.amount) > 0)
+        )
+        or 0,
         "merchants": count(Merchant),
         "batches": count(Batch),
         "firings": count(JarFiring),
