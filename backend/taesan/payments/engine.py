@@ -1,7 +1,6 @@
 """Verifies and commits groups of payments: what arrives together is one transaction, and answered after its commit."""
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -12,7 +11,6 @@ from sqlmodel import Session
 from taesan.channels import service as channels
 from taesan.channels import vouchers
 from taesan.core.clock import Clock
-from taesan.core.crypto import Domain
 from taesan.core.db import Database
 from taesan.core.limits import RateLimit
 from taesan.core.problems import Problem
@@ -20,24 +18,13 @@ from taesan.core.values import bytes_of
 from taesan.payments import intake, store
 from taesan.payments.messages import Refusal, Result, Submission
 from taesan.payments.terms import Terms
+from taesan.payments.verifiers import Pieces, Verifiers
 
 log = structlog.get_logger()
 
 ATTEMPTS = 5
 RETRYABLE = ("40001", "40P01")  # PostgreSQL: serialization failure, deadlock
 LOOK_EVERY = timedelta(seconds=1)
-CHUNK = 32  # vouchers for another process to verify; fewer are not worth the way
-
-Voucher = tuple[bytes, str, int, str]
-"""Signer (20 bytes, empty if unknown), channel id, cumulative amount, signature."""
-
-
-def verify(domain: Domain, group: Sequence[Voucher]) -> bytes:
-    """One byte for each, 1 if its signer signed it."""
-    return bytes(
-        vouchers.is_signed_by(signer, domain, channel_id, cumulative, bytes_of(signature))
-        for signer, channel_id, cumulative, signature in group
-    )
 
 
 class Signer(NamedTuple):
@@ -49,20 +36,21 @@ class Signer(NamedTuple):
 
 
 class Started(NamedTuple):
-    """A group on its way; `verified` gives the bytes of `verify`, piece by piece."""
+    """A group on its way."""
 
     submissions: Sequence[Submission]
-    verified: Sequence[Callable[[], bytes]]
+    verified: Pieces
 
 
 class Engine:
     """Not for two threads at once.
 
-    :param verifiers: where signatures are verified while the engine commits another group; None: here
+    :param verifiers: verify signatures while the engine commits another group; None: it does that, too
     """
 
-    def __init__(self, db: Database, terms: Terms, clock: Clock, verifiers: Executor | None = None) -> None:
-        self._db, self._terms, self._clock, self._verifiers = db, terms, clock, verifiers
+    def __init__(self, db: Database, terms: Terms, clock: Clock, verifiers: Verifiers | None = None) -> None:
+        self._db, self._terms, self._clock = db, terms, clock
+        self._verifiers = verifiers or Verifiers(terms.voucher_domain)
         self._signers: dict[str, Signer] = {}
         self._rate = RateLimit(terms.payer_rate)
         self._open_at = datetime.min.replace(tzinfo=UTC)
@@ -81,12 +69,7 @@ class Engine:
         asked = [
             (self._signers.get(s.channel_id, nobody).raw, s.channel_id, s.cumulative, s.signature) for s in submissions
         ]
-        domain = self._terms.voucher_domain
-        if self._verifiers is None or len(asked) <= CHUNK:
-            return Started(submissions, [lambda: verify(domain, asked)])
-        chunks = [asked[n : n + CHUNK] for n in range(0, len(asked), CHUNK)]
-        futures: list[Future[bytes]] = [self._verifiers.submit(verify, domain, chunk) for chunk in chunks]
-        return Started(submissions, [future.result for future in futures])
+        return Started(submissions, self._verifiers.start(asked))
 
     def finish(self, started: Started) -> list[Result]:
         """Commits what is rightly signed."""

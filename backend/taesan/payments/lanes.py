@@ -10,14 +10,12 @@ import asyncio
 import contextlib
 import gc
 import multiprocessing
-import os
 import select
 import signal
 import socket
 import threading
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, wait
 from multiprocessing.process import BaseProcess
 from typing import Protocol
 
@@ -29,9 +27,10 @@ from taesan.core.db import Database
 from taesan.core.logs import set_up_logs
 from taesan.core.problems import Problem
 from taesan.hub import Hub
-from taesan.payments.engine import Engine, Started, unavailable, verify
+from taesan.payments.engine import Engine, Started, unavailable
 from taesan.payments.messages import Refusal, Result, Submission
 from taesan.payments.terms import Terms, terms_of
+from taesan.payments.verifiers import Verifiers
 
 log = structlog.get_logger()
 
@@ -226,7 +225,8 @@ def work(pipe: socket.socket, database_url: str, terms: Terms, verifier_count: i
     set_up_logs()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the service ends first, and what it has begun
     with contextlib.ExitStack() as stack:
-        verifiers = stack.enter_context(_verifiers(pipe, terms, verifier_count)) if verifier_count else None
+        # They close the pipe, or the service would not notice that the intake is gone.
+        verifiers = Verifiers(terms.voucher_domain, verifier_count, pipe.close)
         db = Database(database_url)
         stack.callback(db.close)
         engine = Engine(db, terms, SystemClock(), verifiers)
@@ -241,26 +241,6 @@ def work(pipe: socket.socket, database_url: str, terms: Terms, verifier_count: i
                     started.append(engine.start(_decode_submissions(_receive(pipe))))
                 message = _encode_results(engine.finish(started.popleft()))
                 pipe.sendall(len(message).to_bytes(LENGTH, "big") + message)
-
-
-def _verifiers(pipe: socket.socket, terms: Terms, count: int) -> Executor:
-    # Forked, as this process has no other thread yet: they are there at once.
-    context = multiprocessing.get_context("fork")
-    verifiers = ProcessPoolExecutor(count, context, _begin_to_verify, (pipe,))
-    wait([verifiers.submit(verify, terms.voucher_domain, ())])
-    return verifiers
-
-
-def _begin_to_verify(pipe: socket.socket) -> None:
-    pipe.close()  # or the service would not notice that the intake is gone
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
 
 
 def _is_readable(pipe: socket.socket) -> bool:
