@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
 
 from taesan import __version__
 from taesan.channels.router import router as channels
@@ -36,6 +37,18 @@ TAGS = [
 ]
 
 
+class _Api(FastAPI):
+    """FastAPI behind the quick route, which hands on whatever is not plainly a payment."""
+
+    quick: QuickRoute
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.quick(scope, receive, send)
+
+    async def documented(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await super().__call__(scope, receive, send)
+
+
 def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
     """:param hub: an open hub; the caller closes its database. :param lanes: where payments are taken in; None: here"""
     lanes = lanes or LocalLanes(hub)
@@ -46,7 +59,7 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
         yield
         await lanes.close()
 
-    app = FastAPI(
+    app = _Api(
         lifespan=lifespan,
         title="Taesan",
         version=__version__,
@@ -60,7 +73,7 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
     )
     app.state.hub, app.state.lanes = hub, lanes
     http.install(app)
-    app.add_middleware(QuickRoute, hub=hub, lanes=lanes)
+    app.quick = QuickRoute(app.documented, hub, lanes)
     for router in (web, channels, payments, jars, settlement, identity, merchants):
         app.include_router(router)
     swagger = hub.settings.npm_dir / "swagger-ui-dist"

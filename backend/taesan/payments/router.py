@@ -48,7 +48,7 @@ async def create_payment(
     Safe to repeat with the same `Idempotency-Key` after a lost answer: it is accepted once and answered alike.
     """
     (result,) = await lanes.submit([requests.submission_of(hub, body, idempotency_key)])
-    return answers.single(result)
+    return answers.single(result).response()
 
 
 @router.post(
@@ -64,9 +64,8 @@ async def create_payments(request: Request, hub: HubDep, lanes: LanesDep, body: 
     """
     read = [_submission(hub, item) for item in body.payments]
     results = iter(await lanes.submit([s for s in read if isinstance(s, Submission)]))
-    return answers.bulk(
-        [next(results) if isinstance(s, Submission) else s for s in read], request.headers.get("accept-language")
-    )
+    every = [next(results) if isinstance(s, Submission) else s for s in read]
+    return answers.bulk(every, request.headers.get("accept-language")).response()
 
 
 def _submission(hub: Hub, item: BulkItem | object) -> Submission | Refusal:
