@@ -20,16 +20,18 @@ from tests.bench.payers import Facts, Payer, requests
 @dataclass(frozen=True)
 class Load:
     """:ivar payments: in all. :ivar bulk: in one request; 0 for the single route. :ivar first: number of the first payer
+    :ivar ports: of the servers, which the connections are shared out among
     :ivar paid: what each of them has paid before, in payments. :ivar prepared: a JSON file with a list of requests for
     each connection, if somebody else has made them; then it tells nothing of facts, payers and what they paid"""
 
     facts: dict[str, Any]
-    port: int
+    ports: list[int]
     connections: int
     payers: int
     payments: int
     bulk: int
     paid: int = 0
+    first: int = 0
     prepared: str = ""
 
 
@@ -84,7 +86,7 @@ class _Left:
 def _signed(load: Load, each: int) -> list[list[bytes]]:
     """Requests for each connection."""
     facts = Facts(**load.facts)
-    payers = [Payer(facts, number) for number in range(load.payers)]
+    payers = [Payer(facts, number) for number in range(load.first, load.first + load.payers)]
     for payer in payers:
         payer.paid = load.paid
     return [
@@ -106,9 +108,10 @@ async def run(load: Load) -> dict[str, Any]:
     left = _Left(load.connections)
     loop = asyncio.get_running_loop()
     connections = []
+    ports = itertools.cycle(load.ports)
     for todo in plan:
         _, protocol = await loop.create_connection(
-            lambda todo=todo: _Connection(todo, statuses, waits, left), "127.0.0.1", load.port
+            lambda todo=todo: _Connection(todo, statuses, waits, left), "127.0.0.1", next(ports)
         )
         connections.append(protocol)
     print("ready", flush=True)

@@ -5,20 +5,19 @@ too. Every answer must be a success, and what is kept afterwards must add up.
 """
 
 import json
-import os
 import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from eth_account import Account
 
-from taesan.demo.processes import Process, wait_for_http
+from tests.bench.drive import Measured, drive, server
 from tests.bench.load import Load
 from tests.bench.payers import AMOUNT, DEPOSIT
 from tests.bench.peer_straightforward import FACTS
@@ -28,63 +27,40 @@ from tests.support.chain import Chain, free_port
 
 PROBE = 2
 """Requests on each connection that warm the server up and tell its rate."""
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 KEYS = {False: "coincurve", True: "pure Python"}
-
-
-@dataclass(frozen=True)
-class Peer:
-    """:ivar cpu_us_per_payment: the server's own, on all cores, without the load's and a facilitator's"""
-
-    name: str
-    payments: int
-    elapsed_s: float
-    rate: float
-    p50_ms: float
-    p99_ms: float
-    cpu_us_per_payment: float
-
-    @property
-    def rate_per_core(self) -> float:
-        """Payments a second of processor time."""
-        return 1e6 / self.cpu_us_per_payment
-
-    @classmethod
-    def measured(cls, name: str, run: dict[str, Any]) -> "Peer":
-        """:param run: as the load tells it, with the server's `cpu_s`"""
-        cpu_us = run["cpu_s"] * 1e6 / run["payments"]
-        return cls(name, run["payments"], run["elapsed_s"], run["rate"], run["p50_ms"], run["p99_ms"], cpu_us)
 
 
 # ----------------------------------------------------------------- who takes part
 
 
-def straightforward(seconds: float, connections: int, native: bool) -> Peer:
+def straightforward(seconds: float, connections: int, native: bool) -> Measured:
     """:param seconds: about how long it is measured. :param native: keys recovered in pure Python"""
     with ExitStack() as stack:
         folder, port = Path(stack.enter_context(tempfile.TemporaryDirectory())), free_port()
         file = folder / "payments.db"
         arguments = [str(file), str(port), str(connections)]
-        server = stack.enter_context(_server("tests.bench.peer_straightforward", arguments, native, folder, port))
+        process = stack.enter_context(
+            server("tests.bench.peer_straightforward", arguments + [NATIVE] * native, folder, port)
+        )
 
         def send(each: int, paid: int) -> dict[str, Any]:
             load = Load(
                 facts=asdict(FACTS),
-                port=port,
+                ports=[port],
                 connections=connections,
                 payers=connections,
                 payments=each * connections,
                 bulk=0,
                 paid=paid,
             )
-            return _drive(load, server, success=201)
+            return drive(load, [process], success=201)
 
         run, each = _measure(send, seconds, connections)
         _check_books(file, connections, PROBE + each)
-    return Peer.measured(f"FastAPI + SQLModel + eth-account ({KEYS[native]})", run)
+    return Measured.of(f"FastAPI + SQLModel + eth-account ({KEYS[native]})", run)
 
 
-def x402_server(seconds: float, connections: int, native: bool, durable: bool = True, once: bool = True) -> Peer:
+def x402_server(seconds: float, connections: int, native: bool, durable: bool = True, once: bool = True) -> Measured:
     """:param durable: channels in files; otherwise in memory, which is the SDK's default
     :param once: its middleware is made once; otherwise in each request, as in the SDK's example"""
     with ExitStack() as stack:
@@ -93,7 +69,7 @@ def x402_server(seconds: float, connections: int, native: bool, durable: bool = 
         stack.callback(chain.stop)
         shop = _shop(chain, _open_facilitator(stack, chain, folder), folder / "channels" if durable else None, once)
         arguments = ["server", str(port), json.dumps(asdict(shop))]
-        server = stack.enter_context(_server("tests.bench.peer_x402", arguments, native, folder, port))
+        process = stack.enter_context(server("tests.bench.peer_x402", arguments + [NATIVE] * native, folder, port))
         url = f"http://127.0.0.1:{port}{PATH}"
         customers = [Depositor(chain, shop, url) for _ in range(connections)]
 
@@ -102,28 +78,28 @@ def x402_server(seconds: float, connections: int, native: bool, durable: bool = 
             prepared.write_text(json.dumps([customer.requests(each) for customer in customers]))
             load = Load(
                 facts={},
-                port=port,
+                ports=[port],
                 connections=connections,
                 payers=0,
                 payments=each * connections,
                 bulk=0,
                 prepared=str(prepared),
             )
-            return _drive(load, server, success=200)
+            return drive(load, [process], success=200)
 
         run, _ = _measure(send, seconds, connections)
         _check_channels(shop, customers, url)
-    return Peer.measured(
+    return Measured.of(
         f"x402 SDK's server, {_store(durable)}{'' if once else ', as its example'} ({KEYS[native]})", run
     )
 
 
-def x402_bare(seconds: float, native: bool = False, durable: bool = True) -> Peer:
+def x402_bare(seconds: float, native: bool = False, durable: bool = True) -> Measured:
     """The SDK's verification and its channel store, in a loop without HTTP."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "tests.bench.peer_x402_bare", str(seconds), folder if durable else ""]
         done = subprocess.run(command + [NATIVE] * native, check=True, capture_output=True, text=True)
-    return Peer.measured(f"x402 SDK, no HTTP, {_store(durable)} ({KEYS[native]})", json.loads(done.stdout))
+    return Measured.of(f"x402 SDK, no HTTP, {_store(durable)} ({KEYS[native]})", json.loads(done.stdout))
 
 
 def _store(durable: bool) -> str:
@@ -134,7 +110,7 @@ def _open_facilitator(stack: ExitStack, chain: Chain, folder: Path) -> str:
     """Starts one; returns its address."""
     port = free_port()
     arguments = ["facilitator", str(port), chain.url, chain.contracts.network]
-    stack.enter_context(_server("tests.bench.peer_x402", arguments, False, folder, port, "/supported"))
+    stack.enter_context(server("tests.bench.peer_x402", arguments, folder, port, "/supported"))
     return f"http://127.0.0.1:{port}"
 
 
@@ -164,45 +140,6 @@ def _measure(
     probe = send(PROBE, 0)
     each = max(PROBE, round(probe["rate"] * seconds / connections))
     return send(each, PROBE), each
-
-
-@contextmanager
-def _server(
-    module: str, arguments: Sequence[str], native: bool, folder: Path, port: int, health: str = "/health"
-) -> Iterator[Process]:
-    """:param health: what answers when it is ready"""
-    command = [sys.executable, "-m", module, *arguments] + [NATIVE] * native
-    process = Process(module, command, folder / f"{port}.log")
-    try:
-        wait_for_http(process, f"http://127.0.0.1:{port}{health}")
-        yield process
-    finally:
-        process.stop()
-
-
-def _drive(load: Load, server: Process, success: int) -> dict[str, Any]:
-    """Has the load sent; returns what it tells, but `cpu_s` is the server's. Each answer must have the status `success`."""
-    command = [sys.executable, "-m", "tests.bench.load", json.dumps(asdict(load))]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdin
-        assert child.stdout
-        try:
-            assert child.stdout.readline() == "ready\n"
-            before = _cpu_s(server.pid)
-            child.stdin.write("go\n")
-            child.stdin.flush()
-            run: dict[str, Any] = json.loads(child.stdout.readline())
-        except BaseException:
-            child.kill()
-            raise
-    assert run["statuses"] == {str(success): load.payments}, (run["statuses"], server.log.read_text()[-2000:])
-    return run | {"cpu_s": _cpu_s(server.pid) - before}
-
-
-def _cpu_s(pid: int) -> float:
-    """What a process has worked, in user and system mode."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
 
 
 def _check_books(file: Path, channels: int, each: int) -> None:

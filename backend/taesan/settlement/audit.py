@@ -35,7 +35,7 @@ def audit(hub: Hub) -> Report:
     report = Report()
     with hub.db.read() as session:
         audit_books(session, report)
-        _audit_payments(session, hub, report)
+        audit_payments(session, hub, report)
         _audit_batches(session, hub, report)
         compare_totals(session, hub, report)
         _compare_details(session, hub, report)
@@ -83,7 +83,7 @@ def _transfer_gas(hub: Hub) -> int | None:
 # ------------------------------------------------------------ payments and batches
 
 
-def _audit_payments(session: Session, hub: Hub, report: Report) -> None:
+def audit_payments(session: Session, hub: Hub, report: Report) -> None:
     """Each payment continues its channel's vouchers, is signed by the channel's key, and stands in the books once."""
     channels = {c.id: c for c in session.scalars(select(Channel))}
     charged: dict[str, int] = dict.fromkeys(channels, 0)
