@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.base import RequestResponseEndpoint
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from taesan.core.db import UNAVAILABLE, brief
 from taesan.core.i18n import language_of, translate
 from taesan.core.problems import Problem
 from taesan.core.worker import TransientError
@@ -62,6 +63,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(TransientError, _on_transient)
+    for error in UNAVAILABLE:
+        app.add_exception_handler(error, _on_database)
     app.add_exception_handler(Exception, _on_crash)
     app.add_middleware(_BodyLimit)
     app.middleware("http")(_request_context)
@@ -127,6 +130,19 @@ def _on_transient(request: Request, error: Exception) -> Response:
             "node-unavailable",
             503,
             "The blockchain node does not answer; nothing was stored, try again soon.",
+            headers={"retry-after": "5"},
+        ),
+        request,
+    )
+
+
+def _on_database(request: Request, error: Exception) -> Response:
+    log.error("request.no_database", path=request.url.path, reason=brief(error))
+    return respond(
+        Problem(
+            "database-unavailable",
+            503,
+            "The hub's database cannot be used at the moment; try again soon with the same Idempotency-Key.",
             headers={"retry-after": "5"},
         ),
         request,

@@ -84,18 +84,17 @@ def _append(session: Session, ref: str, kind: str, posted_at: datetime, moves: S
     deltas: dict[int, int] = defaultdict(int)
     for move in moves:
         deltas[move.account_id] += move.amount * move.account.side
+    lock_books(connection)  # first, so that two writers never wait for each other's balances crosswise
     try:
-        # In id order, so that two writers on a database with row locks never wait for each other.
         bulk.update(
             connection,
             Balance,
             "amount = balance.amount + :amount",
             ("amount", "account_id"),
-            [(delta, id_) for id_, delta in sorted(deltas.items()) if delta],
+            [(delta, id_) for id_, delta in deltas.items() if delta],
         )
     except (IntegrityError, DataError) as error:  # the table's own check (`Balance`)
         raise OverdrawnError(f"entry {ref} would overdraw or overflow an account") from error
-    lock_books(connection)
     last = session.execute(
         select(col(JournalEntry.id), col(JournalEntry.hash)).order_by(col(JournalEntry.id).desc()).limit(1)
     ).one_or_none()

@@ -13,7 +13,7 @@ from taesan.channels import service as channels
 from taesan.channels import vouchers
 from taesan.core.clock import Clock
 from taesan.core.crypto import Domain
-from taesan.core.db import Database
+from taesan.core.db import ATTEMPTS, Database, is_retryable
 from taesan.core.limits import RateLimit
 from taesan.core.problems import Problem
 from taesan.core.values import bytes_of
@@ -23,8 +23,6 @@ from taesan.payments.terms import Terms
 
 log = structlog.get_logger()
 
-ATTEMPTS = 5
-RETRYABLE = ("40001", "40P01")  # PostgreSQL: serialization failure, deadlock
 LOOK_EVERY = timedelta(seconds=1)
 CHUNK = 32  # vouchers for another process to verify; fewer are not worth the way
 
@@ -138,7 +136,7 @@ class Engine:
                     )
             except Exception as error:
                 failure = error
-                if getattr(getattr(error, "orig", None), "sqlstate", None) in RETRYABLE:
+                if is_retryable(error):
                     continue
                 if look_up_keys or not isinstance(error, IntegrityError):
                     break
