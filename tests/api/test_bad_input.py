@@ -12,6 +12,8 @@ from tests.support.signing import with_high_s
 from tests.support.stage import CENT, DOLLAR, Payer, Stage, key
 from tests.support.wallet import Json, Wallet
 
+pytestmark = pytest.mark.database("sqlite", "postgresql")
+
 Make = Callable[[Payer], Json]
 DEPOSIT = 3 * DOLLAR
 LIMIT = 5 * DOLLAR

@@ -8,6 +8,8 @@ import pytest
 from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DOLLAR, Payer, Stage
 
+pytestmark = pytest.mark.database("sqlite", "postgresql")
+
 
 @pytest.fixture(scope="module")
 def anna(shared_stage: Stage) -> Payer:

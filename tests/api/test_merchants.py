@@ -6,6 +6,8 @@ from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage, key
 from tests.support.wallet import Wallet
 
+pytestmark = pytest.mark.database("sqlite", "postgresql")
+
 
 def test_a_wallet_becomes_a_merchant_once(shared_stage: Stage) -> None:
     stage, anna = shared_stage, Wallet()

@@ -1,6 +1,7 @@
 """The migrations lead to the tables that the models describe, and back."""
 
 import pkgutil
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -14,13 +15,17 @@ from sqlmodel import SQLModel
 
 import taesan
 from taesan.core.db import MIGRATIONS, Database
+from tests.support import databases
+
+pytestmark = pytest.mark.database("sqlite", "postgresql")
 
 
 @pytest.fixture
-def migrated(tmp_path: Path) -> Database:
-    database = Database(f"sqlite:///{tmp_path / 'new.db'}")
+def migrated(tmp_path: Path) -> Iterator[Database]:
+    database = Database(databases.here().new(tmp_path))
     database.migrate()
-    return database
+    yield database
+    database.close()
 
 
 def test_a_migrated_database_has_exactly_the_tables_of_the_models(migrated: Database) -> None:

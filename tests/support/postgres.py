@@ -94,18 +94,25 @@ def fresh_database(server_url: str, template_url: str | None = None) -> str:
 
 def drop_database(url: str) -> None:
     """Whoever is connected to it is thrown out."""
-    with _administrator(_render(make_url(url).set(database="postgres"))).connect() as connection:
-        connection.exec_driver_sql(f'DROP DATABASE "{make_url(url).database}" WITH (FORCE)')
+    with _administrator(url).connect() as connection:
+        connection.exec_driver_sql(f'DROP DATABASE IF EXISTS "{make_url(url).database}" WITH (FORCE)')
 
 
-_engines: dict[str, Engine] = {}
+def rename_database(url: str, to_url: str) -> None:
+    """Nobody is connected to it."""
+    with _administrator(url).connect() as connection:
+        connection.exec_driver_sql(f'ALTER DATABASE "{make_url(url).database}" RENAME TO "{make_url(to_url).database}"')
 
 
-def _administrator(server_url: str) -> Engine:
-    """Outside transactions, as databases are made and dropped; the connection is kept for the next."""
-    if server_url not in _engines:
-        _engines[server_url] = create_engine(server_url, isolation_level="AUTOCOMMIT", pool_pre_ping=True)
-    return _engines[server_url]
+_administrators: dict[str, Engine] = {}
+
+
+def _administrator(url: str) -> Engine:
+    """Of the server on which a database is; outside transactions, as databases are made and dropped."""
+    server = _render(make_url(url).set(database="postgres"))
+    if server not in _administrators:
+        _administrators[server] = create_engine(server, isolation_level="AUTOCOMMIT", pool_pre_ping=True)
+    return _administrators[server]
 
 
 def _render(url: URL) -> str:
