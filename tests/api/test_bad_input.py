@@ -101,6 +101,8 @@ BAD: dict[str, tuple[Make, str, int]] = {
     "unknown channel": (_with(voucher__channel_id="0x" + "ab" * 32), "unknown-channel", 404),
     # ---- whom it is for
     "unknown merchant": (_with(destination={"type": "merchant", "merchant_id": "mer_no"}), "unknown-merchant", 404),
+    "merchant with U+0000": (_with(destination={"type": "merchant", "merchant_id": "mer\0"}), "invalid-request", 422),
+    "reference with U+0000": (_with(reference="a\0b"), "invalid-request", 422),
     "merchant without an id": (_with(destination={"type": "merchant"}), "invalid-request", 422),
     "jar with a merchant": (_with(destination={"type": "jar", "merchant_id": "mer_no"}), "unknown-field", 422),
     "unknown destination": (_with(destination={"type": "charity"}), "invalid-request", 422),

@@ -37,7 +37,7 @@ def test_an_unknown_merchant_is_not_found(shared_stage: Stage) -> None:
     assert_problem(answer, "unknown-merchant", 404)
 
 
-@pytest.mark.parametrize("name", ["", "x" * 81, None, 5])
+@pytest.mark.parametrize("name", ["", "x" * 81, None, 5, "a\0b"])
 def test_a_merchant_has_a_name(shared_stage: Stage, name: object) -> None:
     headers = shared_stage.session_of(Wallet())
     answer = shared_stage.client.post("/v1/merchants", json={"name": name}, headers=headers)

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from taesan.core.db import UNAVAILABLE, brief
 from taesan.core.i18n import language_of, translate
-from taesan.core.problems import Problem
+from taesan.core.problems import Problem, not_found
 from taesan.core.worker import TransientError
 
 log = structlog.get_logger()
@@ -165,8 +165,10 @@ async def _request_context(request: Request, call_next: RequestResponseEndpoint)
     request_id = new_request_id()
     structlog.contextvars.bind_contextvars(request_id=request_id)
     started = time.perf_counter()
+    path = request.scope["path"]
     try:
-        response = await call_next(request)
+        # No name has U+0000 in it, and PostgreSQL refuses to look for one.
+        response = respond(not_found("path", repr(path)), request) if "\0" in path else await call_next(request)
         response.headers["x-request-id"] = request_id
         log.debug(
             "request",
