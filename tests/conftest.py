@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
+from tests.support import databases
+
 # Plain lines: what structlog prints without being told is for a person at a terminal, and slow.
 structlog.configure(
     wrapper_class=structlog.make_filtering_bound_logger("info"),
@@ -23,6 +25,38 @@ if TYPE_CHECKING:  # tests without a chain start faster without all this
     from tests.support.stage import Stage, StageFactory
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--database", choices=databases.NAMES, default="sqlite", help="what the tests' databases are")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On PostgreSQL those run that are marked for both; on SQLite all but PostgreSQL's own."""
+    name = config.getoption("--database")
+    here = [item for item in items if _runs_on(item, name)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in here])
+    items[:] = here
+
+
+def _runs_on(item: pytest.Item, name: str) -> bool:
+    own = item.get_closest_marker("database")
+    if own is not None:
+        return name in own.args
+    return name == "sqlite"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _databases(pytestconfig: pytest.Config) -> Iterator[None]:
+    databases.choose(pytestconfig.getoption("--database"))
+    yield
+    databases.here().close()
+
+
+@pytest.fixture(autouse=True)
+def _databases_go_with_their_folder(_databases: None, tmp_path: Path) -> Iterator[None]:
+    yield
+    databases.here().drop_in(tmp_path)
+
+
 @pytest.fixture(scope="session")
 def _chain(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Chain]":
     from tests.support.chain import Chain
@@ -33,31 +67,31 @@ def _chain(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Chain]":
 
 
 @pytest.fixture(scope="session")
-def _template(_chain: "Chain", tmp_path_factory: pytest.TempPathFactory) -> Path:
+def _template(_chain: "Chain", tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A migrated, bound database, to be copied instead of being made again for each test."""
     from tests.support.stage import Stage
 
-    folder = tmp_path_factory.mktemp("template")
-    Stage(_chain, folder).close()
-    return folder / "taesan.db"
+    stage = Stage(_chain, tmp_path_factory.mktemp("template"))
+    stage.close()
+    return stage.settings.database_url
 
 
 @pytest.fixture
-def chain(_chain: "Chain", _template: Path) -> "Iterator[Chain]":
+def chain(_chain: "Chain", _template: str) -> "Iterator[Chain]":
     """A chain with our contracts and nothing else on it."""
     with _chain.undone():
         yield _chain
 
 
 @pytest.fixture
-def open_stage(chain: "Chain", _template: Path, tmp_path: Path) -> "Iterator[StageFactory]":
+def open_stage(chain: "Chain", _template: str, tmp_path: Path) -> "Iterator[StageFactory]":
     """Makes the test's hub with other settings."""
-    from tests.support.stage import Stage, copy_database
+    from tests.support.stage import Stage
 
     stages: list[Stage] = []
 
     def make(**settings: Any) -> "Stage":
-        copy_database(_template, tmp_path)
-        stages.append(Stage(chain, tmp_path, **settings))
+        stages.append(Stage(chain, tmp_path, databases.here().copy(_template, tmp_path), **settings))
         return stages[-1]
 
     yield make
@@ -72,14 +106,13 @@ def stage(open_stage: "StageFactory") -> "Stage":
 
 
 @pytest.fixture(scope="module")
-def shared_stage(_chain: "Chain", _template: Path, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Stage]":
+def shared_stage(_chain: "Chain", _template: str, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Stage]":
     """One hub for all tests of a module, for tests that leave nothing behind which another would mind."""
-    from tests.support.stage import Stage, copy_database
+    from tests.support.stage import Stage
 
     folder = tmp_path_factory.mktemp("shared")
-    copy_database(_template, folder)
     with _chain.undone():
-        stage = Stage(_chain, folder)
+        stage = Stage(_chain, folder, databases.here().copy(_template, folder))
         yield stage
         stage.close()
 

@@ -13,10 +13,11 @@ DEV_OPERATOR_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="TAESAN_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="TAESAN_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     environment: Literal["local", "test-chain", "production"] = "local"
-    database_url: str = "sqlite:///var/taesan.db"
+    # It may hold a password: not shown.
+    database_url: str = Field(default="sqlite:///var/taesan.db", repr=False, description="Or postgresql://…")
     rpc_url: str = "http://127.0.0.1:8545"
     rpc_timeout_s: float = Field(default=8, gt=0, description="For one answer of the node")
     deployment_file: Path = Path("var/deployment.json")
@@ -49,10 +50,12 @@ class Settings(BaseSettings):
 
     @field_validator("database_url")
     @classmethod
-    def _require_sqlite(cls, url: str) -> str:
+    def _is_sqlite_or_postgresql(cls, url: str) -> str:
+        for prefix in ("postgresql+psycopg://", "postgresql://", "postgres://"):
+            if url.startswith(prefix):
+                return "postgresql+psycopg://" + url.removeprefix(prefix)
         if not url.startswith("sqlite:///"):
-            # What PostgreSQL needs is written (`core.db`, `core.bulk`) but not yet proven by the tests.
-            raise ValueError("only sqlite:///… is supported so far")
+            raise ValueError("a database is named by sqlite:///… or postgresql://…")
         return url
 
     @field_validator("payer_rate")

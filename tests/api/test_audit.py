@@ -1,11 +1,12 @@
 """The audit finds what was changed behind the service's back; each promise broken in the stored rows is told."""
 
-import sqlite3
-
 import pytest
 
 from taesan.ledger.audit import Report
+from tests.support import databases
 from tests.support.stage import CENT, DOLLAR, Stage
+
+pytestmark = pytest.mark.database("sqlite", "postgresql")
 
 
 @pytest.fixture(scope="module")
@@ -102,9 +103,7 @@ def test_a_forged_row_is_told(played: Stage, statement: str, told: str) -> None:
 def _audit_after(stage: Stage, statement: str) -> Report:
     """The audit of the database with one statement run on it, which is undone afterwards."""
     with stage.undone():
-        with sqlite3.connect(stage.database_path) as raw:
-            assert raw.execute(statement).rowcount > 0
-        raw.close()
+        assert databases.forge(stage.settings.database_url, statement) > 0
         return stage.audit()
 
 

@@ -12,6 +12,8 @@ from tests.support.signing import with_high_s
 from tests.support.stage import CENT, DOLLAR, Payer, Stage, key
 from tests.support.wallet import Json, Wallet
 
+pytestmark = pytest.mark.database("sqlite", "postgresql")
+
 Make = Callable[[Payer], Json]
 DEPOSIT = 3 * DOLLAR
 LIMIT = 5 * DOLLAR
@@ -99,6 +101,8 @@ BAD: dict[str, tuple[Make, str, int]] = {
     "unknown channel": (_with(voucher__channel_id="0x" + "ab" * 32), "unknown-channel", 404),
     # ---- whom it is for
     "unknown merchant": (_with(destination={"type": "merchant", "merchant_id": "mer_no"}), "unknown-merchant", 404),
+    "merchant with U+0000": (_with(destination={"type": "merchant", "merchant_id": "mer\0"}), "invalid-request", 422),
+    "reference with U+0000": (_with(reference="a\0b"), "invalid-request", 422),
     "merchant without an id": (_with(destination={"type": "merchant"}), "invalid-request", 422),
     "jar with a merchant": (_with(destination={"type": "jar", "merchant_id": "mer_no"}), "unknown-field", 422),
     "unknown destination": (_with(destination={"type": "charity"}), "invalid-request", 422),

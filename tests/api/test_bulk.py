@@ -6,6 +6,8 @@ from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DOLLAR, Payer, Stage, StageFactory, key
 from tests.support.wallet import Json, Wallet
 
+pytestmark = pytest.mark.database("sqlite", "postgresql")
+
 TYPE = "urn:taesan:problem:"
 
 

@@ -8,6 +8,8 @@ from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DEPTH, DOLLAR, Payer, Stage, StageFactory, key
 from tests.support.wallet import Json, Wallet, channel_id
 
+pytestmark = pytest.mark.database("sqlite", "postgresql")
+
 DAY = 86_400
 
 

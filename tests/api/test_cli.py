@@ -2,7 +2,6 @@
 
 import json
 import signal
-import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from taesan.cli import app
+from tests.support import databases
 from tests.support.chain import Chain, free_port
 from tests.support.commands import Running, run
 from tests.support.stage import CENT, DOLLAR, Stage, key
@@ -40,11 +40,10 @@ def test_audit_says_by_its_exit_code_whether_the_books_equal_the_chain(stage: St
     stage.settle()
     code, output = run("audit", environment=_environment(stage))
     assert (code, "no differences: books = chain" in output) == (0, True), output
-    with sqlite3.connect(stage.database_path) as raw:
-        raw.execute(
-            "UPDATE balance SET amount = amount + 1 WHERE account_id IN (SELECT id FROM account WHERE kind = 'jar')"
-        )
-    raw.close()
+    databases.execute(
+        stage.settings.database_url,
+        "UPDATE balance SET amount = amount + 1 WHERE account_id IN (SELECT id FROM account WHERE kind = 'jar')",
+    )
     code, output = run("audit", environment=_environment(stage))
     assert code == 1, output
     assert f"balance of jar:{anna.id}" in output

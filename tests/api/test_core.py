@@ -18,6 +18,8 @@ from taesan.core.models import Lease, OutboxEvent
 from taesan.core.worker import LEASE_S, TransientError, Worker, acquire
 from tests.support.offline import NOW, new_database
 
+pytestmark = pytest.mark.database("sqlite", "postgresql")
+
 
 @pytest.fixture
 def db(tmp_path: Path) -> Iterator[Database]:
@@ -65,6 +67,7 @@ def test_a_reader_sees_one_moment_and_waits_for_no_writer(db: Database) -> None:
         assert len(after.scalars(select(OutboxEvent)).all()) == 1
 
 
+@pytest.mark.database("sqlite")
 def test_what_is_committed_is_synced_to_disk_with_foreign_keys_on(db: Database) -> None:
     with db.read() as session:
         pragmas = {
@@ -105,6 +108,7 @@ def test_a_second_process_that_holds_the_file_is_waited_for(db: Database) -> Non
     assert order == ["first", "second"]
 
 
+@pytest.mark.database("sqlite")
 def test_a_database_that_is_gone_is_not_healthy(db: Database) -> None:
     db.ping()
     with pytest.raises(OperationalError):

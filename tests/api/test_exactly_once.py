@@ -14,6 +14,8 @@ from taesan.hub import Hub, open_hub
 from taesan.work import build_worker
 from tests.support.stage import CENT, DEPTH, DOLLAR, Merchant, Payer, Stage
 
+pytestmark = pytest.mark.database("sqlite", "postgresql")
+
 
 def settled_on_chain(stage: Stage) -> list[int]:
     """The ids of all batches that the contract has settled, in order."""

@@ -1,5 +1,6 @@
 """The one way that money flows, from a signed deposit to a merchant's wallet, on a real chain."""
 
+import pytest
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 from web3.logs import DISCARD
@@ -8,6 +9,8 @@ from taesan.identity import keys
 from tests.support.merkle import process_proof
 from tests.support.stage import CENT, DEPTH, DOLLAR, Payer, Stage, StageFactory
 from tests.support.wallet import Wallet, raw
+
+pytestmark = pytest.mark.database("sqlite", "postgresql")
 
 
 def test_from_deposit_to_payout_and_every_step_can_be_checked(stage: Stage) -> None:  # noqa: PLR0915  # one story

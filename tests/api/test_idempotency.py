@@ -9,6 +9,8 @@ import pytest
 from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage, key
 
+pytestmark = pytest.mark.database("sqlite", "postgresql")
+
 REPLAYED = "Idempotent-Replayed"
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,15 +14,18 @@ from taesan.hub import Hub
 from taesan.ledger.audit import Report, audit_books
 from taesan.payments.lanes import ProcessLanes
 from taesan.payments.messages import Outcome, Refusal, Submission
+from tests.support import databases
 from tests.support.offline import facts_of, hub_on, open_channel
 from tests.support.wallet import Wallet
+
+pytestmark = pytest.mark.database("sqlite", "postgresql")
 
 CENT = 10_000
 
 
 @asynccontextmanager
 async def _open(tmp_path: Path, **settings: object) -> AsyncIterator[tuple[Hub, ProcessLanes]]:
-    hub = hub_on(f"sqlite:///{tmp_path / 'taesan.db'}", **settings)
+    hub = hub_on(databases.here().new(tmp_path), **settings)
     lanes = ProcessLanes(hub)
     await lanes.open()
     try:
@@ -63,9 +65,9 @@ def test_requests_that_arrive_together_are_one_commit_and_in_order(tmp_path: Pat
             results = [result for (result,) in await asyncio.gather(*waves)]
             assert all(isinstance(result, Outcome) for result in results), results
             assert _payments(hub) == 80
-            with sqlite3.connect(tmp_path / "taesan.db") as raw:
-                ((entries,),) = raw.execute("SELECT count(*) FROM journal_entry WHERE kind = 'payments'").fetchall()
-            raw.close()
+            with hub.db.read() as session:
+                kind = "SELECT count(*) FROM journal_entry WHERE kind = 'payments'"
+                entries = int(session.connection().exec_driver_sql(kind).scalar_one())
             assert entries <= 4, "80 requests, a few commits"
 
     asyncio.run(run())

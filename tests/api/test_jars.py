@@ -5,6 +5,8 @@ import pytest
 from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DOLLAR, Stage, StageFactory
 
+pytestmark = pytest.mark.database("sqlite", "postgresql")
+
 
 def test_a_jar_has_a_rule_before_its_first_payment_and_looking_makes_none(stage: Stage) -> None:
     anna = stage.payer()

@@ -6,6 +6,8 @@ from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage, key
 from tests.support.wallet import Wallet
 
+pytestmark = pytest.mark.database("sqlite", "postgresql")
+
 
 def test_a_wallet_becomes_a_merchant_once(shared_stage: Stage) -> None:
     stage, anna = shared_stage, Wallet()
@@ -35,7 +37,7 @@ def test_an_unknown_merchant_is_not_found(shared_stage: Stage) -> None:
     assert_problem(answer, "unknown-merchant", 404)
 
 
-@pytest.mark.parametrize("name", ["", "x" * 81, None, 5])
+@pytest.mark.parametrize("name", ["", "x" * 81, None, 5, "a\0b"])
 def test_a_merchant_has_a_name(shared_stage: Stage, name: object) -> None:
     headers = shared_stage.session_of(Wallet())
     answer = shared_stage.client.post("/v1/merchants", json={"name": name}, headers=headers)

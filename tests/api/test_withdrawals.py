@@ -6,6 +6,8 @@ from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DOLLAR, Stage
 from tests.support.wallet import config_tuple, raw
 
+pytestmark = pytest.mark.database("sqlite", "postgresql")
+
 OPERATOR_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
 
 

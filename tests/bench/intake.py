@@ -7,8 +7,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.support.postgres import fresh_database
-
 from taesan.ledger.audit import Report, audit_books
 from taesan.settlement.audit import audit_payments
 from tests.bench.drive import Measured, drive, server
@@ -16,6 +14,7 @@ from tests.bench.load import Load
 from tests.bench.payers import move_in
 from tests.support.chain import free_port
 from tests.support.offline import hub_on
+from tests.support.postgres import fresh_database
 
 PAYERS = 2_048
 MILLION = 500 * PAYERS

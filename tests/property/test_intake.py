@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from fastapi.testclient import TestClient
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -29,6 +30,8 @@ from taesan.settlement import batcher, merkle
 from taesan.settlement.models import Batch, BatchClaim, BatchCredit, BatchEntitlement
 from tests.support.offline import facts_of, offline_hub, open_channel
 from tests.support.wallet import Wallet
+
+pytestmark = pytest.mark.database("sqlite", "postgresql")
 
 WALLETS = [Wallet(f"payer {n}") for n in range(3)]
 MERCHANTS = [Wallet(f"merchant {n}").address for n in range(2)]

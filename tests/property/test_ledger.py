@@ -1,7 +1,6 @@
 """The books under random use and under random forgery, on a real database file."""
 
 import shutil
-import sqlite3
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from taesan.core.db import Database
@@ -22,7 +22,10 @@ from taesan.ledger.accounts import AccountName, Chart
 from taesan.ledger.audit import Report, audit_books
 from taesan.ledger.models import Account, Balance, JournalEntry, Posting
 from taesan.ledger.posting import AlreadyPostedError, Line, OverdrawnError, transfer
+from tests.support import databases
 from tests.support.offline import new_database
+
+pytestmark = pytest.mark.database("sqlite", "postgresql")
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, 123_000, tzinfo=UTC)
 CHARTS = [Chart("eip155:1/erc20:0xA"), Chart("USD")]
@@ -182,11 +185,11 @@ def _write_some_books(db: Database) -> None:
 
 
 @pytest.fixture(scope="module")
-def books(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def books(tmp_path_factory: pytest.TempPathFactory) -> str:
     db = new_database(tmp_path_factory.mktemp("books"))
     _write_some_books(db)
     db.close()
-    return Path(db.url.removeprefix("sqlite:///"))
+    return db.url
 
 
 STATEMENTS = [
@@ -196,22 +199,33 @@ STATEMENTS = [
     "UPDATE posting SET entry_id = entry_id + 100",
     "DELETE FROM posting",
     "DELETE FROM posting WHERE entry_id = 3 AND line = 1",
-    "INSERT OR REPLACE INTO posting SELECT entry_id, line, account_id, amount + 1 FROM posting",
-    "UPDATE OR REPLACE posting SET line = 0",
     "UPDATE journal_entry SET ref = ref || 'x'",
     "UPDATE journal_entry SET kind = 'gift'",
     "UPDATE journal_entry SET posted_at = '2020-01-01 00:00:00.000000'",
-    "UPDATE journal_entry SET hash = x'00'",
+    "UPDATE journal_entry SET hash = (SELECT hash FROM journal_entry WHERE id = 1)",
     "DELETE FROM journal_entry WHERE id = 1",
+    "INSERT INTO posting SELECT * FROM posting WHERE true ON CONFLICT (entry_id, line) DO UPDATE SET amount = 1",
+]
+OF_SQLITE = [
+    "INSERT OR REPLACE INTO posting SELECT entry_id, line, account_id, amount + 1 FROM posting",
+    "UPDATE OR REPLACE posting SET line = 0",
     "INSERT OR REPLACE INTO journal_entry SELECT id, ref, 'gift', posted_at, hash FROM journal_entry",
     "INSERT OR REPLACE INTO journal_entry SELECT id + 100, ref, kind, posted_at, hash FROM journal_entry",
 ]
+OF_POSTGRESQL = ["TRUNCATE posting", "TRUNCATE journal_entry", "TRUNCATE journal_entry, posting"]
 
 
-@pytest.mark.parametrize("statement", STATEMENTS)
-def test_the_database_itself_refuses_to_change_what_was_posted(books: Path, statement: str) -> None:
-    with sqlite3.connect(books) as raw, pytest.raises(sqlite3.IntegrityError, match="append-only"):
-        raw.execute(statement)
+@pytest.mark.parametrize(
+    "statement",
+    [
+        *STATEMENTS,
+        *(pytest.param(statement, marks=pytest.mark.database("sqlite")) for statement in OF_SQLITE),
+        *(pytest.param(statement, marks=pytest.mark.database("postgresql")) for statement in OF_POSTGRESQL),
+    ],
+)
+def test_the_database_itself_refuses_to_change_what_was_posted(books: str, statement: str) -> None:
+    with pytest.raises(DBAPIError, match="append-only"):
+        databases.execute(books, statement)
 
 
 FORGERIES = st.one_of(
@@ -253,47 +267,35 @@ FORGERIES = st.one_of(
 )
 
 
+@pytest.mark.database("sqlite")  # what is looked at is the audit
 @given(FORGERIES)
 @settings(max_examples=200)
-def test_the_audit_finds_every_forgery(books: Path, forgery: tuple[str, int, int, int, int]) -> None:
+def test_the_audit_finds_every_forgery(books: str, forgery: tuple[str, int, int, int, int]) -> None:
     statement, entry, line, account, n = forgery
     with tempfile.TemporaryDirectory() as folder:
-        forged = Path(folder) / "forged.db"
-        shutil.copy(books, forged)
-        with sqlite3.connect(forged) as raw:
-            raw.execute("PRAGMA ignore_check_constraints = ON")
-            for (trigger,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-                raw.execute(f"DROP TRIGGER {trigger}")
-            changed = raw.execute(statement.format(entry=entry, line=line, account=account, n=n)).rowcount
-        raw.close()
-        db = Database(f"sqlite:///{forged}")
+        forged = databases.here().copy(books, Path(folder))
+        assert databases.forge(forged, statement.format(entry=entry, line=line, account=account, n=n))
+        db = Database(forged)
         with db.read() as session:
-            assert changed
             assert _audit(session).differences
         db.close()
 
 
-def test_a_forger_who_mends_sums_and_balances_still_breaks_the_chain(books: Path, tmp_path: Path) -> None:
+def test_a_forger_who_mends_sums_and_balances_still_breaks_the_chain(books: str, tmp_path: Path) -> None:
     """Everything adds up again; only the hashes tell."""
-    forged = tmp_path / "forged.db"
-    shutil.copy(books, forged)
-    with sqlite3.connect(forged) as raw:
-        for (trigger,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-            raw.execute(f"DROP TRIGGER {trigger}")
-        raw.execute("UPDATE posting SET amount = amount + 1 WHERE entry_id = 2 AND line = 0")
-        raw.execute("UPDATE posting SET amount = amount - 1 WHERE entry_id = 2 AND line = 1")
-        raw.execute(
-            "UPDATE balance SET amount = (SELECT sum(posting.amount) * side FROM posting JOIN account "
-            "ON account.id = posting.account_id WHERE account_id = balance.account_id)"
-        )
-        raw.execute("DELETE FROM turnover")
-        raw.execute(
-            "INSERT INTO turnover SELECT journal_entry.kind, account.kind, asset, "
-            "sum(max(amount, 0)), sum(max(-amount, 0)) FROM posting JOIN journal_entry ON journal_entry.id = entry_id "
-            "JOIN account ON account.id = account_id GROUP BY 1, 2, 3"
-        )
-    raw.close()
-    db = Database(f"sqlite:///{forged}")
+    forged = databases.here().copy(books, tmp_path)
+    databases.forge(
+        forged,
+        "UPDATE posting SET amount = amount + 1 WHERE entry_id = 2 AND line = 0",
+        "UPDATE posting SET amount = amount - 1 WHERE entry_id = 2 AND line = 1",
+        "UPDATE balance SET amount = (SELECT sum(posting.amount * side) FROM posting JOIN account "
+        "ON account.id = posting.account_id WHERE account_id = balance.account_id)",
+        "DELETE FROM turnover",
+        "INSERT INTO turnover SELECT journal_entry.kind, account.kind, asset, "
+        "sum((amount + abs(amount)) / 2), sum((abs(amount) - amount) / 2) FROM posting "
+        "JOIN journal_entry ON journal_entry.id = entry_id JOIN account ON account.id = account_id GROUP BY 1, 2, 3",
+    )
+    db = Database(forged)
     with db.read() as session:
         differences = _audit(session).differences
     db.close()
@@ -301,8 +303,8 @@ def test_a_forger_who_mends_sums_and_balances_still_breaks_the_chain(books: Path
     assert "hash of entry 2" in differences[0]
 
 
-def test_honest_books_have_no_differences(books: Path) -> None:
-    db = Database(f"sqlite:///{books}")
+def test_honest_books_have_no_differences(books: str) -> None:
+    db = Database(books)
     with db.read() as session:
         report = _audit(session)
     db.close()

@@ -57,6 +57,8 @@ CHANGES = st.lists(st.tuples(st.sampled_from(PLACES), NONSENSE), max_size=2)
 
 @given(changes=CHANGES, key=KEYS, quick_first=st.booleans(), language=st.sampled_from(["ko", "en", "fr;q=x"]))
 @example(changes=[], key="k", quick_first=True, language="en")
+@example(changes=[(("reference",), "a\0b")], key="k", quick_first=True, language="en")
+@example(changes=[(("destination", "merchant_id"), "\0")], key="k", quick_first=True, language="ko")
 @example(changes=[(("voucher", "network"), None)], key="k", quick_first=False, language="ko")
 @example(changes=[(("reference",), "가" * 64)], key="k", quick_first=True, language="ko")
 @example(changes=[(("reference",), "가" * 65)], key="k", quick_first=True, language="ko")

@@ -1,6 +1,7 @@
 """The migrations lead to the tables that the models describe, and back."""
 
 import pkgutil
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -14,13 +15,17 @@ from sqlmodel import SQLModel
 
 import taesan
 from taesan.core.db import MIGRATIONS, Database
+from tests.support import databases
+
+pytestmark = pytest.mark.database("sqlite", "postgresql")
 
 
 @pytest.fixture
-def migrated(tmp_path: Path) -> Database:
-    database = Database(f"sqlite:///{tmp_path / 'new.db'}")
+def migrated(tmp_path: Path) -> Iterator[Database]:
+    database = Database(databases.here().new(tmp_path))
     database.migrate()
-    return database
+    yield database
+    database.close()
 
 
 def test_a_migrated_database_has_exactly_the_tables_of_the_models(migrated: Database) -> None:
@@ -39,9 +44,57 @@ def test_migrating_twice_changes_nothing(migrated: Database) -> None:
 
 
 def test_all_migrations_can_be_undone(migrated: Database) -> None:
+    _migrate(migrated, command.downgrade, "base")
+    assert inspect(migrated.engine).get_table_names() == ["alembic_version"]
+
+
+BEFORE_GROUPS = [
+    "INSERT INTO account (id, name, kind, asset, side, balance) VALUES "
+    "(1, 'escrow:usd', 'escrow', 'usd', 1, 500), (2, 'channel:c1:usd', 'channel', 'usd', -1, -470), "
+    "(3, 'jar:c1:usd', 'jar', 'usd', -1, -30)",
+    "INSERT INTO channel (id, state, payer, payer_authorizer, receiver, receiver_authorizer, token, withdraw_delay, "
+    "salt, charged, claim_total, claimed, voucher_signature, opened_at) VALUES "
+    "('c1', 'open', 'p', 'k', 'r', 'o', 't', 900, 's', 30, 0, 0, '0xaa', '2026-11-01 12:00:00')",
+    "INSERT INTO payment (id, public_id, channel_id, amount, cumulative, signature, destination, payee, accepted_at) "
+    "VALUES (1, 'pay_1', 'c1', 30, 30, '0xaa', 'jar', 'p', '2026-11-01 12:00:00')",
+    "INSERT INTO journal_entry (id, ref, kind, posted_at, hash) VALUES "
+    "(1, 'deposit:1', 'deposit', '2026-11-01 12:00:00', 'h'), (2, 'payment:pay_1', 'payment', '2026-11-01 12:00:00', 'h')",
+    "INSERT INTO posting (entry_id, line, account_id, amount) VALUES "
+    "(1, 0, 1, 500), (1, 1, 2, -500), (2, 0, 2, 30), (2, 1, 3, -30)",
+    "INSERT INTO idempotency_key (scope, key, fingerprint, status, body, created_at) VALUES ('payment:c1', 'order-1', 'f', "
+    """201, '{"id": "pay_1", "jar": {"gathered": "30", "payments": 1, "fired": null}}', '2026-11-01 12:00:00')""",
+]
+
+
+def test_what_was_stored_before_payments_came_in_groups_is_moved_and_back(tmp_path: Path) -> None:
+    database = Database(databases.here().new(tmp_path))
+
+    def rows(sql: str) -> list[tuple[object, ...]]:
+        with database.read() as session:
+            return [tuple(row) for row in session.connection().exec_driver_sql(sql)]
+
+    _migrate(database, command.upgrade, "0003")
+    databases.execute(database.url, *BEFORE_GROUPS)
+    _migrate(database, command.upgrade, "0004")
+    assert rows("SELECT account_id, amount FROM balance ORDER BY 1") == [(1, 500), (2, 470), (3, 30)]
+    assert rows("SELECT account_id, jar_account_id FROM channel") == [(2, 3)]
+    stored = "idempotency_key, entry_id, jar_gathered, jar_payments, jar_fired"
+    assert rows(f"SELECT {stored} FROM payment") == [("order-1", 2, 30, 1, None)]
+    assert rows("SELECT * FROM turnover ORDER BY entry_kind, account_kind") == [
+        ("deposit", "channel", "usd", 0, 500),
+        ("deposit", "escrow", "usd", 500, 0),
+        ("payment", "channel", "usd", 30, 0),
+        ("payment", "jar", "usd", 0, 30),
+    ]
+    _migrate(database, command.downgrade, "0003")
+    assert rows("SELECT id, balance FROM account ORDER BY id") == [(1, 500), (2, -470), (3, -30)]
+    assert rows("SELECT voucher_signature FROM channel") == [("0xaa",)]
+    database.close()
+
+
+def _migrate(database: Database, direction: Callable[[Config, str], None], to: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    with migrated.engine.connect() as connection:
+    with database.engine.begin() as connection:
         config.attributes["connection"] = connection
-        command.downgrade(config, "base")
-    assert inspect(migrated.engine).get_table_names() == ["alembic_version"]
+        direction(config, to)

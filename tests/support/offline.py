@@ -1,5 +1,6 @@
 """A hub with a real database and the real contracts' ABIs, but no node: for what happens between two looks at the chain."""
 
+import atexit
 import shutil
 import tempfile
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from taesan.core.db import Database
 from taesan.hub import Hub
 from taesan.ledger.accounts import Chart
 from taesan.settings import Settings
+from tests.support import databases
 from tests.support.chain import ARTIFACTS, CHAIN_ID
 from tests.support.wallet import Json, Wallet, channel_id
 
@@ -25,19 +27,18 @@ NOWHERE = "http://127.0.0.1:1"
 
 
 @cache
-def _template() -> Path:
+def _template() -> str:
     folder = Path(tempfile.mkdtemp(prefix="taesan-template-"))
-    db = Database(f"sqlite:///{folder / 'empty.db'}")
+    atexit.register(shutil.rmtree, folder)
+    db = Database(databases.here().new(folder))
     db.migrate()
     db.close()
-    return folder / "empty.db"
+    return db.url
 
 
 def new_database(folder: Path) -> Database:
-    """A migrated SQLite file with nothing in it."""
-    path = Path(tempfile.mkdtemp(dir=folder)) / "taesan.db"
-    shutil.copy(_template(), path)
-    return Database(f"sqlite:///{path}")
+    """A migrated one with nothing in it."""
+    return Database(databases.here().copy(_template(), folder))
 
 
 @cache

@@ -2,8 +2,6 @@
 
 import contextlib
 import itertools
-import shutil
-import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -24,6 +22,7 @@ from taesan.ledger.audit import Report
 from taesan.settings import Settings
 from taesan.settlement.audit import audit
 from taesan.work import build_worker
+from tests.support import databases
 from tests.support.chain import ARTIFACTS, Chain
 from tests.support.wallet import Json, Wallet, channel_id, config_tuple, raw
 
@@ -39,14 +38,14 @@ def key() -> Json:
 
 
 class Stage:
-    """:ivar clock: stands still until `later` moves it. :ivar worker: works when `tick` tells it to."""
+    """:param database_url: default: a new one. :ivar clock: stands still until `later` moves it. :ivar worker: works when `tick` tells it to."""
 
-    def __init__(self, chain: Chain, folder: Path, **settings: Any) -> None:
+    def __init__(self, chain: Chain, folder: Path, database_url: str = "", **settings: Any) -> None:
         self.chain, self.folder = chain, folder
         self.clock = FixedClock(datetime.now(UTC))
         self.settings = Settings(
             **{
-                "database_url": f"sqlite:///{folder / 'taesan.db'}",
+                "database_url": database_url or databases.here().new(folder),
                 "rpc_url": chain.url,
                 "deployment_file": chain.save_deployment(folder),
                 "artifacts_dir": ARTIFACTS,
@@ -120,18 +119,14 @@ class Stage:
     @contextlib.contextmanager
     def undone(self) -> Iterator[None]:
         """Whatever is stored meanwhile is gone afterwards."""
-        with sqlite3.connect(":memory:") as kept, sqlite3.connect(self.database_path) as file:
-            file.backup(kept)
-            try:
-                yield
-            finally:
-                kept.backup(file)
-        kept.close()
-        file.close()
-
-    @property
-    def database_path(self) -> Path:
-        return Path(self.settings.database_url.removeprefix("sqlite:///"))
+        url = self.settings.database_url
+        self.hub.db.close()
+        kept = databases.here().copy(url, self.folder)
+        try:
+            yield
+        finally:
+            self.hub.db.close()
+            databases.here().put_back(kept, url)
 
     # ----------------------------------------------------------------- people
 
@@ -318,8 +313,3 @@ class Merchant:
 
 
 StageFactory = Callable[..., Stage]
-
-
-def copy_database(template: Path, folder: Path) -> None:
-    """A migrated, bound database is copied, not made again for each test."""
-    shutil.copy(template, folder / "taesan.db")

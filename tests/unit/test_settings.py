@@ -62,7 +62,8 @@ def test_confirmation_takes_longer_where_money_is_real() -> None:
         {"max_payment": 0},
         {"batch_interval_s": 0},
         {"batch_max_payments": 0},
-        {"database_url": "postgresql://localhost/taesan"},
+        {"database_url": "mysql://localhost/taesan"},
+        {"database_url": "postgresql+asyncpg://localhost/taesan"},
         {"payer_rate": "many"},
         {"database_url": "taesan.db"},
     ],
@@ -71,3 +72,17 @@ def test_confirmation_takes_longer_where_money_is_real() -> None:
 def test_nonsense_is_refused_at_start(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Settings(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg", "postgres"])
+def test_postgresql_is_taken_by_any_of_its_names(scheme: str) -> None:
+    settings = Settings(database_url=f"{scheme}://taesan@db.example:5433/taesan?sslmode=require")
+    assert settings.database_url == "postgresql+psycopg://taesan@db.example:5433/taesan?sslmode=require"
+
+
+def test_a_databases_password_is_shown_by_no_message() -> None:
+    assert "s3cret" not in repr(Settings(database_url="postgresql://taesan:s3cret@db.example/taesan"))
+    with pytest.raises(ValidationError) as refused:
+        Settings(database_url="mysql://taesan:s3cret@db.example/taesan")
+    assert "sqlite:///… or postgresql://…" in str(refused.value)
+    assert "s3cret" not in str(refused.value)

@@ -11,7 +11,7 @@ from taesan.chain import local, sender
 from taesan.chain.contracts import Contracts, Deployment, Token, artifact
 from taesan.chain.models import ChainBinding, ChainCursor
 from taesan.chain.rpc import Node
-from taesan.core.db import Database
+from taesan.core.db import Database, retried
 from taesan.core.values import hex_of
 
 GIFT_NAME, GIFT_SYMBOL = "Taesan Gift", "GIFT"
@@ -90,6 +90,7 @@ def read_token(node: Node, contracts: Contracts, role: str) -> Token:
     )
 
 
+@retried
 def bind(db: Database, node: Node, deployment: Deployment, now: datetime) -> None:
     """Ties the database to chain id, genesis and contracts at first start; refuses any other ever after.
 

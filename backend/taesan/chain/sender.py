@@ -20,7 +20,7 @@ from web3.types import TxReceipt
 from taesan.chain.models import ChainTransaction, SignerAccount
 from taesan.chain.rpc import MAX_TRANSACTION_GAS, Fees, Node, SendRefused
 from taesan.core.clock import Clock
-from taesan.core.db import Database
+from taesan.core.db import Database, retried
 from taesan.core.values import hex_of
 
 log = structlog.get_logger()
@@ -111,6 +111,7 @@ def sign_and_store(
     return row.id
 
 
+@retried
 def adopt_nonce(db: Database, node: Node, address: str) -> None:
     """Takes the chain's nonce if it is ahead of ours, as it is for a key that was used elsewhere."""
     mined = node.next_nonce(address)

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
 Rows = Sequence[tuple[Any, ...]]
@@ -51,9 +52,13 @@ def insert(connection: Connection, model: type[SQLModel], columns: Sequence[str]
         connection.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES ({marks})", list(rows))  # noqa: S608
         return
     driver: Any = connection.connection.driver_connection
-    with driver.cursor() as cursor, cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
-        for row in rows:
-            copy.write_row(row)
+    sql = f"COPY {table.name} ({names}) FROM STDIN"
+    try:
+        with driver.cursor() as cursor, cursor.copy(sql) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except connection.dialect.loaded_dbapi.Error as error:  # as SQLAlchemy would tell it, which we have gone past
+        raise DBAPIError.instance(sql, None, error, connection.dialect.loaded_dbapi.Error) from error
 
 
 def insert_missing(connection: Connection, model: type[SQLModel], rows: Sequence[dict[str, Any]]) -> None:

@@ -4,21 +4,40 @@ Whoever handles a request or a worker's step opens the transaction; domain funct
 
 Writers come one by one: SQLite has one writer, and PostgreSQL is asked for the same by an advisory lock. Only the intake of
 payments is let in beside others of its kind, by the lock's shared mode: it orders itself by row locks on its channels.
+
+A database may end a transaction that is not at fault (a deadlock, a serialization failure): nothing of it is kept, and it is
+to be done again. `retried` does so for a request or a worker's step; the intake does so itself.
 """
 
+import functools
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
 
+import structlog
 from alembic import command
 from alembic.config import Config
+from psycopg.types.numeric import IntLoader
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel import Session
 
+log = structlog.get_logger()
+P = ParamSpec("P")
+T = TypeVar("T")
+
+ATTEMPTS = 5
+RETRYABLE = ("40001", "40P01")  # SQLSTATE: serialization failure, deadlock
+UNAVAILABLE = (OperationalError, InterfaceError, NoConnectionLeft)
+"""What is the database's trouble and nobody's fault: gone, full, locked, or asking too often to begin again."""
+
 # PostgreSQL's advisory locks, all of a transaction's life. The numbers only have to differ.
 _WRITERS, _BOOKS = 0x7AE5A0, 0x7AE5A1
+CONNECT_TIMEOUT_S = 5
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
 
@@ -56,7 +75,8 @@ class Database:
         """Brings the schema to the newest version; makes the database file if there is none."""
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
-        with self.engine.connect() as connection:
+        with self.engine.begin() as connection:
+            _lock(connection, f"SELECT pg_advisory_xact_lock({_WRITERS})")  # two services may start at once
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
@@ -67,6 +87,36 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def is_retryable(error: Exception) -> bool:
+    """Whether the database ended the transaction so that it be done again."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in RETRYABLE
+
+
+def brief(error: Exception) -> str:
+    """What a database's error says, without the statement and its values."""
+    return str(getattr(error, "orig", None) or error).partition("\n")[0]
+
+
+def retried(work: Callable[P, T]) -> Callable[P, T]:
+    """Has all of it done again if the database asks for that, a few times; then the error is the caller's.
+
+    :param work: opens its own transactions, and may be repeated as long as none of them was committed
+    """
+
+    @functools.wraps(work)
+    def attempt(*args: P.args, **kwargs: P.kwargs) -> T:
+        for left in reversed(range(ATTEMPTS)):
+            try:
+                return work(*args, **kwargs)
+            except DBAPIError as error:
+                if not left or not is_retryable(error):
+                    raise
+                log.info("database.again", work=work.__qualname__, reason=brief(error))
+        raise AssertionError("unreachable")
+
+    return attempt
 
 
 def lock_books(connection: Connection) -> None:
@@ -81,7 +131,12 @@ def _lock(connection: Connection, statement: str) -> None:
 
 def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True, pool_size=20)
+        # Pinged before use: connections that a restart of the server has cut are replaced and nobody notices.
+        engine = create_engine(
+            url, pool_pre_ping=True, pool_size=20, connect_args={"connect_timeout": CONNECT_TIMEOUT_S}
+        )
+        event.listen(engine, "connect", _set_up_postgresql)
+        return engine
     path = url.removeprefix("sqlite:///")
     if path and path != url:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -89,6 +144,11 @@ def _engine(url: str) -> Engine:
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _set_up_postgresql(connection: Any, _entry: ConnectionPoolEntry) -> None:
+    # What 64-bit integers add up to is NUMERIC there; we store no fractions.
+    connection.adapters.register_loader("numeric", IntLoader)
 
 
 def _set_up_sqlite(connection: object, _entry: ConnectionPoolEntry) -> None:

@@ -14,8 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.base import RequestResponseEndpoint
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from taesan.core.db import UNAVAILABLE, brief
 from taesan.core.i18n import language_of, translate
-from taesan.core.problems import Problem
+from taesan.core.problems import Problem, not_found
 from taesan.core.worker import TransientError
 
 log = structlog.get_logger()
@@ -62,6 +63,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(TransientError, _on_transient)
+    for error in UNAVAILABLE:
+        app.add_exception_handler(error, _on_database)
     app.add_exception_handler(Exception, _on_crash)
     app.add_middleware(_BodyLimit)
     app.middleware("http")(_request_context)
@@ -133,6 +136,19 @@ def _on_transient(request: Request, error: Exception) -> Response:
     )
 
 
+def _on_database(request: Request, error: Exception) -> Response:
+    log.error("request.no_database", path=request.url.path, reason=brief(error))
+    return respond(
+        Problem(
+            "database-unavailable",
+            503,
+            "The hub's database cannot be used at the moment; try again soon with the same Idempotency-Key.",
+            headers={"retry-after": "5"},
+        ),
+        request,
+    )
+
+
 def _on_crash(request: Request, error: Exception) -> Response:
     log.error("request.failed", path=request.url.path, exc_info=error)
     return respond(
@@ -149,8 +165,10 @@ async def _request_context(request: Request, call_next: RequestResponseEndpoint)
     request_id = new_request_id()
     structlog.contextvars.bind_contextvars(request_id=request_id)
     started = time.perf_counter()
+    path = request.scope["path"]
     try:
-        response = await call_next(request)
+        # No name has U+0000 in it, and PostgreSQL refuses to look for one.
+        response = respond(not_found("path", repr(path)), request) if "\0" in path else await call_next(request)
         response.headers["x-request-id"] = request_id
         log.debug(
             "request",

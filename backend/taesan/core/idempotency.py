@@ -12,7 +12,7 @@ from sqlalchemy import insert
 from sqlmodel import Session
 
 from taesan.core import models
-from taesan.core.db import Database
+from taesan.core.db import Database, retried
 from taesan.core.problems import Problem
 from taesan.core.values import canonical_json
 
@@ -65,6 +65,7 @@ def remember(
     )
 
 
+@retried
 def once(
     db: Database,
     scope: str,

@@ -11,7 +11,7 @@ BIG_ID = BigInteger().with_variant(Integer, "sqlite")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """Aware UTC in Python on every database; SQLite forgets the zone, so it is put back."""
+    """Aware UTC in Python on every database: SQLite forgets the zone, PostgreSQL tells its own."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -20,7 +20,9 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC) if value else None
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class IdempotencyKey(SQLModel, table=True):

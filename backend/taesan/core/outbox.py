@@ -9,7 +9,7 @@ from sqlalchemy import func, insert, select, update
 from sqlmodel import Session, col
 
 from taesan.core.clock import Clock
-from taesan.core.db import Database
+from taesan.core.db import UNAVAILABLE, Database
 from taesan.core.models import OutboxEvent
 
 log = structlog.get_logger()
@@ -30,6 +30,8 @@ def deliver(db: Database, handlers: Mapping[str, list[Handler]], clock: Clock, l
     """Handles waiting events in order, each in a transaction of its own; returns how many.
 
     Stops at the first that fails: the events of a chain only make sense in order. It is tried again at the next call.
+
+    :raises UNAVAILABLE: the database's own trouble, which is held against no event
     """
     with db.read() as session:
         waiting = session.scalars(
@@ -48,6 +50,8 @@ def deliver(db: Database, handlers: Mapping[str, list[Handler]], clock: Clock, l
                     continue  # another worker was faster
                 for handler in handlers.get(event.type, []):
                     handler(session, event.payload, now)
+        except UNAVAILABLE:
+            raise  # not the event's fault
         except Exception as error:
             log.exception("outbox.failed", event_id=event.id, event_type=event.type)
             with db.write() as session:

@@ -70,6 +70,8 @@ SignedAmountOut = Annotated[
 Address = Annotated[str, AfterValidator(parse_address), Field(examples=["0x70997970C51812dc3A010C7d01b50e0d17dc79C8"])]
 Bytes32 = Annotated[str, AfterValidator(lambda v: parse_hex(v, 32)), Field(examples=["0x" + "ab" * 32])]
 Signature65 = Annotated[str, AfterValidator(lambda v: parse_hex(v, 65)), Field(examples=["0x" + "ab" * 65])]
+Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+"""Any text but with U+0000, which PostgreSQL cannot hold."""
 HexBytes = Annotated[str, AfterValidator(parse_hex), Field(max_length=2_050)]
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import insert, select, update
 from sqlmodel import Session, col
 
 from taesan.core.clock import Clock
-from taesan.core.db import Database
+from taesan.core.db import UNAVAILABLE, Database, brief, retried
 from taesan.core.models import Lease
 
 log = structlog.get_logger()
@@ -51,10 +51,18 @@ class Worker:
         while not self.stopping.is_set():
             busy = self.tick()
             self.stopping.wait(0.02 if busy else self.tick_s)
+        try:
+            self._hand_over()
+        except UNAVAILABLE as error:
+            log.warning("worker.not_handed_over", reason=brief(error))
+
+    @retried
+    def _hand_over(self) -> None:
+        """At once, instead of letting the lease run out."""
         with self.db.write() as session:
-            # Hand over at once instead of letting the lease run out.
             session.execute(update(Lease).where(col(Lease.holder) == self.holder).values(expires_at=self.clock.now()))
 
+    @retried
     def _has_lease(self) -> bool:
         now = self.clock.now()
         if self._leased_until - now > timedelta(seconds=RENEW_WHEN_LEFT_S):
@@ -69,16 +77,22 @@ class Worker:
         """Each step once, if the lease is ours; returns whether any of them did something."""
         busy = False
         for name, step in self.steps.items():
-            if not self._has_lease():
-                return False
             try:
-                busy = step() or busy
+                if not self._has_lease():
+                    return False
+                busy = retried(step)() or busy
                 if self._trouble.pop(name, None):
                     log.info("worker.recovered", step=name)
             except TransientError as error:
-                if self._trouble.get(name) != str(error):  # once, not at every tick
-                    log.warning("worker.waiting", step=name, reason=str(error))
-                self._trouble[name] = str(error)
+                self._wait(name, str(error))
+            except UNAVAILABLE as error:
+                self._wait(name, brief(error))
+                return False
             except Exception:
                 log.exception("worker.step_failed", step=name)
         return busy
+
+    def _wait(self, step: str, reason: str) -> None:
+        if self._trouble.get(step) != reason:  # told once, not at every tick
+            log.warning("worker.waiting", step=step, reason=reason)
+        self._trouble[step] = reason

@@ -6,7 +6,7 @@ from pydantic import Field as ShapeField
 from sqlmodel import Field, SQLModel
 
 from taesan.core.models import UtcDateTime
-from taesan.core.values import Shape
+from taesan.core.values import Shape, Text
 
 
 class SiweNonce(SQLModel, table=True):
@@ -70,7 +70,7 @@ class SessionPublic(Shape):
 
 
 class MerchantCreate(Shape):
-    name: str = ShapeField(min_length=1, max_length=80, examples=["Café Dust"])
+    name: Text = ShapeField(min_length=1, max_length=80, examples=["Café Dust"])
 
 
 class MerchantPublic(Shape):

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from taesan.core.clock import rfc3339
+from taesan.core.db import retried
 from taesan.core.http import problem_responses
 from taesan.hub import HubDep
 from taesan.identity import auth, keys
@@ -20,6 +21,7 @@ router = APIRouter(prefix="/v1")
 
 
 @router.post("/auth/nonces", tags=["sign-in"], operation_id="createNonce", status_code=201)
+@retried
 def create_nonce(hub: HubDep) -> NoncePublic:
     """A nonce for one EIP-4361 message."""
     with hub.db.write() as session:
@@ -30,6 +32,7 @@ def create_nonce(hub: HubDep) -> NoncePublic:
 @router.post(
     "/auth/sessions", tags=["sign-in"], operation_id="signIn", status_code=201, responses=problem_responses(401, 422)
 )
+@retried
 def sign_in(hub: HubDep, body: SignIn) -> SessionPublic:
     """Exchanges a signed EIP-4361 message for a session token."""
     now = hub.clock.now()
@@ -47,6 +50,7 @@ def sign_in(hub: HubDep, body: SignIn) -> SessionPublic:
     status_code=201,
     responses=problem_responses(401, 409, 422),
 )
+@retried
 def create_merchant(hub: HubDep, wallet: CurrentWallet, body: MerchantCreate) -> MerchantCreated:
     """Makes the signed-in wallet a merchant, paid out to that wallet."""
     with hub.db.write() as session:
@@ -61,6 +65,7 @@ def create_merchant(hub: HubDep, wallet: CurrentWallet, body: MerchantCreate) ->
     status_code=201,
     responses=problem_responses(400, 401, 404),
 )
+@retried
 def create_api_key(hub: HubDep, wallet: CurrentWallet) -> MerchantCreated:
     """A further API key for the signed-in wallet's merchant, such as when the first answer was lost."""
     with hub.db.write() as session:

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from taesan.channels import service as channels
+from taesan.core.db import retried
 from taesan.core.http import problem_responses
 from taesan.core.values import Bytes32
 from taesan.hub import HubDep
@@ -22,6 +23,7 @@ def get_jar(hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32) -> JarPubli
 
 
 @router.put("", operation_id="setJarRule", responses=problem_responses(401, 403, 404, 422))
+@retried
 def set_jar_rule(hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32, rule: JarRule) -> JarPublic:
     """Sets the rule for the payments to come."""
     with hub.db.write() as session:

@@ -84,18 +84,17 @@ def _append(session: Session, ref: str, kind: str, posted_at: datetime, moves: S
     deltas: dict[int, int] = defaultdict(int)
     for move in moves:
         deltas[move.account_id] += move.amount * move.account.side
+    lock_books(connection)  # first, so that two writers never wait for each other's balances crosswise
     try:
-        # In id order, so that two writers on a database with row locks never wait for each other.
         bulk.update(
             connection,
             Balance,
             "amount = balance.amount + :amount",
             ("amount", "account_id"),
-            [(delta, id_) for id_, delta in sorted(deltas.items()) if delta],
+            [(delta, id_) for id_, delta in deltas.items() if delta],
         )
     except (IntegrityError, DataError) as error:  # the table's own check (`Balance`)
         raise OverdrawnError(f"entry {ref} would overdraw or overflow an account") from error
-    lock_books(connection)
     # Raw statements: this is done for each group of payments, and building a statement costs more than running it.
     last = bulk.fetch(connection, "SELECT id, hash FROM journal_entry ORDER BY id DESC LIMIT 1")
     last_id, previous = last[0] if last else (0, GENESIS_HASH)

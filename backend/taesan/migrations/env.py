@@ -1,11 +1,10 @@
-"""Alembic's entry. The application passes its connection (`Database.migrate`); `make migration` opens one by URL."""
+"""Alembic's entry. `Database.migrate` passes its connection."""
 
 import pkgutil
 from importlib import import_module
 from typing import Any
 
 from alembic import context
-from sqlalchemy import create_engine
 from sqlmodel import SQLModel
 from sqlmodel.sql.sqltypes import AutoString
 
@@ -26,10 +25,8 @@ def render_item(type_: str, item: Any, _context: Any) -> Any:
     return False
 
 
-connection = context.config.attributes.get("connection")
-if connection is None:
-    connection = create_engine(context.config.get_main_option("sqlalchemy.url") or "").connect()
-with connection:
-    context.configure(connection=connection, target_metadata=SQLModel.metadata, render_item=render_item)
-    with context.begin_transaction():
-        context.run_migrations()
+context.configure(
+    connection=context.config.attributes["connection"], target_metadata=SQLModel.metadata, render_item=render_item
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -11,7 +11,7 @@ from sqlmodel import Session
 from taesan.channels import service as channels
 from taesan.channels import vouchers
 from taesan.core.clock import Clock
-from taesan.core.db import Database
+from taesan.core.db import ATTEMPTS, Database, is_retryable
 from taesan.core.limits import RateLimit
 from taesan.core.problems import Problem
 from taesan.core.values import bytes_of
@@ -22,8 +22,6 @@ from taesan.payments.verifiers import Pieces, Verifiers
 
 log = structlog.get_logger()
 
-ATTEMPTS = 5
-RETRYABLE = ("40001", "40P01")  # PostgreSQL: serialization failure, deadlock
 LOOK_EVERY = timedelta(seconds=1)
 
 
@@ -121,7 +119,7 @@ class Engine:
                     )
             except Exception as error:
                 failure = error
-                if getattr(getattr(error, "orig", None), "sqlstate", None) in RETRYABLE:
+                if is_retryable(error):
                     continue
                 if look_up_keys or not isinstance(error, IntegrityError):
                     break

@@ -9,7 +9,7 @@ from sqlmodel import Field, SQLModel
 
 from taesan.core.idempotency import IdempotencyKey
 from taesan.core.models import BIG_ID, UtcDateTime
-from taesan.core.values import Address, AmountIn, AmountOut, Bytes32, Money, Shape, Signature65
+from taesan.core.values import Address, AmountIn, AmountOut, Bytes32, Money, Shape, Signature65, Text
 
 _UNBATCHED = text("batch_id IS NULL")
 _BATCHED = text("batch_id IS NOT NULL")
@@ -74,7 +74,7 @@ class ToJar(Shape):
 
 class ToMerchant(Shape):
     type: Literal["merchant"]
-    merchant_id: str = ShapeField(max_length=80, examples=["mer_6f0c2a9b1d3e4f5061728394"])
+    merchant_id: Text = ShapeField(max_length=80, examples=["mer_6f0c2a9b1d3e4f5061728394"])
 
 
 class PaymentCreate(Shape):
@@ -85,7 +85,7 @@ class PaymentCreate(Shape):
         default=None,
         description="What was bought, in its currency. With it, a payment to the jar must be exactly its round-up.",
     )
-    reference: str | None = ShapeField(default=None, max_length=64, description="The client's own note")
+    reference: Text | None = ShapeField(default=None, max_length=64, description="The client's own note")
 
     model_config = Shape.model_config | {
         "json_schema_extra": {

@@ -131,8 +131,8 @@ class QuickRoute:
             or money.asset != self._asset
             or money.exponent not in (None, self._exponent)
             or not 0 < amount <= self._max_payment
-            or (merchant_id is not None and len(merchant_id) > 80)
-            or (reference is not None and len(reference) > 64)
+            or (merchant_id is not None and (len(merchant_id) > 80 or "\0" in merchant_id))
+            or (reference is not None and (len(reference) > 64 or "\0" in reference))
             or not _is_hex(voucher.channel_id, 32)
             or not _is_hex(voucher.signature, 65)
         ):
