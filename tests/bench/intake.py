@@ -17,6 +17,7 @@ from tests.support.offline import hub_on
 from tests.support.postgres import fresh_database
 
 PAYERS = 2_048
+WARMERS = 256  # payers of their own, many enough to stay below the rate that each is allowed
 MILLION = 500 * PAYERS
 FILL = 512  # payments in a request that fills the database: a multiple of a connection's payers
 SQLITE, POSTGRES = "SQLite", "PostgreSQL"
@@ -86,7 +87,7 @@ class _Stage:
 
     def __enter__(self) -> "_Stage":
         hub = hub_on(self._url)
-        self._facts = move_in(hub, PAYERS + self._way.connections)
+        self._facts = move_in(hub, PAYERS + WARMERS)
         hub.db.close()
         self._ports = [free_port() for _ in range(self._way.processes)]
         self._servers = [
@@ -113,7 +114,7 @@ class _Stage:
     def _warm_up(self) -> None:
         """Processes are started and code is read in with other payers' payments."""
         way = self._way
-        load = self._load(way, PAYERS, way.connections, 3 * way.connections * (way.bulk or 1), 0)
+        load = self._load(way, PAYERS, WARMERS, 3 * way.connections * (way.bulk or 1), 0)
         self._warm = load.payments
         drive(load, self._servers, success=200 if way.bulk else 201)
 

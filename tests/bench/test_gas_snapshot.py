@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.bench.report import SNAPSHOT, SNAPSHOT_SIZES, run, snapshot_of, targets
+from tests.bench.gas_report import SNAPSHOT, SNAPSHOT_SIZES, run, snapshot_of, targets
 
 MOST = 1.02
 

@@ -55,7 +55,7 @@ def page(measured: Sequence[Measured]) -> str:
     lines = [
         "# Gas",
         "",
-        "<!-- Written by `make bench-gas`; edit tests/bench/report.py instead. -->",
+        "<!-- Written by `make bench-gas`; edit tests.bench.gas_report.py instead. -->",
         "",
         f"Each payer pays {PAYMENTS_EACH} times, to {len(MERCHANTS)} merchants; then her jar is turned into tokens. "
         "All rows are measured in one run on one anvil (shanghai), with TestDollar as asset. Ours carries more than the "

@@ -1,0 +1,208 @@
+"""`make bench`: the intake beside other servers, pair by pair in one run; writes docs/benchmarks/intake.md.
+
+Machines are noisy, ratios are less so: each round measures everything, a ratio is of figures from one round, and what is
+told is the median over the rounds.
+"""
+
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+from rich.console import Console
+
+from tests.bench import intake, peers
+from tests.bench.drive import Measured
+from tests.bench.intake import BULK, POSTGRES, SINGLE, WAYS
+from tests.bench.signatures import Rates, rates
+from tests.support.chain import ROOT
+from tests.support.postgres import running_server
+
+PAGE = ROOT / "docs" / "benchmarks" / "intake.md"
+SECONDS = 4  # of a peer's run
+PEER_CONNECTIONS = 16  # the peers' rate is the same with 256, and the x402 SDK's customers need a deposit each
+
+OTHERS: dict[str, Callable[[], Measured]] = {
+    "straightforward": lambda: peers.straightforward(SECONDS, PEER_CONNECTIONS, native=True),
+    "straightforward, coincurve": lambda: peers.straightforward(SECONDS, PEER_CONNECTIONS, native=False),
+    "x402 as documented": lambda: peers.x402_server(SECONDS, PEER_CONNECTIONS, native=True, durable=False, once=False),
+    "x402 at its best": lambda: peers.x402_server(SECONDS, PEER_CONNECTIONS, native=False, durable=False),
+    "x402, files": lambda: peers.x402_server(SECONDS, PEER_CONNECTIONS, native=False),
+    "x402 bare": lambda: peers.x402_bare(SECONDS),
+}
+
+
+@dataclass(frozen=True)
+class Round:
+    """Everything, measured once. :ivar ours: by `Way.name`. :ivar others: by the names in `OTHERS`"""
+
+    signatures: Rates
+    ours: dict[str, Measured]
+    others: dict[str, Measured]
+
+
+class Target(NamedTuple):
+    what: str
+    value: float
+    limit: float
+    unit: str
+    at_most: bool = False
+
+    @property
+    def holds(self) -> bool:
+        return self.value <= self.limit if self.at_most else self.value >= self.limit
+
+
+def targets(rounds: Sequence[Round], filled: Sequence[tuple[Measured, Measured]]) -> list[Target]:
+    def of(ratio: Callable[[Round], float]) -> float:
+        return median(map(ratio, rounds))
+
+    def share(way: str, of_rate: Callable[[Rates], float]) -> float:
+        return of(lambda r: 100 * r.ours[way].rate / of_rate(r.signatures))
+
+    def times(way: str, other: str) -> float:
+        return of(lambda r: r.ours[way].rate / r.others[other].rate)
+
+    single, bulk = SINGLE.name, BULK.name
+    bulk_postgres = next(way.name for way in WAYS if way.database == POSTGRES and way.bulk == BULK.bulk)
+    wanted = [
+        Target("single, SQLite, of V1", share(single, lambda s: s.v1), 40, "%"),
+        Target("single, SQLite, p99 at 256 connections", of(lambda r: r.ours[single].p99_ms), 60, "ms", at_most=True),
+        Target("bulk 1,000, SQLite, of V2", share(bulk, lambda s: s.v2), 50, "%"),
+        Target("bulk 1,000, PostgreSQL, of V2", share(bulk_postgres, lambda s: s.v2), 35, "%"),
+        Target("single over the x402 SDK's server as documented", times(single, "x402 as documented"), 60, "×"),
+        Target("bulk 1,000 over the x402 SDK's bare verification", times(bulk, "x402 bare"), 15, "×"),
+        Target("single over the straightforward endpoint", times(single, "straightforward"), 40, "×"),
+        Target("a verification over bare recovery", of(lambda r: r.signatures.bare / r.signatures.v1), 1.15, "×", True),
+    ]
+    for empty, full in filled:
+        name = empty.name.removeprefix("ours: ")
+        wanted.append(Target(f"{name}, with a million payments before", 100 * full.rate / empty.rate, 60, "%"))
+    return wanted
+
+
+# ------------------------------------------------------------------- the run
+
+
+def run(rounds: int, console: Console) -> tuple[list[Round], list[tuple[Measured, Measured]]]:
+    done = []
+    with tempfile.TemporaryDirectory() as folder, running_server(Path(folder)) as server:
+        for n in range(rounds):
+            console.print(f"\n[bold]round {n + 1} of {rounds}[/]")
+            with console.status("signatures alone"):
+                signatures = rates(2)
+            console.print(f"  V1 {signatures.v1:,.0f} a second, V2 {signatures.v2:,.0f}, bare {signatures.bare:,.0f}")
+            ours = {way.name: _told(console, way.name, lambda way=way: intake.measure(way, server.url)) for way in WAYS}
+            others = {name: _told(console, name, measure) for name, measure in OTHERS.items()}
+            done.append(Round(signatures, ours, others))
+    console.print("\n[bold]a million payments[/]")
+    with console.status("on an empty database") as status:
+        filled = intake.at_a_million(lambda count: status.update(f"{count:,} payments are in"))
+    for empty, full in filled:
+        console.print(f"  {full.name}: {full.rate:,.0f} a second, {empty.rate:,.0f} when empty")
+    return done, filled
+
+
+def _told(console: Console, name: str, measure: Callable[[], Measured]) -> Measured:
+    with console.status(name):
+        measured = measure()
+    console.print(f"  {measured.name:<64}{measured.rate:>8,.0f} a second{measured.p99_ms:>9,.0f} ms p99")
+    return measured
+
+
+# ------------------------------------------------------------------ the page
+
+
+def page(rounds: Sequence[Round], filled: Sequence[tuple[Measured, Measured]]) -> str:
+    v1, v2 = (median(getattr(r.signatures, name) for r in rounds) for name in ("v1", "v2"))
+    lines = [
+        "# Intake",
+        "",
+        "<!-- Written by `make bench`; edit tests/bench/intake_report.py instead. -->",
+        "",
+        f"Payments a second over HTTP, durable when answered. Median of {len(rounds)} rounds, each of which measures "
+        f"everything once; the load generator runs beside the servers on the same {os.cpu_count()} cores (Python "
+        f"{platform.python_version()}, {platform.machine()}). {intake.PAYERS:,} channels; a fifth of the payments goes to "
+        "merchants. After each of our runs the books are audited: signatures, order, postings, hashes, balances.",
+        "",
+        f"V1 and V2 are vouchers verified a second, and nothing else, by one process and by two: **{v1:,.0f}** and "
+        f"**{v2:,.0f}**.",
+        "",
+        "## Ours",
+        "",
+        _HEAD,
+        *(_row(f"**{way.name.removeprefix('ours: ')}**", [r.ours[way.name] for r in rounds], v2) for way in WAYS),
+        "",
+        "## Others, under the same load",
+        "",
+        _HEAD,
+        *(_row(rounds[0].others[name].name, [r.others[name] for r in rounds], v2) for name in OTHERS),
+        "",
+        "“As its example” makes the SDK's middleware in each request, as its example for batch-settlement does. Its "
+        "customers are unmodified; what claims the vouchers later is left out. “No HTTP” is its verification and its "
+        "channel store in a loop. The straightforward endpoint is what FastAPI's and SQLModel's tutorials lead to: a "
+        "session and `session.add` for each payment, eth-account's `encode_typed_data`. `pip install` brings pure Python "
+        "keys to both.",
+        "",
+        "## As the books grow",
+        "",
+        "| | empty | a million payments before | |",
+        "|---|---:|---:|---:|",
+        *(
+            f"| {empty.name.removeprefix('ours: ')} | {empty.rate:,.0f} | {full.rate:,.0f} | {full.rate / empty.rate:.0%} |"
+            for empty, full in filled
+        ),
+        "",
+        "## Targets",
+        "",
+        "| what | measured | target | |",
+        "|---|---:|---:|---|",
+        *(
+            f"| {t.what} | {_figure(t.value)} {t.unit} | {'≤' if t.at_most else '≥'} {t.limit:g} {t.unit} "
+            f"| {'met' if t.holds else 'missed'} |"
+            for t in targets(rounds, filled)
+        ),
+        "",
+        "Two cores do 2 s of work a second, the load's included: “CPU a payment” says what a payment costs the servers, and "
+        "so what could be taken in if the load came from elsewhere.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+_HEAD = "| | a second | p50 ms | p99 ms | CPU a payment, µs | of V2 |\n|---|---:|---:|---:|---:|---:|"
+
+
+def _row(name: str, runs: Sequence[Measured], v2: float) -> str:
+    rate, p50, p99, cpu = (
+        median(getattr(m, field) for m in runs) for field in ("rate", "p50_ms", "p99_ms", "cpu_us_per_payment")
+    )
+    return f"| {name} | {rate:,.0f} | {p50:,.0f} | {p99:,.0f} | {cpu:,.0f} | {rate / v2:.1%} |"
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.2f}" if value < 10 else f"{value:,.0f}"
+
+
+def main(rounds: int = 3) -> int:
+    console = Console(highlight=False)
+    done, filled = run(rounds, console)
+    PAGE.write_text(page(done, filled))
+    console.print()
+    results = targets(done, filled)
+    for t in results:
+        console.print(
+            f"  {'✓' if t.holds else '✗'} {t.what:<56}{_figure(t.value):>10} {t.unit:<3} "
+            f"target {'≤' if t.at_most else '≥'} {t.limit:g} {t.unit}"
+        )
+    console.print(f"\nwritten: {PAGE.relative_to(ROOT)}")
+    return 0 if all(t.holds for t in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*map(int, sys.argv[1:2])))
