@@ -90,7 +90,7 @@ class Engine:
         if not is_valid:
             return Refusal.of(vouchers.invalid_signature(self._terms.voucher_domain, signer.address))
         if not self._rate.hit(signer.payer):
-            return Refusal.of(self._rate.problem())
+            return Refusal.of(self._rate.problem(signer.payer))
         return None
 
     def _learn_signers(self, submissions: Sequence[Submission]) -> None:
