@@ -20,6 +20,7 @@ from taesan.merchants.router import router as merchants
 from taesan.payments.lanes import Lanes, LocalLanes
 from taesan.payments.quick import QuickRoute
 from taesan.payments.router import router as payments
+from taesan.payments.wallets import WalletLanes
 from taesan.settlement.router import router as settlement
 from taesan.web.router import router as web
 
@@ -51,7 +52,7 @@ class _Api(FastAPI):
 
 def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
     """:param hub: an open hub; the caller closes its database. :param lanes: where payments are taken in; None: here"""
-    lanes = lanes or LocalLanes(hub)
+    lanes = WalletLanes(hub, lanes or LocalLanes(hub))
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

@@ -35,6 +35,10 @@ class Settings(BaseSettings):
     asset_currency: str = Field(default="USD", description="ISO 4217 currency that the reserve asset stands for")
     max_payment: int = Field(default=5_000_000, gt=0, description="In the reserve asset's minor units: 5 dollars")
     payer_rate: str = Field(default="200/second", description="Payments of one payer that are taken in")
+    wallet_exposure: int = Field(
+        default=5_000_000, ge=0, description="What a contract wallet's channel may have paid and not claimed: 5 dollars"
+    )
+    wallet_rate: str = Field(default="20/second", description="Signatures of one channel that a contract is asked for")
     intake_verifiers: int = Field(default=2, ge=0, description="Processes that verify signatures; 0: the intake's own")
     intake_queue_max: int = Field(default=20_000, gt=0, description="Payments in the house before 503 is answered")
 
@@ -58,7 +62,7 @@ class Settings(BaseSettings):
             raise ValueError("a database is named by sqlite:///… or postgresql://…")
         return url
 
-    @field_validator("payer_rate")
+    @field_validator("payer_rate", "wallet_rate")
     @classmethod
     def _is_rate(cls, rate: str) -> str:
         parse(rate)  # raises ValueError, with what it expects

@@ -40,3 +40,12 @@ class Problem(Exception):
 
 def not_found(what: str, id_: str) -> Problem:
     return Problem("not-found", 404, "There is no such thing.", f"{what} {id_[:80]} is not known here.")
+
+
+def node_unavailable() -> Problem:
+    return Problem(
+        "node-unavailable",
+        503,
+        "The blockchain node does not answer; nothing was stored, try again soon.",
+        headers={"retry-after": "5"},
+    )

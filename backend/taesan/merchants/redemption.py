@@ -42,11 +42,10 @@ def check(hub: Hub, merchant: Merchant, request: RedemptionCreate, now: datetime
         request.valid_before,
         redemption_nonce(merchant.address, request.salt),
     )
-    if not erc1271.is_valid(hub.node, request.holder, digest, bytes_of(request.signature)):
+    gift_token = hub.contracts.deployment.gift_token
+    if not erc1271.is_valid(hub.node, request.holder, digest, bytes_of(request.signature), asker=gift_token):
         raise _invalid("The signature is not the holder's for this merchant, amount and time.")
-    held = hub.node.call(
-        hub.contracts.deployment.gift_token, hub.contracts.encode("gift_token", "balanceOf", request.holder)
-    )
+    held = hub.node.call(gift_token, hub.contracts.encode("gift_token", "balanceOf", request.holder))
     if int.from_bytes(held, "big") < request.amount:
         raise _invalid(f"The holder has {int.from_bytes(held, 'big')} minor units of gift tokens.")
 

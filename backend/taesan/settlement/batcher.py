@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, select, update
 from sqlmodel import Session, col
 
 from taesan.channels.models import Channel, Charged
@@ -25,7 +25,7 @@ def is_due(session: Session, hub: Hub, now: datetime) -> bool:
     """
     if session.scalar(select(col(Batch.id)).where(col(Batch.state).in_(UNMINED)).limit(1)) is not None:
         return False
-    unbatched = col(Payment.batch_id).is_(None)
+    unbatched = waiting()
     oldest, count = session.execute(select(func.min(Payment.accepted_at), func.count()).where(unbatched)).one()
     if not count:
         return False
@@ -38,6 +38,14 @@ def is_due(session: Session, hub: Hub, now: datetime) -> bool:
         .limit(1)
     )
     return session.scalar(leaving) is not None
+
+
+def waiting() -> ColumnElement[bool]:
+    """Payments that the next batch may take: of a contract wallet's only those that it cannot take back any more."""
+    could_be_taken_back = exists().where(
+        col(Channel.id) == col(Payment.channel_id), col(Payment.cumulative) > col(Channel.secured)
+    )
+    return and_(col(Payment.batch_id).is_(None), ~could_be_taken_back)
 
 
 def freeze(session: Session, hub: Hub, now: datetime, most: int = packing.UNLIMITED) -> Batch | None:
@@ -56,9 +64,7 @@ def freeze(session: Session, hub: Hub, now: datetime, most: int = packing.UNLIMI
         .join(Payment, col(Payment.public_id) == col(JarFiring.payment_id))
         .where(col(JarFiring.batch_id).is_(None), col(Payment.id) <= last)
     ).all()
-    session.execute(
-        update(Payment).where(col(Payment.batch_id).is_(None), col(Payment.id) <= last).values(batch_id=batch_id)
-    )
+    session.execute(update(Payment).where(waiting(), col(Payment.id) <= last).values(batch_id=batch_id))
     for firing in firings:
         firing.batch_id = batch_id
         session.add(firing)
@@ -88,12 +94,9 @@ def payments_of(session: Session, batch_id: int) -> list[Payment]:
 
 
 def claims_of(session: Session, batch_id: int) -> list[BatchClaim]:
-    """A batch's claims in the order in which they go on chain."""
-    return list(
-        session.scalars(
-            select(BatchClaim).where(col(BatchClaim.batch_id) == batch_id).order_by(col(BatchClaim.channel_id))
-        )
-    )
+    """A batch's claims in the order in which they go on chain; what was secured before it does not claim."""
+    of_batch = select(BatchClaim).where(col(BatchClaim.batch_id) == batch_id, ~col(BatchClaim.secured))
+    return list(session.scalars(of_batch.order_by(col(BatchClaim.channel_id))))
 
 
 def payments_tree(payments: list[Payment]) -> merkle.MerkleTree:
@@ -116,17 +119,17 @@ def entitlements_tree(session: Session, batch_id: int) -> merkle.MerkleTree:
 
 def _next_payments(session: Session, hub: Hub, most: int) -> list[Payment]:
     """The oldest waiting payments, as many as go into one transaction."""
-    waiting = session.execute(
+    oldest = session.execute(
         select(Payment, col(JarFiring.account), col(JarFiring.amount))
         .outerjoin(JarFiring, col(JarFiring.payment_id) == col(Payment.public_id))
-        .where(col(Payment.batch_id).is_(None))
+        .where(waiting())
         .order_by(col(Payment.id))
         .limit(hub.settings.batch_max_payments)
     )
     taken: list[Payment] = []
     room = packing.Room(most)
     inside: dict[packing.Cost, set[str]] = defaultdict(set)
-    for payment, fired_for, fired in waiting:
+    for payment, fired_for, fired in oldest:
         wanted = {packing.CLAIM: payment.channel_id, packing.MINT: fired_for}
         if payment.merchant_id is not None:
             wanted[packing.CREDIT] = payment.payee
@@ -170,6 +173,7 @@ def _freeze_claims(session: Session, batch_id: int, payments: list[Payment], fir
                 total_claimed=channel.claim_total,
                 max_claimable=charged,
                 signature=signature,
+                secured=channel.secured is not None,
             )
         )
     return sum(amounts.values())
