@@ -14,6 +14,7 @@ from taesan import __version__
 from taesan.channels.router import router as channels
 from taesan.core import http
 from taesan.hub import Hub
+from taesan.identity.rates import Rates
 from taesan.identity.router import router as identity
 from taesan.jars.router import router as jars
 from taesan.merchants.router import router as merchants
@@ -72,9 +73,10 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
         docs_url=None,  # below, with our own copy of Swagger UI: FastAPI's would come from another host
         redoc_url=None,
     )
-    app.state.hub, app.state.lanes = hub, lanes
+    rates = Rates(hub.settings)
+    app.state.hub, app.state.lanes, app.state.rates = hub, lanes, rates
     http.install(app)
-    app.quick = QuickRoute(app.documented, hub, lanes)
+    app.quick = QuickRoute(app.documented, hub, lanes, rates)
     for router in (web, channels, payments, jars, settlement, identity, merchants):
         app.include_router(router)
     swagger = hub.settings.npm_dir / "swagger-ui-dist"

@@ -172,3 +172,4 @@ class HubPublic(Shape):
     withdraw_delay: int
     confirmation_depth_blocks: int
     max_payment: AmountOut
+    min_relayed: AmountOut = ShapeField(description="Least deposit, redemption or payout that the hub pays the gas for")

@@ -15,7 +15,7 @@ from taesan.channels import queries, vouchers
 from taesan.channels.models import Channel, ChannelConfig, Charged, DepositCreate, DepositRelay
 from taesan.core.ids import new_id
 from taesan.core.outbox import Handler
-from taesan.core.problems import Problem
+from taesan.core.problems import Problem, too_small
 from taesan.core.values import bytes_of
 from taesan.hub import Hub
 from taesan.ledger import posting
@@ -113,7 +113,7 @@ def find_own_channel(session: Session, channel_id: str, wallet: str) -> Channel:
 
 
 def check_deposit(hub: Hub, config: ChannelConfig, channel_id: str, deposit: DepositCreate, now: datetime) -> None:
-    """:raises Problem: `invalid-deposit` for what the chain would refuse"""
+    """:raises Problem: `invalid-deposit` for what the chain would refuse, `amount-too-small`"""
 
     def invalid(detail: str) -> Problem:
         return Problem("invalid-deposit", 422, "The deposit's authorisation cannot be used.", detail)
@@ -121,6 +121,8 @@ def check_deposit(hub: Hub, config: ChannelConfig, channel_id: str, deposit: Dep
     authorization = deposit.authorization
     if deposit.amount == 0:
         raise invalid("The amount is zero.")
+    if deposit.amount < hub.settings.least_relayed:
+        raise too_small(hub.settings.least_relayed)
     if not authorization.valid_after < now.timestamp() < authorization.valid_before:
         raise invalid("The authorisation is not valid now: look at valid_after and valid_before.")
     digest = vouchers.receive_authorization_digest(

@@ -10,6 +10,7 @@ from taesan.core.http import problem_of_faults, problem_responses
 from taesan.core.idempotency import IdempotencyKeyHeader
 from taesan.core.problems import Problem
 from taesan.hub import Hub, HubDep
+from taesan.identity.rates import RatesDep
 from taesan.payments import answers, queries, requests
 from taesan.payments.lanes import Lanes
 from taesan.payments.messages import Refusal, Submission
@@ -41,13 +42,20 @@ LanesDep = Annotated[Lanes, Depends(_lanes)]
     responses=problem_responses(400, 402, 403, 404, 409, 413, 422, 429, 503),
 )
 async def create_payment(
-    hub: HubDep, lanes: LanesDep, body: PaymentCreate, idempotency_key: IdempotencyKeyHeader
+    request: Request,
+    hub: HubDep,
+    lanes: LanesDep,
+    rates: RatesDep,
+    body: PaymentCreate,
+    idempotency_key: IdempotencyKeyHeader,
 ) -> Response:
     """Accepts one off-chain micropayment. A 201 is durable: the payment is in the books and will be settled.
 
     Safe to repeat with the same `Idempotency-Key` after a lost answer: it is accepted once and answered alike.
     """
-    (result,) = await lanes.submit([requests.submission_of(hub, body, idempotency_key)])
+    submission = requests.submission_of(hub, body, idempotency_key)
+    rates.count_payments(dict(request.headers.raw), 1)
+    (result,) = await lanes.submit([submission])
     return answers.single(result).response()
 
 
@@ -55,13 +63,16 @@ async def create_payment(
     "/payments/bulk",
     operation_id="createPayments",
     response_model=PaymentBulkAnswer,
-    responses=problem_responses(413, 422, 503),
+    responses=problem_responses(413, 422, 429, 503),
 )
-async def create_payments(request: Request, hub: HubDep, lanes: LanesDep, body: PaymentBulk) -> Response:
+async def create_payments(
+    request: Request, hub: HubDep, lanes: LanesDep, rates: RatesDep, body: PaymentBulk
+) -> Response:
     """Accepts up to 1,000 payments, each for itself: what is wrong with one does not hold up the others.
 
     Each has its own `idempotency_key`; a whole request can be repeated safely.
     """
+    rates.count_payments(dict(request.headers.raw), len(body.payments))
     read = [_submission(hub, item) for item in body.payments]
     results = iter(await lanes.submit([s for s in read if isinstance(s, Submission)]))
     every = [next(results) if isinstance(s, Submission) else s for s in read]
