@@ -75,6 +75,12 @@ def test_payments_are_limited_by_key(open_stage: StageFactory, type_: str) -> No
     assert bulk(9, {"Content-Type": type_}) == 200, "without a key the payer's own limit is left"
 
 
+def test_the_reference_tells_where_a_caller_may_have_to_wait(shared_stage: Stage) -> None:
+    paths = shared_stage.get("/openapi.json")["paths"]
+    silent = [path for path, calls in paths.items() if "post" in calls and "429" not in calls["post"]["responses"]]
+    assert silent == []
+
+
 # --------------------------------------------------------------- least amounts
 
 

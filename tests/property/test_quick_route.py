@@ -11,8 +11,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from taesan.app import create_app
+from taesan.chain import erc1271
+from taesan.identity import keys
 from taesan.payments.quick import QuickRoute
-from tests.support.offline import facts_of, offline_hub, open_channel
+from tests.support.offline import chain_tells, facts_of, offline_hub, open_channel
+from tests.support.signing import ZERO_ADDRESS
 from tests.support.wallet import Wallet
 
 ANNA = Wallet("anna")
@@ -108,6 +111,29 @@ def test_both_routes_count_for_one_limit(bulk: bool, tmp_path: Path) -> None:
                 assert 3_590 < int(answer.headers["retry-after"]) <= 3_600
                 assert answer.json()["detail"] == "At most 4 per 1 hour; nothing was stored."
         assert told == [200 if bulk else 201] * 4 + [429] * 4
+    hub.db.close()
+
+
+@pytest.mark.parametrize("says", [True, False])
+@pytest.mark.parametrize("signature", ["0x" + "1b" * 65, "0x1271"])
+def test_both_routes_answer_alike_for_contract_wallets(
+    says: bool, signature: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erc1271, "is_valid_contract_signature", lambda *_: says)
+    hub = offline_hub(tmp_path)
+    chain_tells(hub, "settlement.Funded", "fund", amount=10**9)
+    with hub.db.write() as session:
+        cafe = keys.register(session, "Café", Wallet("merchant").address, hub.clock.now())[0].id
+    with TestClient(create_app(hub)) as client:
+        channel = open_channel(hub, ANNA, 10**9, payer_authorizer=ZERO_ADDRESS)
+        body = _payment(facts_of(hub), channel) | {"destination": {"type": "merchant", "merchant_id": cafe}}
+        body["voucher"]["signature"] = signature
+        told = [
+            client.post("/v1/payments", json=body, headers={"Idempotency-Key": "k", "Content-Type": type_})
+            for type_ in (QUICK, DOCUMENTED)
+        ]
+    assert [answer.status_code for answer in told] == [201 if says else 403] * 2
+    assert told[0].json() == told[1].json()
     hub.db.close()
 
 

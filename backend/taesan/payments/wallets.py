@@ -10,18 +10,23 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
+import structlog
 
 from taesan.chain import erc1271
 from taesan.chain.rpc import NodeUnavailable
 from taesan.channels import vouchers
 from taesan.channels.models import Channel
+from taesan.core.db import UNAVAILABLE, brief
 from taesan.core.limits import RateLimit
 from taesan.core.problems import Problem, node_unavailable
 from taesan.core.values import bytes_of
 from taesan.hub import Hub
 from taesan.payments import store
+from taesan.payments.engine import unavailable
 from taesan.payments.lanes import Lanes, busy
 from taesan.payments.messages import Refusal, Result, Submission
+
+log = structlog.get_logger()
 
 THREADS = 4  # questions at once
 MOST_REQUESTS = 64  # that may wait for them
@@ -84,8 +89,9 @@ class WalletLanes:
                 answers.append(self._marked(submission))
             except Problem as problem:
                 answers.append(Refusal.of(problem))
-            except NodeUnavailable:
-                away = Refusal.of(node_unavailable())
+            except (NodeUnavailable, *UNAVAILABLE) as error:
+                log.warning("wallets.not_asked", payments=len(submissions) - len(answers), reason=brief(error))
+                away = Refusal.of(node_unavailable() if isinstance(error, NodeUnavailable) else unavailable())
                 return answers + [away] * (len(submissions) - len(answers))
         return answers
 
