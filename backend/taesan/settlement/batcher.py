@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, exists, func, select, update
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from taesan.channels.models import Channel, Charged
@@ -42,9 +43,12 @@ def is_due(session: Session, hub: Hub, now: datetime) -> bool:
 
 def waiting() -> ColumnElement[bool]:
     """Payments that the next batch may take: of a contract wallet's only those that it cannot take back any more."""
-    could_be_taken_back = exists().where(
-        col(Channel.id) == col(Payment.channel_id), col(Payment.cumulative) > col(Channel.secured)
+    wallet = aliased(Channel)
+    wallets = select(col(wallet.id)).where(col(wallet.secured).is_not(None))  # few; the others are not looked at
+    not_secured = exists().where(
+        col(wallet.id) == col(Payment.channel_id), col(Payment.cumulative) > col(wallet.secured)
     )
+    could_be_taken_back = and_(col(Payment.channel_id).in_(wallets), not_secured)
     return and_(col(Payment.batch_id).is_(None), ~could_be_taken_back)
 
 
