@@ -233,6 +233,23 @@ def test_no_more_of_a_channel_waits_than_the_operator_allows(stage: Stage, cafe:
     anna.pay(DOLLAR, cafe)
 
 
+def test_small_amounts_gather_before_they_are_claimed(open_stage: StageFactory) -> None:
+    stage = open_stage(min_relayed=DOLLAR)
+    fund(stage, SURPLUS)
+    cafe, anna = stage.merchant(), ContractPayer(stage).open(10 * DOLLAR)
+    for amount, claims in ((DOLLAR - 1, 0), (1, 1)):
+        anna.pay(amount, cafe)
+        stage.settle()
+        assert stage.rows("SELECT count(*) FROM wallet_claim") == [(claims,)]
+    anna.pay(CENT, cafe)
+    stage.settle()
+    stage.later(stage.settings.withdraw_delay_s // 4)
+    stage.confirm()
+    stage.settle()
+    assert cafe.account()["credit"] == str(DOLLAR + CENT)
+    assert stage.audit().differences == []
+
+
 def test_a_contract_wallet_has_no_jar(stage: Stage, cafe: Merchant, anna: ContractPayer) -> None:
     assert_problem(anna.try_to_pay(CENT), "contract-wallet-jar", 422)
     anna.pay(CENT, cafe)

@@ -68,12 +68,17 @@ def _due(session: Session, hub: Hub, now: datetime) -> list[tuple[str, int, str]
         .join(Payment, newest)
         .where(col(Channel.secured).is_not(None), at_stake > 0, ~under_way)
     )
-    long_ago = now - timedelta(seconds=hub.settings.batch_interval_s)
-    return [
-        (channel_id, charged, signature)
-        for channel_id, charged, signature, state, amount, since in rows
-        if state != "open" or amount * 2 >= hub.settings.wallet_exposure or since <= long_ago
-    ]
+
+    def is_due(state: str, amount: int, since: datetime) -> bool:
+        if state != "open" or amount * 2 >= hub.settings.wallet_exposure:
+            return True
+        # A claim costs the operator gas, and what waits is covered: small amounts gather for longer.
+        is_worth_it = amount >= hub.settings.least_relayed
+        return now - since >= timedelta(
+            seconds=hub.settings.batch_interval_s if is_worth_it else hub.settings.withdraw_delay_s // 4
+        )
+
+    return [(id_, charged, signature) for id_, charged, signature, *rest in rows if is_due(*rest)]
 
 
 def send_step(hub: Hub) -> bool:
