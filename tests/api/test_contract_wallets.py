@@ -11,6 +11,8 @@ from tests.support.signing import ZERO_ADDRESS
 from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage, StageFactory, key
 from tests.support.wallet import Wallet, channel_id, raw
 
+pytestmark = pytest.mark.database("sqlite", "postgresql")
+
 SURPLUS = 20 * DOLLAR
 SAYS_YES = "0x631626ba7e60e01b60005260206000f3"  # code that answers every call with ERC-1271's magic value
 
