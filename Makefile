@@ -87,7 +87,7 @@ slither: .tools/setup.stamp ## Static analysis: every finding is answered in doc
 test-backend: build/.stamp ## Unit, property, API, browser and end-to-end tests on SQLite; then storage and API on PostgreSQL
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
 	@echo "· what is marked for both databases, on PostgreSQL"
-	@$(BIN)/python -m pytest -n 2 $(ARGS) --database postgresql
+	@$(BIN)/python -m pytest -n 2 $(ARGS) --database postgresql || test $$? = 5 # 5: ARGS names none of them
 
 test-contracts: build/.stamp ## The contracts' tests on anvil
 	@$(BROWNIE) test $(ARGS)
