@@ -61,12 +61,15 @@ warp: .tools/setup.stamp ## Move a local chain's clock forward (ARGS="15m"; also
 
 ## ---- figures
 
-.PHONY: bench bench-gas
+.PHONY: bench bench-gas bench-scaling
 bench: build/.stamp ## Intake of ours and of all others, pair by pair in one run; writes docs/benchmarks/intake.md (15 minutes)
 	@$(BIN)/python -m tests.bench.intake_report $(ARGS)
 
 bench-gas: build/.stamp ## Gas of ours and of all others in one run; writes docs/benchmarks/gas.md
 	@$(BIN)/python -m tests.bench.gas_report
+
+bench-scaling: build/.stamp ## The intake with 1, 2, 4 processes and two shards, both databases; writes docs/benchmarks/scaling.md
+	@$(BIN)/python -m tests.bench.scaling
 
 ## ---- tests
 
@@ -81,8 +84,10 @@ lint: .tools/setup.stamp ## Formatting, lint, types
 slither: .tools/setup.stamp ## Static analysis: every finding is answered in docs/security.md
 	@.venv-contracts/bin/python scripts/static_analysis.py
 
-test-backend: build/.stamp ## Unit, property, API, browser and end-to-end tests
+test-backend: build/.stamp ## Unit, property, API, browser and end-to-end tests on SQLite; then storage and API on PostgreSQL
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
+	@echo "· what is marked for both databases, on PostgreSQL"
+	@$(BIN)/python -m pytest -n 2 $(ARGS) --database postgresql || test $$? = 5 # 5: ARGS names none of them
 
 test-contracts: build/.stamp ## The contracts' tests on anvil
 	@$(BROWNIE) test $(ARGS)

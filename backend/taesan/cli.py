@@ -254,10 +254,13 @@ def _explaining(action: Callable[[], T]) -> T:
     from taesan.chain.contracts import ArtifactsMissing
     from taesan.chain.deployment import WrongChain
     from taesan.chain.local import NotLocal
+    from taesan.core.db import UNAVAILABLE, brief
     from taesan.demo.processes import DemoFailed
 
     try:
         return action()
+    except UNAVAILABLE as error:
+        _fail(f"the database at TAESAN_DATABASE_URL cannot be used: {brief(error)}")
     except (ArtifactsMissing, WrongChain, NotLocal, DemoFailed) as error:
         _fail(str(error))
 

@@ -12,8 +12,6 @@ from tests.support.signing import with_high_s
 from tests.support.stage import CENT, DOLLAR, Payer, Stage, key
 from tests.support.wallet import Json, Wallet
 
-pytestmark = pytest.mark.database("sqlite", "postgresql")
-
 Make = Callable[[Payer], Json]
 DEPOSIT = 3 * DOLLAR
 LIMIT = 5 * DOLLAR
@@ -75,6 +73,7 @@ def _purchase(value: str, asset: str = "USD", **more: Any) -> Make:
     return _with(purchase={"value": value, "asset": asset} | more)
 
 
+BOTH = pytest.mark.database("sqlite", "postgresql")
 BAD: dict[str, tuple[Make, str, int]] = {
     # ---- the voucher
     "signed by somebody else": (_voucher(by=Wallet("thief")), "invalid-signature", 403),
@@ -153,7 +152,11 @@ BAD: dict[str, tuple[Make, str, int]] = {
 
 
 @pytest.mark.parametrize("language", ["ko", "en"])
-@pytest.mark.parametrize("case", BAD, ids=lambda case: case.replace(" ", "-"))
+# What a text may hold differs between the databases; all else is refused before it comes to one.
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(c, id=c.replace(" ", "-"), marks=[BOTH] if "U+0000" in c else []) for c in BAD],
+)
 def test_a_bad_payment_is_refused(payer: Payer, case: str, language: str) -> None:
     make, type_, status = BAD[case]
     headers = key() | {"Accept-Language": language, "Content-Type": "application/json"}

@@ -50,6 +50,12 @@ def test_audit_says_by_its_exit_code_whether_the_books_equal_the_chain(stage: St
     assert "Traceback" not in output
 
 
+def test_audit_without_a_database_says_so(stage: Stage) -> None:
+    code, output = _run(_environment(stage) | {"TAESAN_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}, "audit")
+    assert code == 2
+    assert "the database at TAESAN_DATABASE_URL cannot be used: connection" in output
+
+
 def test_audit_without_a_node_says_what_to_do(stage: Stage) -> None:
     code, output = _run(_environment(stage) | {"TAESAN_RPC_URL": "http://127.0.0.1:1"}, "audit")
     assert code == 2

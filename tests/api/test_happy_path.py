@@ -180,6 +180,7 @@ def test_a_batch_waits_until_the_one_before_is_in_a_block(stage: Stage) -> None:
     assert stage.audit().differences == []
 
 
+@pytest.mark.database("sqlite")  # half a minute of signatures
 def test_more_than_one_transaction_takes_goes_into_two_batches(stage: Stage) -> None:
     """Everything for the first time: each payer with tokens to mint and a merchant of her own."""
     count = 320

@@ -17,8 +17,6 @@ from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DEPTH, DOLLAR, Stage, key
 from tests.support.wallet import Wallet
 
-pytestmark = pytest.mark.database("sqlite", "postgresql")
-
 
 def test_payments_are_accepted_while_the_node_is_away_and_settled_when_it_is_back(stage: Stage) -> None:
     anna, cafe = stage.payer(), stage.merchant()

@@ -8,8 +8,6 @@ from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DOLLAR, Stage
 from tests.support.wallet import Json, Wallet, siwe_message
 
-pytestmark = pytest.mark.database("sqlite", "postgresql")
-
 
 def _nonce(stage: Stage) -> str:
     answer = stage.client.post("/v1/auth/nonces")

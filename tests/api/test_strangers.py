@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-import pytest
 from sqlalchemy import delete
 from sqlmodel import col
 
@@ -13,8 +12,6 @@ from taesan.ledger.posting import GENESIS_HASH, entry_hash
 from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DOLLAR, Payer, Stage, key
 from tests.support.wallet import Wallet
-
-pytestmark = pytest.mark.database("sqlite", "postgresql")
 
 
 def test_a_merchant_who_takes_its_credit_just_before_new_credit_comes_does_not_stop_the_books(stage: Stage) -> None:

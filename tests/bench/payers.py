@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -118,8 +118,11 @@ def _post(path: str, body: bytes, more: str) -> bytes:
     return head.encode() + body
 
 
-def move_in(hub: Hub, count: int) -> Facts:
-    """Opens a funded channel for each payer and signs up the merchants, as if the chain had told of it."""
+def move_in(hub: Hub, count: int, is_ours: Callable[[str], bool] = lambda address: True) -> Facts:
+    """Opens a funded channel for each payer and signs up the merchants, as if the chain had told of it.
+
+    :param is_ours: whether a payer's channel belongs to this hub, by the payer's address
+    """
     now = hub.clock.now()
     with hub.db.write() as session:
         merchant_ids = [
@@ -128,10 +131,11 @@ def move_in(hub: Hub, count: int) -> Facts:
         ]
         facts = facts_of(hub, merchant_ids)
         escrow = posting.open_accounts(session, [hub.chart.escrow])[hub.chart.escrow]
-        moves = [Move(escrow, hub.chart.escrow, count * DEPOSIT)]
-        for number in range(count):
+        addresses = [address for n in range(count) if is_ours(address := Payer(facts, n).address)]
+        moves = [Move(escrow, hub.chart.escrow, len(addresses) * DEPOSIT)]
+        for address in addresses:
             config = ChannelConfig(
-                payer=Payer(facts, number).address,
+                payer=address,
                 payer_authorizer=vouchers.ZERO_ADDRESS,
                 receiver=facts.settlement,
                 receiver_authorizer=facts.operator,

@@ -86,6 +86,7 @@ def test_what_was_stored_before_payments_came_in_groups_is_moved_and_back(tmp_pa
         ("payment", "channel", "usd", 30, 0),
         ("payment", "jar", "usd", 0, 30),
     ]
+    _migrate(database, command.upgrade, "head")
     _migrate(database, command.downgrade, "0003")
     assert rows("SELECT id, balance FROM account ORDER BY id") == [(1, 500), (2, -470), (3, -30)]
     assert rows("SELECT voucher_signature FROM channel") == [("0xaa",)]

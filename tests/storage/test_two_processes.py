@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlmodel import col
 
-from taesan.channels.models import Channel, Charged
+from taesan.channels.models import Charged
 from taesan.demo.processes import Process, wait_for_http
 from taesan.hub import Hub
 from taesan.ledger.audit import Report, audit_books
@@ -93,12 +93,9 @@ async def _pay_in_turn(
 def _check(hub: Hub, accepted: int) -> None:
     with hub.db.read() as session:
         assert session.scalar(select(func.count()).select_from(Payment)) == accepted
-        in_all = select(col(Channel.id), col(Charged.amount)).join(
-            Charged, col(Charged.account_id) == col(Channel.account_id)
-        )
-        for channel, charged in session.execute(in_all):
+        for account, charged in session.execute(select(col(Charged.account_id), col(Charged.amount))):
             in_order = (
-                select(col(Payment.cumulative)).where(col(Payment.channel_id) == channel).order_by(col(Payment.id))
+                select(col(Payment.cumulative)).where(col(Payment.account_id) == account).order_by(col(Payment.id))
             )
             assert session.scalars(in_order).all() == list(range(AMOUNT, charged + 1, AMOUNT))
         report = Report()

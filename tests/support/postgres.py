@@ -77,7 +77,7 @@ def running_server(folder: Path, *, durable: bool = True) -> Iterator[Server]:
 def server_for_tests() -> Iterator[str]:
     """The URL of a server for tests: theirs, if there is one, or a hurried one that is gone afterwards."""
     if THEIRS in os.environ:
-        yield os.environ[THEIRS]
+        yield _render(make_url(os.environ[THEIRS]).set(drivername="postgresql+psycopg"))
         return
     with tempfile.TemporaryDirectory(prefix="taesan-") as folder, running_server(Path(folder), durable=False) as server:
         yield server.url
