@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from pydantic import Field as ShapeField
-from sqlalchemy import BigInteger, Column, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from taesan.core.models import BIG_ID, UtcDateTime
@@ -21,10 +21,11 @@ class Channel(SQLModel, table=True):
     """
 
     __tablename__ = "channel"
+    __table_args__ = (Index("ix_channel_payer", "payer", "account_id"),)
 
     id: str = Field(primary_key=True)  # bytes32, 0x-hex
-    state: str
-    payer: str = Field(index=True)
+    state: str = Field(index=True)
+    payer: str
     payer_authorizer: str
     receiver: str
     receiver_authorizer: str

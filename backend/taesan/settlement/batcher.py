@@ -8,6 +8,7 @@ from sqlalchemy import and_, func, select, update
 from sqlmodel import Session, col
 
 from taesan.channels.models import Channel, Charged
+from taesan.core import counters
 from taesan.core.values import hex_of
 from taesan.hub import Hub
 from taesan.jars.models import JarFiring
@@ -17,6 +18,10 @@ from taesan.settlement.models import Batch, BatchClaim, BatchCredit, BatchEntitl
 
 UNMINED = ("frozen", "signed", "broadcast")
 
+_newest_of_channel = and_(
+    col(Payment.account_id) == col(Charged.account_id), col(Payment.cumulative) == col(Charged.amount)
+)
+
 
 def is_due(session: Session, hub: Hub, now: datetime) -> bool:
     """Whether a batch should be frozen now: payments have waited long enough, are enough, or a payer is leaving.
@@ -25,16 +30,22 @@ def is_due(session: Session, hub: Hub, now: datetime) -> bool:
     """
     if session.scalar(select(col(Batch.id)).where(col(Batch.state).in_(UNMINED)).limit(1)) is not None:
         return False
-    unbatched = col(Payment.batch_id).is_(None)
-    oldest, count = session.execute(select(func.min(Payment.accepted_at), func.count()).where(unbatched)).one()
-    if not count:
+    oldest = session.scalar(
+        select(col(Payment.accepted_at)).where(col(Payment.batch_id).is_(None)).order_by(col(Payment.id)).limit(1)
+    )
+    if oldest is None:
         return False
-    if now - oldest >= timedelta(seconds=hub.settings.batch_interval_s) or count >= hub.settings.batch_max_payments:
+    if now - oldest >= timedelta(seconds=hub.settings.batch_interval_s):
         return True
+    counted = counters.read(session)
+    if counted["payments"] - counted["payments_batched"] >= hub.settings.batch_max_payments:
+        return True
+    # Payments are taken in their order: if any of a channel's waits, its newest does.
     leaving = (
         select(col(Payment.id))
-        .join(Channel, col(Channel.id) == col(Payment.channel_id))
-        .where(unbatched, col(Channel.state) == "withdrawing")
+        .join(Charged, _newest_of_channel)
+        .join(Channel, col(Channel.account_id) == col(Charged.account_id))
+        .where(col(Channel.state) == "withdrawing", col(Payment.batch_id).is_(None))
         .limit(1)
     )
     return session.scalar(leaving) is not None
@@ -51,11 +62,7 @@ def freeze(session: Session, hub: Hub, now: datetime, most: int = packing.UNLIMI
     last = payments[-1].id
     assert last is not None
     batch_id = (session.scalar(select(func.max(Batch.id))) or 0) + 1
-    firings = session.scalars(
-        select(JarFiring)
-        .join(Payment, col(Payment.public_id) == col(JarFiring.payment_id))
-        .where(col(JarFiring.batch_id).is_(None), col(Payment.id) <= last)
-    ).all()
+    firings = _firings_of(session, payments)
     session.execute(
         update(Payment).where(col(Payment.batch_id).is_(None), col(Payment.id) <= last).values(batch_id=batch_id)
     )
@@ -69,6 +76,7 @@ def freeze(session: Session, hub: Hub, now: datetime, most: int = packing.UNLIMI
         id=batch_id,
         state="frozen",
         payment_count=len(payments),
+        payer_count=len({payment.channel_id for payment in payments}),
         payments_root=hex_of(payments_tree(payments).root),
         entitlement_root=hex_of(entitlements_tree(session, batch_id).root),
         claimed=claimed,
@@ -78,13 +86,15 @@ def freeze(session: Session, hub: Hub, now: datetime, most: int = packing.UNLIMI
     )
     assert claimed == credited + entitled, f"batch {batch_id} claims {claimed} for {credited} + {entitled}"
     session.add(batch)
+    counters.add(session, {"payments_batched": len(payments)})
     session.flush()
     return batch
 
 
-def payments_of(session: Session, batch_id: int) -> list[Payment]:
-    """A batch's payments in their order."""
-    return list(session.scalars(select(Payment).where(col(Payment.batch_id) == batch_id).order_by(col(Payment.id))))
+def payments_of(session: Session, batch_id: int, limit: int | None = None) -> list[Payment]:
+    """A batch's payments in their order, the first `limit` of them."""
+    query = select(Payment).where(col(Payment.batch_id) == batch_id).order_by(col(Payment.id)).limit(limit)
+    return list(session.scalars(query))
 
 
 def claims_of(session: Session, batch_id: int) -> list[BatchClaim]:
@@ -114,11 +124,19 @@ def entitlements_tree(session: Session, batch_id: int) -> merkle.MerkleTree:
     return merkle.MerkleTree(merkle.entitlement_leaf(account, cumulative) for account, cumulative in rows)
 
 
+def _firings_of(session: Session, payments: Sequence[Payment]) -> Sequence[JarFiring]:
+    """The firings of these payments, the oldest that wait: firings are stored in the order of their payments."""
+    fired = [payment.public_id for payment in payments if payment.jar_fired is not None]
+    oldest = select(JarFiring).where(col(JarFiring.batch_id).is_(None)).order_by(col(JarFiring.id)).limit(len(fired))
+    firings = session.scalars(oldest).all()
+    assert [firing.payment_id for firing in firings] == fired, "firings are not those of their payments"
+    return firings
+
+
 def _next_payments(session: Session, hub: Hub, most: int) -> list[Payment]:
     """The oldest waiting payments, as many as go into one transaction."""
-    waiting = session.execute(
-        select(Payment, col(JarFiring.account), col(JarFiring.amount))
-        .outerjoin(JarFiring, col(JarFiring.payment_id) == col(Payment.public_id))
+    waiting = session.scalars(
+        select(Payment)
         .where(col(Payment.batch_id).is_(None))
         .order_by(col(Payment.id))
         .limit(hub.settings.batch_max_payments)
@@ -126,14 +144,18 @@ def _next_payments(session: Session, hub: Hub, most: int) -> list[Payment]:
     taken: list[Payment] = []
     room = packing.Room(most)
     inside: dict[packing.Cost, set[str]] = defaultdict(set)
-    for payment, fired_for, fired in waiting:
-        wanted = {packing.CLAIM: payment.channel_id, packing.MINT: fired_for}
+    for payment in waiting:
+        wanted: dict[packing.Cost, str | None] = {packing.CLAIM: payment.channel_id}
         if payment.merchant_id is not None:
             wanted[packing.CREDIT] = payment.payee
+        elif payment.jar_fired is not None:
+            wanted[packing.MINT] = payment.payee
         new = {cost: who for cost, who in wanted.items() if who is not None and who not in inside[cost]}
         if packing.CLAIM in new and len(inside[packing.CLAIM]) == hub.settings.batch_max_channels:
             break
-        if not room.take(*new, value=(fired or 0) + (payment.amount if payment.merchant_id is not None else 0)):
+        if not room.take(
+            *new, value=(payment.jar_fired or 0) + (payment.amount if payment.merchant_id is not None else 0)
+        ):
             break
         for cost, who in new.items():
             inside[cost].add(who)
@@ -149,11 +171,10 @@ def _freeze_claims(session: Session, batch_id: int, payments: list[Payment], fir
             amounts[payment.channel_id] += payment.amount
     for firing in firings:
         amounts[firing.channel_id] += firing.amount
-    newest = and_(col(Payment.account_id) == col(Charged.account_id), col(Payment.cumulative) == col(Charged.amount))
     vouchers = session.execute(
         select(Channel, col(Payment.cumulative), col(Payment.signature))
         .join(Charged, col(Charged.account_id) == col(Channel.account_id))
-        .join(Payment, newest)
+        .join(Payment, _newest_of_channel)
         .where(col(Channel.id).in_(amounts))
     ).all()
     assert len(vouchers) == len(amounts), f"batch {batch_id} has claims without a voucher"
