@@ -79,7 +79,7 @@ class Crowd:
         )
 
     async def _singly(self, clients: Sequence[Client]) -> None:
-        line = _Line(self._port)
+        line = Line(self._port)
         for step in _in_turn(clients):
             while True:
                 status, answer = await line.post("/v1/payments", step.body, step.key)
@@ -92,7 +92,7 @@ class Crowd:
         line.close()
 
     async def _in_bulk(self, clients: Sequence[Client]) -> None:
-        line, steps = _Line(self._port), list(_in_turn(clients))
+        line, steps = Line(self._port), list(_in_turn(clients))
         for n in range(0, len(steps), BULK):
             part = steps[n : n + BULK]
             body = {"payments": [step.body | {"idempotency_key": step.key} for step in part]}
@@ -128,7 +128,7 @@ def _note(step: Step, status: int, answer: Json | None, replayed: bool) -> None:
         step.ids.add(answer["id"])
 
 
-class _Line:
+class Line:
     """A connection that is opened again when it breaks. :ivar replayed: whether the last answer was an old one"""
 
     def __init__(self, port: int) -> None:

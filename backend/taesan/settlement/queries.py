@@ -45,7 +45,7 @@ def payment_proof(session: Session, hub: Hub, payment_id: str) -> PaymentProof:
     if payment.batch_id is None:
         raise Problem("not-batched", 409, "The payment is in no batch yet.", "It will be in the next one.")
     batch = session.get_one(Batch, payment.batch_id)
-    tree = batcher.payments_tree(batcher.payments_of(session, batch.id))
+    tree = merkle.MerkleTree(batcher.leaves_of(session, batch.id))
     leaf = batcher.leaf_of(payment)
     return PaymentProof(
         leaf=LeafPublic(
