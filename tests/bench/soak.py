@@ -29,6 +29,7 @@ from tests.support.offline import hub_on
 SAMPLE_S = 2
 WARM_UP = 0.4  # of the time: caches fill
 LIMIT = 0.05  # growth in ten minutes
+CACHE_MIB = 32  # of the intake, so that it is full before the warm-up ends
 CHANNELS, CONNECTIONS, BULK = 500, 16, 20
 READS = ("/", "/v1/overview", "/v1/batches", "/v1/ledger/totals", "/v1/ledger/entries?limit=5")
 BARS = "▁▂▃▄▅▆▇█"
@@ -58,7 +59,7 @@ def run(database_url: str, folder: Path, seconds: float, rate: int) -> Soak:
     """:param rate: payments a second, in bulk of 20; each second page and API are read once"""
     hub = hub_on(database_url)
     facts = move_in(hub, CHANNELS)
-    process = HubProcess(database_url, folder / "server.log")
+    process = HubProcess(database_url, folder / "server.log", intake_cache_mib=CACHE_MIB)
     try:
         soak = asyncio.run(_run(process, facts, seconds, rate))
     finally:
@@ -161,7 +162,7 @@ second ({soak.payments:,} in all, {soak.reads:,} reads beside them). The books w
 Written by `make soak` on {datetime.now(UTC):%Y-%m-%d}: {database}. Growth is the slope of a straight line through the samples
 after the warm-up; up to {LIMIT:.0%} counts as flat. The charts begin at zero.
 
-What is kept in memory and how it is bounded: the intake's database pages (256 MiB) and the signers of channels (`engine.py`);
+What is kept in memory and how it is bounded: the intake's database pages (`TAESAN_INTAKE_CACHE_MIB`: 256, here {CACHE_MIB}) and the signers of channels (`engine.py`);
 in the server the pages of each of at most 20 reading connections (16 MiB), payments in the house (`TAESAN_INTAKE_QUEUE_MAX`),
 bodies (1.5 MB) and heads (32 KiB) of requests.
 """

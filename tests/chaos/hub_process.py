@@ -17,15 +17,16 @@ START_S = 60
 class HubProcess:
     """:ivar port: the same after each start"""
 
-    def __init__(self, database_url: str, log: Path) -> None:
+    def __init__(self, database_url: str, log: Path, **settings: object) -> None:
         self._url, self._log = database_url, log
+        self._environment = os.environ | {f"TAESAN_{name.upper()}": str(value) for name, value in settings.items()}
         self.port = free_port()
         self.start()
 
     def start(self) -> None:
         command = [sys.executable, "-m", "tests.bench.server", self._url, str(self.port)]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=self._environment)
         end = time.monotonic() + START_S
         while time.monotonic() < end:
             if self._process.poll() is not None:
