@@ -9,6 +9,8 @@ from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage
 from tests.support.wallet import Wallet
 
+pytestmark = pytest.mark.database("sqlite", "postgresql")
+
 
 @pytest.fixture(scope="module")
 def anna(shared_stage: Stage) -> Payer:

@@ -5,12 +5,13 @@ from pathlib import Path
 from tests.bench.payers import AMOUNT, facts_of
 from tests.chaos.crowd import Client, Step, judge
 from tests.chaos.load import ROLES, run
+from tests.support import databases
 from tests.support.offline import hub_on
 
 
 def test_under_load_and_kills_every_payment_is_in_the_books_once_or_refused(tmp_path: Path) -> None:
     outcome = run(
-        f"sqlite:///{tmp_path / 'load.db'}",
+        databases.here().new(tmp_path),
         tmp_path,
         payments=2_700,
         channels=90,
@@ -28,7 +29,7 @@ def test_under_load_and_kills_every_payment_is_in_the_books_once_or_refused(tmp_
 
 
 def test_the_judge_finds_what_is_wrong(tmp_path: Path) -> None:
-    hub = hub_on(f"sqlite:///{tmp_path / 'empty.db'}")
+    hub = hub_on(databases.here().new(tmp_path))
     client = Client(facts_of(hub, ["mer_1"] * 5), 0, 4, seed=1)
     hub.db.close()
     body = client.steps[0].body

@@ -53,7 +53,7 @@ def _migrate(file: Path, move: Callable[[Config, str], None], revision: str) -> 
     database = Database(f"sqlite:///{file}")
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    with database.engine.connect() as connection:
+    with database.engine.begin() as connection:
         config.attributes["connection"] = connection
         move(config, revision)
     database.close()
