@@ -62,6 +62,9 @@ warp: .tools/setup.stamp ## Move a local chain's clock forward (ARGS="15m"; also
 ## ---- figures
 
 .PHONY: bench bench-gas bench-reads soak
+bench: build/.stamp ## Intake of ours and of all others, pair by pair in one run; writes docs/benchmarks/intake.md (15 minutes)
+	@$(BIN)/python -m tests.bench.intake_report $(ARGS)
+
 bench-gas: build/.stamp ## Gas of ours and of all others in one run; writes docs/benchmarks/gas.md
 	@$(BIN)/python -m tests.bench.gas_report
 
