@@ -14,12 +14,14 @@ from taesan import __version__
 from taesan.channels.router import router as channels
 from taesan.core import http
 from taesan.hub import Hub
+from taesan.identity.rates import Rates
 from taesan.identity.router import router as identity
 from taesan.jars.router import router as jars
 from taesan.merchants.router import router as merchants
 from taesan.payments.lanes import Lanes, LocalLanes
 from taesan.payments.quick import QuickRoute
 from taesan.payments.router import router as payments
+from taesan.payments.wallets import WalletLanes
 from taesan.settlement.router import router as settlement
 from taesan.web.router import router as web
 
@@ -51,7 +53,7 @@ class _Api(FastAPI):
 
 def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
     """:param hub: an open hub; the caller closes its database. :param lanes: where payments are taken in; None: here"""
-    lanes = lanes or LocalLanes(hub)
+    lanes = WalletLanes(hub, lanes or LocalLanes(hub))
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -71,9 +73,10 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
         docs_url=None,  # below, with our own copy of Swagger UI: FastAPI's would come from another host
         redoc_url=None,
     )
-    app.state.hub, app.state.lanes = hub, lanes
+    rates = Rates(hub.settings)
+    app.state.hub, app.state.lanes, app.state.rates = hub, lanes, rates
     http.install(app)
-    app.quick = QuickRoute(app.documented, hub, lanes)
+    app.quick = QuickRoute(app.documented, hub, lanes, rates)
     for router in (web, channels, payments, jars, settlement, identity, merchants):
         app.include_router(router)
     swagger = hub.settings.npm_dir / "swagger-ui-dist"

@@ -36,6 +36,22 @@ class Settings(BaseSettings):
     asset_currency: str = Field(default="USD", description="ISO 4217 currency that the reserve asset stands for")
     max_payment: int = Field(default=5_000_000, gt=0, description="In the reserve asset's minor units: 5 dollars")
     payer_rate: str = Field(default="200/second", description="Payments of one payer that are taken in")
+    key_rate: str = Field(default="2000/second", description="Payments with one API key")
+    key_call_rate: str = Field(
+        default="100/second", description="Calls of one merchant with a key that cost gas or work"
+    )
+    address_rate: str | None = Field(
+        default=None, description="Such calls from one address without a key; 30/minute, locally 1000/second"
+    )
+    min_relayed: int | None = Field(
+        default=None,
+        gt=0,
+        description="Least deposit, redemption or payout that the hub pays the gas for: 1 dollar, locally 1 minor unit",
+    )
+    wallet_exposure: int = Field(
+        default=5_000_000, ge=0, description="What a contract wallet's channel may have paid and not claimed: 5 dollars"
+    )
+    wallet_rate: str = Field(default="20/second", description="Signatures of one channel that a contract is asked for")
     intake_verifiers: int = Field(default=2, ge=0, description="Processes that verify signatures; 0: the intake's own")
     intake_cache_mib: int = Field(default=256, gt=0, description="Of database pages in the intake's memory (SQLite)")
     intake_queue_max: int = Field(default=20_000, gt=0, description="Payments in the house before 503 is answered")
@@ -60,10 +76,11 @@ class Settings(BaseSettings):
             raise ValueError("a database is named by sqlite:///… or postgresql://…")
         return url
 
-    @field_validator("payer_rate")
+    @field_validator("payer_rate", "wallet_rate", "key_rate", "key_call_rate", "address_rate")
     @classmethod
-    def _is_rate(cls, rate: str) -> str:
-        parse(rate)  # raises ValueError, with what it expects
+    def _is_rate(cls, rate: str | None) -> str | None:
+        if rate is not None:
+            parse(rate)  # raises ValueError, with what it expects
         return rate
 
     @model_validator(mode="after")
@@ -81,3 +98,13 @@ class Settings(BaseSettings):
         if self.confirmation_depth_blocks is not None:
             return self.confirmation_depth_blocks
         return 2 if self.environment == "local" else 12
+
+    @property
+    def stranger_rate(self) -> str:
+        """What one address may call; locally a demo's hundreds of payers come from one."""
+        return self.address_rate or ("1000/second" if self.environment == "local" else "30/minute")
+
+    @property
+    def least_relayed(self) -> int:
+        """In the reserve asset's minor units."""
+        return self.min_relayed or (1 if self.environment == "local" else 1_000_000)

@@ -12,7 +12,7 @@ from taesan.hub import Hub
 from taesan.jars import service as jars
 from taesan.merchants import payouts, redemption
 from taesan.merchants.models import Redemption
-from taesan.settlement import audit, books, pipeline
+from taesan.settlement import audit, books, pipeline, wallets
 
 
 def event_handlers(hub: Hub) -> dict[str, list[Handler]]:
@@ -22,6 +22,7 @@ def event_handlers(hub: Hub) -> dict[str, list[Handler]]:
         channels.handlers(hub),
         jars.handlers(hub),
         books.handlers(hub),
+        wallets.handlers(hub),
         redemption.handlers(hub),
         payouts.handlers(hub),
     ):
@@ -38,6 +39,8 @@ def build_worker(hub: Hub) -> Worker:
         hub.clock,
         {
             "relay deposits": lambda: channels.relay_deposits(hub),
+            "collect wallets' claims": lambda: wallets.collect_step(hub),
+            "send wallets' claims": lambda: wallets.send_step(hub),
             "freeze batch": lambda: pipeline.freeze_step(hub),
             "sign batch": lambda: pipeline.sign_step(hub),
             "relay redemptions": lambda: redemption.relay_step(hub),
@@ -46,6 +49,7 @@ def build_worker(hub: Hub) -> Worker:
             "follow transactions": lambda: pipeline.follow_step(hub),
             "return reverted deposits": lambda: hub.relayer.return_reverted(DepositRelay, "deposits"),
             "return reverted redemptions": lambda: hub.relayer.return_reverted(Redemption, "redemptions"),
+            "return reverted wallets' claims": lambda: wallets.return_reverted_step(hub),
             "return reverted payouts": lambda: payouts.return_reverted_step(hub),
             "read chain": lambda: watcher.index(hub.db, hub.node, hub.contracts, hub.clock, depth),
             "book events": lambda: outbox.deliver(hub.db, handlers, hub.clock) > 0,

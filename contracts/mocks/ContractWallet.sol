@@ -13,10 +13,15 @@ contract ContractWallet is IERC1271 {
         Short
     }
 
-    address public immutable owner;
+    address public owner;
     Answer private _answer;
 
     constructor(address owner_) {
+        owner = owner_;
+    }
+
+    function setOwner(address owner_) external {
+        require(msg.sender == owner, "not the owner");
         owner = owner_;
     }
 

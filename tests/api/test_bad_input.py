@@ -137,7 +137,8 @@ BAD: dict[str, tuple[Make, str, int]] = {
     "purchase with a number": (_with(purchase={"value": 1199, "asset": "USD"}), "invalid-amount", 422),
     # ---- the form
     "odd hex": (_signature(lambda s: s[:-1]), "malformed-hex", 422),
-    "short hex": (_signature(lambda s: s[:-2]), "malformed-hex", 422),
+    "signature without v": (_signature(lambda s: s[:-2]), "invalid-signature", 403),
+    "signature of 4,097 bytes": (_signature(lambda s: s + "00" * (4_097 - 65)), "invalid-request", 422),
     "no hex": (_signature(lambda s: s[:-2] + "zz"), "malformed-hex", 422),
     "hex without 0x": (_signature(lambda s: s[2:] + "00"), "malformed-hex", 422),
     "malformed channel id": (_with(voucher__channel_id="0x12"), "malformed-hex", 422),
@@ -225,7 +226,7 @@ def test_a_malformed_idempotency_key_is_refused(payer: Payer, bad: str) -> None:
 
 
 def test_the_detail_names_each_fault_and_where_it_is(payer: Payer) -> None:
-    body = _with(amount__value="-1", voucher__signature="0x")(payer)
+    body = _with(amount__value="-1", voucher__signature="0x1")(payer)
     problem = assert_problem(payer.stage.client.post("/v1/payments", json=body, headers=key()), "malformed-hex", 422)
     assert [error["field"] for error in problem["errors"]] == ["voucher.signature", "amount.value"]
     assert "minor units" in problem["detail"]

@@ -8,14 +8,17 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from taesan.core.problems import Problem
 from taesan.hub import Hub
+from taesan.identity import keys
 from taesan.ledger.audit import Report, audit_books
 from taesan.payments.lanes import ProcessLanes
 from taesan.payments.messages import Outcome, Refusal, Submission
 from tests.support import databases
-from tests.support.offline import facts_of, hub_on, open_channel
+from tests.support.offline import chain_tells, facts_of, hub_on, open_channel
+from tests.support.signing import ZERO_ADDRESS
 from tests.support.wallet import Wallet
 
 pytestmark = pytest.mark.database("sqlite", "postgresql")
@@ -84,6 +87,26 @@ def test_a_large_request_goes_in_several_groups_and_keeps_its_order(tmp_path: Pa
             results = await lanes.submit([*good[:700], bad, *good[700:]])
             assert [n for n, result in enumerate(results) if isinstance(result, Refusal)] == [700]
             assert _payments(hub) == 1_500
+
+    asyncio.run(run())
+
+
+def test_a_contract_wallets_word_crosses_to_the_process_and_the_doubt_comes_back(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with _open(tmp_path) as (hub, lanes):
+            wallet = Wallet("contract")
+            with hub.db.write() as session:
+                cafe = keys.register(session, "Café", Wallet("merchant").address, hub.clock.now())[0].id
+            chain_tells(hub, "settlement.Funded", "fund", amount=CENT)
+            channel = open_channel(hub, wallet, CENT, payer_authorizer=ZERO_ADDRESS)
+            hot = open_channel(hub, Wallet("anna"), CENT)
+            doubtful = Submission("a", channel, CENT, CENT, "0x1271", cafe)
+            wrong = Submission("b", hot, CENT, CENT, "0x" + "1b" * 65, cafe)
+            results = await lanes.submit([doubtful, wrong])
+            assert [r.type for r in results if isinstance(r, Refusal)] == ["invalid-signature"] * 2
+            assert [r.payer_may_know for r in results if isinstance(r, Refusal)] == [True, False]
+            (accepted,) = await lanes.submit([structs.replace(doubtful, by_contract=True)])
+            assert isinstance(accepted, Outcome)
 
     asyncio.run(run())
 

@@ -12,7 +12,6 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from taesan.core.limits import RateLimit
 from taesan.core.server import MAX_HEAD_BYTES, BoundedHttp
 from taesan.payments import engine as engines
 from taesan.payments.engine import Engine
@@ -150,15 +149,3 @@ def test_signers_are_forgotten_in_time_and_read_again(tmp_path: Path, monkeypatc
             assert all(isinstance(result, Outcome) for result in engine.finish(group))
         assert len(engine._signers) <= 4
     hub.db.close()
-
-
-def test_whoever_was_counted_by_a_rate_limit_is_forgotten_when_its_time_is_over() -> None:
-    limit = RateLimit("2/second")
-    for n in range(1_000):
-        assert limit.hit(f"payer {n}")
-    end = time.monotonic() + 10
-    storage = limit._limiter.storage
-    while len(storage.storage) + len(storage.locks) > 10:  # type: ignore[attr-defined]
-        assert time.monotonic() < end, "kept for ever"
-        time.sleep(0.05)
-        limit.hit("somebody")

@@ -96,7 +96,7 @@ def test_no_question_needs_a_walk_through_a_table_that_grows(shared_stage: Stage
         ("SELECT * FROM payment WHERE batch_id IS NULL AND payee = ? ORDER BY id LIMIT 1", ("",)),
         ("SELECT DISTINCT payee FROM payment LIMIT 1", ()),
         ("SELECT sum(b.amount) FROM balance AS b", ()),
-        ("UPDATE jar_firing SET batch_id = 1 WHERE payment_id = ?", ("",)),
+        ("UPDATE jar_firing SET batch_id = 1 WHERE reason = ?", ("",)),
         ("SELECT 1 FROM account JOIN posting ON posting.account_id = account.id WHERE account.name = ?", ("",)),
         ("DELETE FROM siwe_nonce WHERE nonce LIKE ?", ("a%",)),
     ],

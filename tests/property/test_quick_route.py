@@ -5,13 +5,17 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from fastapi.testclient import TestClient
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from taesan.app import create_app
+from taesan.chain import erc1271
+from taesan.identity import keys
 from taesan.payments.quick import QuickRoute
-from tests.support.offline import facts_of, offline_hub, open_channel
+from tests.support.offline import chain_tells, facts_of, offline_hub, open_channel
+from tests.support.signing import ZERO_ADDRESS
 from tests.support.wallet import Wallet
 
 ANNA = Wallet("anna")
@@ -62,6 +66,7 @@ CHANGES = st.lists(st.tuples(st.sampled_from(PLACES), NONSENSE), max_size=2)
 @example(changes=[(("voucher", "network"), None)], key="k", quick_first=False, language="ko")
 @example(changes=[(("reference",), "가" * 64)], key="k", quick_first=True, language="ko")
 @example(changes=[(("reference",), "가" * 65)], key="k", quick_first=True, language="ko")
+@example(changes=[(("voucher", "signature"), "0x" + "ab" * 66)], key="k", quick_first=True, language="ko")
 @example(changes=[(("amount", "exponent"), 6.0)], key="k", quick_first=True, language="en")
 @settings(max_examples=150)
 def test_both_routes_answer_alike(changes: list[Any], key: str, quick_first: bool, language: str) -> None:
@@ -88,6 +93,48 @@ def test_both_routes_answer_alike(changes: list[Any], key: str, quick_first: boo
     finally:
         hub.db.close()
         shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("bulk", [False, True])
+def test_both_routes_count_for_one_limit(bulk: bool, tmp_path: Path) -> None:
+    hub = offline_hub(tmp_path, key_rate="4/hour")
+    with TestClient(create_app(hub)) as client:
+        payment = _payment(facts_of(hub), open_channel(hub, ANNA, 10_000_000))
+        body = {"payments": [payment | {"idempotency_key": "k"}]} if bulk else payment
+        told = []
+        for n in range(8):
+            type_ = QUICK if n % 2 else DOCUMENTED
+            headers = {"Idempotency-Key": "k", "Content-Type": type_, "Authorization": "Bearer tsk_one"}
+            answer = client.post("/v1/payments/bulk" if bulk else "/v1/payments", json=body, headers=headers)
+            told.append(answer.status_code)
+            if answer.status_code == 429:
+                assert 3_590 < int(answer.headers["retry-after"]) <= 3_600
+                assert answer.json()["detail"] == "At most 4 per 1 hour; nothing was stored."
+        assert told == [200 if bulk else 201] * 4 + [429] * 4
+    hub.db.close()
+
+
+@pytest.mark.parametrize("says", [True, False])
+@pytest.mark.parametrize("signature", ["0x" + "1b" * 65, "0x1271"])
+def test_both_routes_answer_alike_for_contract_wallets(
+    says: bool, signature: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erc1271, "is_valid_contract_signature", lambda *_: says)
+    hub = offline_hub(tmp_path)
+    chain_tells(hub, "settlement.Funded", "fund", amount=10**9)
+    with hub.db.write() as session:
+        cafe = keys.register(session, "Café", Wallet("merchant").address, hub.clock.now())[0].id
+    with TestClient(create_app(hub)) as client:
+        channel = open_channel(hub, ANNA, 10**9, payer_authorizer=ZERO_ADDRESS)
+        body = _payment(facts_of(hub), channel) | {"destination": {"type": "merchant", "merchant_id": cafe}}
+        body["voucher"]["signature"] = signature
+        told = [
+            client.post("/v1/payments", json=body, headers={"Idempotency-Key": "k", "Content-Type": type_})
+            for type_ in (QUICK, DOCUMENTED)
+        ]
+    assert [answer.status_code for answer in told] == [201 if says else 403] * 2
+    assert told[0].json() == told[1].json()
+    hub.db.close()
 
 
 def test_the_quick_route_is_taken(monkeypatch: Any) -> None:

@@ -99,9 +99,9 @@ def chain_tells(hub: Hub, name: str, key: str, **args: Any) -> None:
             handle(session, {"args": args, "key": key, "transaction": "0x", "block_number": 6}, hub.clock.now())
 
 
-def open_channel(hub: Hub, wallet: Wallet, deposit: int) -> str:
+def open_channel(hub: Hub, wallet: Wallet, deposit: int, **config_changes: Any) -> str:
     """As if the chain had told of it; returns the channel's id."""
-    config = wallet.channel_config(facts_of(hub), salt="0x" + "01" * 32)
+    config = wallet.channel_config(facts_of(hub), salt="0x" + "01" * 32, **config_changes)
     id_ = channel_id(facts_of(hub), config)
     on_chain = dict(
         zip(

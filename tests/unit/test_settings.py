@@ -52,6 +52,13 @@ def test_confirmation_takes_longer_where_money_is_real() -> None:
     assert Settings(confirmation_depth_blocks=0).depth == 0
 
 
+def test_strangers_can_spend_little_of_the_operators_gas_where_it_costs_money() -> None:
+    there = Settings(environment="test-chain", operator_key=OWN_KEY)  # type: ignore[arg-type]
+    assert (there.stranger_rate, there.least_relayed) == ("30/minute", 1_000_000)
+    assert (Settings().stranger_rate, Settings().least_relayed) == ("1000/second", 1)
+    assert (Settings(address_rate="7/hour").stranger_rate, Settings(min_relayed=9).least_relayed) == ("7/hour", 9)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -65,6 +72,12 @@ def test_confirmation_takes_longer_where_money_is_real() -> None:
         {"database_url": "mysql://localhost/taesan"},
         {"database_url": "postgresql+asyncpg://localhost/taesan"},
         {"payer_rate": "many"},
+        {"key_rate": "2000"},
+        {"key_call_rate": ""},
+        {"address_rate": "30/fortnight"},
+        {"wallet_rate": "-1/second"},
+        {"wallet_exposure": -1},
+        {"min_relayed": 0},
         {"database_url": "taesan.db"},
     ],
     ids=str,

@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any, TypeVar
 
 from sqlalchemy import select, update
@@ -11,10 +12,14 @@ from sqlmodel import Session, SQLModel, col
 from taesan.chain import sender
 from taesan.chain.contracts import Contracts
 from taesan.chain.models import ChainTransaction
-from taesan.chain.rpc import CallReverted, Node
+from taesan.chain.rpc import MAX_TRANSACTION_GAS, CallReverted, Node
 from taesan.core.clock import Clock
 from taesan.core.db import Database
 from taesan.core.worker import TransientError
+
+BYTES = 100_000
+GAS_EACH = 1_500_000
+"""A contract wallet that is asked for its signature can burn gas at the operator's cost: so much, and no more."""
 
 
 class TakenByAnother(TransientError):
@@ -39,29 +44,40 @@ def plan(
     """Simulates the calls together; if that fails, finds those that fail alone and leaves them out.
 
     :param role: the contract, which must have OpenZeppelin's Multicall
-    :param calls: request's row id → call data
+    :param calls: request's row id → call data; what does not go into one transaction is left for the next
     """
     to = getattr(contracts.deployment, role)
-    included, refused = list(calls), {}
+    included, refused = _that_fit(calls), {}
 
     def prepare(ids: list[int]) -> sender.Prepared:
         data = contracts.encode(role, "multicall", [calls[id_] for id_ in ids])
-        return sender.prepare(node, from_address, to, data, ceiling_wei)
+        gas = min(len(ids) * GAS_EACH, MAX_TRANSACTION_GAS)
+        node.call(to, data, from_address, gas=gas)
+        prepared = sender.prepare(node, from_address, to, data, ceiling_wei)
+        return replace(prepared, gas=min(prepared.gas, gas))
 
     try:
         return Plan(prepare(included), included, {})
     except CallReverted:
         for id_ in included:
             try:
-                node.call(to, calls[id_], from_address)
+                node.call(to, calls[id_], from_address, gas=GAS_EACH)
             except CallReverted as alone:
                 refused[id_] = contracts.explain(alone.data)
     included = [id_ for id_ in included if id_ not in refused]
-    try:
-        return Plan(prepare(included) if included else None, included, refused)
-    except CallReverted:
-        # Each is fine alone but not together, such as two that spend the same balance: the first goes first.
-        return Plan(prepare(included[:1]), included[:1], refused)
+    while len(included) > 1:
+        try:
+            return Plan(prepare(included), included, refused)
+        except CallReverted:
+            # Each is fine alone but not together, such as two that spend the same balance: the first go first.
+            included = included[: len(included) // 2]
+    return Plan(prepare(included) if included else None, included, refused)
+
+
+def _that_fit(calls: Mapping[int, str]) -> list[int]:
+    """The first of them that one transaction holds."""
+    sizes = accumulate(len(data) // 2 + 128 for data in calls.values())  # each with its length and offset
+    return [id_ for id_, size in zip(calls, sizes, strict=True) if size <= BYTES]
 
 
 @dataclass(frozen=True)

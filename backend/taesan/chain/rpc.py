@@ -86,12 +86,14 @@ class Node:
         query: Any = {"address": list(addresses), "fromBlock": first_block, "toBlock": last_block}
         return self._ask(lambda: self.web3.eth.get_logs(query))
 
-    def call(self, to: str, data: str, sender: str | None = None, block: int | None = None) -> bytes:
-        """`eth_call` at a block (default: the newest).
+    def call(
+        self, to: str, data: str, sender: str | None = None, block: int | None = None, gas: int | None = None
+    ) -> bytes:
+        """`eth_call` at a block (default: the newest), with at most `gas` (default: what the node allows).
 
-        :raises CallReverted: the contract refuses
+        :raises CallReverted: the contract refuses, or needs more
         """
-        tx: Any = {"to": to, "data": data} | ({"from": sender} if sender else {})
+        tx: Any = {"to": to, "data": data} | ({"from": sender} if sender else {}) | ({"gas": gas} if gas else {})
         return self._ask(lambda: bytes(self.web3.eth.call(tx, "latest" if block is None else block)))
 
     def call_many(self, calls: Sequence[tuple[str, str]], block: int) -> list[bytes]:
@@ -210,7 +212,10 @@ def _as_revert(error: Exception) -> CallReverted | None:
         data = failure.get("data", data)
     if isinstance(data, dict):
         data = data.get("result") or data.get("data")
-    refused = any(word in message.lower() for word in ("revert", "out of gas", "gas required exceeds", "intrinsic gas"))
+    refused = any(
+        word in message.lower()
+        for word in ("revert", "out of gas", "outofgas", "gas required exceeds", "intrinsic gas")
+    )
     if not refused and not (isinstance(data, str) and data.startswith("0x")):
         return None
     is_hex = isinstance(data, str) and data.startswith("0x")

@@ -3,11 +3,13 @@
 from datetime import datetime
 
 from pydantic import Field as ShapeField
-from sqlalchemy import BigInteger, Column, Index, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from taesan.core.models import BIG_ID, UtcDateTime
-from taesan.core.values import Address, AmountIn, AmountOut, Bytes32, HexBytes, Shape
+from taesan.core.values import Address, AmountIn, AmountOut, Bytes32, Shape, Signature
+
+_BY_CONTRACT = text("secured IS NOT NULL")
 
 
 class Channel(SQLModel, table=True):
@@ -18,10 +20,16 @@ class Channel(SQLModel, table=True):
     chain with terms that are not ours.
     Cumulative amounts: `claim_total` is how much of what was charged (`Charged`) frozen batches claim; `claimed` is what the chain says is claimed. What is spendable
     stands in the ledger's account `account_id`, what is in the jar in `jar_account_id`.
+
+    `secured`, only of a channel whose payer signs as a contract wallet (None else): how much of what was charged the
+    wallet cannot take back any more, because it is claimed on chain or the hub has paid it. The hub's `cover` account holds the rest.
     """
 
     __tablename__ = "channel"
-    __table_args__ = (Index("ix_channel_payer", "payer", "account_id"),)
+    __table_args__ = (
+        Index("ix_channel_payer", "payer", "account_id"),
+        Index("ix_channel_secured", "id", sqlite_where=_BY_CONTRACT, postgresql_where=_BY_CONTRACT),
+    )
 
     id: str = Field(primary_key=True)  # bytes32, 0x-hex
     state: str = Field(index=True)
@@ -34,6 +42,7 @@ class Channel(SQLModel, table=True):
     salt: str
     claim_total: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
     claimed: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    secured: int | None = Field(default=None, sa_column=Column(BigInteger))
     account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
     jar_account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
     opened_at: datetime = Field(sa_type=UtcDateTime)
@@ -108,7 +117,7 @@ class Erc3009Authorization(Shape):
     valid_after: AmountIn
     valid_before: AmountIn
     salt: Bytes32
-    signature: HexBytes
+    signature: Signature
 
 
 class DepositCreate(Shape):
@@ -166,3 +175,4 @@ class HubPublic(Shape):
     withdraw_delay: int
     confirmation_depth_blocks: int
     max_payment: AmountOut
+    min_relayed: AmountOut = ShapeField(description="Least deposit, redemption or payout that the hub pays the gas for")

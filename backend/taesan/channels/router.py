@@ -13,6 +13,7 @@ from taesan.core.pages import Cursor, Limit, Page, page
 from taesan.core.values import Bytes32
 from taesan.hub import HubDep
 from taesan.identity.access import CurrentWallet
+from taesan.identity.rates import COUNTED
 
 router = APIRouter(prefix="/v1")
 
@@ -37,6 +38,7 @@ def get_hub_facts(hub: HubDep) -> HubPublic:
         withdraw_delay=hub.settings.withdraw_delay_s,
         confirmation_depth_blocks=hub.settings.depth,
         max_payment=hub.settings.max_payment,
+        min_relayed=hub.settings.least_relayed,
     )
 
 
@@ -46,7 +48,8 @@ def get_hub_facts(hub: HubDep) -> HubPublic:
     operation_id="openChannel",
     status_code=202,
     response_model=ChannelCreated,
-    responses=problem_responses(400, 409, 422, 503),
+    dependencies=COUNTED,
+    responses=problem_responses(400, 409, 422, 429, 503),
 )
 def open_channel(hub: HubDep, body: ChannelCreate, idempotency_key: IdempotencyKeyHeader) -> Response:
     """Opens a channel, or adds to it: the hub brings the signed deposit to the chain, without gas for the payer.

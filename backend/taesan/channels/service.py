@@ -11,11 +11,11 @@ from sqlmodel import Session, col
 
 from taesan.chain import erc1271, relay
 from taesan.chain.models import ChainTransaction
-from taesan.channels import vouchers
+from taesan.channels import queries, vouchers
 from taesan.channels.models import Channel, ChannelConfig, Charged, DepositCreate, DepositRelay
 from taesan.core.ids import new_id
 from taesan.core.outbox import Handler
-from taesan.core.problems import Problem
+from taesan.core.problems import Problem, too_small
 from taesan.core.values import bytes_of
 from taesan.hub import Hub
 from taesan.ledger import posting
@@ -113,7 +113,7 @@ def find_own_channel(session: Session, channel_id: str, wallet: str) -> Channel:
 
 
 def check_deposit(hub: Hub, config: ChannelConfig, channel_id: str, deposit: DepositCreate, now: datetime) -> None:
-    """:raises Problem: `invalid-deposit` for what the chain would refuse"""
+    """:raises Problem: `invalid-deposit` for what the chain would refuse, `amount-too-small`"""
 
     def invalid(detail: str) -> Problem:
         return Problem("invalid-deposit", 422, "The deposit's authorisation cannot be used.", detail)
@@ -121,6 +121,8 @@ def check_deposit(hub: Hub, config: ChannelConfig, channel_id: str, deposit: Dep
     authorization = deposit.authorization
     if deposit.amount == 0:
         raise invalid("The amount is zero.")
+    if deposit.amount < hub.settings.least_relayed:
+        raise too_small(hub.settings.least_relayed)
     if not authorization.valid_after < now.timestamp() < authorization.valid_before:
         raise invalid("The authorisation is not valid now: look at valid_after and valid_before.")
     digest = vouchers.receive_authorization_digest(
@@ -132,7 +134,8 @@ def check_deposit(hub: Hub, config: ChannelConfig, channel_id: str, deposit: Dep
         authorization.valid_before,
         vouchers.deposit_nonce(channel_id, authorization.salt),
     )
-    if not erc1271.is_valid(hub.node, config.payer, digest, bytes_of(authorization.signature)):
+    signature = bytes_of(authorization.signature)
+    if not erc1271.is_valid(hub.node, config.payer, digest, signature, asker=hub.contracts.deployment.asset):
         raise invalid("The signature is not the payer's for this channel, amount and time.")
 
 
@@ -273,6 +276,8 @@ def handlers(hub: Hub) -> dict[str, Handler]:
             channel.state = "withdrawing"
 
     def refunded(session: Session, channel: Channel, event: Mapping[str, Any], now: datetime) -> None:
+        if event["args"]["amount"] > posting.balance(session, hub.chart.channel(channel.id)):
+            stand_in(session, hub, channel, now)
         beyond_free = _return_to_payer(session, hub, channel.id, event["args"]["amount"], event["key"], now)
         # Its vouchers promise more than is left: payments would have to go on from an amount that can never be claimed.
         if beyond_free:
@@ -292,6 +297,22 @@ def handlers(hub: Hub) -> dict[str, Handler]:
         "channels.WithdrawFinalized": in_our_asset(withdrawn),
         "channels.Refunded": in_our_asset(refunded),
     }
+
+
+def stand_in(session: Session, hub: Hub, channel: Channel, now: datetime) -> None:
+    """Pays what a contract wallet has taken back, out of what is held for it; what it signed is the payer's again. The
+    channel takes no more payments. Nothing for channels of keys, or if it was done."""
+    if channel.secured is None:
+        return
+    charged = queries.charged(session, channel)
+    at_stake = charged - channel.secured
+    if not at_stake:
+        return
+    log.error("channel.taken_back", channel_id=channel.id, payer=channel.payer, amount=at_stake)
+    lines = transfer(hub.chart.cover(channel.id), hub.chart.channel(channel.id), at_stake)
+    posting.post(session, f"stood-in:{channel.id}:{charged}", "stood in for a contract wallet", now, lines)
+    channel.secured, channel.state = charged, "closed"
+    session.add(channel)
 
 
 def _return_to_payer(session: Session, hub: Hub, channel_id: str, amount: int, key: str, now: datetime) -> int:

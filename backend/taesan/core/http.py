@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from taesan.core.db import UNAVAILABLE, brief
 from taesan.core.i18n import language_of, translate
-from taesan.core.problems import Problem, not_found
+from taesan.core.problems import Problem, node_unavailable, not_found
 from taesan.core.worker import TransientError
 
 log = structlog.get_logger()
@@ -125,15 +125,7 @@ def _on_http_error(request: Request, error: Exception) -> Response:
 
 def _on_transient(request: Request, error: Exception) -> Response:
     log.warning("request.waiting", path=request.url.path, reason=str(error))
-    return respond(
-        Problem(
-            "node-unavailable",
-            503,
-            "The blockchain node does not answer; nothing was stored, try again soon.",
-            headers={"retry-after": "5"},
-        ),
-        request,
-    )
+    return respond(node_unavailable(), request)
 
 
 def _on_database(request: Request, error: Exception) -> Response:

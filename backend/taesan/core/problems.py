@@ -40,3 +40,22 @@ class Problem(Exception):
 
 def not_found(what: str, id_: str) -> Problem:
     return Problem("not-found", 404, "There is no such thing.", f"{what} {id_[:80]} is not known here.")
+
+
+def too_small(least: int) -> Problem:
+    return Problem(
+        "amount-too-small",
+        422,
+        "The amount is too small for this hub to pay the gas.",
+        f"At least {least} minor units; less can be sent to the chain without the hub.",
+        least=str(least),
+    )
+
+
+def node_unavailable() -> Problem:
+    return Problem(
+        "node-unavailable",
+        503,
+        "The blockchain node does not answer; nothing was stored, try again soon.",
+        headers={"retry-after": "5"},
+    )

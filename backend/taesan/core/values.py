@@ -69,10 +69,10 @@ SignedAmountOut = Annotated[
 
 Address = Annotated[str, AfterValidator(parse_address), Field(examples=["0x70997970C51812dc3A010C7d01b50e0d17dc79C8"])]
 Bytes32 = Annotated[str, AfterValidator(lambda v: parse_hex(v, 32)), Field(examples=["0x" + "ab" * 32])]
-Signature65 = Annotated[str, AfterValidator(lambda v: parse_hex(v, 65)), Field(examples=["0x" + "ab" * 65])]
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 """Any text but with U+0000, which PostgreSQL cannot hold."""
-HexBytes = Annotated[str, AfterValidator(parse_hex), Field(max_length=2_050)]
+Signature = Annotated[str, AfterValidator(parse_hex), Field(max_length=2 + 2 * 4_096, examples=["0x" + "ab" * 65])]
+"""65 bytes of a key's, or up to 4 KiB of whatever a contract wallet understands (ERC-1271)."""
 
 
 class Shape(BaseModel):

@@ -51,10 +51,15 @@ def merchant_of(session: Session, key: str) -> Merchant:
 
     :raises Problem: `unauthorized`
     """
-    row = session.get(ApiKey, hash_secret(key)) if key.startswith(PREFIX) else None
+    row = find(session, key)
     if row is None:
         raise unauthorized("Send a merchant's API key as `Authorization: Bearer tsk_…`.")
     return session.get_one(Merchant, row.merchant_id)
+
+
+def find(session: Session, key: str) -> ApiKey | None:
+    """What is known of a key; None if it is nobody's."""
+    return session.get(ApiKey, hash_secret(key)) if key.startswith(PREFIX) else None
 
 
 def unknown_merchant(merchant_id: str) -> Problem:

@@ -16,11 +16,19 @@ from taesan.identity.models import (
     SessionPublic,
     SignIn,
 )
+from taesan.identity.rates import COUNTED
 
 router = APIRouter(prefix="/v1")
 
 
-@router.post("/auth/nonces", tags=["sign-in"], operation_id="createNonce", status_code=201)
+@router.post(
+    "/auth/nonces",
+    tags=["sign-in"],
+    operation_id="createNonce",
+    status_code=201,
+    dependencies=COUNTED,
+    responses=problem_responses(429),
+)
 @retried
 def create_nonce(hub: HubDep) -> NoncePublic:
     """A nonce for one EIP-4361 message."""
@@ -30,7 +38,12 @@ def create_nonce(hub: HubDep) -> NoncePublic:
 
 
 @router.post(
-    "/auth/sessions", tags=["sign-in"], operation_id="signIn", status_code=201, responses=problem_responses(401, 422)
+    "/auth/sessions",
+    tags=["sign-in"],
+    operation_id="signIn",
+    status_code=201,
+    dependencies=COUNTED,
+    responses=problem_responses(401, 422, 429),
 )
 @retried
 def sign_in(hub: HubDep, body: SignIn) -> SessionPublic:
@@ -48,7 +61,8 @@ def sign_in(hub: HubDep, body: SignIn) -> SessionPublic:
     tags=["merchants"],
     operation_id="createMerchant",
     status_code=201,
-    responses=problem_responses(401, 409, 422),
+    dependencies=COUNTED,
+    responses=problem_responses(401, 409, 422, 429),
 )
 @retried
 def create_merchant(hub: HubDep, wallet: CurrentWallet, body: MerchantCreate) -> MerchantCreated:
@@ -63,7 +77,8 @@ def create_merchant(hub: HubDep, wallet: CurrentWallet, body: MerchantCreate) ->
     tags=["merchants"],
     operation_id="createApiKey",
     status_code=201,
-    responses=problem_responses(400, 401, 404),
+    dependencies=COUNTED,
+    responses=problem_responses(400, 401, 404, 429),
 )
 @retried
 def create_api_key(hub: HubDep, wallet: CurrentWallet) -> MerchantCreated:

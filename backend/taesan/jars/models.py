@@ -47,7 +47,7 @@ class JarFiring(SQLModel, table=True):
     amount: int = Field(sa_column=Column(BigInteger, nullable=False))
     payment_count: int
     reason: str
-    payment_id: str
+    payment_id: str = Field(index=True)
     fired_at: datetime = Field(sa_type=UtcDateTime)
     batch_id: int | None = Field(default=None, sa_column=Column(BigInteger))
 

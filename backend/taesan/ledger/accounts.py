@@ -72,6 +72,10 @@ class Chart:
         """The part of a merchant's credit that a payout has been ordered for."""
         return AccountName("paying_out", CREDIT, self.asset, address)
 
+    def cover(self, channel_id: str) -> AccountName:
+        """The hub's own money, held back of its surplus for payments that a contract wallet can still take back."""
+        return AccountName("cover", CREDIT, self.asset, channel_id)
+
     @property
     def gift_supply(self) -> AccountName:
         """Gift tokens in circulation."""

@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, Column, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from taesan.core.models import BIG_ID, UtcDateTime
-from taesan.core.values import Address, AmountIn, AmountOut, Bytes32, HexBytes, Shape
+from taesan.core.values import Address, AmountIn, AmountOut, Bytes32, Shape, Signature
 
 
 class Redemption(SQLModel, table=True):
@@ -68,7 +68,7 @@ class RedemptionCreate(Shape):
     valid_after: AmountIn
     valid_before: AmountIn
     salt: Bytes32
-    signature: HexBytes
+    signature: Signature
 
 
 class RedemptionPublic(Shape):

@@ -12,7 +12,7 @@ from taesan.chain import relay
 from taesan.chain.models import ChainTransaction
 from taesan.core.ids import new_id
 from taesan.core.outbox import Handler
-from taesan.core.problems import Problem
+from taesan.core.problems import Problem, too_small
 from taesan.hub import Hub
 from taesan.identity.models import Merchant
 from taesan.ledger import posting
@@ -23,7 +23,7 @@ from taesan.merchants.models import Payout
 def order(session: Session, hub: Hub, merchant: Merchant, amount: int | None, now: datetime) -> Payout:
     """Sets part (or all) of the credit aside and orders its payout.
 
-    :raises Problem: `insufficient-credit`
+    :raises Problem: `insufficient-credit`, `amount-too-small`
     """
     credit = posting.balance(session, hub.chart.credit(merchant.address))
     amount = credit if amount is None else amount
@@ -35,6 +35,8 @@ def order(session: Session, hub: Hub, merchant: Merchant, amount: int | None, no
             f"{credit} minor units can be paid out; payments count once their batch is settled.",
             credit=str(credit),
         )
+    if amount < hub.settings.least_relayed:
+        raise too_small(hub.settings.least_relayed)
     row = Payout(
         public_id=new_id("out"),
         merchant_id=merchant.id,

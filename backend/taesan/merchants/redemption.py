@@ -14,7 +14,7 @@ from taesan.chain.models import ChainTransaction
 from taesan.channels.vouchers import receive_authorization_digest
 from taesan.core.ids import new_id
 from taesan.core.outbox import Handler
-from taesan.core.problems import Problem
+from taesan.core.problems import Problem, too_small
 from taesan.core.values import bytes_of
 from taesan.hub import Hub
 from taesan.identity.models import Merchant
@@ -28,9 +28,11 @@ def redemption_nonce(merchant_address: str, salt: str) -> bytes:
 
 
 def check(hub: Hub, merchant: Merchant, request: RedemptionCreate, now: datetime) -> None:
-    """:raises Problem: `invalid-redemption` for what the chain would refuse"""
+    """:raises Problem: `invalid-redemption` for what the chain would refuse, `amount-too-small`"""
     if request.amount == 0:
         raise _invalid("The amount is zero.")
+    if request.amount < hub.settings.least_relayed:
+        raise too_small(hub.settings.least_relayed)
     if not request.valid_after < now.timestamp() < request.valid_before:
         raise _invalid("The authorisation is not valid now: look at valid_after and valid_before.")
     digest = receive_authorization_digest(
@@ -42,11 +44,10 @@ def check(hub: Hub, merchant: Merchant, request: RedemptionCreate, now: datetime
         request.valid_before,
         redemption_nonce(merchant.address, request.salt),
     )
-    if not erc1271.is_valid(hub.node, request.holder, digest, bytes_of(request.signature)):
+    gift_token = hub.contracts.deployment.gift_token
+    if not erc1271.is_valid(hub.node, request.holder, digest, bytes_of(request.signature), asker=gift_token):
         raise _invalid("The signature is not the holder's for this merchant, amount and time.")
-    held = hub.node.call(
-        hub.contracts.deployment.gift_token, hub.contracts.encode("gift_token", "balanceOf", request.holder)
-    )
+    held = hub.node.call(gift_token, hub.contracts.encode("gift_token", "balanceOf", request.holder))
     if int.from_bytes(held, "big") < request.amount:
         raise _invalid(f"The holder has {int.from_bytes(held, 'big')} minor units of gift tokens.")
 

@@ -9,6 +9,7 @@ from taesan.core.idempotency import IdempotencyKeyHeader
 from taesan.core.pages import Cursor, Limit, Page, page
 from taesan.hub import HubDep
 from taesan.identity.access import CurrentMerchant
+from taesan.identity.rates import COUNTED
 from taesan.merchants import payouts, queries, redemption
 from taesan.merchants.models import AccountPublic, PayoutCreate, PayoutPublic, RedemptionCreate, RedemptionPublic
 
@@ -27,7 +28,8 @@ def get_account(hub: HubDep, merchant: CurrentMerchant) -> AccountPublic:
     operation_id="redeemGiftTokens",
     status_code=202,
     response_model=RedemptionPublic,
-    responses=problem_responses(400, 401, 422, 503),
+    dependencies=COUNTED,
+    responses=problem_responses(400, 401, 422, 429, 503),
 )
 def redeem(
     hub: HubDep, merchant: CurrentMerchant, body: RedemptionCreate, idempotency_key: IdempotencyKeyHeader
@@ -67,7 +69,8 @@ def get_redemption(hub: HubDep, merchant: CurrentMerchant, redemption_id: str) -
     operation_id="orderPayout",
     status_code=202,
     response_model=PayoutPublic,
-    responses=problem_responses(400, 401, 422),
+    dependencies=COUNTED,
+    responses=problem_responses(400, 401, 422, 429),
 )
 def order_payout(
     hub: HubDep, merchant: CurrentMerchant, body: PayoutCreate, idempotency_key: IdempotencyKeyHeader

@@ -7,6 +7,7 @@ from babel.numbers import get_currency_precision
 from taesan.channels import vouchers
 from taesan.core.problems import Problem
 from taesan.jars import accrual
+from taesan.payments.cover import Cover
 from taesan.payments.messages import Submission
 
 
@@ -34,6 +35,7 @@ class ChannelState:
     charged: int
     available: int
     jar: JarState
+    secured: int | None = None
 
 
 @dataclass(slots=True)
@@ -52,13 +54,18 @@ class Decision:
     fired_reason: str = ""
 
 
-def decide(submission: Submission, channel: ChannelState, payee: str | None, asset_exponent: int) -> Decision:
+def decide(
+    submission: Submission, channel: ChannelState, payee: str | None, asset_exponent: int, cover: Cover
+) -> Decision:
     """Accepts a payment: changes the states, or leaves them alone and raises.
 
     :param payee: the merchant's payout address; None for a payment to the jar
-    :raises Problem: `channel-not-open`, `voucher-out-of-sequence`, `insufficient-deposit`, `round-up-mismatch`
+    :raises Problem: `channel-not-open`, `voucher-out-of-sequence`, `insufficient-deposit`, `round-up-mismatch`, and what
+        `cover` raises
     """
     vouchers.check_next(channel, submission.amount, submission.cumulative)
+    if is_contracts(submission, channel):
+        cover.hold(channel, submission.amount, to_merchant=payee is not None)
     if payee is not None:
         _charge(channel, submission.amount)
         return Decision(submission, payee)
@@ -75,6 +82,12 @@ def decide(submission: Submission, channel: ChannelState, payee: str | None, ass
     count, jar.payment_count = jar.payment_count, 0
     jar.gathered -= firing.amount
     return Decision(submission, channel.payer, jar.gathered, 0, firing.amount, count, firing.reason)
+
+
+def is_contracts(submission: Submission, channel: ChannelState) -> bool:
+    """Whether the payer, as a contract wallet, could take the payment back. One of its channel's vouchers may bear a key's
+    signature (EIP-7702) and is treated alike."""
+    return submission.by_contract or channel.secured is not None
 
 
 def _charge(channel: ChannelState, amount: int) -> None:

@@ -32,6 +32,7 @@ class Signer(NamedTuple):
     payer: str
     address: str
     raw: bytes
+    is_payer: bool
 
 
 class Started(NamedTuple):
@@ -89,10 +90,12 @@ class Engine:
     def _refusal(self, submission: Submission, signer: Signer | None, is_valid: bool) -> Refusal | None:
         if signer is None:
             return Refusal.of(channels.unknown_channel(submission.channel_id))
-        if not is_valid:
-            return Refusal.of(vouchers.invalid_signature(self._terms.voucher_domain, signer.address))
+        if not is_valid and not submission.by_contract:
+            refusal = Refusal.of(vouchers.invalid_signature(self._terms.voucher_domain, signer.address))
+            refusal.payer_may_know = signer.is_payer
+            return refusal
         if not self._rate.hit(signer.payer):
-            return Refusal.of(self._rate.problem())
+            return Refusal.of(self._rate.problem(signer.payer))
         return None
 
     def _learn_signers(self, submissions: Sequence[Submission]) -> None:
@@ -102,7 +105,9 @@ class Engine:
         if unknown:
             with self._db.read() as session:
                 found = store.signers(session.connection(), unknown)
-            self._signers |= {id_: Signer(payer, key, bytes_of(key)) for id_, (payer, key) in found.items()}
+            self._signers |= {
+                id_: Signer(payer, key or payer, bytes_of(key or payer), not key) for id_, (payer, key) in found.items()
+            }
 
     def _commit(self, submissions: Sequence[Submission]) -> list[Result]:
         """One transaction for all; if that fails for a reason of its own, one for each."""

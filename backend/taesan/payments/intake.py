@@ -18,6 +18,7 @@ from taesan.identity import keys
 from taesan.ledger import posting
 from taesan.ledger.posting import Move
 from taesan.payments import store, tally
+from taesan.payments.cover import Cover
 from taesan.payments.decision import ChannelState, decide
 from taesan.payments.messages import Outcome, Refusal, Result, Submission
 from taesan.payments.store import Accepted
@@ -48,6 +49,9 @@ def accept(
     merchants = store.payees(connection, {s.merchant_id for s in submissions if s.merchant_id is not None})
     suspects = submissions if look_up_keys else [s for s in submissions if _is_behind(s, channels)]
     known = store.by_key(session, channels, suspects)
+    cover = Cover(0, terms.wallet_exposure)
+    if any(s.by_contract for s in submissions) or any(c.secured is not None for c in channels.values()):
+        cover.free = store.surplus(connection, terms)
     accepted_at = rfc3339(now)
     ids = iter(new_ids("pay", len(submissions)))
     outcomes: list[Result] = []
@@ -61,7 +65,7 @@ def accept(
             if closed:
                 raise closed
             payee = _payee(merchants, submission)
-            decision = decide(submission, _channel(channels, submission), payee, terms.asset_exponent)
+            decision = decide(submission, _channel(channels, submission), payee, terms.asset_exponent, cover)
         except Problem as problem:
             outcomes.append(Refusal.of(problem))
             continue
@@ -71,6 +75,7 @@ def accept(
     if accepted:
         entry_id = _book(session, terms, accepted, channels, now)
         tally.count(session, accepted, channels)
+        _hold(session, terms, cover, entry_id, now)
         store.write(connection, accepted, channels, entry_id, now)
     return outcomes
 
@@ -123,6 +128,16 @@ def _book(
     return entry_id
 
 
+def _hold(session: Session, terms: Terms, cover: Cover, entry_id: int, now: datetime) -> None:
+    """Books what the hub stands in for."""
+    chart = terms.chart
+    lines = [
+        line for id_, amount in cover.held.items() for line in posting.transfer(chart.surplus, chart.cover(id_), amount)
+    ]
+    if lines:
+        posting.post(session, f"held:{entry_id}", "held for contract wallets", now, lines)
+
+
 # ------------------------------------------------------------------- answers
 
 
@@ -150,7 +165,7 @@ def _answer(accepted: Accepted, accepted_at: str) -> bytes:
 
 
 def _replay(accepted: Accepted, submission: Submission) -> Outcome:
-    if accepted.decision.submission != submission:
+    if accepted.decision.submission != msgspec.structs.replace(submission, by_contract=False):
         raise idempotency.key_reused()
     return Outcome(_answer(accepted, rfc3339(accepted.accepted_at)), replayed=True)
 

@@ -62,6 +62,16 @@ class Lanes(Protocol):
         ...
 
 
+def busy() -> Problem:
+    return Problem(
+        "busy",
+        503,
+        "The hub has more to do than it can at the moment.",
+        "Nothing was stored; try again soon with the same Idempotency-Key.",
+        headers={"retry-after": "1"},
+    )
+
+
 class LocalLanes:
     """The intake in this process: each request is a group of its own."""
 
@@ -114,13 +124,7 @@ class ProcessLanes(asyncio.Protocol):
         if not submissions:
             return []
         if self._in_house + len(submissions) > self._most:
-            raise Problem(
-                "busy",
-                503,
-                "The hub has more to do than it can at the moment.",
-                "Nothing was stored; try again soon with the same Idempotency-Key.",
-                headers={"retry-after": "1"},
-            )
+            raise busy()
         ticket = _Ticket(submissions)
         self._in_house += len(submissions)
         for start in range(0, len(submissions), GROUP):

@@ -12,6 +12,7 @@ class Submission(Struct, array_like=True):
 
     :ivar cumulative: the voucher's `maxClaimableAmount`. :ivar signature: 0x-hex
     :ivar merchant_id: who is paid; None: the channel's own jar
+    :ivar by_contract: the payer, a contract wallet, was asked on chain and says that it signed; only `wallets` sets this
     """
 
     idempotency_key: str
@@ -23,6 +24,7 @@ class Submission(Struct, array_like=True):
     purchase_value: int | None = None
     purchase_currency: str | None = None
     reference: str | None = None
+    by_contract: bool = False
 
 
 class Outcome(Struct, array_like=True, tag_field="kind", tag="accepted"):
@@ -33,7 +35,10 @@ class Outcome(Struct, array_like=True, tag_field="kind", tag="accepted"):
 
 
 class Refusal(Struct, array_like=True, tag_field="kind", tag="refused"):
-    """A `Problem`, taken apart."""
+    """A `Problem`, taken apart.
+
+    :ivar payer_may_know: the signature is nobody's key's, but the payer signs this channel and may be a contract
+    """
 
     type: str
     status: int
@@ -41,6 +46,7 @@ class Refusal(Struct, array_like=True, tag_field="kind", tag="refused"):
     detail: str
     headers: dict[str, str]
     extra: dict[str, Any]
+    payer_may_know: bool = False
 
     @classmethod
     def of(cls, problem: Problem) -> "Refusal":

@@ -9,7 +9,7 @@ from sqlmodel import Field, SQLModel
 
 from taesan.core.idempotency import IdempotencyKey
 from taesan.core.models import BIG_ID, UtcDateTime
-from taesan.core.values import Address, AmountIn, AmountOut, Bytes32, Money, Shape, Signature65, Text
+from taesan.core.values import Address, AmountIn, AmountOut, Bytes32, Money, Shape, Signature, Text
 
 _UNBATCHED = text("batch_id IS NULL")
 _BATCHED = text("batch_id IS NOT NULL")
@@ -57,11 +57,12 @@ class Payment(SQLModel, table=True):
 
 
 class VoucherIn(Shape):
-    """x402 `batch-settlement` voucher: cumulative, signed by the channel's `payerAuthorizer`."""
+    """x402 `batch-settlement` voucher: cumulative, signed by the channel's `payerAuthorizer`, or by the payer if that is zero:
+    with its key, or as a contract wallet understands it (ERC-1271)."""
 
     channel_id: Bytes32
     max_claimable_amount: AmountIn = ShapeField(description="All payments of the channel so far, and this one")
-    signature: Signature65
+    signature: Signature
     network: str | None = ShapeField(default=None, description="CAIP-2; checked if given", examples=["eip155:31337"])
     contract: Address | None = ShapeField(default=None, description="The domain's verifyingContract; checked if given")
 

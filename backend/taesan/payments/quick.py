@@ -2,7 +2,7 @@
 
 It reads the body by itself and takes what it fully understands. Anything else, from an unknown field to a wrong asset, it
 hands on untouched to the documented routes (`router`), which answer for both. It never refuses anything by itself but what
-the intake refuses.
+the intake refuses, and a key that comes too often.
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from taesan.core.http import MAX_BODY_BYTES, new_request_id, problem_response
 from taesan.core.problems import Problem
 from taesan.hub import Hub
+from taesan.identity.rates import Rates
 from taesan.payments import answers
 from taesan.payments.lanes import Lanes
 from taesan.payments.messages import Submission
@@ -72,8 +73,8 @@ class _Slow(Exception):
 class QuickRoute:
     """ASGI middleware before all others."""
 
-    def __init__(self, app: ASGIApp, hub: Hub, lanes: Lanes) -> None:
-        self._app, self._lanes = app, lanes
+    def __init__(self, app: ASGIApp, hub: Hub, lanes: Lanes, rates: Rates) -> None:
+        self._app, self._lanes, self._rates = app, lanes, rates
         self._network, self._contract = hub.contracts.network, hub.contracts.deployment.channels
         self._asset, self._exponent = hub.asset.id, hub.asset.exponent
         self._currency, self._max_payment = hub.settings.asset_currency, hub.settings.max_payment
@@ -92,6 +93,7 @@ class QuickRoute:
             return
         language = headers.get(b"accept-language", b"").decode("latin-1") or None
         try:
+            self._rates.count_payments(headers, len(submissions))
             results = await self._lanes.submit(submissions)
             answer = answers.bulk(results, language) if scope["path"] == _BULK else answers.single(results[0])
         except Problem as problem:

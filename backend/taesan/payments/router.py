@@ -13,6 +13,7 @@ from taesan.core.problems import Problem
 from taesan.core.values import Bytes32
 from taesan.hub import Hub, HubDep
 from taesan.identity.access import CurrentMerchant, CurrentWallet
+from taesan.identity.rates import RatesDep
 from taesan.payments import answers, queries, requests
 from taesan.payments.lanes import Lanes
 from taesan.payments.messages import Refusal, Submission
@@ -45,13 +46,20 @@ LanesDep = Annotated[Lanes, Depends(_lanes)]
     responses=problem_responses(400, 402, 403, 404, 409, 413, 422, 429, 503),
 )
 async def create_payment(
-    hub: HubDep, lanes: LanesDep, body: PaymentCreate, idempotency_key: IdempotencyKeyHeader
+    request: Request,
+    hub: HubDep,
+    lanes: LanesDep,
+    rates: RatesDep,
+    body: PaymentCreate,
+    idempotency_key: IdempotencyKeyHeader,
 ) -> Response:
     """Accepts one off-chain micropayment. A 201 is durable: the payment is in the books and will be settled.
 
     Safe to repeat with the same `Idempotency-Key` after a lost answer: it is accepted once and answered alike.
     """
-    (result,) = await lanes.submit([requests.submission_of(hub, body, idempotency_key)])
+    submission = requests.submission_of(hub, body, idempotency_key)
+    rates.count_payments(dict(request.headers.raw), 1)
+    (result,) = await lanes.submit([submission])
     return answers.single(result).response()
 
 
@@ -59,13 +67,16 @@ async def create_payment(
     "/payments/bulk",
     operation_id="createPayments",
     response_model=PaymentBulkAnswer,
-    responses=problem_responses(413, 422, 503),
+    responses=problem_responses(413, 422, 429, 503),
 )
-async def create_payments(request: Request, hub: HubDep, lanes: LanesDep, body: PaymentBulk) -> Response:
+async def create_payments(
+    request: Request, hub: HubDep, lanes: LanesDep, rates: RatesDep, body: PaymentBulk
+) -> Response:
     """Accepts up to 1,000 payments, each for itself: what is wrong with one does not hold up the others.
 
     Each has its own `idempotency_key`; a whole request can be repeated safely.
     """
+    rates.count_payments(dict(request.headers.raw), len(body.payments))
     read = [_submission(hub, item) for item in body.payments]
     results = iter(await lanes.submit([s for s in read if isinstance(s, Submission)]))
     every = [next(results) if isinstance(s, Submission) else s for s in read]

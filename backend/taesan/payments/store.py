@@ -3,12 +3,13 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from sqlalchemy import Connection, select, tuple_
 from sqlmodel import Session, col
 
 from taesan.channels import vouchers
-from taesan.channels.models import Charged
+from taesan.channels.models import Channel, Charged
 from taesan.core import bulk
 from taesan.jars.accrual import Rule
 from taesan.jars.models import JarCount, JarFiring
@@ -20,7 +21,8 @@ from taesan.payments.terms import Terms
 _LOCK = "SELECT id FROM channel WHERE id IN (:values) ORDER BY id FOR NO KEY UPDATE"
 _CHANNELS = (
     "SELECT channel.id, state, payer, receiver_authorizer, channel.account_id, jar_account_id, charged.amount, "
-    "free.amount, gathered.amount, jar_count.payments, round_up_step, trigger_count, trigger_value FROM channel "
+    "free.amount, gathered.amount, jar_count.payments, round_up_step, trigger_count, trigger_value, "
+    "secured FROM channel "
     "JOIN charged ON charged.account_id = channel.account_id "
     "JOIN balance free ON free.account_id = channel.account_id "
     "JOIN balance gathered ON gathered.account_id = jar_account_id "
@@ -84,19 +86,30 @@ def channels(connection: Connection, terms: Terms, ids: Collection[str]) -> dict
         step,
         trigger_count,
         trigger_value,
+        secured,
     ) in bulk.select_in(connection, _CHANNELS, ids):
         rule = default_rule if step is None else Rule(trigger_count, trigger_value)
         jar = JarState(jar_account_id, step or default_step, rule, count or 0, gathered, count is None)
         # The operator's key may have been replaced since: whoever has the old one could refund what merchants are promised.
         safe_state = state if receiver_authorizer in ours else "closed"
-        states[id_] = ChannelState(id_, safe_state, payer, account_id, charged, available, jar)
+        states[id_] = ChannelState(id_, safe_state, payer, account_id, charged, available, jar, secured)
     return states
 
 
-def signers(connection: Connection, ids: Collection[str]) -> dict[str, tuple[str, str]]:
-    """Channel → its payer and the address that signs its vouchers."""
+def signers(connection: Connection, ids: Collection[str]) -> dict[str, tuple[str, str | None]]:
+    """Channel → its payer and the key that signs its vouchers; None: the payer itself does."""
     rows = bulk.select_in(connection, "SELECT id, payer, payer_authorizer FROM channel WHERE id IN (:values)", ids)
-    return {id_: (payer, payer if key == vouchers.ZERO_ADDRESS else key) for id_, payer, key in rows}
+    return {id_: (payer, None if key == vouchers.ZERO_ADDRESS else key) for id_, payer, key in rows}
+
+
+def surplus(connection: Connection, terms: Terms) -> int:
+    """What the hub's own money in the reserve can stand in for; nobody else changes it until the transaction's end."""
+    lock = "" if bulk.is_sqlite(connection) else " FOR NO KEY UPDATE OF balance"
+    names = (terms.chart.surplus, terms.chart.shortfall)
+    sql = "SELECT account.kind, balance.amount FROM balance JOIN account ON account.id = balance.account_id "
+    rows = bulk.select_in(connection, sql + "WHERE account.name IN (:values)" + lock, map(str, names))
+    amounts: dict[str, int] = dict(map(tuple, rows))
+    return max(0, amounts.get("surplus", 0) - amounts.get("shortfall", 0))
 
 
 def payees(connection: Connection, merchant_ids: Collection[str]) -> dict[str, str]:
@@ -107,8 +120,13 @@ def payees(connection: Connection, merchant_ids: Collection[str]) -> dict[str, s
     return dict(map(tuple, rows))
 
 
+class _HasAccount(Protocol):
+    @property
+    def account_id(self) -> int: ...
+
+
 def by_key(
-    session: Session, channels: Mapping[str, ChannelState], submissions: Iterable[Submission]
+    session: Session, channels: Mapping[str, _HasAccount], submissions: Iterable[Submission]
 ) -> dict[tuple[str, str], Accepted]:
     """(channel, Idempotency-Key) → the payment that was accepted with it."""
     wanted = {(channels[s.channel_id].account_id, s.idempotency_key) for s in submissions if s.channel_id in channels}
@@ -159,6 +177,8 @@ def write(
     touched = [channels[id_] for id_ in {a.decision.submission.channel_id for a in accepted}]
     charged = [(channel.charged, channel.account_id) for channel in touched]
     bulk.update(connection, Charged, "amount = :amount", ("amount", "account_id"), charged)
+    secured = [(channel.secured, channel.channel_id) for channel in touched if channel.secured is not None]
+    bulk.update(connection, Channel, "secured = :secured", ("secured", "id"), secured)
     jars = [channel.jar for channel in touched if channel.jar.has_changed]
     counts = [(jar.payment_count, jar.account_id) for jar in jars if not jar.is_new]
     bulk.update(connection, JarCount, "payments = :payments", ("payments", "account_id"), counts)

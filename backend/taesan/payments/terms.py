@@ -12,7 +12,7 @@ from taesan.ledger.accounts import Chart
 @dataclass(frozen=True)
 class Terms:
     """:ivar operator: our key's address. :ivar payer_rate: such as `200/second`. :ivar view_age_s: how old the view of the
-    chain may be"""
+    chain may be. :ivar wallet_exposure: what of a contract wallet's channel may wait for its claim, minor units"""
 
     voucher_domain: Domain
     operator: str
@@ -21,6 +21,7 @@ class Terms:
     default_rule: JarRule
     payer_rate: str
     view_age_s: int
+    wallet_exposure: int
 
     @property
     def chart(self) -> Chart:
@@ -36,4 +37,5 @@ def terms_of(hub: Hub) -> Terms:
         default_rule(hub),
         hub.settings.payer_rate,
         hub.settings.withdraw_delay_s // 4,
+        hub.settings.wallet_exposure,
     )

@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, select, update
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from taesan.channels.models import Channel, Charged
@@ -30,16 +31,17 @@ def is_due(session: Session, hub: Hub, now: datetime) -> bool:
     """
     if session.scalar(select(col(Batch.id)).where(col(Batch.state).in_(UNMINED)).limit(1)) is not None:
         return False
-    oldest = session.scalar(
-        select(col(Payment.accepted_at)).where(col(Payment.batch_id).is_(None)).order_by(col(Payment.id)).limit(1)
-    )
+    oldest = session.scalar(select(col(Payment.accepted_at)).where(waiting()).order_by(col(Payment.id)).limit(1))
     if oldest is None:
         return False
     if now - oldest >= timedelta(seconds=hub.settings.batch_interval_s):
         return True
-    counted = counters.read(session)
-    if counted["payments"] - counted["payments_batched"] >= hub.settings.batch_max_payments:
-        return True
+    counted, most = counters.read(session), hub.settings.batch_max_payments
+    if counted["payments"] - counted["payments_batched"] >= most:
+        # Some of them may be a contract wallet's, which wait for their claim.
+        enough = select(col(Payment.id)).where(waiting()).order_by(col(Payment.id)).offset(most - 1).limit(1)
+        if session.scalar(enough) is not None:
+            return True
     # Payments are taken in their order: if any of a channel's waits, its newest does.
     leaving = (
         select(col(Payment.id))
@@ -49,6 +51,17 @@ def is_due(session: Session, hub: Hub, now: datetime) -> bool:
         .limit(1)
     )
     return session.scalar(leaving) is not None
+
+
+def waiting() -> ColumnElement[bool]:
+    """Payments that the next batch may take: of a contract wallet's only those that it cannot take back any more."""
+    wallet = aliased(Channel)
+    wallets = select(col(wallet.id)).where(col(wallet.secured).is_not(None))  # few; the others are not looked at
+    not_secured = exists().where(
+        col(wallet.id) == col(Payment.channel_id), col(Payment.cumulative) > col(wallet.secured)
+    )
+    could_be_taken_back = and_(col(Payment.channel_id).in_(wallets), not_secured)
+    return and_(col(Payment.batch_id).is_(None), ~could_be_taken_back)
 
 
 def freeze(session: Session, hub: Hub, now: datetime, most: int = packing.UNLIMITED) -> Batch | None:
@@ -62,10 +75,8 @@ def freeze(session: Session, hub: Hub, now: datetime, most: int = packing.UNLIMI
     last = payments[-1].id
     assert last is not None
     batch_id = (session.scalar(select(func.max(Batch.id))) or 0) + 1
-    firings = _firings_of(session, payments)
-    session.execute(
-        update(Payment).where(col(Payment.batch_id).is_(None), col(Payment.id) <= last).values(batch_id=batch_id)
-    )
+    session.execute(update(Payment).where(waiting(), col(Payment.id) <= last).values(batch_id=batch_id))
+    firings = _firings_of(session, batch_id)
     for firing in firings:
         firing.batch_id = batch_id
         session.add(firing)
@@ -98,12 +109,9 @@ def payments_of(session: Session, batch_id: int, limit: int | None = None) -> li
 
 
 def claims_of(session: Session, batch_id: int) -> list[BatchClaim]:
-    """A batch's claims in the order in which they go on chain."""
-    return list(
-        session.scalars(
-            select(BatchClaim).where(col(BatchClaim.batch_id) == batch_id).order_by(col(BatchClaim.channel_id))
-        )
-    )
+    """A batch's claims in the order in which they go on chain; what was secured before it does not claim."""
+    of_batch = select(BatchClaim).where(col(BatchClaim.batch_id) == batch_id, ~col(BatchClaim.secured))
+    return list(session.scalars(of_batch.order_by(col(BatchClaim.channel_id))))
 
 
 def payments_tree(payments: list[Payment]) -> merkle.MerkleTree:
@@ -138,27 +146,22 @@ def entitlements_tree(session: Session, batch_id: int) -> merkle.MerkleTree:
     return merkle.MerkleTree(merkle.entitlement_leaf(account, cumulative) for account, cumulative in rows)
 
 
-def _firings_of(session: Session, payments: Sequence[Payment]) -> Sequence[JarFiring]:
-    """The firings of these payments, the oldest that wait: firings are stored in the order of their payments."""
-    fired = [payment.public_id for payment in payments if payment.jar_fired is not None]
-    oldest = select(JarFiring).where(col(JarFiring.batch_id).is_(None)).order_by(col(JarFiring.id)).limit(len(fired))
-    firings = session.scalars(oldest).all()
-    assert [firing.payment_id for firing in firings] == fired, "firings are not those of their payments"
-    return firings
+def _firings_of(session: Session, batch_id: int) -> Sequence[JarFiring]:
+    """The firings of a batch's payments."""
+    fired = and_(col(Payment.batch_id) == batch_id, col(Payment.jar_fired).is_not(None))
+    query = select(JarFiring).join(Payment, col(Payment.public_id) == col(JarFiring.payment_id))
+    return session.scalars(query.where(fired).order_by(col(JarFiring.id))).all()
 
 
 def _next_payments(session: Session, hub: Hub, most: int) -> list[Payment]:
     """The oldest waiting payments, as many as go into one transaction."""
-    waiting = session.scalars(
-        select(Payment)
-        .where(col(Payment.batch_id).is_(None))
-        .order_by(col(Payment.id))
-        .limit(hub.settings.batch_max_payments)
+    oldest = session.scalars(
+        select(Payment).where(waiting()).order_by(col(Payment.id)).limit(hub.settings.batch_max_payments)
     )
     taken: list[Payment] = []
     room = packing.Room(most)
     inside: dict[packing.Cost, set[str]] = defaultdict(set)
-    for payment in waiting:
+    for payment in oldest:
         wanted: dict[packing.Cost, str | None] = {packing.CLAIM: payment.channel_id}
         if payment.merchant_id is not None:
             wanted[packing.CREDIT] = payment.payee
@@ -205,6 +208,7 @@ def _freeze_claims(session: Session, batch_id: int, payments: list[Payment], fir
                 total_claimed=channel.claim_total,
                 max_claimable=charged,
                 signature=signature,
+                secured=channel.secured is not None,
             )
         )
     return sum(amounts.values())

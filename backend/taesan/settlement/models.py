@@ -6,7 +6,7 @@ from pydantic import Field as ShapeField
 from sqlalchemy import BigInteger, Column, Index
 from sqlmodel import Field, SQLModel
 
-from taesan.core.models import UtcDateTime
+from taesan.core.models import BIG_ID, UtcDateTime
 from taesan.core.values import AmountOut, Shape, SignedAmountOut, bytes_of, hex_of
 from taesan.settlement import merkle
 
@@ -40,7 +40,8 @@ class Batch(SQLModel, table=True):
 
 
 class BatchClaim(SQLModel, table=True):
-    """A channel's claim in a batch, with the voucher that allows it. `skipped`: it brought nothing on chain."""
+    """A channel's claim in a batch, with the voucher that allows it. `skipped`: it brought nothing on chain. `secured`: what
+    a contract wallet's channel has paid, which was claimed before and is not claimed again."""
 
     __tablename__ = "batch_claim"
 
@@ -51,6 +52,26 @@ class BatchClaim(SQLModel, table=True):
     max_claimable: int = Field(sa_column=Column(BigInteger, nullable=False))
     signature: str
     skipped: bool = False
+    secured: bool = False
+
+
+class WalletClaim(SQLModel, table=True):
+    """A contract wallet's voucher on its way to the chain, by `gather`: it claims all that the channel was charged by then.
+
+    `state`: received → sent (`transaction_id` is set) → confirmed, or failed with its reason.
+    """
+
+    __tablename__ = "wallet_claim"
+
+    id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))
+    channel_id: str = Field(foreign_key="channel.id", index=True)
+    cumulative: int = Field(sa_column=Column(BigInteger, nullable=False))
+    signature: str
+    state: str = Field(index=True)
+    attempts: int = 0
+    transaction_id: int | None = Field(default=None, sa_column=Column(BigInteger, index=True))
+    reason: str | None = None
+    made_at: datetime = Field(sa_type=UtcDateTime)
 
 
 class BatchCredit(SQLModel, table=True):

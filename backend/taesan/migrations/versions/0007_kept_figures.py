@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
@@ -22,6 +22,7 @@ GAS = "SELECT 'gas:' || kind, sum(gas_used) FROM chain_transaction WHERE state =
 INDEXES = (
     ("ix_batch_entitlement_account", "batch_entitlement", ["account", "batch_id"]),
     ("ix_channel_state", "channel", ["state"]),
+    ("ix_jar_firing_payment_id", "jar_firing", ["payment_id"]),
     ("ix_login_session_expires_at", "login_session", ["expires_at"]),
     ("ix_siwe_nonce_expires_at", "siwe_nonce", ["expires_at"]),
 )

@@ -1,0 +1,68 @@
+"""How often somebody may call: who shows an API key by that key, strangers by where they call from."""
+
+from ipaddress import IPv6Address, ip_address
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from taesan.core.limits import RateLimit
+from taesan.hub import HubDep
+from taesan.identity import keys
+from taesan.settings import Settings
+
+_BEARER = b"Bearer "
+_KEY = _BEARER + keys.PREFIX.encode()
+
+
+class Rates:
+    """The limits of one process. Calls are counted for the merchant, whatever number of keys it has."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._payments = RateLimit(settings.key_rate)
+        self._key_calls = RateLimit(settings.key_call_rate)
+        self._address_calls = RateLimit(settings.stranger_rate)
+
+    def count_payments(self, headers: dict[bytes, bytes], count: int) -> None:
+        """Payments in a request, counted for its API key. That there is such a key is not looked up: without one, payments
+        are limited by payer alone.
+
+        :raises Problem: `rate-limited`
+        """
+        authorization = headers.get(b"authorization", b"")
+        if authorization.startswith(_KEY):
+            self._payments.check(str(hash(authorization)), count)  # in this process always the same, and no secret
+
+    def count_call(self, merchant_id: str | None, address: str) -> None:
+        """:param merchant_id: whose API key came along. :raises Problem: `rate-limited`"""
+        if merchant_id is None:
+            self._address_calls.check(_network(address))
+        else:
+            self._key_calls.check(merchant_id)
+
+
+def _network(address: str) -> str:
+    """The address; of IPv6 its /64, since one customer has so many of them."""
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return address
+    return str(int(ip) >> 64) if isinstance(ip, IPv6Address) else address
+
+
+def _rates(request: Request) -> Rates:
+    rates: Rates = request.app.state.rates
+    return rates
+
+
+RatesDep = Annotated[Rates, Depends(_rates)]
+
+
+def count_call(request: Request, hub: HubDep, rates: RatesDep) -> None:
+    """For routes that cost the operator gas or work. :raises Problem: `rate-limited`, before anything is stored"""
+    key = request.headers.get("authorization", "").removeprefix(_BEARER.decode())
+    with hub.db.read() as session:
+        row = keys.find(session, key)
+    rates.count_call(row.merchant_id if row else None, request.client.host if request.client else "")
+
+
+COUNTED = [Depends(count_call)]

@@ -1,0 +1,71 @@
+"""Counting calls: windows, bounds, and who counts as one."""
+
+import time
+
+import pytest
+
+from taesan.core import limits
+from taesan.core.limits import RateLimit
+from taesan.core.problems import Problem
+from taesan.identity.rates import Rates
+from taesan.settings import Settings
+
+
+def test_so_many_and_no_more_until_the_window_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.time()
+    monkeypatch.setattr(limits.time, "time", lambda: now)
+    rate = RateLimit("3/minute")
+    assert [rate.hit("anna") for _ in range(4)] == [True, True, True, False]
+    assert rate.hit("bora")
+    assert rate.problem("anna").headers == {"retry-after": "60"}
+    now += 59.5
+    assert not rate.hit("anna")
+    assert rate.problem("anna").headers == {"retry-after": "1"}
+    now += 0.5
+    assert rate.hit("anna", 3)
+    assert not rate.hit("anna")
+
+
+def test_a_request_counts_for_all_that_is_in_it() -> None:
+    rate = RateLimit("1000/minute")
+    rate.check("gateway", 999)
+    with pytest.raises(Problem, match="rate-limited"):
+        rate.check("gateway", 2)
+
+
+def test_memory_is_bounded_however_many_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.time()
+    monkeypatch.setattr(limits.time, "time", lambda: now)
+    rate = RateLimit("1/minute")
+    storage = rate._limiter.storage
+    assert isinstance(storage, limits._Counters)
+    for n in range(3 * storage.MOST):
+        rate.hit(f"stranger {n}")
+        if n % 1_000 == 0:
+            assert len(storage._counts) <= storage.MOST
+    assert len(storage._counts) <= storage.MOST
+    now += 60
+    rate.hit("anna")
+    for n in range(storage.MOST - 1):
+        rate.hit(f"another {n}")
+    assert not rate.hit("anna"), "counters whose window is over make room first"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "are_one"),
+    [
+        ("192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("2001:db8:0:1::1", "2001:db8:0:1:ffff::2", True),
+        ("2001:db8:0:1::1", "2001:db8:0:2::1", False),
+        ("", "", True),
+    ],
+)
+def test_strangers_are_told_apart_by_what_they_cannot_choose(one: str, other: str, are_one: bool) -> None:
+    rates = Rates(Settings(address_rate="1/minute"))
+    rates.count_call(None, one)
+    if are_one:
+        with pytest.raises(Problem, match="rate-limited"):
+            rates.count_call(None, other)
+    else:
+        rates.count_call(None, other)
