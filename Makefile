@@ -61,7 +61,7 @@ warp: .tools/setup.stamp ## Move a local chain's clock forward (ARGS="15m"; also
 
 ## ---- figures
 
-.PHONY: bench bench-gas bench-scaling
+.PHONY: bench bench-gas bench-reads bench-scaling soak
 bench: build/.stamp ## Intake of ours and of all others, pair by pair in one run; writes docs/benchmarks/intake.md (15 minutes)
 	@$(BIN)/python -m tests.bench.intake_report $(ARGS)
 
@@ -70,6 +70,12 @@ bench-gas: build/.stamp ## Gas of ours and of all others in one run; writes docs
 
 bench-scaling: build/.stamp ## The intake with 1, 2, 4 processes and two shards, both databases; writes docs/benchmarks/scaling.md
 	@$(BIN)/python -m tests.bench.scaling
+
+bench-reads: build/.stamp ## Balances, statements and pages at 10⁴, 10⁵, 10⁶ payments; writes docs/benchmarks/reads.md (some ten minutes)
+	@$(BIN)/python -m tests.bench.reads $(ARGS)
+
+soak: build/.stamp ## Ten minutes of steady load: is memory flat? Writes docs/benchmarks/soak.md (ARGS="--minutes 2")
+	@$(BIN)/python -m tests.bench.soak $(ARGS)
 
 ## ---- tests
 
@@ -106,6 +112,9 @@ mutants: build/.stamp ## Break the contracts in seventy ways, one at a time: do 
 
 # Brownie's source maps do not survive the optimiser: coverage is measured on a copy of the project that is compiled plainly.
 PLAIN := build/coverage
+
+load: build/.stamp ## 200,000 payments while processes are killed: each in the books once, or refused (ARGS="--help")
+	@$(BIN)/python -m tests.chaos.load $(ARGS)
 
 coverage: build/.stamp ## Coverage of the contracts' branches by their tests; fails below 95 %
 	@mkdir -p $(PLAIN)/tests && rm -rf $(PLAIN)/contracts $(PLAIN)/scripts $(PLAIN)/tests/contracts $(PLAIN)/reports

@@ -82,6 +82,7 @@ def serve(
 
     from taesan.app import create_app
     from taesan.core.logs import set_up_logs
+    from taesan.core.server import BoundedHttp
     from taesan.payments.lanes import ProcessLanes
     from taesan.work import build_worker
 
@@ -93,7 +94,13 @@ def serve(
     if with_worker:
         thread.start()
     config = uvicorn.Config(
-        create_app(hub, ProcessLanes(hub)), host=settings.host, port=settings.port, log_config=None, access_log=False
+        create_app(hub, ProcessLanes(hub)),
+        host=settings.host,
+        port=settings.port,
+        http=BoundedHttp,
+        limit_concurrency=settings.connections_max,
+        log_config=None,
+        access_log=False,
     )
     server = uvicorn.Server(config)
     for number in (signal.SIGINT, signal.SIGTERM):

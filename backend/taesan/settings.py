@@ -28,6 +28,7 @@ class Settings(BaseSettings):
     )
     host: str = "127.0.0.1"
     port: int = 8000
+    connections_max: int = Field(default=1_000, gt=0, description="More are answered with 503")
     public_url: str = "http://127.0.0.1:8000"
 
     confirmation_depth_blocks: int | None = Field(default=None, ge=0, description="2 locally, 12 elsewhere")
@@ -52,6 +53,7 @@ class Settings(BaseSettings):
     )
     wallet_rate: str = Field(default="20/second", description="Signatures of one channel that a contract is asked for")
     intake_verifiers: int = Field(default=2, ge=0, description="Processes that verify signatures; 0: the intake's own")
+    intake_cache_mib: int = Field(default=256, gt=0, description="Of database pages in the intake's memory (SQLite)")
     intake_queue_max: int = Field(default=20_000, gt=0, description="Payments in the house before 503 is answered")
 
     batch_interval_s: float = Field(default=60, gt=0)

@@ -43,10 +43,15 @@ FORGERIES = [
     ("UPDATE payment SET signature = '0x' || '00' WHERE id = 3", "signer of pay_"),
     ("UPDATE payment SET payee = (SELECT payer FROM channel LIMIT 1) WHERE destination = 'merchant'", "payments root"),
     ("UPDATE payment SET public_id = 'pay_forged' WHERE id = 1", "payments of entry "),
-    ("UPDATE payment SET entry_id = entry_id + 1 WHERE id = 1", "entries that book payments"),
+    ("UPDATE payment SET entry_id = entry_id + 1 WHERE id = 1", "books payments that are not there"),
     ("UPDATE payment SET batch_id = 2 WHERE id = 1", "payments in batch 1"),
     ("UPDATE payment SET batch_id = NULL WHERE id = 1", "payments in batch 1"),
-    ("DELETE FROM payment WHERE id = 7", "entries that book payments"),
+    ("UPDATE payment SET entry_id = 1 WHERE id = 7", "says entry 1 books it, which does not"),
+    ("DELETE FROM payment WHERE id = 7", "books payments that are not there"),
+    *(
+        (f"UPDATE counter SET value = value + 1 WHERE name = '{name}'", f"kept figure {name}")
+        for name in ("payments", "payments_batched", "payments_settled", "payers", "firings", "merchants", "gas:batch")
+    ),
     ("UPDATE charged SET amount = amount - 1", "charged amount of channel"),
     # ---- batches
     ("UPDATE batch SET payments_root = entitlement_root WHERE id = 1", "payments root of batch 1"),

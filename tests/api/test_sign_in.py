@@ -150,3 +150,12 @@ def test_a_channel_and_its_jar_are_their_payers_alone(stage: Stage) -> None:
     assert anna.jar()["trigger_count"] == 100
     anna.pay(CENT)
     assert anna.jar()["payments"] == 1
+
+
+def test_what_has_expired_is_not_kept(stage: Stage) -> None:
+    stage.session_of(Wallet())
+    stage.client.post("/v1/auth/nonces")
+    stage.later(stage.settings.session_hours * 3_600 + 1)
+    stage.session_of(Wallet())
+    kept = stage.row_counts()
+    assert (kept["login_session"], kept["siwe_nonce"]) == (1, 0)

@@ -6,6 +6,7 @@ import sys
 import uvicorn
 
 from taesan.app import create_app
+from taesan.core.server import BoundedHttp
 from taesan.payments.lanes import ProcessLanes
 from tests.support.offline import hub_on
 
@@ -21,5 +22,5 @@ if __name__ == "__main__":
         log_config=None,
         access_log=False,
         loop="uvloop",
-        http="httptools",
+        http=BoundedHttp,
     )

@@ -6,6 +6,7 @@ same purpose is made only when the first has failed at depth, or another one has
 an unanswered broadcast, the stored bytes can be sent again.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,6 +20,7 @@ from web3.types import TxReceipt
 
 from taesan.chain.models import ChainTransaction, SignerAccount
 from taesan.chain.rpc import MAX_TRANSACTION_GAS, Fees, Node, SendRefused
+from taesan.core import counters
 from taesan.core.clock import Clock
 from taesan.core.db import Database, retried
 from taesan.core.values import hex_of
@@ -158,7 +160,7 @@ def _advance_one(db: Database, node: Node, clock: Clock, row: ChainTransaction, 
         mined["state"] = "confirmed" if receipt["status"] == 1 else "reverted"
     if row.state == mined["state"] and row.block_hash == mined["block_hash"]:
         return False
-    _update(db, row, mined)
+    _update(db, row, mined, {f"gas:{row.kind}": int(receipt["gasUsed"])} if mined["state"] == "confirmed" else {})
     return True
 
 
@@ -201,9 +203,19 @@ def _give_up(db: Database, node: Node, row: ChainTransaction) -> bool:
     return True
 
 
-def _update(db: Database, row: ChainTransaction, values: dict[str, object]) -> None:
+def _update(
+    db: Database, row: ChainTransaction, values: dict[str, object], counted: Mapping[str, int] | None = None
+) -> None:
+    """:param counted: what else the counters learn of a transaction that has been mined for good"""
+    is_done = values["state"] in ("confirmed", "reverted") and "gas_used" in values
     with db.write() as session:
-        session.execute(update(ChainTransaction).where(col(ChainTransaction.id) == row.id).values(**values))
+        moved = session.execute(
+            update(ChainTransaction)
+            .where(col(ChainTransaction.id) == row.id, col(ChainTransaction.state).in_(OPEN_STATES))
+            .values(**values)
+        )
+        if is_done and moved.rowcount:  # type: ignore[attr-defined]
+            counters.add(session, {"transactions": 1, **(counted or {})})
 
 
 def send_and_wait(node: Node, signer: Signer, to: str | None, data: str, ceiling_wei: int) -> TxReceipt:

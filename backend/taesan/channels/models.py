@@ -26,11 +26,14 @@ class Channel(SQLModel, table=True):
     """
 
     __tablename__ = "channel"
-    __table_args__ = (Index("ix_channel_secured", "id", sqlite_where=_BY_CONTRACT, postgresql_where=_BY_CONTRACT),)
+    __table_args__ = (
+        Index("ix_channel_payer", "payer", "account_id"),
+        Index("ix_channel_secured", "id", sqlite_where=_BY_CONTRACT, postgresql_where=_BY_CONTRACT),
+    )
 
     id: str = Field(primary_key=True)  # bytes32, 0x-hex
-    state: str
-    payer: str = Field(index=True)
+    state: str = Field(index=True)
+    payer: str
     payer_authorizer: str
     receiver: str
     receiver_authorizer: str

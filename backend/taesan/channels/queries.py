@@ -1,10 +1,13 @@
 """Reading channels and deposits."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import select
 from sqlmodel import Session, col
 
 from taesan.chain.models import ChainTransaction
 from taesan.channels.models import Channel, ChannelPublic, Charged, DepositPublic, DepositRelay
+from taesan.core.pages import newest_first
 from taesan.core.problems import not_found
 from taesan.hub import Hub
 from taesan.ledger import posting
@@ -16,6 +19,12 @@ def find_deposit(session: Session, deposit_id: str) -> DepositRelay:
     if row is None:
         raise not_found("The deposit", deposit_id)
     return row
+
+
+def channels_of(session: Session, payer: str, before: int | None, limit: int) -> Sequence[Channel]:
+    """:param before: the account of the channel before the page"""
+    query = select(Channel).where(col(Channel.payer) == payer)
+    return newest_first(session, query, col(Channel.account_id), before, limit)
 
 
 def public_channel(session: Session, hub: Hub, channel: Channel) -> ChannelPublic:

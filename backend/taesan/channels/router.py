@@ -9,6 +9,7 @@ from taesan.core import idempotency
 from taesan.core.crypto import Domain
 from taesan.core.http import problem_responses
 from taesan.core.idempotency import IdempotencyKeyHeader
+from taesan.core.pages import Cursor, Limit, Page, page
 from taesan.core.values import Bytes32
 from taesan.hub import HubDep
 from taesan.identity.access import CurrentWallet
@@ -71,6 +72,14 @@ def open_channel(hub: HubDep, body: ChannelCreate, idempotency_key: IdempotencyK
     return idempotency.once(
         hub.db, f"channel:{channel_id}", idempotency_key, body, now, effect, check=check, status=202
     )
+
+
+@router.get("/channels", tags=["channels"], operation_id="listChannels", responses=problem_responses(401, 422))
+def list_channels(hub: HubDep, wallet: CurrentWallet, cursor: Cursor = None, limit: Limit = 100) -> Page[ChannelPublic]:
+    """The signed-in wallet's channels, newest first."""
+    with hub.db.read() as session:
+        rows = queries.channels_of(session, wallet, cursor, limit)
+        return page(rows, limit, lambda row: row.account_id, lambda row: queries.public_channel(session, hub, row))
 
 
 @router.get(

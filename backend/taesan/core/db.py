@@ -42,9 +42,11 @@ MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
 
 class Database:
-    def __init__(self, url: str) -> None:
+    """:param cache_mib: SQLite's pages in memory, of each connection; there may be twenty"""
+
+    def __init__(self, url: str, cache_mib: int = 16) -> None:
         self.url = url
-        self.engine = _engine(url)
+        self.engine = _engine(url, cache_mib)
         # One view for all statements: SQLite's transactions are like that anyway.
         self._reading = {"read_only": True} if url.startswith("sqlite") else {"isolation_level": "REPEATABLE READ"}
         # SQLite has one writer; waiting here is fair, waiting in SQLite is a poll.
@@ -129,7 +131,7 @@ def _lock(connection: Connection, statement: str) -> None:
         connection.exec_driver_sql(statement)
 
 
-def _engine(url: str) -> Engine:
+def _engine(url: str, cache_mib: int) -> Engine:
     if not url.startswith("sqlite"):
         # Pinged before use: connections that a restart of the server has cut are replaced and nobody notices.
         engine = create_engine(
@@ -141,7 +143,7 @@ def _engine(url: str) -> Engine:
     if path and path != url:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False}, pool_size=20)
-    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "connect", functools.partial(_set_up_sqlite, cache_mib))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
@@ -151,13 +153,13 @@ def _set_up_postgresql(connection: Any, _entry: ConnectionPoolEntry) -> None:
     connection.adapters.register_loader("numeric", IntLoader)
 
 
-def _set_up_sqlite(connection: object, _entry: ConnectionPoolEntry) -> None:
+def _set_up_sqlite(cache_mib: int, connection: object, _entry: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # type: ignore[attr-defined]  # the driver's own BEGIN comes too late to be IMMEDIATE
     cursor = connection.cursor()  # type: ignore[attr-defined]
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")  # "accepted" means durable
     cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.execute("PRAGMA cache_size=-262144")  # KiB
+    cursor.execute(f"PRAGMA cache_size=-{cache_mib * 1024}")  # negative: KiB
     cursor.execute("PRAGMA wal_autocheckpoint=20000")  # pages: rarely, as a checkpoint holds up the writers
     cursor.close()
 

@@ -60,6 +60,15 @@ class OutboxEvent(SQLModel, table=True):
     last_error: str | None = None
 
 
+class CounterRow(SQLModel, table=True):
+    """How many there are of something, kept as it grows."""
+
+    __tablename__ = "counter"
+
+    name: str = Field(primary_key=True)
+    value: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
 class Lease(SQLModel, table=True):
     """Which worker may take the next step; runs out by itself if the worker dies."""
 

@@ -73,11 +73,9 @@ def oldest_waiting(session: Session) -> datetime | None:
 
 
 def is_stuck(session: Session) -> bool:
-    """Whether an event could not be handled: a person has to look."""
-    failed = select(col(OutboxEvent.id)).where(
-        col(OutboxEvent.handled_at).is_(None), col(OutboxEvent.last_error).is_not(None)
-    )
-    return session.scalar(failed.limit(1)) is not None
+    """Whether an event could not be handled: a person has to look. It is the oldest that waits, as none goes before it."""
+    oldest = select(col(OutboxEvent.last_error)).where(col(OutboxEvent.handled_at).is_(None))
+    return session.scalar(oldest.order_by(col(OutboxEvent.id)).limit(1)) is not None
 
 
 def waiting_count(session: Session) -> int:

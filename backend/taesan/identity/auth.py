@@ -52,6 +52,7 @@ def sign_in(session: Session, nonce: str, address: str, now: datetime, hours: in
     used = session.execute(delete(SiweNonce).where(col(SiweNonce.nonce) == nonce, col(SiweNonce.expires_at) >= now))
     if used.rowcount == 0:  # type: ignore[attr-defined]
         raise _invalid("the nonce is unknown, used or expired: ask for a new one")
+    session.execute(delete(LoginSession).where(col(LoginSession.expires_at) < now))
     token = secrets.token_urlsafe(32)
     login = LoginSession(token_hash=hash_secret(token), address=address, expires_at=now + timedelta(hours=hours))
     session.add(login)

@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlmodel import Session, col
 
+from taesan.core import counters
 from taesan.core.ids import new_id
 from taesan.core.problems import Problem
 from taesan.identity.auth import hash_secret, unauthorized
@@ -24,6 +25,7 @@ def register(session: Session, name: str, address: str, now: datetime) -> tuple[
     merchant = Merchant(id=new_id("mer"), name=name, address=address, created_at=now)
     session.add(merchant)
     session.flush()
+    counters.add(session, {"merchants": 1})
     return merchant, add_key(session, merchant.id, now)
 
 

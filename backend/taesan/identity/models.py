@@ -15,7 +15,7 @@ class SiweNonce(SQLModel, table=True):
     __tablename__ = "siwe_nonce"
 
     nonce: str = Field(primary_key=True)
-    expires_at: datetime = Field(sa_type=UtcDateTime)
+    expires_at: datetime = Field(sa_type=UtcDateTime, index=True)
 
 
 class LoginSession(SQLModel, table=True):
@@ -25,7 +25,7 @@ class LoginSession(SQLModel, table=True):
 
     token_hash: str = Field(primary_key=True)
     address: str = Field(index=True)
-    expires_at: datetime = Field(sa_type=UtcDateTime)
+    expires_at: datetime = Field(sa_type=UtcDateTime, index=True)
 
 
 class Merchant(SQLModel, table=True):

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import Field as ShapeField
 from pydantic import model_validator
-from sqlalchemy import BigInteger, Column
+from sqlalchemy import BigInteger, Column, Index
 from sqlmodel import Field, SQLModel
 
 from taesan.core.models import BIG_ID, UtcDateTime
@@ -36,16 +36,20 @@ class JarFiring(SQLModel, table=True):
     """A jar's content on its way to gift tokens, and why it went. `batch_id` is set when a batch takes it along."""
 
     __tablename__ = "jar_firing"
+    __table_args__ = (
+        Index("ix_jar_firing_batch_id", "batch_id", "id"),
+        Index("ix_jar_firing_channel_id", "channel_id", "id"),
+    )
 
     id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))
-    channel_id: str = Field(foreign_key="channel.id", index=True)
+    channel_id: str = Field(foreign_key="channel.id")
     account: str = Field(index=True)
     amount: int = Field(sa_column=Column(BigInteger, nullable=False))
     payment_count: int
     reason: str
-    payment_id: str
+    payment_id: str = Field(index=True)
     fired_at: datetime = Field(sa_type=UtcDateTime)
-    batch_id: int | None = Field(default=None, sa_column=Column(BigInteger, index=True))
+    batch_id: int | None = Field(default=None, sa_column=Column(BigInteger))
 
 
 # ------------------------------------------------------------------- shapes

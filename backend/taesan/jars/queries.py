@@ -1,5 +1,6 @@
 """Reading jars."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -7,10 +8,13 @@ from sqlmodel import Session, col
 
 from taesan.channels.models import Channel
 from taesan.core.clock import rfc3339
+from taesan.core.pages import newest_first
 from taesan.hub import Hub
 from taesan.jars import service
 from taesan.jars.models import FiringPublic, Jar, JarCount, JarFiring, JarPublic
 from taesan.ledger import posting
+
+SHOWN = 20
 
 
 def find_jar(session: Session, hub: Hub, channel_id: str, now: datetime) -> Jar:
@@ -20,12 +24,7 @@ def find_jar(session: Session, hub: Hub, channel_id: str, now: datetime) -> Jar:
 
 def public_jar(session: Session, hub: Hub, channel: Channel, jar: Jar) -> JarPublic:
     count = session.get(JarCount, channel.jar_account_id)
-    firings = session.scalars(
-        select(JarFiring)
-        .where(col(JarFiring.channel_id) == jar.channel_id)
-        .order_by(col(JarFiring.id).desc())
-        .limit(20)
-    )
+    firings = firings_of(session, jar.channel_id, None, SHOWN)[:SHOWN]
     return JarPublic(
         channel_id=jar.channel_id,
         round_up_step=jar.round_up_step,
@@ -33,14 +32,20 @@ def public_jar(session: Session, hub: Hub, channel: Channel, jar: Jar) -> JarPub
         trigger_value=jar.trigger_value,
         gathered=posting.balance(session, hub.chart.jar(jar.channel_id)),
         payments=count.payments if count else 0,
-        firings=[
-            FiringPublic(
-                amount=f.amount,
-                payments=f.payment_count,
-                reason=f.reason,
-                fired_at=rfc3339(f.fired_at),
-                batch_id=f.batch_id,
-            )
-            for f in firings
-        ],
+        firings=[public_firing(firing) for firing in firings],
+    )
+
+
+def firings_of(session: Session, channel_id: str, before: int | None, limit: int) -> Sequence[JarFiring]:
+    query = select(JarFiring).where(col(JarFiring.channel_id) == channel_id)
+    return newest_first(session, query, col(JarFiring.id), before, limit)
+
+
+def public_firing(firing: JarFiring) -> FiringPublic:
+    return FiringPublic(
+        amount=firing.amount,
+        payments=firing.payment_count,
+        reason=firing.reason,
+        fired_at=rfc3339(firing.fired_at),
+        batch_id=firing.batch_id,
     )

@@ -5,11 +5,12 @@ from fastapi import APIRouter
 from taesan.channels import service as channels
 from taesan.core.db import retried
 from taesan.core.http import problem_responses
+from taesan.core.pages import Cursor, Limit, Page, page
 from taesan.core.values import Bytes32
 from taesan.hub import HubDep
 from taesan.identity.access import CurrentWallet
 from taesan.jars import queries, service
-from taesan.jars.models import JarPublic, JarRule
+from taesan.jars.models import FiringPublic, JarPublic, JarRule
 
 router = APIRouter(prefix="/v1/channels/{channel_id}/jar", tags=["jars"])
 
@@ -20,6 +21,17 @@ def get_jar(hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32) -> JarPubli
     with hub.db.read() as session:
         channel = channels.find_own_channel(session, channel_id, wallet)
         return queries.public_jar(session, hub, channel, queries.find_jar(session, hub, channel_id, hub.clock.now()))
+
+
+@router.get("/firings", operation_id="listFirings", responses=problem_responses(401, 403, 404, 422))
+def list_firings(
+    hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32, cursor: Cursor = None, limit: Limit = 100
+) -> Page[FiringPublic]:
+    """When the jar fired, newest first."""
+    with hub.db.read() as session:
+        channels.find_own_channel(session, channel_id, wallet)
+        rows = queries.firings_of(session, channel_id, cursor, limit)
+        return page(rows, limit, lambda firing: firing.id, queries.public_firing)
 
 
 @router.put("", operation_id="setJarRule", responses=problem_responses(401, 403, 404, 422))

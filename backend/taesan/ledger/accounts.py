@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 DEBIT, CREDIT = 1, -1
+DEBIT_KINDS = frozenset({"escrow", "reserve", "shortfall"})
 
 
 class AccountName(NamedTuple):

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from pydantic import Field as ShapeField
-from sqlalchemy import BigInteger, Column, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from taesan.core.models import BIG_ID, UtcDateTime
@@ -17,11 +17,14 @@ class Redemption(SQLModel, table=True):
     """
 
     __tablename__ = "redemption"
-    __table_args__ = (UniqueConstraint("merchant_id", "holder", "salt"),)
+    __table_args__ = (
+        UniqueConstraint("merchant_id", "holder", "salt"),
+        Index("ix_redemption_merchant_id", "merchant_id", "id"),
+    )
 
     id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))
     public_id: str = Field(unique=True)
-    merchant_id: str = Field(foreign_key="merchant.id", index=True)
+    merchant_id: str = Field(foreign_key="merchant.id")
     holder: str
     amount: int = Field(sa_column=Column(BigInteger, nullable=False))
     valid_after: int = Field(sa_column=Column(BigInteger, nullable=False))
@@ -39,10 +42,11 @@ class Payout(SQLModel, table=True):
     """A merchant's order to be paid out. `state`: received → sent → paid, or failed with its reason."""
 
     __tablename__ = "payout"
+    __table_args__ = (Index("ix_payout_merchant_id", "merchant_id", "id"),)
 
     id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))
     public_id: str = Field(unique=True)
-    merchant_id: str = Field(foreign_key="merchant.id", index=True)
+    merchant_id: str = Field(foreign_key="merchant.id")
     address: str
     amount: int = Field(sa_column=Column(BigInteger, nullable=False))
     state: str = Field(index=True)

@@ -1,9 +1,12 @@
 """Reading a merchant's account, redemptions and payouts."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import select
 from sqlmodel import Session, col
 
 from taesan.chain.models import ChainTransaction
+from taesan.core.pages import newest_first
 from taesan.core.problems import not_found
 from taesan.hub import Hub
 from taesan.identity.models import Merchant
@@ -29,6 +32,16 @@ def find_payout(session: Session, merchant: Merchant, payout_id: str) -> Payout:
     if row is None:
         raise not_found("The payout", payout_id)
     return row
+
+
+def redemptions_of(session: Session, merchant: Merchant, before: int | None, limit: int) -> Sequence[Redemption]:
+    query = select(Redemption).where(col(Redemption.merchant_id) == merchant.id)
+    return newest_first(session, query, col(Redemption.id), before, limit)
+
+
+def payouts_of(session: Session, merchant: Merchant, before: int | None, limit: int) -> Sequence[Payout]:
+    query = select(Payout).where(col(Payout.merchant_id) == merchant.id)
+    return newest_first(session, query, col(Payout.id), before, limit)
 
 
 def public_account(session: Session, hub: Hub, merchant: Merchant) -> AccountPublic:

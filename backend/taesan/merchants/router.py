@@ -6,6 +6,7 @@ from sqlmodel import Session
 from taesan.core import idempotency
 from taesan.core.http import problem_responses
 from taesan.core.idempotency import IdempotencyKeyHeader
+from taesan.core.pages import Cursor, Limit, Page, page
 from taesan.hub import HubDep
 from taesan.identity.access import CurrentMerchant
 from taesan.identity.rates import COUNTED
@@ -46,6 +47,16 @@ def redeem(
     return idempotency.once(hub.db, scope, idempotency_key, body, now, effect, check=check, status=202)
 
 
+@router.get("/redemptions", operation_id="listRedemptions", responses=problem_responses(401, 422))
+def list_redemptions(
+    hub: HubDep, merchant: CurrentMerchant, cursor: Cursor = None, limit: Limit = 100
+) -> Page[RedemptionPublic]:
+    """The merchant's redemptions, newest first."""
+    with hub.db.read() as session:
+        rows = queries.redemptions_of(session, merchant, cursor, limit)
+        return page(rows, limit, lambda row: row.id, lambda row: queries.public_redemption(session, row))
+
+
 @router.get("/redemptions/{redemption_id}", operation_id="getRedemption", responses=problem_responses(401, 404, 422))
 def get_redemption(hub: HubDep, merchant: CurrentMerchant, redemption_id: str) -> RedemptionPublic:
     """How far a redemption has come."""
@@ -71,6 +82,16 @@ def order_payout(
         return queries.public_payout(session, payouts.order(session, hub, merchant, body.amount, now))
 
     return idempotency.once(hub.db, f"payout:{merchant.id}", idempotency_key, body, now, effect, status=202)
+
+
+@router.get("/payouts", operation_id="listPayouts", responses=problem_responses(401, 422))
+def list_payouts(
+    hub: HubDep, merchant: CurrentMerchant, cursor: Cursor = None, limit: Limit = 100
+) -> Page[PayoutPublic]:
+    """The merchant's payouts, newest first."""
+    with hub.db.read() as session:
+        rows = queries.payouts_of(session, merchant, cursor, limit)
+        return page(rows, limit, lambda row: row.id, lambda row: queries.public_payout(session, row))
 
 
 @router.get("/payouts/{payout_id}", operation_id="getPayout", responses=problem_responses(401, 404, 422))

@@ -23,6 +23,7 @@ from taesan.payments.verifiers import Pieces, Verifiers
 log = structlog.get_logger()
 
 LOOK_EVERY = timedelta(seconds=1)
+SIGNERS = 100_000  # kept in memory, some 50 MB; then they are read anew
 
 
 class Signer(NamedTuple):
@@ -38,6 +39,7 @@ class Started(NamedTuple):
     """A group on its way."""
 
     submissions: Sequence[Submission]
+    signers: Sequence[Signer | None]
     verified: Pieces
 
 
@@ -64,11 +66,12 @@ class Engine:
             self._learn_signers(submissions)
         except Exception:
             log.exception("intake.failed", step="read signers")  # then nobody's signature is known to be right
-        nobody = Signer("", "", b"", False)
+        signers = [self._signers.get(s.channel_id) for s in submissions]
         asked = [
-            (self._signers.get(s.channel_id, nobody).raw, s.channel_id, s.cumulative, s.signature) for s in submissions
+            (signer.raw if signer else b"", s.channel_id, s.cumulative, s.signature)
+            for s, signer in zip(submissions, signers, strict=True)
         ]
-        return Started(submissions, self._verifiers.start(asked))
+        return Started(submissions, signers, self._verifiers.start(asked))
 
     def finish(self, started: Started) -> list[Result]:
         """Commits what is rightly signed."""
@@ -76,16 +79,15 @@ class Engine:
         valid = b"".join(piece() for piece in started.verified)
         refusals = {
             n: refusal
-            for n, (s, is_valid) in enumerate(zip(submissions, valid, strict=True))
-            if (refusal := self._refusal(s, bool(is_valid)))
+            for n, (s, signer, is_valid) in enumerate(zip(submissions, started.signers, valid, strict=True))
+            if (refusal := self._refusal(s, signer, bool(is_valid)))
         }
         if not refusals:
             return self._commit(submissions)
         committed = iter(self._commit([s for n, s in enumerate(submissions) if n not in refusals]))
         return [refusals.get(n) or next(committed) for n in range(len(submissions))]
 
-    def _refusal(self, submission: Submission, is_valid: bool) -> Refusal | None:
-        signer = self._signers.get(submission.channel_id)
+    def _refusal(self, submission: Submission, signer: Signer | None, is_valid: bool) -> Refusal | None:
         if signer is None:
             return Refusal.of(channels.unknown_channel(submission.channel_id))
         if not is_valid and not submission.by_contract:
@@ -97,6 +99,8 @@ class Engine:
         return None
 
     def _learn_signers(self, submissions: Sequence[Submission]) -> None:
+        if len(self._signers) >= SIGNERS:
+            self._signers.clear()
         unknown = {s.channel_id for s in submissions} - self._signers.keys()
         if unknown:
             with self._db.read() as session:

@@ -17,7 +17,7 @@ from taesan.core.problems import Problem
 from taesan.identity import keys
 from taesan.ledger import posting
 from taesan.ledger.posting import Move
-from taesan.payments import store
+from taesan.payments import store, tally
 from taesan.payments.cover import Cover
 from taesan.payments.decision import ChannelState, decide
 from taesan.payments.messages import Outcome, Refusal, Result, Submission
@@ -74,6 +74,7 @@ def accept(
         outcomes.append(Outcome(_answer(new, accepted_at)))
     if accepted:
         entry_id = _book(session, terms, accepted, channels, now)
+        tally.count(session, accepted, channels)
         _hold(session, terms, cover, entry_id, now)
         store.write(connection, accepted, channels, entry_id, now)
     return outcomes

@@ -110,7 +110,7 @@ class ProcessLanes(asyncio.Protocol):
 
     def __init__(self, hub: Hub) -> None:
         self._terms, self._url, self._most = terms_of(hub), hub.settings.database_url, hub.settings.intake_queue_max
-        self._verifiers = hub.settings.intake_verifiers
+        self._verifiers, self._cache_mib = hub.settings.intake_verifiers, hub.settings.intake_cache_mib
         self._waiting: deque[tuple[_Ticket, Sequence[Submission]]] = deque()
         self._sent: deque[list[tuple[_Ticket, int]]] = deque()
         self._in_house = 0
@@ -163,7 +163,7 @@ class ProcessLanes(asyncio.Protocol):
         ours, theirs = socket.socketpair()
         context = multiprocessing.get_context("spawn")
         self._process = context.Process(
-            target=work, args=(theirs, self._url, self._terms, self._verifiers), name="taesan-intake"
+            target=work, args=(theirs, self._url, self._terms, self._verifiers, self._cache_mib), name="taesan-intake"
         )
         await asyncio.to_thread(self._process.start)
         theirs.close()
@@ -224,14 +224,14 @@ class ProcessLanes(asyncio.Protocol):
             self._answer(parts, [refusal] * sum(size for _, size in parts))
 
 
-def work(pipe: socket.socket, database_url: str, terms: Terms, verifier_count: int) -> None:
+def work(pipe: socket.socket, database_url: str, terms: Terms, verifier_count: int, cache_mib: int) -> None:
     """The intake's process: until nobody is at the other end of the pipe."""
     set_up_logs()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the service ends first, and what it has begun
     with contextlib.ExitStack() as stack:
         # They close the pipe, or the service would not notice that the intake is gone.
         verifiers = Verifiers(terms.voucher_domain, verifier_count, pipe.close)
-        db = Database(database_url)
+        db = Database(database_url, cache_mib)
         stack.callback(db.close)
         engine = Engine(db, terms, SystemClock(), verifiers)
         started: deque[Started] = deque()

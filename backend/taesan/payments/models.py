@@ -141,6 +141,17 @@ class PaymentPublic(Shape):
     batch_id: int | None = ShapeField(description="The batch that settles it, once one is frozen")
 
 
+class ReceivedPayment(Shape):
+    """As its merchant sees it: without what the payer has spent elsewhere."""
+
+    id: str
+    channel_id: str
+    amount: AmountOut
+    reference: str | None
+    accepted_at: str
+    batch_id: int | None = ShapeField(description="The batch that credits it, once one is frozen")
+
+
 class PaymentAccepted(PaymentPublic):
     jar: JarProgress | None = None
 

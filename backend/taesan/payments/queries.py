@@ -1,10 +1,15 @@
 """Reading payments."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import select
 from sqlmodel import Session, col
 
+from taesan.channels.models import Channel
+from taesan.core.clock import rfc3339
+from taesan.core.pages import newest_first
 from taesan.core.problems import not_found
-from taesan.payments.models import Payment
+from taesan.payments.models import Payment, PaymentPublic, ReceivedPayment
 
 
 def find(session: Session, payment_id: str) -> Payment:
@@ -13,6 +18,42 @@ def find(session: Session, payment_id: str) -> Payment:
     if payment is None:
         raise not_found("The payment", payment_id)
     return payment
+
+
+def of_channel(session: Session, channel: Channel, before: int | None, limit: int) -> Sequence[Payment]:
+    """:param before: the cumulative amount of the payment before the page"""
+    query = select(Payment).where(col(Payment.account_id) == channel.account_id)
+    return newest_first(session, query, col(Payment.cumulative), before, limit)
+
+
+def of_merchant(session: Session, merchant_id: str, before: int | None, limit: int) -> Sequence[Payment]:
+    query = select(Payment).where(col(Payment.merchant_id) == merchant_id, col(Payment.merchant_id).is_not(None))
+    return newest_first(session, query, col(Payment.id), before, limit)
+
+
+def public_payment(payment: Payment) -> PaymentPublic:
+    return PaymentPublic(
+        id=payment.public_id,
+        channel_id=payment.channel_id,
+        amount=payment.amount,
+        charged_cumulative=payment.cumulative,
+        destination=payment.destination,
+        merchant_id=payment.merchant_id,
+        reference=payment.reference,
+        accepted_at=rfc3339(payment.accepted_at),
+        batch_id=payment.batch_id,
+    )
+
+
+def received_payment(payment: Payment) -> ReceivedPayment:
+    return ReceivedPayment(
+        id=payment.public_id,
+        channel_id=payment.channel_id,
+        amount=payment.amount,
+        reference=payment.reference,
+        accepted_at=rfc3339(payment.accepted_at),
+        batch_id=payment.batch_id,
+    )
 
 
 def newest(session: Session, limit: int) -> list[Payment]:

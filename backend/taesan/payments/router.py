@@ -5,11 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import TypeAdapter, ValidationError
 
-from taesan.core.clock import rfc3339
+from taesan.channels import service as channels
 from taesan.core.http import problem_of_faults, problem_responses
 from taesan.core.idempotency import IdempotencyKeyHeader
+from taesan.core.pages import Cursor, Limit, Page, page
 from taesan.core.problems import Problem
+from taesan.core.values import Bytes32
 from taesan.hub import Hub, HubDep
+from taesan.identity.access import CurrentMerchant, CurrentWallet
 from taesan.identity.rates import RatesDep
 from taesan.payments import answers, queries, requests
 from taesan.payments.lanes import Lanes
@@ -21,6 +24,7 @@ from taesan.payments.models import (
     PaymentBulkAnswer,
     PaymentCreate,
     PaymentPublic,
+    ReceivedPayment,
 )
 
 router = APIRouter(prefix="/v1", tags=["payments"])
@@ -97,15 +101,29 @@ _ITEM = TypeAdapter(BulkItem)
 def get_payment(hub: HubDep, payment_id: str) -> PaymentPublic:
     """One payment; `batch_id` tells which batch settles it."""
     with hub.db.read() as session:
-        payment = queries.find(session, payment_id)
-        return PaymentPublic(
-            id=payment.public_id,
-            channel_id=payment.channel_id,
-            amount=payment.amount,
-            charged_cumulative=payment.cumulative,
-            destination=payment.destination,
-            merchant_id=payment.merchant_id,
-            reference=payment.reference,
-            accepted_at=rfc3339(payment.accepted_at),
-            batch_id=payment.batch_id,
-        )
+        return queries.public_payment(queries.find(session, payment_id))
+
+
+@router.get("/payments", operation_id="listReceivedPayments", responses=problem_responses(401, 422))
+def list_received_payments(
+    hub: HubDep, merchant: CurrentMerchant, cursor: Cursor = None, limit: Limit = 100
+) -> Page[ReceivedPayment]:
+    """What the merchant was paid, newest first."""
+    with hub.db.read() as session:
+        rows = queries.of_merchant(session, merchant.id, cursor, limit)
+        return page(rows, limit, lambda payment: payment.id, queries.received_payment)
+
+
+@router.get(
+    "/channels/{channel_id}/payments",
+    operation_id="listChannelPayments",
+    responses=problem_responses(401, 403, 404, 422),
+)
+def list_channel_payments(
+    hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32, cursor: Cursor = None, limit: Limit = 100
+) -> Page[PaymentPublic]:
+    """A channel's statement, newest payment first: its payer's alone."""
+    with hub.db.read() as session:
+        channel = channels.find_own_channel(session, channel_id, wallet)
+        rows = queries.of_channel(session, channel, cursor, limit)
+        return page(rows, limit, lambda payment: payment.cumulative, queries.public_payment)

@@ -2,24 +2,28 @@
 `ChainCheck`."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from typing import Any
+from itertools import groupby
+from operator import attrgetter, itemgetter
+from typing import Any, NamedTuple
 
 from sqlalchemy import func, or_, select
 from sqlmodel import Session, col
 
 from taesan.chain import sender
-from taesan.chain.models import ChainCursor
+from taesan.chain.models import ChainCursor, ChainTransaction
 from taesan.chain.rpc import CallReverted
 from taesan.channels import queries, vouchers
 from taesan.channels.models import Channel, Charged
-from taesan.core import outbox
+from taesan.core import counters, outbox
 from taesan.core.crypto import recover
 from taesan.core.values import bytes_of, hex_of
 from taesan.hub import Hub
+from taesan.identity.models import Merchant
 from taesan.jars.models import JarFiring
 from taesan.ledger import posting
+from taesan.ledger import queries as ledger
 from taesan.ledger.audit import Report, audit_books
 from taesan.ledger.models import Account, JournalEntry, Posting
 from taesan.payments import intake
@@ -28,19 +32,26 @@ from taesan.settlement import batcher, merkle
 from taesan.settlement.models import Batch, BatchClaim, BatchCredit, BatchEntitlement, ChainCheck, Entitlement
 
 CHECK_EVERY = timedelta(seconds=3)
+STREAMED = 5_000  # rows in memory at a time
 
 
 def audit(hub: Hub) -> Report:
-    """Everything; takes time in proportion to all payments."""
+    """Everything; takes time in proportion to all payments, and memory to channels, accounts and one batch."""
     report = Report()
     with hub.db.read() as session:
-        audit_books(session, report)
-        audit_payments(session, hub, report)
-        _audit_batches(session, hub, report)
+        audit_own(session, hub, report)
         compare_totals(session, hub, report)
         _compare_details(session, hub, report)
         report.check("chain events that wait to be booked", 0, outbox.waiting_count(session))
     return report
+
+
+def audit_own(session: Session, hub: Hub, report: Report) -> None:
+    """All that can be checked without the chain."""
+    audit_books(session, report)
+    audit_payments(session, hub, report)
+    _audit_batches(session, hub, report)
+    _audit_counters(session, report)
 
 
 def check_step(hub: Hub) -> bool:
@@ -51,7 +62,7 @@ def check_step(hub: Hub) -> bool:
         last = session.get(ChainCheck, 1)
         if last and (last.block_number == cursor.block_number or now - last.checked_at < CHECK_EVERY):
             return False
-        if outbox.waiting_count(session):
+        if outbox.oldest_waiting(session):
             return False
         report = Report()
         reserve, liabilities = compare_totals(session, hub, report)
@@ -87,56 +98,99 @@ def audit_payments(session: Session, hub: Hub, report: Report) -> None:
     """Each payment continues its channel's vouchers, is signed by the channel's key, and stands in the books once."""
     channels = {c.id: c for c in session.scalars(select(Channel))}
     charged: dict[str, int] = dict.fromkeys(channels, 0)
-    entries: dict[int, list[Payment]] = defaultdict(list)
+    bookings = _bookings(session)
+    booking = next(bookings, None)
     count = of_wallets = 0
-    for payment in session.scalars(select(Payment).order_by(col(Payment.id)).execution_options(yield_per=5_000)):
-        count += 1
-        channel = channels[payment.channel_id]
-        charged[channel.id] += payment.amount
-        entries[payment.entry_id].append(payment)
-        report.check(f"cumulative amount of {payment.public_id}", charged[channel.id], payment.cumulative)
-        digest = vouchers.voucher_digest(hub.contracts.voucher_domain, channel.id, payment.cumulative)
-        key = channel.payer if channel.payer_authorizer == vouchers.ZERO_ADDRESS else channel.payer_authorizer
-        signer = recover(digest, bytes_of(payment.signature))
-        if channel.secured is None:
-            report.check(f"signer of {payment.public_id}", key, signer)
-        elif signer != key:
-            of_wallets += 1
+    rows = session.scalars(select(Payment).order_by(col(Payment.id)).execution_options(yield_per=STREAMED))
+    # A group's payments are stored together, in the order of the entries that book them.
+    for entry_id, group in groupby(rows, attrgetter("entry_id")):
+        payments = list(group)
+        count += len(payments)
+        for payment in payments:
+            channel = channels[payment.channel_id]
+            charged[channel.id] += payment.amount
+            report.check(f"cumulative amount of {payment.public_id}", charged[channel.id], payment.cumulative)
+            digest = vouchers.voucher_digest(hub.contracts.voucher_domain, channel.id, payment.cumulative)
+            key = channel.payer if channel.payer_authorizer == vouchers.ZERO_ADDRESS else channel.payer_authorizer
+            signer = recover(digest, bytes_of(payment.signature))
+            if channel.secured is None:
+                report.check(f"signer of {payment.public_id}", key, signer)
+            elif signer != key:
+                of_wallets += 1
+        while booking is not None and booking.entry_id < entry_id:
+            report.differences.append(f"entry {booking.entry_id} books payments that are not there")
+            booking = next(bookings, None)
+        if booking is not None and booking.entry_id == entry_id:
+            _check_booking(hub, payments, booking, report)
+            booking = next(bookings, None)
+        else:
+            report.differences.append(f"{payments[0].public_id} says entry {entry_id} books it, which does not")
+    for left in (booking, *bookings):
+        if left is not None:
+            report.differences.append(f"entry {left.entry_id} books payments that are not there")
     for channel in channels.values():
         kept = session.get_one(Charged, channel.account_id).amount
         report.check(f"charged amount of channel {channel.id}", charged[channel.id], kept)
-    _audit_bookings(session, hub, entries, report)
     report.counted |= {"payments": count, "channels": len(channels)}
     if of_wallets:
         # Only the wallet could tell, and only then; for what it signed the claim on chain or the cover is checked below.
         report.counted["vouchers at a contract wallet's word"] = of_wallets
 
 
-def _audit_bookings(session: Session, hub: Hub, entries: dict[int, list[Payment]], report: Report) -> None:
-    """Each entry that books payments books just these, to the unit; its reference, which its hash covers, names them."""
-    of_payments = or_(col(JournalEntry.kind) == "payments", col(JournalEntry.ref).startswith("payment:"))
-    refs = dict(session.execute(select(col(JournalEntry.id), col(JournalEntry.ref)).where(of_payments)).all())
-    report.check("entries that book payments", sorted(refs), sorted(entries))
-    names = dict(session.execute(select(col(Account.id), col(Account.name))).all())
-    booked: dict[int, dict[str, int]] = defaultdict(dict)
-    for line in session.scalars(
-        select(Posting)
-        .join(JournalEntry, col(JournalEntry.id) == col(Posting.entry_id))
-        .where(of_payments)
-        .execution_options(yield_per=5_000)
-    ):
-        booked[line.entry_id][names[line.account_id]] = line.amount
-    for entry_id, payments in entries.items():
-        expected: dict[str, int] = defaultdict(int)
-        for p in payments:
-            to = hub.chart.jar(p.channel_id) if p.merchant_id is None else hub.chart.pending(p.payee)
-            expected[str(hub.chart.channel(p.channel_id))] += p.amount
-            expected[str(to)] -= p.amount
-        report.check(f"lines of entry {entry_id}", dict(expected), booked[entry_id])
-        ref = intake.payments_ref((p.public_id, p.channel_id, p.amount, p.cumulative, p.payee) for p in payments)
-        # Until they were booked in groups, each payment had an entry of its own that named it.
-        before = f"payment:{payments[0].public_id}"
-        report.check(f"payments of entry {entry_id}", True, refs.get(entry_id) in (ref, before))
+class _Booking(NamedTuple):
+    """An entry that books payments. :ivar lines: account's name → amount"""
+
+    entry_id: int
+    ref: str
+    lines: dict[str, int]
+
+
+def _bookings(session: Session) -> Iterator[_Booking]:
+    """In their order, one at a time."""
+    rows = session.execute(
+        select(col(JournalEntry.id), col(JournalEntry.ref), col(Account.name), col(Posting.amount))
+        .join(Posting, col(Posting.entry_id) == col(JournalEntry.id))
+        .join(Account, col(Account.id) == col(Posting.account_id))
+        .where(or_(col(JournalEntry.kind) == "payments", col(JournalEntry.ref).startswith("payment:")))
+        .order_by(col(JournalEntry.id))
+        .execution_options(yield_per=STREAMED)
+    )
+    for (entry_id, ref), lines in groupby(rows, itemgetter(0, 1)):
+        yield _Booking(entry_id, ref, {name: amount for _, _, name, amount in lines})
+
+
+def _check_booking(hub: Hub, payments: Sequence[Payment], booking: _Booking, report: Report) -> None:
+    """The entry books just these payments, to the unit; its reference, which its hash covers, names them."""
+    expected: dict[str, int] = defaultdict(int)
+    for p in payments:
+        to = hub.chart.jar(p.channel_id) if p.merchant_id is None else hub.chart.pending(p.payee)
+        expected[str(hub.chart.channel(p.channel_id))] += p.amount
+        expected[str(to)] -= p.amount
+    report.check(f"lines of entry {booking.entry_id}", dict(expected), booking.lines)
+    ref = intake.payments_ref((p.public_id, p.channel_id, p.amount, p.cumulative, p.payee) for p in payments)
+    # Until they were booked in groups, each payment had an entry of its own that named it.
+    before = f"payment:{payments[0].public_id}"
+    report.check(f"payments of entry {booking.entry_id}", True, booking.ref in (ref, before))
+
+
+def _audit_counters(session: Session, report: Report) -> None:
+    """The kept figures are those that counting gives."""
+    counted = counters.read(session)
+    counts = {
+        "payments": select(func.count()).select_from(Payment),
+        "payments_batched": select(func.count()).select_from(Payment).where(col(Payment.batch_id).is_not(None)),
+        "payments_settled": select(func.sum(Batch.payment_count)).where(col(Batch.state) == "posted"),
+        "payers": select(func.count(func.distinct(Channel.payer)))
+        .join(Charged, col(Charged.account_id) == col(Channel.account_id))
+        .where(col(Charged.amount) > 0),
+        "firings": select(func.count()).select_from(JarFiring),
+        "merchants": select(func.count()).select_from(Merchant),
+        "gas:batch": select(func.sum(ChainTransaction.gas_used)).where(
+            col(ChainTransaction.kind) == "batch", col(ChainTransaction.state) == "confirmed"
+        ),
+    }
+    for name, query in counts.items():
+        report.check(f"kept figure {name}", session.scalar(query) or 0, counted[name])
 
 
 def _audit_batches(session: Session, hub: Hub, report: Report) -> None:
@@ -204,9 +258,8 @@ def compare_totals(session: Session, hub: Hub, report: Report) -> tuple[int, int
     chart, asset = hub.chart, hub.asset.id
     settlement = hub.contracts.deployment.settlement
     supply = posting.balance(session, chart.gift_supply)
-    entitled = sum(posting.balances(session, "entitled", asset).values())
-    credit = sum(posting.balances(session, "credit", asset).values())
-    paying_out = sum(posting.balances(session, "paying_out", asset).values())
+    totals = ledger.totals(session)
+    entitled, credit, paying_out = (totals.get((kind, asset), 0) for kind in ("entitled", "credit", "paying_out"))
     reserve, liabilities, unclaimed, minted = _read(
         session,
         hub,
@@ -236,17 +289,13 @@ def _compare_details(session: Session, hub: Hub, report: Report) -> None:
     chart = hub.chart
     channels = session.scalars(select(Channel).where(col(Channel.token) == hub.contracts.deployment.asset)).all()
     states = _read_raw(session, hub, [("channels", "channels", c.id) for c in channels])
-    unsettled = _unsettled(session)
+    unsettled, posted = _unsettled(session), _posted_claims(session)
     escrow = 0
     for channel, (balance, claimed) in zip(channels, states, strict=True):
         escrow += balance - claimed
-        posted = session.scalar(
-            select(func.sum(BatchClaim.amount))
-            .join(Batch, col(Batch.id) == col(BatchClaim.batch_id))
-            .where(col(BatchClaim.channel_id) == channel.id, col(Batch.state) == "posted", ~col(BatchClaim.skipped))
-        )
         # What others may claim from a channel that was rejected is no batch of ours; a wallet's is claimed before its batch.
-        expected = channel.claimed if channel.state == "rejected" or channel.secured is not None else posted or 0
+        is_ours = channel.state != "rejected" and channel.secured is None
+        expected = posted.get(channel.id, 0) if is_ours else channel.claimed
         report.check(f"claimed of channel {channel.id}", expected, claimed)
         free = posting.balance(session, chart.channel(channel.id)) + posting.balance(session, chart.jar(channel.id))
         owed = unsettled.get(channel.id, 0) if channel.secured is None else _audit_cover(session, hub, channel, report)
@@ -274,6 +323,17 @@ def _compare_details(session: Session, hub: Hub, report: Report) -> None:
         report.check(f"root of batch {batch.id} on chain", batch.root, hex_of(root))
 
 
+def _posted_claims(session: Session) -> dict[str, int]:
+    """Channel → what posted batches have claimed from it."""
+    rows = session.execute(
+        select(col(BatchClaim.channel_id), func.sum(BatchClaim.amount))
+        .join(Batch, col(Batch.id) == col(BatchClaim.batch_id))
+        .where(col(Batch.state) == "posted", ~col(BatchClaim.skipped))
+        .group_by(col(BatchClaim.channel_id))
+    )
+    return {channel_id: int(amount) for channel_id, amount in rows}
+
+
 def _audit_cover(session: Session, hub: Hub, channel: Channel, report: Report) -> int:
     """What a contract wallet can still take back, which the hub must hold; all that it cannot is claimed, unless the hub
     stood in for it and closed the channel."""
@@ -284,7 +344,7 @@ def _audit_cover(session: Session, hub: Hub, channel: Channel, report: Report) -
         report.check(f"secured of channel {channel.id}", channel.claimed, channel.secured)
     early = session.scalar(
         select(func.count()).where(
-            col(Payment.channel_id) == channel.id,
+            col(Payment.account_id) == channel.account_id,
             col(Payment.batch_id).is_not(None),
             col(Payment.cumulative) > channel.secured,
         )
@@ -305,7 +365,7 @@ def _unsettled(session: Session) -> dict[str, int]:
         or_(col(JarFiring.batch_id).is_(None), col(JarFiring.batch_id).not_in(posted))
     )
     for query in (to_merchants, fired):
-        for channel_id, amount in session.execute(query):
+        for channel_id, amount in session.execute(query.execution_options(yield_per=STREAMED)):
             amounts[channel_id] += amount
     return amounts
 

@@ -1,7 +1,7 @@
 """Freezes what is settled together: which payments, which claims, which roots. One database transaction, no chain."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, exists, func, select, update
@@ -9,6 +9,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from taesan.channels.models import Channel, Charged
+from taesan.core import counters
 from taesan.core.values import hex_of
 from taesan.hub import Hub
 from taesan.jars.models import JarFiring
@@ -18,6 +19,10 @@ from taesan.settlement.models import Batch, BatchClaim, BatchCredit, BatchEntitl
 
 UNMINED = ("frozen", "signed", "broadcast")
 
+_newest_of_channel = and_(
+    col(Payment.account_id) == col(Charged.account_id), col(Payment.cumulative) == col(Charged.amount)
+)
+
 
 def is_due(session: Session, hub: Hub, now: datetime) -> bool:
     """Whether a batch should be frozen now: payments have waited long enough, are enough, or a payer is leaving.
@@ -26,16 +31,23 @@ def is_due(session: Session, hub: Hub, now: datetime) -> bool:
     """
     if session.scalar(select(col(Batch.id)).where(col(Batch.state).in_(UNMINED)).limit(1)) is not None:
         return False
-    unbatched = waiting()
-    oldest, count = session.execute(select(func.min(Payment.accepted_at), func.count()).where(unbatched)).one()
-    if not count:
+    oldest = session.scalar(select(col(Payment.accepted_at)).where(waiting()).order_by(col(Payment.id)).limit(1))
+    if oldest is None:
         return False
-    if now - oldest >= timedelta(seconds=hub.settings.batch_interval_s) or count >= hub.settings.batch_max_payments:
+    if now - oldest >= timedelta(seconds=hub.settings.batch_interval_s):
         return True
+    counted, most = counters.read(session), hub.settings.batch_max_payments
+    if counted["payments"] - counted["payments_batched"] >= most:
+        # Some of them may be a contract wallet's, which wait for their claim.
+        enough = select(col(Payment.id)).where(waiting()).order_by(col(Payment.id)).offset(most - 1).limit(1)
+        if session.scalar(enough) is not None:
+            return True
+    # Payments are taken in their order: if any of a channel's waits, its newest does.
     leaving = (
         select(col(Payment.id))
-        .join(Channel, col(Channel.id) == col(Payment.channel_id))
-        .where(unbatched, col(Channel.state) == "withdrawing")
+        .join(Charged, _newest_of_channel)
+        .join(Channel, col(Channel.account_id) == col(Charged.account_id))
+        .where(col(Channel.state) == "withdrawing", col(Payment.batch_id).is_(None))
         .limit(1)
     )
     return session.scalar(leaving) is not None
@@ -63,12 +75,8 @@ def freeze(session: Session, hub: Hub, now: datetime, most: int = packing.UNLIMI
     last = payments[-1].id
     assert last is not None
     batch_id = (session.scalar(select(func.max(Batch.id))) or 0) + 1
-    firings = session.scalars(
-        select(JarFiring)
-        .join(Payment, col(Payment.public_id) == col(JarFiring.payment_id))
-        .where(col(JarFiring.batch_id).is_(None), col(Payment.id) <= last)
-    ).all()
     session.execute(update(Payment).where(waiting(), col(Payment.id) <= last).values(batch_id=batch_id))
+    firings = _firings_of(session, batch_id)
     for firing in firings:
         firing.batch_id = batch_id
         session.add(firing)
@@ -79,6 +87,7 @@ def freeze(session: Session, hub: Hub, now: datetime, most: int = packing.UNLIMI
         id=batch_id,
         state="frozen",
         payment_count=len(payments),
+        payer_count=len({payment.channel_id for payment in payments}),
         payments_root=hex_of(payments_tree(payments).root),
         entitlement_root=hex_of(entitlements_tree(session, batch_id).root),
         claimed=claimed,
@@ -88,13 +97,15 @@ def freeze(session: Session, hub: Hub, now: datetime, most: int = packing.UNLIMI
     )
     assert claimed == credited + entitled, f"batch {batch_id} claims {claimed} for {credited} + {entitled}"
     session.add(batch)
+    counters.add(session, {"payments_batched": len(payments)})
     session.flush()
     return batch
 
 
-def payments_of(session: Session, batch_id: int) -> list[Payment]:
-    """A batch's payments in their order."""
-    return list(session.scalars(select(Payment).where(col(Payment.batch_id) == batch_id).order_by(col(Payment.id))))
+def payments_of(session: Session, batch_id: int, limit: int | None = None) -> list[Payment]:
+    """A batch's payments in their order, the first `limit` of them."""
+    query = select(Payment).where(col(Payment.batch_id) == batch_id).order_by(col(Payment.id)).limit(limit)
+    return list(session.scalars(query))
 
 
 def claims_of(session: Session, batch_id: int) -> list[BatchClaim]:
@@ -105,6 +116,20 @@ def claims_of(session: Session, batch_id: int) -> list[BatchClaim]:
 
 def payments_tree(payments: list[Payment]) -> merkle.MerkleTree:
     return merkle.MerkleTree(leaf_of(p) for p in payments)
+
+
+def leaves_of(session: Session, batch_id: int) -> Iterable[bytes]:
+    """The leaves of a batch's payments, without their rows: a batch may have 20,000."""
+    rows = session.execute(
+        select(
+            col(Payment.public_id),
+            col(Payment.channel_id),
+            col(Payment.amount),
+            col(Payment.cumulative),
+            col(Payment.payee),
+        ).where(col(Payment.batch_id) == batch_id)
+    )
+    return (merkle.payment_leaf(*row) for row in rows)
 
 
 def leaf_of(payment: Payment) -> bytes:
@@ -121,26 +146,33 @@ def entitlements_tree(session: Session, batch_id: int) -> merkle.MerkleTree:
     return merkle.MerkleTree(merkle.entitlement_leaf(account, cumulative) for account, cumulative in rows)
 
 
+def _firings_of(session: Session, batch_id: int) -> Sequence[JarFiring]:
+    """The firings of a batch's payments."""
+    fired = and_(col(Payment.batch_id) == batch_id, col(Payment.jar_fired).is_not(None))
+    query = select(JarFiring).join(Payment, col(Payment.public_id) == col(JarFiring.payment_id))
+    return session.scalars(query.where(fired).order_by(col(JarFiring.id))).all()
+
+
 def _next_payments(session: Session, hub: Hub, most: int) -> list[Payment]:
     """The oldest waiting payments, as many as go into one transaction."""
-    oldest = session.execute(
-        select(Payment, col(JarFiring.account), col(JarFiring.amount))
-        .outerjoin(JarFiring, col(JarFiring.payment_id) == col(Payment.public_id))
-        .where(waiting())
-        .order_by(col(Payment.id))
-        .limit(hub.settings.batch_max_payments)
+    oldest = session.scalars(
+        select(Payment).where(waiting()).order_by(col(Payment.id)).limit(hub.settings.batch_max_payments)
     )
     taken: list[Payment] = []
     room = packing.Room(most)
     inside: dict[packing.Cost, set[str]] = defaultdict(set)
-    for payment, fired_for, fired in oldest:
-        wanted = {packing.CLAIM: payment.channel_id, packing.MINT: fired_for}
+    for payment in oldest:
+        wanted: dict[packing.Cost, str | None] = {packing.CLAIM: payment.channel_id}
         if payment.merchant_id is not None:
             wanted[packing.CREDIT] = payment.payee
+        elif payment.jar_fired is not None:
+            wanted[packing.MINT] = payment.payee
         new = {cost: who for cost, who in wanted.items() if who is not None and who not in inside[cost]}
         if packing.CLAIM in new and len(inside[packing.CLAIM]) == hub.settings.batch_max_channels:
             break
-        if not room.take(*new, value=(fired or 0) + (payment.amount if payment.merchant_id is not None else 0)):
+        if not room.take(
+            *new, value=(payment.jar_fired or 0) + (payment.amount if payment.merchant_id is not None else 0)
+        ):
             break
         for cost, who in new.items():
             inside[cost].add(who)
@@ -156,11 +188,10 @@ def _freeze_claims(session: Session, batch_id: int, payments: list[Payment], fir
             amounts[payment.channel_id] += payment.amount
     for firing in firings:
         amounts[firing.channel_id] += firing.amount
-    newest = and_(col(Payment.account_id) == col(Charged.account_id), col(Payment.cumulative) == col(Charged.amount))
     vouchers = session.execute(
         select(Channel, col(Payment.cumulative), col(Payment.signature))
         .join(Charged, col(Charged.account_id) == col(Channel.account_id))
-        .join(Payment, newest)
+        .join(Payment, _newest_of_channel)
         .where(col(Channel.id).in_(amounts))
     ).all()
     assert len(vouchers) == len(amounts), f"batch {batch_id} has claims without a voucher"

@@ -10,6 +10,7 @@ from sqlmodel import Session, col
 
 from taesan.chain.models import ChainTransaction
 from taesan.channels.models import Channel
+from taesan.core import counters
 from taesan.core.outbox import Handler
 from taesan.hub import Hub
 from taesan.ledger import posting
@@ -60,6 +61,7 @@ def handlers(hub: Hub) -> dict[str, Handler]:
             if not claim.skipped:
                 session.get_one(Channel, claim.channel_id).claimed = claim.total_claimed
         batch.state, batch.posted_at = "posted", now
+        counters.add(session, {"payments_settled": batch.payment_count})
         session.add(batch)
         log.info("batch.posted", batch_id=batch.id)
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from pydantic import Field as ShapeField
-from sqlalchemy import BigInteger, Column
+from sqlalchemy import BigInteger, Column, Index
 from sqlmodel import Field, SQLModel
 
 from taesan.core.models import BIG_ID, UtcDateTime
@@ -22,6 +22,7 @@ class Batch(SQLModel, table=True):
     id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     state: str = Field(index=True)
     payment_count: int
+    payer_count: int
     payments_root: str
     entitlement_root: str
     claimed: int = Field(sa_column=Column(BigInteger, nullable=False))
@@ -87,6 +88,7 @@ class BatchEntitlement(SQLModel, table=True):
     """What an account gets in a batch, and the cumulative entitlement that its leaf then holds."""
 
     __tablename__ = "batch_entitlement"
+    __table_args__ = (Index("ix_batch_entitlement_account", "account", "batch_id"),)
 
     batch_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     account: str = Field(primary_key=True)

@@ -26,6 +26,8 @@ _FOLLOWS = {
     "reverted": "frozen",
 }
 
+IN_FLIGHT = ("signed", "broadcast", "mined", "confirmed")
+
 
 def freeze_step(hub: Hub) -> bool:
     """Freezes a batch if one is due."""
@@ -80,7 +82,7 @@ def follow_step(hub: Hub) -> bool:
         rows = session.execute(
             select(Batch, ChainTransaction)
             .join(ChainTransaction, col(ChainTransaction.id) == col(Batch.transaction_id))
-            .where(col(Batch.state).not_in(["frozen", "posted"]))
+            .where(col(Batch.state).in_(IN_FLIGHT))
         ).all()
     moved = False
     for batch, transaction in rows:

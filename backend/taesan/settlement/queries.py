@@ -1,16 +1,16 @@
 """Reading batches, and the proofs that they make possible."""
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlmodel import Session, col
 
 from taesan.chain.models import ChainTransaction
 from taesan.core.clock import rfc3339
+from taesan.core.pages import cursor_of, newest_first
 from taesan.core.problems import Problem, not_found
 from taesan.core.values import MAX_AMOUNT, hex_of
 from taesan.hub import Hub
 from taesan.ledger import queries as ledger
 from taesan.payments import queries as payments
-from taesan.payments.models import Payment
 from taesan.settlement import batcher, merkle
 from taesan.settlement.models import (
     Batch,
@@ -35,13 +35,17 @@ def find_batch(session: Session, batch_id: int) -> Batch:
     return batch
 
 
+def batches_page(session: Session, before: int | None, limit: int) -> list[Batch]:
+    return list(newest_first(session, select(Batch), col(Batch.id), before, limit))
+
+
 def payment_proof(session: Session, hub: Hub, payment_id: str) -> PaymentProof:
     """:raises Problem: `not-found`, or `not-batched` while no batch has taken the payment"""
     payment = payments.find(session, payment_id)
     if payment.batch_id is None:
         raise Problem("not-batched", 409, "The payment is in no batch yet.", "It will be in the next one.")
     batch = session.get_one(Batch, payment.batch_id)
-    tree = batcher.payments_tree(batcher.payments_of(session, batch.id))
+    tree = merkle.MerkleTree(batcher.leaves_of(session, batch.id))
     leaf = batcher.leaf_of(payment)
     return PaymentProof(
         leaf=LeafPublic(
@@ -87,15 +91,12 @@ def entitlement_proof(session: Session, hub: Hub, account: str) -> EntitlementPr
 
 def public_batch(session: Session, batch: Batch) -> BatchPublic:
     transaction = session.get(ChainTransaction, batch.transaction_id) if batch.transaction_id else None
-    payers = session.scalar(
-        select(func.count(func.distinct(Payment.channel_id))).where(col(Payment.batch_id) == batch.id)
-    )
     gas = transaction.gas_used if transaction else None
     return BatchPublic(
         id=batch.id,
         state=batch.state,
         payments=batch.payment_count,
-        payers=payers or 0,
+        payers=batch.payer_count,
         claimed=batch.claimed,
         credited=batch.credited,
         entitled=batch.entitled,
@@ -119,8 +120,8 @@ def _transaction_hash(session: Session, batch: Batch) -> str | None:
 
 def ledger_page(session: Session, hub: Hub, after: int, limit: int) -> LedgerPage:
     """Entries with their lines on a local hub; elsewhere only what shows that the chain of hashes is whole."""
-    entries = ledger.entries_after(session, after, limit)
     is_open = hub.settings.environment == "local"
+    entries = ledger.entries_after(session, after, limit, with_lines=is_open)
     return LedgerPage(
         entries=[
             LedgerEntry(
@@ -133,5 +134,5 @@ def ledger_page(session: Session, hub: Hub, after: int, limit: int) -> LedgerPag
             )
             for entry in entries
         ],
-        next_cursor=str(entries[-1].id) if len(entries) == limit else None,
+        next_cursor=cursor_of(entries[-1].id) if entries and ledger.is_entry_after(session, entries[-1].id) else None,
     )

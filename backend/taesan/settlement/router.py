@@ -1,10 +1,9 @@
 """Batches and proofs over HTTP. All public: anyone can check."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 
 from taesan.core.http import problem_responses
+from taesan.core.pages import Cursor, Limit, Page, page
 from taesan.core.values import Address
 from taesan.hub import HubDep
 from taesan.ledger import queries as ledger
@@ -12,6 +11,14 @@ from taesan.settlement import queries
 from taesan.settlement.models import BatchPublic, EntitlementProof, LedgerPage, LedgerTotal, PaymentProof
 
 router = APIRouter(prefix="/v1")
+
+
+@router.get("/batches", tags=["settlement"], operation_id="listBatches", responses=problem_responses(422))
+def list_batches(hub: HubDep, cursor: Cursor = None, limit: Limit = 50) -> Page[BatchPublic]:
+    """Batches, newest first."""
+    with hub.db.read() as session:
+        rows = queries.batches_page(session, cursor, limit)
+        return page(rows, limit, lambda batch: batch.id, lambda batch: queries.public_batch(session, batch))
 
 
 @router.get("/batches/{batch_id}", tags=["settlement"], operation_id="getBatch", responses=problem_responses(404, 422))
@@ -36,21 +43,20 @@ def get_payment_proof(hub: HubDep, payment_id: str) -> PaymentProof:
 @router.get("/ledger/entries", tags=["ledger"], operation_id="listLedgerEntries", responses=problem_responses(422))
 def list_ledger_entries(
     hub: HubDep,
-    cursor: Annotated[
-        str | None, Query(pattern="^[0-9]{1,18}$", description="`next_cursor` of the page before")
-    ] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    cursor: Cursor = None,
+    limit: Limit = 100,
 ) -> LedgerPage:
     """The journal, oldest first, with its chain of hashes: recompute it to see that nothing was changed."""
     with hub.db.read() as session:
-        return queries.ledger_page(session, hub, int(cursor or 0), limit)
+        return queries.ledger_page(session, hub, cursor or 0, limit)
 
 
 @router.get("/ledger/totals", tags=["ledger"], operation_id="getLedgerTotals")
 def get_ledger_totals(hub: HubDep) -> list[LedgerTotal]:
     """The trial balance: what all accounts of a kind hold together."""
     with hub.db.read() as session:
-        return [LedgerTotal(kind=kind, asset=asset, amount=amount) for kind, asset, amount in ledger.totals(session)]
+        totals = ledger.totals(session)
+        return [LedgerTotal(kind=kind, asset=asset, amount=amount) for (kind, asset), amount in totals.items()]
 
 
 @router.get(

@@ -48,7 +48,7 @@ def overview_page(hub: HubDep, request: Request) -> Response:
 def batch_page(hub: HubDep, request: Request, batch_id: int) -> Response:
     with hub.db.read() as session:
         shown = queries.public_batch(session, queries.find_batch(session, batch_id)).model_dump(mode="json")
-        rows = batcher.payments_of(session, batch_id)[:MAX_ROWS] if shows_payments(hub) else []
+        rows = batcher.payments_of(session, batch_id, MAX_ROWS) if shows_payments(hub) else []
         payments = payment_rows(session, rows)
     return _page(request, "batch.html", batch=shown, payments=payments, asset=hub.asset)
 

@@ -1,0 +1,106 @@
+"""No query without an index: everything that the API and the worker ask the database is recorded, and SQLite says how it
+would find it. Only the audit reads all there is, and it is not asked here."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.plans import Recorder, recorded, scans
+from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage, key
+
+
+@pytest.fixture(scope="module")
+def asked(shared_stage: Stage) -> Iterator[Recorder]:
+    """A story with all that a hub does, then each reading route once."""
+    stage = shared_stage
+    with recorded(stage.hub.db.engine) as recorder:
+        anna, ben, cafe = stage.payer(), stage.payer(), stage.merchant()
+        for n in range(6):
+            anna.pay(30 * CENT, cafe if n % 2 else None)
+            ben.pay(CENT)
+        bulk = [anna.payment(CENT) | {"idempotency_key": "bulk"}]
+        assert stage.client.post("/v1/payments/bulk", json={"payments": bulk}).status_code == 200
+        anna.charged += CENT
+        anna.pay(DOLLAR)
+        repeated = key()
+        body = anna.payment(CENT)
+        for _ in range(2):
+            assert stage.client.post("/v1/payments", json=body, headers=repeated).status_code == 201
+        anna.charged += CENT
+        assert anna.set_rule(trigger_count=5).status_code == 200
+        stage.settle()
+        cafe.redeem(anna.wallet, 10 * CENT)
+        cafe.order_payout(CENT)
+        stage.confirm()
+        ben.announce_withdrawal(CENT)
+        ben.pay(CENT)
+        stage.chain.mine(5)
+        stage.later(5)
+        stage.tick(3)
+        stage.confirm()
+        ben.finish_withdrawal()
+        stage.later(10)
+        stage.confirm()
+        stage.client.post("/v1/merchants/me/keys", headers=stage.session_of(cafe.wallet))
+        _read_everything(stage, anna, cafe)
+        yield recorder
+
+
+def _read_everything(stage: Stage, anna: Payer, cafe: Merchant) -> None:
+    """Each GET route of the OpenAPI document, with and without a cursor, and the pages."""
+    own, theirs = anna.headers(), cafe.headers
+    payment = stage.get(f"/v1/channels/{anna.id}/payments", **own)["items"][-1]["id"]
+    known = {
+        "account": anna.address,
+        "batch_id": "1",
+        "channel_id": anna.id,
+        "deposit_id": stage.rows("SELECT public_id FROM deposit_relay LIMIT 1")[0][0],
+        "merchant_id": cafe.id,
+        "payment_id": payment,
+        "payout_id": stage.get("/v1/payouts", **theirs)["items"][0]["id"],
+        "redemption_id": stage.get("/v1/redemptions", **theirs)["items"][0]["id"],
+    }
+    document: Any = stage.client.get("/openapi.json").json()
+    paths = [path for path, operations in document["paths"].items() if "get" in operations]
+    assert len(paths) > 15
+    for path in paths:
+        security = str(document["paths"][path]["get"].get("security", ""))
+        headers = theirs if "merchant" in security else own
+        filled = path.format(**known)
+        answer = stage.client.get(filled, headers=headers)
+        assert answer.status_code == 200, (filled, answer.text)
+        if "next_cursor" in answer.text:
+            first = stage.client.get(f"{filled}?limit=1", headers=headers).json()
+            stage.client.get(f"{filled}?limit=1&cursor={first['next_cursor'] or 'MQ'}", headers=headers)
+    for page in ("/", "/batches/1"):
+        assert stage.client.get(page).status_code == 200
+
+
+def test_no_question_needs_a_walk_through_a_table_that_grows(shared_stage: Stage, asked: Recorder) -> None:
+    assert len(asked.statements) > 80, "what is not asked is not checked"
+    found = {}
+    with shared_stage.hub.db.engine.connect() as connection:
+        for statement, parameters in asked.statements.values():
+            steps = scans(connection, statement, parameters)
+            if steps:
+                found[statement] = steps
+    assert not found, "\n\n".join(f"{steps}\n{statement}" for statement, steps in found.items())
+
+
+@pytest.mark.parametrize(
+    ("statement", "parameters"),
+    [
+        ("SELECT count(*) FROM payment WHERE batch_id IS NULL", ()),
+        ("SELECT * FROM payment WHERE amount = ? LIMIT 1", (1,)),
+        ("SELECT * FROM payment WHERE batch_id IS NULL AND payee = ? ORDER BY id LIMIT 1", ("",)),
+        ("SELECT DISTINCT payee FROM payment LIMIT 1", ()),
+        ("SELECT sum(b.amount) FROM balance AS b", ()),
+        ("UPDATE jar_firing SET batch_id = 1 WHERE reason = ?", ("",)),
+        ("SELECT 1 FROM account JOIN posting ON posting.account_id = account.id WHERE account.name = ?", ("",)),
+        ("DELETE FROM siwe_nonce WHERE nonce LIKE ?", ("a%",)),
+    ],
+)
+def test_a_walk_is_noticed(shared_stage: Stage, statement: str, parameters: Any) -> None:
+    with shared_stage.hub.db.engine.connect() as connection:
+        assert scans(connection, statement, parameters)
