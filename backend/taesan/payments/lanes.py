@@ -35,7 +35,8 @@ from taesan.payments.verifiers import Verifiers
 log = structlog.get_logger()
 
 GROUP = 1_000  # payments in one transaction
-WINDOW = 2  # groups on their way: one is committed while the other's signatures are verified
+WINDOW = 3  # groups on their way: one is committed, one has its signatures verified, one is there to be next
+AHEAD = 100  # payments that are worth a group of their own while another is on its way
 LENGTH = 4  # bytes that tell a message's length
 READY = bytes(LENGTH)  # the process's first message
 
@@ -113,7 +114,7 @@ class ProcessLanes(asyncio.Protocol):
         self._verifiers, self._cache_mib = hub.settings.intake_verifiers, hub.settings.intake_cache_mib
         self._waiting: deque[tuple[_Ticket, Sequence[Submission]]] = deque()
         self._sent: deque[list[tuple[_Ticket, int]]] = deque()
-        self._in_house = 0
+        self._in_house = self._waiting_count = 0
         self._process: BaseProcess | None = None
         self._transport: asyncio.Transport | None = None
         self._starting: asyncio.Task[None] | None = None
@@ -129,6 +130,7 @@ class ProcessLanes(asyncio.Protocol):
         self._in_house += len(submissions)
         for start in range(0, len(submissions), GROUP):
             self._waiting.append((ticket, submissions[start : start + GROUP]))
+        self._waiting_count += len(submissions)
         if self._transport is not None and self._ready.is_set():
             self._send()
         elif self._starting is None:
@@ -172,11 +174,12 @@ class ProcessLanes(asyncio.Protocol):
     def _send(self) -> None:
         """Sends what waits, in groups, as long as there is room in the window."""
         assert self._transport is not None
-        while self._waiting and len(self._sent) < WINDOW:
+        while self._waiting and len(self._sent) < (WINDOW if self._waiting_count >= AHEAD else 1):
             parts: list[tuple[_Ticket, int]] = []
             group: list[Submission] = []
             while self._waiting and len(group) + len(self._waiting[0][1]) <= GROUP:
                 ticket, part = self._waiting.popleft()
+                self._waiting_count -= len(part)
                 parts.append((ticket, len(part)))
                 group.extend(part)
             message = _encode_submissions(group)
@@ -216,6 +219,7 @@ class ProcessLanes(asyncio.Protocol):
         lost = [*self._sent, [(ticket, len(part)) for ticket, part in self._waiting]]
         self._sent.clear()
         self._waiting.clear()
+        self._waiting_count = 0
         refusal = Refusal.of(unavailable())
         count = sum(size for parts in lost for _, size in parts)
         if count:
