@@ -99,6 +99,7 @@ def serve(
         port=settings.port,
         http=BoundedHttp,
         limit_concurrency=settings.connections_max,
+        server_header=False,
         log_config=None,
         access_log=False,
     )

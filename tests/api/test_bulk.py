@@ -2,6 +2,7 @@
 
 import pytest
 
+from taesan.payments import intake
 from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DOLLAR, Payer, Stage, StageFactory, key
 from tests.support.wallet import Json, Wallet
@@ -122,8 +123,35 @@ def test_a_payer_who_pays_too_fast_is_told_when_to_go_on(open_stage: StageFactor
     stage = open_stage(payer_rate="3/minute")
     anna, berta = stage.payer(), stage.payer()
     statuses = [r["status"] for r in _post(stage, _items(anna, *[CENT] * 5) + _items(berta, CENT))]
-    assert statuses == [201, 201, 201, 429, 429, 201]
+    assert statuses == [201, 201, 201, 429, 409, 201], "the last of Anna's goes on from one that was refused"
     anna.charged = 3 * CENT
     answer = anna.try_to_pay(CENT)
     assert_problem(answer, "rate-limited", 429)
     assert 0 < int(answer.headers["retry-after"]) <= 60
+
+
+def test_nobody_can_use_up_a_payers_rate_with_her_old_vouchers(open_stage: StageFactory) -> None:
+    stage = open_stage(payer_rate="3/minute")
+    anna = stage.payer()
+    first, second, third = _items(anna, CENT, CENT, CENT)
+    _post(stage, [first, second])
+    again = [first | {"idempotency_key": f"stranger-{n}"} for n in range(9)]
+    assert {r["status"] for r in _post(stage, [*again, first, second])} == {409, 201}
+    assert [r["status"] for r in _post(stage, [third])] == [201]
+
+
+def test_a_payer_who_uses_a_key_again_and_again_has_the_group_done_twice_but_once(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna, berta = stage.payer(), stage.payer()
+    first, second = _items(anna, CENT, CENT)
+    _post(stage, [first])
+    attempts: list[object] = []
+    accept = intake.accept
+    monkeypatch.setattr(intake, "accept", lambda *args, **kwargs: attempts.append(1) or accept(*args, **kwargs))
+    counts = []
+    for item in _items(berta, *[CENT] * 4):
+        results = _post(stage, [second | {"idempotency_key": first["idempotency_key"]}, item])
+        assert [r["status"] for r in results] == [422, 201]
+        counts.append(len(attempts))
+    assert counts == [2, 3, 4, 5]

@@ -21,6 +21,7 @@ if __name__ == "__main__":
         port=int(port),
         log_config=None,
         access_log=False,
+        server_header=False,
         loop="uvloop",
         http=BoundedHttp,
     )

@@ -182,7 +182,8 @@ def test_a_server_that_is_gone_is_told_and_goes_on_where_it_was_when_it_is_back(
         client = TestClient(create_app(hub), raise_server_exceptions=False)
         worker = Worker(hub.db, SystemClock(), {"step": lambda: _put(hub.db, "news")}, 0.02)
         thread = threading.Thread(target=worker.run, daemon=True)
-        anna = Payer(move_in(hub, 1), 0)
+        facts = move_in(hub, 2)
+        anna, berta = Payer(facts, 0), Payer(facts, 1)
         bodies, keys = [anna.payment() for _ in range(3)], [key() for _ in range(3)]
         assert client.post("/v1/payments", json=bodies[0], headers=keys[0]).status_code == 201
         server.crash()
@@ -190,6 +191,8 @@ def test_a_server_that_is_gone_is_told_and_goes_on_where_it_was_when_it_is_back(
         answer = client.post("/v1/payments", json=bodies[1], headers=keys[1])
         assert_problem(answer, "intake-unavailable", 503)
         assert answer.headers["retry-after"]
+        # Nor is a channel that the intake has never seen told to be unknown.
+        assert_problem(client.post("/v1/payments", json=berta.payment(), headers=key()), "intake-unavailable", 503)
         assert_problem(client.post("/v1/auth/nonces"), "database-unavailable", 503)
         assert_problem(client.get("/v1/ledger/entries"), "database-unavailable", 503)
         assert_problem(client.get("/healthz"), "database-unavailable", 503)

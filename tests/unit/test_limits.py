@@ -17,13 +17,24 @@ def test_so_many_and_no_more_until_the_window_is_over(monkeypatch: pytest.Monkey
     rate = RateLimit("3/minute")
     assert [rate.hit("anna") for _ in range(4)] == [True, True, True, False]
     assert rate.hit("bora")
-    assert rate.problem("anna").headers == {"retry-after": "60"}
+    assert _told(rate) == {"retry-after": "60"}
     now += 59.5
     assert not rate.hit("anna")
-    assert rate.problem("anna").headers == {"retry-after": "1"}
+    assert _told(rate) == {"retry-after": "1"}
     now += 0.5
     assert rate.hit("anna", 3)
     assert not rate.hit("anna")
+
+
+def _told(rate: RateLimit) -> dict[str, str]:
+    with pytest.raises(Problem) as refused:
+        rate.check("anna")
+    return refused.value.headers
+
+
+def test_what_is_taken_back_was_not_counted() -> None:
+    rate = RateLimit("2/minute")
+    assert [rate.hit("anna", count) for count in (1, 1, -1, 1, 1)] == [True, True, True, True, False]
 
 
 def test_a_request_counts_for_all_that_is_in_it() -> None:
@@ -37,16 +48,14 @@ def test_memory_is_bounded_however_many_come(monkeypatch: pytest.MonkeyPatch) ->
     now = time.time()
     monkeypatch.setattr(limits.time, "time", lambda: now)
     rate = RateLimit("1/minute")
-    storage = rate._limiter.storage
-    assert isinstance(storage, limits._Counters)
-    for n in range(3 * storage.MOST):
+    for n in range(3 * limits.MOST):
         rate.hit(f"stranger {n}")
         if n % 1_000 == 0:
-            assert len(storage._counts) <= storage.MOST
-    assert len(storage._counts) <= storage.MOST
+            assert len(rate._counts) <= limits.MOST
+    assert len(rate._counts) <= limits.MOST
     now += 60
     rate.hit("anna")
-    for n in range(storage.MOST - 1):
+    for n in range(limits.MOST - 1):
         rate.hit(f"another {n}")
     assert not rate.hit("anna"), "counters whose window is over make room first"
 

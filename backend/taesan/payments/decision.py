@@ -1,5 +1,6 @@
 """Whether a payment is accepted, and what it does to its channel and jar. Pure: on rows that were read for it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from babel.numbers import get_currency_precision
@@ -55,11 +56,17 @@ class Decision:
 
 
 def decide(
-    submission: Submission, channel: ChannelState, payee: str | None, asset_exponent: int, cover: Cover
+    submission: Submission,
+    channel: ChannelState,
+    payee: str | None,
+    asset_exponent: int,
+    cover: Cover,
+    admit: Callable[[str], None],
 ) -> Decision:
     """Accepts a payment: changes the states, or leaves them alone and raises.
 
     :param payee: the merchant's payout address; None for a payment to the jar
+    :param admit: counts a payment of this payer, or raises: asked last, as others can send a payer's old vouchers again
     :raises Problem: `channel-not-open`, `voucher-out-of-sequence`, `insufficient-deposit`, `round-up-mismatch`, and what
         `cover` raises
     """
@@ -67,11 +74,13 @@ def decide(
     if is_contracts(submission, channel):
         cover.hold(channel, submission.amount, to_merchant=payee is not None)
     if payee is not None:
+        admit(channel.payer)
         _charge(channel, submission.amount)
         return Decision(submission, payee)
     jar = channel.jar
     if submission.purchase_value is not None:
         _check_round_up(submission, jar.round_up_step, asset_exponent)
+    admit(channel.payer)
     _charge(channel, submission.amount)
     jar.has_changed = True
     jar.gathered += submission.amount

@@ -5,13 +5,14 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import structlog
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
 from taesan.channels import service as channels
 from taesan.channels import vouchers
+from taesan.core import idempotency
 from taesan.core.clock import Clock
-from taesan.core.db import ATTEMPTS, Database, is_retryable
+from taesan.core.db import ATTEMPTS, UNAVAILABLE, Database, is_retryable
 from taesan.core.limits import RateLimit
 from taesan.core.problems import Problem
 from taesan.core.values import bytes_of
@@ -23,6 +24,7 @@ from taesan.payments.verifiers import Pieces, Verifiers
 log = structlog.get_logger()
 
 LOOK_EVERY = timedelta(seconds=1)
+WARY_OF = 10_000  # channels
 SIGNERS = 100_000  # kept in memory, some 50 MB; then they are read anew
 
 
@@ -40,6 +42,7 @@ class Started(NamedTuple):
 
     submissions: Sequence[Submission]
     signers: Sequence[Signer | None]
+    failure: Exception | None
     verified: Pieces
 
 
@@ -53,6 +56,7 @@ class Engine:
         self._db, self._terms, self._clock = db, terms, clock
         self._verifiers = verifiers or Verifiers(terms.voucher_domain)
         self._signers: dict[str, Signer] = {}
+        self._wary_of: set[str] = set()
         self._rate = RateLimit(terms.payer_rate)
         self._open_at = datetime.min.replace(tzinfo=UTC)
 
@@ -62,16 +66,18 @@ class Engine:
 
     def start(self, submissions: Sequence[Submission]) -> Started:
         """Has the signatures verified."""
+        failure = None
         try:
             self._learn_signers(submissions)
-        except Exception:
-            log.exception("intake.failed", step="read signers")  # then nobody's signature is known to be right
+        except Exception as error:
+            log.exception("intake.failed", step="read signers")
+            failure = error
         signers = [self._signers.get(s.channel_id) for s in submissions]
         asked = [
             (signer.raw if signer else b"", s.channel_id, s.cumulative, s.signature)
             for s, signer in zip(submissions, signers, strict=True)
         ]
-        return Started(submissions, signers, self._verifiers.start(asked))
+        return Started(submissions, signers, failure, self._verifiers.start(asked))
 
     def finish(self, started: Started) -> list[Result]:
         """Commits what is rightly signed."""
@@ -80,22 +86,22 @@ class Engine:
         refusals = {
             n: refusal
             for n, (s, signer, is_valid) in enumerate(zip(submissions, started.signers, valid, strict=True))
-            if (refusal := self._refusal(s, signer, bool(is_valid)))
+            if (refusal := self._refusal(s, signer, started.failure, bool(is_valid)))
         }
         if not refusals:
             return self._commit(submissions)
         committed = iter(self._commit([s for n, s in enumerate(submissions) if n not in refusals]))
         return [refusals.get(n) or next(committed) for n in range(len(submissions))]
 
-    def _refusal(self, submission: Submission, signer: Signer | None, is_valid: bool) -> Refusal | None:
+    def _refusal(
+        self, submission: Submission, signer: Signer | None, failure: Exception | None, is_valid: bool
+    ) -> Refusal | None:
         if signer is None:
-            return Refusal.of(channels.unknown_channel(submission.channel_id))
+            return _failed(failure) if failure else Refusal.of(channels.unknown_channel(submission.channel_id))
         if not is_valid and not submission.by_contract:
             refusal = Refusal.of(vouchers.invalid_signature(self._terms.voucher_domain, signer.address))
             refusal.payer_may_know = signer.is_payer
             return refusal
-        if not self._rate.hit(signer.payer):
-            return Refusal.of(self._rate.problem(signer.payer))
         return None
 
     def _learn_signers(self, submissions: Sequence[Submission]) -> None:
@@ -115,28 +121,64 @@ class Engine:
             return []
         look_up_keys = False
         for _ in range(ATTEMPTS):
+            admitted: list[str] = []
             try:
-                with self._db.take_in() as session:
-                    now = self._clock.now()
-                    return intake.accept(
-                        session,
-                        self._terms,
-                        submissions,
-                        now,
-                        closed=self._closed(session, now),
-                        look_up_keys=look_up_keys,
-                    )
+                results = self._attempt(submissions, look_up_keys, admitted)
             except Exception as error:
                 failure = error
+                for payer in admitted:
+                    self._rate.hit(payer, -1)
                 if is_retryable(error):
                     continue
                 if look_up_keys or not isinstance(error, IntegrityError):
                     break
                 look_up_keys = True  # a key was used again for a new voucher: the next attempt will find out whose
-        if len(submissions) == 1 or isinstance(failure, OperationalError):
+            else:
+                if look_up_keys:
+                    self._be_wary(submissions, results)
+                return results
+        if len(submissions) == 1 or isinstance(failure, UNAVAILABLE):
             log.error("intake.failed", payments=len(submissions), exc_info=failure)
             return [_failed(failure)] * len(submissions)
-        return [result for submission in submissions for result in self._commit([submission])]
+        return self._one_by_one(submissions)
+
+    def _attempt(self, submissions: Sequence[Submission], look_up_keys: bool, admitted: list[str]) -> list[Result]:
+        """:param admitted: is told whose payments were counted"""
+
+        def admit(payer: str) -> None:
+            self._rate.check(payer)
+            admitted.append(payer)
+
+        with self._db.take_in() as session:
+            now = self._clock.now()
+            return intake.accept(
+                session,
+                self._terms,
+                submissions,
+                now,
+                admit=admit,
+                closed=self._closed(session, now),
+                look_up_keys=look_up_keys,
+                wary_of=self._wary_of,
+            )
+
+    def _one_by_one(self, submissions: Sequence[Submission]) -> list[Result]:
+        """Until the database is gone: then the others need not wait for it, too."""
+        results: list[Result] = []
+        gone = Refusal.of(unavailable())
+        for submission in submissions:
+            results += [gone] if results and results[-1] == gone else self._commit([submission])
+        return results
+
+    def _be_wary(self, submissions: Sequence[Submission], results: Sequence[Result]) -> None:
+        """Whoever has used a key again may do so for ever, and each time the whole group would be done twice."""
+        if len(self._wary_of) > WARY_OF:
+            self._wary_of.clear()
+        self._wary_of |= {
+            s.channel_id
+            for s, result in zip(submissions, results, strict=True)
+            if isinstance(result, Refusal) and result.type == idempotency.key_reused().type
+        }
 
     def _closed(self, session: Session, now: datetime) -> Problem | None:
         """Why nothing is accepted at the moment. That something is, is believed for a second."""
@@ -149,7 +191,7 @@ class Engine:
 
 
 def _failed(error: Exception) -> Refusal:
-    if isinstance(error, OperationalError):
+    if isinstance(error, UNAVAILABLE):
         return Refusal.of(unavailable())
     return Refusal.of(
         Problem(

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -33,21 +33,25 @@ def accept(
     submissions: Sequence[Submission],
     now: datetime,
     *,
+    admit: Callable[[str], None],
     closed: Problem | None = None,
     look_up_keys: bool = True,
+    wary_of: Container[str] = (),
 ) -> list[Result]:
     """Books verified payments in their order; the caller's commit makes them accepted. A bad one fails alone.
 
+    :param admit: see `decide`
     :param closed: why nothing new is accepted, if so
     :param look_up_keys: False leaves repeated keys to the voucher's own order, and to the database, which refuses the
         whole group (IntegrityError) if a key is used again for a new voucher
+    :param wary_of: channels whose keys are looked up all the same
     :returns: one for each: `unknown-channel`, `unknown-merchant`, `idempotency-key-reused`, `chain-view-too-old`, or
         what `decide` raises
     """
     connection = session.connection()
     channels = store.channels(connection, terms, {s.channel_id for s in submissions})
     merchants = store.payees(connection, {s.merchant_id for s in submissions if s.merchant_id is not None})
-    suspects = submissions if look_up_keys else [s for s in submissions if _is_behind(s, channels)]
+    suspects = [s for s in submissions if look_up_keys or s.channel_id in wary_of or _is_behind(s, channels)]
     known = store.by_key(session, channels, suspects)
     cover = Cover(0, terms.wallet_exposure)
     if any(s.by_contract for s in submissions) or any(c.secured is not None for c in channels.values()):
@@ -65,7 +69,7 @@ def accept(
             if closed:
                 raise closed
             payee = _payee(merchants, submission)
-            decision = decide(submission, _channel(channels, submission), payee, terms.asset_exponent, cover)
+            decision = decide(submission, _channel(channels, submission), payee, terms.asset_exponent, cover, admit)
         except Problem as problem:
             outcomes.append(Refusal.of(problem))
             continue

@@ -30,7 +30,7 @@ from taesan.hub import Hub
 from taesan.payments.engine import Engine, Started, unavailable
 from taesan.payments.messages import Refusal, Result, Submission
 from taesan.payments.terms import Terms, terms_of
-from taesan.payments.verifiers import Verifiers
+from taesan.payments.verifiers import VerifierLost, Verifiers
 
 log = structlog.get_logger()
 
@@ -160,6 +160,8 @@ class ProcessLanes(asyncio.Protocol):
             self._starting = None
         if self._transport is not None:
             self._send()
+        elif self._waiting:  # it came while the process was dying
+            self._starting = asyncio.create_task(self._start())
 
     async def _start_process(self) -> None:
         ours, theirs = socket.socketpair()
@@ -231,10 +233,15 @@ class ProcessLanes(asyncio.Protocol):
 def work(pipe: socket.socket, database_url: str, terms: Terms, verifier_count: int, cache_mib: int) -> None:
     """The intake's process: until nobody is at the other end of the pipe."""
     set_up_logs()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the service ends first, and what it has begun
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # these go to all of us; the service ends first, and what it has begun
+        signal.signal(number, signal.SIG_IGN)
     with contextlib.ExitStack() as stack:
         # They close the pipe, or the service would not notice that the intake is gone.
         verifiers = Verifiers(terms.voucher_domain, verifier_count, pipe.close)
+        stack.callback(verifiers.close)
         db = Database(database_url, cache_mib)
         stack.callback(db.close)
         engine = Engine(db, terms, SystemClock(), verifiers)
@@ -242,13 +249,17 @@ def work(pipe: socket.socket, database_url: str, terms: Terms, verifier_count: i
         gc.collect()
         gc.freeze()  # what is here now stays: the collector need not look at it again and again
         pipe.sendall(READY)
-        with contextlib.suppress(EOFError, ConnectionError):
+        try:
             while True:
                 # New groups first: their signatures are verified while the one before is committed.
                 while len(started) < WINDOW and (not started or _is_readable(pipe)):
                     started.append(engine.start(_decode_submissions(_receive(pipe))))
                 message = _encode_results(engine.finish(started.popleft()))
                 pipe.sendall(len(message).to_bytes(LENGTH, "big") + message)
+        except (EOFError, ConnectionError):
+            return  # the service has ended
+        except VerifierLost:
+            log.exception("intake.verifier_lost")  # the service starts all of us again
 
 
 def _is_readable(pipe: socket.socket) -> bool:

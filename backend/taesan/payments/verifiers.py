@@ -8,8 +8,10 @@ import contextlib
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 
 import msgspec
 
@@ -35,24 +37,35 @@ def verify(domain: Domain, group: Sequence[Voucher]) -> bytes:
     )
 
 
+class VerifierLost(Exception):
+    """A verifier's process has ended; what it had is not verified."""
+
+
 class Verifiers:
     """:param count: of processes; 0: whoever asks does it. :param close: what they must not keep open"""
 
     def __init__(self, domain: Domain, count: int = 0, close: Callable[[], None] = lambda: None) -> None:
         self._domain = domain
         self._pipes: list[Connection] = []
+        self._processes: list[BaseProcess] = []
         # Forked, as this process has no other thread yet: they are there at once.
         context = multiprocessing.get_context("fork")
         for _ in range(count):
             ours, theirs = context.Pipe()
-            context.Process(target=_work, args=(theirs, domain, close), name="taesan-verifier", daemon=True).start()
+            process = context.Process(target=_work, args=(theirs, domain, close), name="taesan-verifier", daemon=True)
+            process.start()
             theirs.close()
             self._pipes.append(ours)
+            self._processes.append(process)
+
+    def close(self) -> None:
+        for process in self._processes:
+            process.kill()  # they keep nothing, and may have been told to ignore all else
 
     def start(self, group: Sequence[Voucher]) -> Pieces:
         """The pieces must be asked for in their order, and all of a group before those of the next.
 
-        :raises OSError, EOFError: (also the pieces) a verifier is gone
+        :raises VerifierLost: so do the pieces
         """
         if not self._pipes or len(group) <= ALONE:
             return [lambda: verify(self._domain, group)]
@@ -60,9 +73,23 @@ class Verifiers:
         pieces = []
         for n, pipe in enumerate(self._pipes):
             if share := group[n * size : (n + 1) * size]:
-                pipe.send_bytes(_encode(share))
-                pieces.append(pipe.recv_bytes)
+                with _telling():
+                    pipe.send_bytes(_encode(share))
+                pieces.append(partial(_receive, pipe))
         return pieces
+
+
+def _receive(pipe: Connection) -> bytes:
+    with _telling():
+        return pipe.recv_bytes()
+
+
+@contextlib.contextmanager
+def _telling() -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, OSError) as error:
+        raise VerifierLost from error
 
 
 def _work(pipe: Connection, domain: Domain, close: Callable[[], None]) -> None:
