@@ -25,7 +25,7 @@ CENT = 10_000
 
 
 async def _echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers with the length of the body."""
+    """Answers with the length of the body, and how many headers there are after it."""
     if scope["type"] != "http":
         return
     size, more = 0, True
@@ -33,7 +33,7 @@ async def _echo(scope: Scope, receive: Receive, send: Send) -> None:
         message = await receive()
         size, more = size + len(message.get("body", b"")), message.get("more_body", False)
     content = str(size).encode()
-    headers = [(b"content-length", str(len(content)).encode())]
+    headers = [(b"content-length", str(len(content)).encode()), (b"headers", str(len(scope["headers"])).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": content})
 
@@ -76,6 +76,7 @@ def _answer(port: int, *parts: bytes) -> bytes:
 
 
 GET = b"GET / HTTP/1.1\r\nhost: hub\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\nhost: hub\r\ntransfer-encoding: chunked\r\n\r\n5\r\n12345\r\n0\r\n"
 
 
 @pytest.mark.parametrize(
@@ -84,8 +85,10 @@ GET = b"GET / HTTP/1.1\r\nhost: hub\r\n"
         [GET, *[b"x-%d: %s\r\n" % (n, b"y" * 1_000) for n in range(1_000)]],
         [GET, b"x: ", *[b"y" * 1_000 for _ in range(1_000)]],
         [b"GET /", *[b"y" * 1_000 for _ in range(1_000)]],
+        [CHUNKED, *[b"x-%d: %s\r\n" % (n, b"y" * 1_000) for n in range(1_000)]],
+        [CHUNKED, b"x: ", *[b"y" * 1_000 for _ in range(1_000)]],
     ],
-    ids=["headers", "one header", "a path"],
+    ids=["headers", "one header", "a path", "trailers", "one trailer"],
 )
 def test_a_head_without_end_is_cut_off(port: int, endless: list[bytes]) -> None:
     taken = 0
@@ -112,6 +115,13 @@ def test_heads_and_bodies_within_bounds_are_taken_also_one_after_the_other(port:
     answer = _answer(port, post + post + long + with_body + post)
     assert answer.count(b"HTTP/1.1 200") == 5
     assert answer.count(b"\r\n\r\n1000000") == 3
+
+
+def test_trailers_are_no_headers(port: int) -> None:
+    answer = _answer(port, CHUNKED, b"idempotency-key: k\r\nauthorization: x\r\n\r\n" + GET + b"\r\n")
+    assert answer.count(b"HTTP/1.1 200") == 2
+    assert b"\r\nheaders: 2\r\n\r\n5" in answer
+    assert b"\r\nheaders: 1\r\n\r\n0" in answer
 
 
 def test_more_connections_than_the_house_takes_are_answered_with_503() -> None:

@@ -1,4 +1,4 @@
-"""Uvicorn's HTTP, with a bound on what a request may send before its body: httptools itself would collect headers for ever."""
+"""Uvicorn's HTTP, with a bound on what a request may send beside its body: httptools itself would collect it for ever."""
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -7,25 +7,23 @@ _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """For `uvicorn.Config(http=…)`. Closes a connection whose request line and headers are too long."""
+    """For `uvicorn.Config(http=…)`. Closes a connection whose request line and headers, or trailers, are too long."""
 
-    _head_bytes = 0
-    _is_in_body = False
+    _beside_body = 0  # bytes since a head was complete, or a piece of a body came
 
     def data_received(self, data: bytes) -> None:
-        self._head_bytes += len(data)
+        self._beside_body += len(data)
         super().data_received(data)
-        if self._is_in_body:
-            self._head_bytes = 0
-        elif self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
-            self.transport.write(_TOO_LARGE)
+        if self._beside_body > MAX_HEAD_BYTES and not self.transport.is_closing():
+            if self.cycle is None or self.cycle.response_complete:  # else it would get into an answer
+                self.transport.write(_TOO_LARGE)
             self.transport.close()
 
-    def on_message_begin(self) -> None:
-        # Counted from the next packet on: this one may have begun with another request's body.
-        self._head_bytes, self._is_in_body = 0, False
-        super().on_message_begin()
-
     def on_headers_complete(self) -> None:
-        self._is_in_body = True
+        self._beside_body = 0
         super().on_headers_complete()
+        self.headers = []  # the request has its own; trailers must not get in among them
+
+    def on_body(self, body: bytes) -> None:
+        self._beside_body = 0
+        super().on_body(body)
