@@ -1,19 +1,24 @@
 """One API, two ways through it: what the quick route answers is what the documented one answers, to the letter."""
 
+import json
 import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.exc import OperationalError
 
 from taesan.app import create_app
 from taesan.chain import erc1271
+from taesan.core.problems import node_unavailable
 from taesan.identity import keys
 from taesan.payments.quick import QuickRoute
+from taesan.payments.wallets import WalletLanes
 from tests.support.offline import chain_tells, facts_of, offline_hub, open_channel
 from tests.support.signing import ZERO_ADDRESS
 from tests.support.wallet import Wallet
@@ -83,9 +88,7 @@ def test_both_routes_answer_alike(changes: list[Any], key: str, quick_first: boo
                 client.post("/v1/payments", json=body, headers=headers | {"Content-Type": type_}) for type_ in types
             )
             assert (first.status_code, first.json()) == (second.status_code, second.json())
-            own = {"x-request-id", "idempotent-replayed", "date"}
-            told = [{k: v for k, v in answer.headers.items() if k not in own} for answer in (first, second)]
-            assert told[0] == told[1]
+            assert _comparable(first) == _comparable(second)
             assert all(answer.headers["x-request-id"] for answer in (first, second))
             if first.status_code == 201:
                 assert "idempotent-replayed" not in first.headers
@@ -137,6 +140,99 @@ def test_both_routes_answer_alike_for_contract_wallets(
     hub.db.close()
 
 
+TYPE = (b"content-type", b"application/json")
+KEY = (b"idempotency-key", b"k")
+
+
+@pytest.mark.parametrize(
+    ("raw", "status"),
+    [
+        ([TYPE, KEY], 201),
+        ([TYPE, KEY, (b"idempotency-key", b"other")], 201),
+        ([TYPE, (b"idempotency-key", b"one, two")], 422),
+        ([TYPE, (b"idempotency-key", b"\xe9")], 422),
+        ([TYPE], 400),
+        ([KEY], 422),
+        ([TYPE, (b"content-type", b"text/plain"), KEY], 201),
+        ([(b"content-type", b"text/plain"), TYPE, KEY], 422),
+        ([(b"content-type", b"application/json-seq"), KEY], 422),
+        ([(b"content-type", b"application/jsonp; charset=utf-8"), KEY], 422),
+        ([(b"content-type", b"application/json, text/plain"), KEY], 422),
+        ([(b"content-type", b"application/json; charset=utf-8"), KEY], 201),
+        ([(b"content-type", b" application/json ;charset=utf-8"), KEY], 201),
+        ([(b"content-type", b"application/vnd.x+json"), KEY], 201),
+        ([TYPE, KEY, (b"accept-language", b"ko"), (b"accept-language", b"en")], 201),
+        ([TYPE, KEY, (b"authorization", b"Bearer tsk_one"), (b"authorization", b"Bearer tsk_two")], 201),
+    ],
+)
+def test_headers_as_they_come_are_understood_alike(raw: list[tuple[bytes, bytes]], status: int, tmp_path: Path) -> None:
+    hub = offline_hub(tmp_path)
+    app = create_app(hub)
+    with TestClient(app) as client:
+        body = json.dumps(_payment(facts_of(hub), open_channel(hub, ANNA, 10_000_000)))
+        told = []
+        for route in (app.quick, app.documented):  # type: ignore[attr-defined]
+            app.quick = route  # type: ignore[attr-defined]
+            told.append(client.post("/v1/payments", content=body, headers=raw))
+    assert [answer.status_code for answer in told] == [status] * 2
+    assert told[0].json() == told[1].json()
+    assert _comparable(told[0]) == _comparable(told[1])
+    if status == 201:
+        assert ["idempotent-replayed" in answer.headers for answer in told] == [False, True], "one key"
+    hub.db.close()
+
+
+@pytest.mark.parametrize("path", ["/v1/payments", "/v1/payments/bulk"])
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (RuntimeError("of ours"), 500),
+        (OperationalError("SELECT 1", {}, Exception("gone")), 503),
+        (node_unavailable(), 503),
+    ],
+)
+def test_what_goes_wrong_within_is_told_alike(
+    path: str, error: Exception, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def submit(*_: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(WalletLanes, "submit", submit)
+    hub = offline_hub(tmp_path)
+    app = create_app(hub)
+    with TestClient(app, raise_server_exceptions=False) as client:
+        body = _payment(facts_of(hub), open_channel(hub, ANNA, 10_000_000))
+        if path.endswith("bulk"):
+            body = {"payments": [body | {"idempotency_key": "k"}]}
+        quick, documented = (
+            client.post(path, json=body, headers={"Idempotency-Key": "k", "Content-Type": type_})
+            for type_ in (QUICK, DOCUMENTED)
+        )
+    assert quick.status_code == documented.status_code == status
+    assert quick.json() == documented.json()
+    assert _comparable(quick) == _comparable(documented)
+    assert quick.headers["x-request-id"]
+    hub.db.close()
+
+
+def test_what_is_too_long_for_the_documented_route_is_not_taken(tmp_path: Path) -> None:
+    """Each limit is met, and passed by one."""
+    hub = offline_hub(tmp_path)
+    with TestClient(create_app(hub)) as client:
+        payment = _payment(facts_of(hub), open_channel(hub, ANNA, 10_000_000))
+        item = payment | {"idempotency_key": "k"}
+        for type_ in (QUICK, DOCUMENTED):
+            for path, limit, body_of in (
+                ("/v1/payments/bulk", 1_000, lambda n: {"payments": [item] * n}),
+                ("/v1/payments", 64, lambda n: payment | {"reference": "a" * n}),
+            ):
+                for more in (0, 1):
+                    headers = {"Content-Type": type_, "Idempotency-Key": str(limit)}
+                    answer = client.post(path, json=body_of(limit + more), headers=headers)
+                    assert (answer.status_code == 422) == bool(more), (type_, path, answer.text[:200])
+    hub.db.close()
+
+
 def test_the_quick_route_is_taken(monkeypatch: Any) -> None:
     """Or the test above would compare the documented one with itself."""
     folder = Path(tempfile.mkdtemp(prefix="taesan-quick-"))
@@ -165,6 +261,11 @@ def _payment(facts: Any, channel: str) -> Any:
         "destination": {"type": "jar"},
         "purchase": {"value": "1177", "asset": "USD"},
     }
+
+
+def _comparable(answer: httpx.Response) -> dict[str, str]:
+    own = {"x-request-id", "idempotent-replayed", "date"}
+    return {name: value for name, value in answer.headers.items() if name not in own}
 
 
 def _put(body: Any, place: tuple[str, ...], value: Any) -> None:

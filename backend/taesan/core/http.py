@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -59,15 +59,16 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def install(app: FastAPI) -> None:
     """Gives the application our error answers and request ids."""
-    app.add_exception_handler(Problem, _on_problem)
-    app.add_exception_handler(RequestValidationError, _on_invalid)
-    app.add_exception_handler(HTTPException, _on_http_error)
-    app.add_exception_handler(TransientError, _on_transient)
-    for error in UNAVAILABLE:
-        app.add_exception_handler(error, _on_database)
-    app.add_exception_handler(Exception, _on_crash)
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)
     app.add_middleware(_BodyLimit)
     app.middleware("http")(_request_context)
+
+
+def answer_to(error: Exception, request: Request) -> Response:
+    """What the application answers when a route raises this; for what stands before the application."""
+    kind = next(kind for kind in type(error).__mro__ if kind in _HANDLERS)
+    return _HANDLERS[kind](request, error)
 
 
 def respond(problem: Problem, request: Request) -> JSONResponse:
@@ -151,6 +152,16 @@ def _on_crash(request: Request, error: Exception) -> Response:
         ),
         request,
     )
+
+
+_HANDLERS: dict[type[Exception], Callable[[Request, Exception], Response]] = {
+    Problem: _on_problem,
+    RequestValidationError: _on_invalid,
+    HTTPException: _on_http_error,
+    TransientError: _on_transient,
+    **dict.fromkeys(UNAVAILABLE, _on_database),
+    Exception: _on_crash,
+}
 
 
 async def _request_context(request: Request, call_next: RequestResponseEndpoint) -> Response:

@@ -16,7 +16,8 @@ from taesan.core.db import Database, retried
 from taesan.core.problems import Problem
 from taesan.core.values import canonical_json
 
-_FORM: dict[str, Any] = {"min_length": 1, "max_length": 128, "pattern": r"^[\x21-\x7e]+$"}
+MAX_KEY = 128
+_FORM: dict[str, Any] = {"min_length": 1, "max_length": MAX_KEY, "pattern": r"^[\x21-\x7e]+$"}
 IdempotencyKey = Annotated[str, Field(**_FORM, examples=["order-1177"])]
 IdempotencyKeyHeader = Annotated[
     str,

@@ -11,6 +11,9 @@ from taesan.core.idempotency import IdempotencyKey
 from taesan.core.models import BIG_ID, UtcDateTime
 from taesan.core.values import Address, AmountIn, AmountOut, Bytes32, Money, Shape, Signature, Text
 
+MAX_BULK = 1_000
+MAX_MERCHANT_ID, MAX_REFERENCE = 80, 64  # characters
+
 _UNBATCHED = text("batch_id IS NULL")
 _BATCHED = text("batch_id IS NOT NULL")
 _TO_MERCHANT = text("merchant_id IS NOT NULL")
@@ -75,7 +78,7 @@ class ToJar(Shape):
 
 class ToMerchant(Shape):
     type: Literal["merchant"]
-    merchant_id: Text = ShapeField(max_length=80, examples=["mer_6f0c2a9b1d3e4f5061728394"])
+    merchant_id: Text = ShapeField(max_length=MAX_MERCHANT_ID, examples=["mer_6f0c2a9b1d3e4f5061728394"])
 
 
 class PaymentCreate(Shape):
@@ -86,7 +89,7 @@ class PaymentCreate(Shape):
         default=None,
         description="What was bought, in its currency. With it, a payment to the jar must be exactly its round-up.",
     )
-    reference: Text | None = ShapeField(default=None, max_length=64, description="The client's own note")
+    reference: Text | None = ShapeField(default=None, max_length=MAX_REFERENCE, description="The client's own note")
 
     model_config = Shape.model_config | {
         "json_schema_extra": {
@@ -119,7 +122,7 @@ class PaymentBulk(Shape):
 
     # What is no payment is told so in its own result.
     payments: list[Annotated[BulkItem | Any, ShapeField(union_mode="left_to_right")]] = ShapeField(
-        min_length=1, max_length=1_000
+        min_length=1, max_length=MAX_BULK
     )
 
 

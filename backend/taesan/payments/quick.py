@@ -10,18 +10,19 @@ from collections.abc import Sequence
 import msgspec
 from babel.numbers import get_currency_precision
 from msgspec import Struct
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from taesan.core.http import MAX_BODY_BYTES, new_request_id, problem_response
-from taesan.core.problems import Problem
+from taesan.core.http import MAX_BODY_BYTES, answer_to, new_request_id
+from taesan.core.idempotency import MAX_KEY
 from taesan.hub import Hub
 from taesan.identity.rates import Rates
 from taesan.payments import answers
 from taesan.payments.lanes import Lanes
 from taesan.payments.messages import Submission
+from taesan.payments.models import MAX_BULK, MAX_MERCHANT_ID, MAX_REFERENCE
 
 _SINGLE, _BULK = "/v1/payments", "/v1/payments/bulk"
-_MAX_BULK = 1_000
 
 
 class _Money(Struct, forbid_unknown_fields=True):
@@ -87,6 +88,8 @@ class QuickRoute:
         messages = await _read(receive)
         headers = dict(scope["headers"])
         try:
+            if len(headers) != len(scope["headers"]):
+                raise _Slow  # a name twice: which of them counts, is not for us to say
             submissions = self._submissions(scope["path"], headers, messages)
         except (_Slow, msgspec.DecodeError, ValueError):
             await self._app(scope, _again(messages, receive), send)
@@ -96,8 +99,8 @@ class QuickRoute:
             self._rates.count_payments(headers, len(submissions))
             results = await self._lanes.submit(submissions)
             answer = answers.bulk(results, language) if scope["path"] == _BULK else answers.single(results[0])
-        except Problem as problem:
-            response = problem_response(problem, language)
+        except Exception as error:
+            response = answer_to(error, Request(scope))
             response.headers["x-request-id"] = new_request_id()
             await response(scope, receive, send)
             return
@@ -110,12 +113,12 @@ class QuickRoute:
         size = sum(len(message.get("body", b"")) for message in messages)
         if messages[-1]["type"] != "http.request" or messages[-1].get("more_body") or size > MAX_BODY_BYTES:
             raise _Slow
-        if not headers.get(b"content-type", b"").startswith(b"application/json"):
+        if headers.get(b"content-type", b"").partition(b";")[0].strip() != b"application/json":
             raise _Slow
         body = b"".join(message.get("body", b"") for message in messages)
         if path == _BULK:
             items = _decode_bulk(body).payments
-            if not 0 < len(items) <= _MAX_BULK:
+            if not 0 < len(items) <= MAX_BULK:
                 raise _Slow
             return [self._submission(item, item.idempotency_key) for item in items]
         return [self._submission(_decode_single(body), headers.get(b"idempotency-key", b"").decode("ascii"))]
@@ -126,15 +129,15 @@ class QuickRoute:
         amount = _amount(money.value)
         merchant_id, reference = payment.destination.merchant_id, payment.reference
         if (
-            not 0 < len(key) <= 128
+            not 0 < len(key) <= MAX_KEY
             or not _is_visible_ascii(key)
             or voucher.network not in (None, self._network)
             or voucher.contract not in (None, self._contract)
             or money.asset != self._asset
             or money.exponent not in (None, self._exponent)
             or not 0 < amount <= self._max_payment
-            or (merchant_id is not None and (len(merchant_id) > 80 or "\0" in merchant_id))
-            or (reference is not None and (len(reference) > 64 or "\0" in reference))
+            or (merchant_id is not None and (len(merchant_id) > MAX_MERCHANT_ID or "\0" in merchant_id))
+            or (reference is not None and (len(reference) > MAX_REFERENCE or "\0" in reference))
             or not _is_hex(voucher.channel_id, 32)
             or not _is_hex(voucher.signature, 65)
         ):
