@@ -93,6 +93,64 @@ def test_what_was_stored_before_payments_came_in_groups_is_moved_and_back(tmp_pa
     database.close()
 
 
+def _new_channel(id_: str, **more: object) -> str:
+    values = {
+        "id": id_,
+        "state": "pending",
+        "payer": "p",
+        "payer_authorizer": "k",
+        "receiver": "r",
+        "receiver_authorizer": "o",
+        "token": "t",
+        "withdraw_delay": 900,
+        "salt": id_,
+        "claim_total": 0,
+        "claimed": 0,
+        "opened_at": "2026-11-01 12:00:00",
+    } | more
+    return f"INSERT INTO channel ({', '.join(values)}) VALUES ({', '.join(map(repr, values.values()))})"
+
+
+def test_channels_that_were_pending_when_nobody_had_deposited_get_accounts(tmp_path: Path) -> None:
+    database = Database(databases.here().new(tmp_path))
+    _migrate(database, command.upgrade, "0003")
+    binding = "INSERT INTO chain_binding VALUES (1, 31337, '0x1', '0xAsset', '0x2', '0x3')"
+    databases.execute(database.url, binding, *(_new_channel(id_, charged=0) for id_ in ("c1", "c2")))
+    _migrate(database, command.upgrade, "head")
+    with database.read() as session:
+        of_channels = "SELECT {0}.name FROM channel JOIN account {0} ON {0}.id = channel.{1} ORDER BY channel.id"
+        for kind, column in (("channel", "account_id"), ("jar", "jar_account_id")):
+            names = session.connection().exec_driver_sql(of_channels.format("a", column)).scalars().all()
+            assert names == [f"{kind}:{id_}:eip155:31337/erc20:0xAsset" for id_ in ("c1", "c2")]
+    database.close()
+
+
+def test_jars_with_a_rule_alone_or_a_count_alone_go_down(tmp_path: Path) -> None:
+    database = Database(databases.here().new(tmp_path))
+    database.migrate()
+    databases.execute(
+        database.url,
+        _new_channel("rule", account_id=1, jar_account_id=2),
+        _new_channel("count", account_id=3, jar_account_id=4),
+        _new_channel("both", account_id=5, jar_account_id=6),
+        _new_channel("neither", account_id=7, jar_account_id=8),
+        "INSERT INTO charged VALUES (1, 0), (3, 0), (5, 0), (7, 0)",
+        "INSERT INTO jar (channel_id, round_up_step, trigger_count, updated_at) VALUES "
+        "('rule', 500000, 7, '2026-11-01 12:00:00'), ('both', 500000, 7, '2026-11-01 12:00:00')",
+        "INSERT INTO jar_count VALUES (4, 3), (6, 5)",
+    )
+    _migrate(database, command.downgrade, "0004")
+    with database.read() as session:
+        found = "SELECT channel_id, round_up_step, trigger_count, trigger_value, payment_count FROM jar ORDER BY 1"
+        assert [tuple(row) for row in session.connection().exec_driver_sql(found)] == [
+            ("both", 500_000, 7, None, 5),
+            ("count", 1_000_000, 100, 1_000_000, 3),
+            ("rule", 500_000, 7, None, 0),
+        ]
+    _migrate(database, command.upgrade, "head")
+    database.close()
+
+
 def _migrate(database: Database, direction: Callable[[Config, str], None], to: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))

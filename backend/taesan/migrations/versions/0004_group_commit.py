@@ -69,7 +69,10 @@ def upgrade() -> None:
 
 
 def _open_accounts(connection: sa.Connection) -> None:
-    assets = connection.execute(sa.text("SELECT DISTINCT asset FROM account WHERE kind = 'channel'")).scalars().all()
+    assets = connection.execute(sa.text("SELECT DISTINCT asset FROM account")).scalars().all()
+    if not assets:  # nobody has deposited yet, but somebody may be about to
+        of_chain = "SELECT 'eip155:' || chain_id || '/erc20:' || asset FROM chain_binding"
+        assets = connection.execute(sa.text(of_chain)).scalars().all()
     for kind, column in (("channel", "account_id"), ("jar", "jar_account_id")):
         for asset in assets:
             connection.execute(

@@ -52,9 +52,15 @@ def downgrade() -> None:
     )
     op.drop_table("charged")
     op.add_column("jar", sa.Column("payment_count", sa.Integer(), nullable=False, server_default="0"))
+    # Since then a jar has a row only if its payer set a rule, and a count only if something was paid into it.
     op.execute(
-        "UPDATE jar SET payment_count = (SELECT payments FROM jar_count JOIN channel "
-        "ON channel.jar_account_id = jar_count.account_id WHERE channel.id = jar.channel_id)"
+        "INSERT INTO jar (channel_id, round_up_step, trigger_count, trigger_value, updated_at) "
+        "SELECT id, 1000000, 100, 1000000, opened_at FROM channel JOIN jar_count ON jar_count.account_id = jar_account_id "
+        "WHERE id NOT IN (SELECT channel_id FROM jar)"
+    )
+    op.execute(
+        "UPDATE jar SET payment_count = coalesce((SELECT payments FROM jar_count JOIN channel "
+        "ON channel.jar_account_id = jar_count.account_id WHERE channel.id = jar.channel_id), 0)"
     )
     op.drop_table("jar_count")
     if op.get_bind().dialect.name == "sqlite":
