@@ -195,6 +195,23 @@ def test_an_announced_withdrawal_hastens_the_claim(stage: Stage, cafe: Merchant,
     assert stage.audit().differences == []
 
 
+def test_a_leaving_wallets_payments_that_wait_for_their_claim_hurry_no_batch(
+    stage: Stage, cafe: Merchant, anna: ContractPayer
+) -> None:
+    bora = stage.payer()
+    anna.pay(CENT, cafe)
+    anna.do("initiateWithdraw", CENT)
+    stage.chain.mine(5)
+    stage.tick()  # the claim is sent
+    bora.pay(CENT, cafe)
+    stage.tick()
+    assert stage.rows("SELECT state FROM wallet_claim") == [("sent",)]
+    assert stage.batch_states() == [], "nobody's payments are in a hurry but hers, which cannot go"
+    stage.confirm()
+    stage.confirm()
+    assert stage.batch_states() != []
+
+
 def test_a_paused_contract_is_not_taken_for_a_refusal(stage: Stage, cafe: Merchant, anna: ContractPayer) -> None:
     anna.pay(DOLLAR, cafe)
     stage.chain.send(OPERATOR_KEY, "settlement", "pause")

@@ -42,12 +42,13 @@ def is_due(session: Session, hub: Hub, now: datetime) -> bool:
         enough = select(col(Payment.id)).where(waiting()).order_by(col(Payment.id)).offset(most - 1).limit(1)
         if session.scalar(enough) is not None:
             return True
-    # Payments are taken in their order: if any of a channel's waits, its newest does.
+    # Payments are taken in their order: if any of a channel's waits, its newest does. What of a contract wallet's is claimed
+    # while its newest is not, is safe already.
     leaving = (
         select(col(Payment.id))
         .join(Charged, _newest_of_channel)
         .join(Channel, col(Channel.account_id) == col(Charged.account_id))
-        .where(col(Channel.state) == "withdrawing", col(Payment.batch_id).is_(None))
+        .where(col(Channel.state) == "withdrawing", waiting())
         .limit(1)
     )
     return session.scalar(leaving) is not None
