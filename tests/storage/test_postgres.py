@@ -13,9 +13,9 @@ from sqlalchemy import inspect
 from sqlalchemy.exc import OperationalError
 
 from taesan.app import create_app
-from taesan.core import outbox
+from taesan.core import db, outbox
 from taesan.core.clock import SystemClock
-from taesan.core.db import ATTEMPTS, RETRYABLE, Database
+from taesan.core.db import ATTEMPTS, RETRYABLE, UNAVAILABLE, Database
 from taesan.core.worker import Worker
 from taesan.hub import Hub
 from taesan.ledger.audit import Report, audit_books
@@ -136,8 +136,8 @@ def test_an_event_is_not_to_blame_for_the_databases_trouble(hub: Hub) -> None:
         assert outbox.waiting_count(session) == 1, "the further news"
 
 
-def _put(db: Database, name: str) -> bool:
-    with db.write() as session:
+def _put(database: Database, name: str) -> bool:
+    with database.write() as session:
         return outbox.put(session, name, "Happened", {}, datetime.now(UTC))
 
 
@@ -216,6 +216,50 @@ def _wait_for_news(hub: Hub) -> None:
     raise AssertionError("the worker is dead")
 
 
+# ----------------------------------------------------------------------- silence
+
+
+def test_a_lock_that_somebody_does_not_give_back_is_told(
+    hub: Hub, client: TestClient, anna: Payer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db, "PATIENCE_S", 1)
+    body, headers = anna.payment(), key()
+    with hub.db.engine.begin() as other:
+        other.exec_driver_sql(f"SELECT pg_advisory_xact_lock({db._WRITERS})")
+        assert_problem(client.post("/v1/auth/nonces"), "database-unavailable", 503)
+        assert_problem(client.post("/v1/payments", json=body, headers=headers), "intake-unavailable", 503)
+    assert client.post("/v1/auth/nonces").status_code == 201
+    assert client.post("/v1/payments", json=body, headers=headers).status_code == 201
+    assert _payments(hub) == 1
+
+
+def test_a_writer_that_says_nothing_more_loses_its_locks(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(db, "PATIENCE_S", 1)
+    others = Database(hub.db.url)
+
+    def fall_silent() -> None:
+        with hub.db.write() as session:
+            outbox.put(session, "lost", "Happened", {}, datetime.now(UTC))
+            session.flush()
+            monkeypatch.setattr(db, "PATIENCE_S", 5)
+            assert _put(others, "news")  # waits until the server has ended the other
+            session.connection().exec_driver_sql("SELECT 1")
+
+    with pytest.raises(UNAVAILABLE):
+        fall_silent()
+    with hub.db.read() as session:
+        assert outbox.waiting_count(session) == 1
+    others.close()
+
+
+def test_a_host_that_vanishes_is_found_out_in_seconds(hub: Hub) -> None:
+    """libpq's own doing; that it is asked to."""
+    with hub.db.read() as session:
+        asked = session.connection().connection.driver_connection.info.get_parameters()  # type: ignore[union-attr]
+    assert 0 < int(asked["tcp_user_timeout"]) <= 30_000
+    assert int(asked["keepalives_idle"]) + int(asked["keepalives_interval"]) * int(asked["keepalives_count"]) <= 30
+
+
 # ------------------------------------------------------------------------- start
 
 
@@ -224,21 +268,21 @@ def test_services_that_start_at_once_migrate_one_after_the_other(tmp_path: Path)
     opened = [Database(url) for _ in range(3)]
     failures: list[BaseException] = []
 
-    def migrate(db: Database) -> None:
+    def migrate(database: Database) -> None:
         try:
-            db.migrate()
+            database.migrate()
         except BaseException as error:
             failures.append(error)
 
-    threads = [threading.Thread(target=migrate, args=(db,)) for db in opened]
+    threads = [threading.Thread(target=migrate, args=(database,)) for database in opened]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert failures == []
     assert inspect(opened[0].engine).has_table("payment")
-    for db in opened:
-        db.close()
+    for database in opened:
+        database.close()
 
 
 def test_a_server_that_is_not_there_is_told_within_seconds() -> None:

@@ -21,7 +21,7 @@ from alembic import command
 from alembic.config import Config
 from psycopg.types.numeric import IntLoader
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel import Session
@@ -32,38 +32,48 @@ T = TypeVar("T")
 
 ATTEMPTS = 5
 RETRYABLE = ("40001", "40P01")  # SQLSTATE: serialization failure, deadlock
-UNAVAILABLE = (OperationalError, InterfaceError, NoConnectionLeft)
-"""What is the database's trouble and nobody's fault: gone, full, locked, or asking too often to begin again."""
+UNAVAILABLE = (OperationalError, InterfaceError, InternalError, NoConnectionLeft)
+"""What is the database's trouble and nobody's fault: gone, full, locked, asking too often to begin again, or (internal) tired
+of a silent transaction."""
 
 # PostgreSQL's advisory locks, all of a transaction's life. The numbers only have to differ.
 _WRITERS, _BOOKS = 0x7AE5A0, 0x7AE5A1
-CONNECT_TIMEOUT_S = 5
+PATIENCE_S = 30  # for a lock; and for whoever holds the writers' and asks nothing
+# For connections to a PostgreSQL whose host vanishes: found out in seconds, not when the kernel gives up.
+_TIMEOUTS = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 15_000,  # ms
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+}
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
 
 class Database:
-    """:param cache_mib: SQLite's pages in memory, of each connection; there may be twenty"""
+    """:param cache_mib: SQLite's pages in memory, of each connection; there may be thirty: a pool of 20 and 10 beyond it"""
 
     def __init__(self, url: str, cache_mib: int = 16) -> None:
         self.url = url
         self.engine = _engine(url, cache_mib)
         # One view for all statements: SQLite's transactions are like that anyway.
         self._reading = {"read_only": True} if url.startswith("sqlite") else {"isolation_level": "REPEATABLE READ"}
-        # SQLite has one writer; waiting here is fair, waiting in SQLite is a poll.
+        # SQLite has one writer. Waiting here is fair; waiting in SQLite is a poll, as between the processes of the API, its
+        # intake and the worker.
         self._writer = threading.Lock()
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A transaction that may write anything: committed at the end, rolled back on any exception."""
         with self._writer, Session(self.engine, expire_on_commit=False) as session, session.begin():
-            _lock(session.connection(), f"SELECT pg_advisory_xact_lock({_WRITERS})")
+            _lock(session.connection(), f"{_bounds()}, pg_advisory_xact_lock({_WRITERS})")
             yield session
 
     @contextmanager
     def take_in(self) -> Iterator[Session]:
         """A transaction of the intake, which on PostgreSQL may run beside others of its kind in other processes."""
         with self._writer, Session(self.engine, expire_on_commit=False) as session, session.begin():
-            _lock(session.connection(), f"SELECT pg_advisory_xact_lock_shared({_WRITERS})")
+            _lock(session.connection(), f"{_bounds()}, pg_advisory_xact_lock_shared({_WRITERS})")
             yield session
 
     @contextmanager
@@ -126,6 +136,12 @@ def lock_books(connection: Connection) -> None:
     _lock(connection, f"SELECT pg_advisory_xact_lock({_BOOKS})")
 
 
+def _bounds() -> str:
+    """Of a transaction that writes: what it waits for too long ends it, and so does its own silence, for others wait."""
+    settings = ("lock_timeout", "idle_in_transaction_session_timeout")
+    return "SELECT " + ", ".join(f"set_config('{setting}', '{PATIENCE_S}s', true)" for setting in settings)
+
+
 def _lock(connection: Connection, statement: str) -> None:
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(statement)
@@ -134,15 +150,13 @@ def _lock(connection: Connection, statement: str) -> None:
 def _engine(url: str, cache_mib: int) -> Engine:
     if not url.startswith("sqlite"):
         # Pinged before use: connections that a restart of the server has cut are replaced and nobody notices.
-        engine = create_engine(
-            url, pool_pre_ping=True, pool_size=20, connect_args={"connect_timeout": CONNECT_TIMEOUT_S}
-        )
+        engine = create_engine(url, pool_pre_ping=True, pool_size=20, connect_args=_TIMEOUTS)
         event.listen(engine, "connect", _set_up_postgresql)
         return engine
     path = url.removeprefix("sqlite:///")
     if path and path != url:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False}, pool_size=20)
+    engine = create_engine(url, connect_args={"timeout": PATIENCE_S, "check_same_thread": False}, pool_size=20)
     event.listen(engine, "connect", functools.partial(_set_up_sqlite, cache_mib))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
