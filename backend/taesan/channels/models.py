@@ -16,13 +16,15 @@ class Channel(SQLModel, table=True):
     """One x402 channel whose receiver is our settlement contract.
 
     `state`: pending (known, no deposit confirmed) → open → withdrawing (the payer has announced a withdrawal: no more
-    payments). A finished withdrawal leads back to open, or to closed if it reached what was gathered. Rejected: opened on
-    chain with terms that are not ours.
-    Cumulative amounts: `claim_total` is how much of what was charged (`Charged`) frozen batches claim; `claimed` is what the chain says is claimed. What is spendable
-    stands in the ledger's account `account_id`, what is in the jar in `jar_account_id`.
+    payments). A finished withdrawal leads back to open, or to closed if it reached what was gathered. Rejected: opened
+    on chain with terms that are not ours.
+    Cumulative amounts: `claim_total` is how much of what was charged (`Charged`) frozen batches claim; `claimed` is what
+    the chain says is claimed. What is spendable stands in the ledger's account `account_id`, what is in the jar in
+    `jar_account_id`.
 
     `secured`, only of a channel whose payer signs as a contract wallet (None else): how much of what was charged the
-    wallet cannot take back any more, because it is claimed on chain or the hub has paid it. The hub's `cover` account holds the rest.
+    wallet cannot take back any more, because it is claimed on chain or the hub has paid it. The hub's `cover` account
+    holds the rest.
     """
 
     __tablename__ = "channel"

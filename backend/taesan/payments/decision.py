@@ -14,7 +14,7 @@ from taesan.payments.messages import Submission
 
 @dataclass(slots=True)
 class JarState:
-    """:ivar gathered: minor units in it. :ivar payment_count: since it last fired. :ivar is_new: nothing was ever counted"""
+    """:ivar gathered: minor units in it. :ivar payment_count: since it last fired. :ivar is_new: nothing was counted yet"""
 
     account_id: int
     round_up_step: int
@@ -41,7 +41,8 @@ class ChannelState:
 
 @dataclass(slots=True)
 class Decision:
-    """An accepted payment; `payee` is the merchant's payout address, or the payer's own. `jar_…`: the jar right after it; None if it went to a merchant.
+    """An accepted payment; `payee` is the merchant's payout address, or the payer's own. `jar_…`: the jar right after it;
+    None if it went to a merchant.
 
     :ivar jar_fired: minor units that left the jar with it, if it fired, after `fired_count` payments for `fired_reason`
     """
@@ -67,8 +68,8 @@ def decide(
 
     :param payee: the merchant's payout address; None for a payment to the jar
     :param admit: counts a payment of this payer, or raises: asked last, as others can send a payer's old vouchers again
-    :raises Problem: `channel-not-open`, `voucher-out-of-sequence`, `insufficient-deposit`, `round-up-mismatch`, and what
-        `cover` raises
+    :raises Problem: `channel-not-open`, `voucher-out-of-sequence`, `insufficient-deposit`, `round-up-mismatch`, and
+        what `cover` raises
     """
     vouchers.check_next(channel, submission.amount, submission.cumulative)
     if is_contracts(submission, channel):
@@ -94,8 +95,8 @@ def decide(
 
 
 def is_contracts(submission: Submission, channel: ChannelState) -> bool:
-    """Whether the payer, as a contract wallet, could take the payment back. One of its channel's vouchers may bear a key's
-    signature (EIP-7702) and is treated alike."""
+    """Whether the payer, as a contract wallet, could take the payment back. One of its channel's vouchers may bear a
+    key's signature (EIP-7702) and is treated alike."""
     return submission.by_contract or channel.secured is not None
 
 

@@ -1,4 +1,4 @@
-"""Accepted payments. A row here is a promise: it is in the books, in the jar or the merchant's account, and will be settled."""
+"""Accepted payments. A row here is a promise: it is in the books, in a jar or a merchant's account, and will be settled."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -21,8 +21,9 @@ _TO_MERCHANT = text("merchant_id IS NOT NULL")
 
 class Payment(SQLModel, table=True):
     """`cumulative` is the voucher's amount with this payment; `payee` the merchant's payout address, or the payer's own
-    for a payment to the jar. Within its batch a payment's leaf number is its rank by `id`. `entry_id` is the journal entry
-    that books it, `account_id` the channel's account: short, so that indexes by channel are too. With `idempotency_key` and the jar's state right after it, a repeated request gets its first answer.
+    for a payment to the jar. Within its batch a payment's leaf number is its rank by `id`. `entry_id` is the entry
+    that books it, `account_id` the channel's account: short, so that indexes by channel are too. With `idempotency_key`
+    and the jar's state right after it, a repeated request gets its first answer.
     """
 
     __tablename__ = "payment"
@@ -60,8 +61,8 @@ class Payment(SQLModel, table=True):
 
 
 class VoucherIn(Shape):
-    """x402 `batch-settlement` voucher: cumulative, signed by the channel's `payerAuthorizer`, or by the payer if that is zero:
-    with its key, or as a contract wallet understands it (ERC-1271)."""
+    """x402 `batch-settlement` voucher: cumulative, signed by the channel's `payerAuthorizer`, or by the payer if that is
+    zero: with its key, or as a contract wallet understands it (ERC-1271)."""
 
     channel_id: Bytes32
     max_claimable_amount: AmountIn = ShapeField(description="All payments of the channel so far, and this one")
