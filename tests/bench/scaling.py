@@ -1,8 +1,8 @@
 """`make bench-scaling`: the intake's rate over processes, databases and shards; writes docs/benchmarks/scaling.md.
 
 Each process serves the API as `taesan serve` does. The hash of a payer's address decides which process her payments go to
-and, with shards, which database has her channel. After each run the books of each database are audited, and what they hold
-is added up.
+and, with shards, which database has her channel. After each run all of each database that needs no chain is audited, each
+signature too, and what they hold is added up.
 """
 
 import itertools
@@ -19,9 +19,9 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from taesan.core.crypto import keccak
-from taesan.core.db import Database
-from taesan.ledger.audit import Report, audit_books
+from taesan.ledger.audit import Report
 from taesan.payments.models import Payment
+from taesan.settlement.audit import audit_own
 from tests.bench.drive import Measured, drive, server
 from tests.bench.load import Load
 from tests.bench.payers import AMOUNT, Facts, Payer, move_in, requests
@@ -102,14 +102,14 @@ class Stage:
         return drive(load, self._servers, success=200 if way.bulk else 201)
 
     def check_books(self) -> None:
-        """Each shard's books are sound by themselves, and together they hold what was accepted."""
+        """Each shard's books and payments are sound by themselves, and together they hold what was accepted."""
         found = []
         for url in self._urls:
-            db, report = Database(url), Report()
-            with db.read() as session:
-                audit_books(session, report)
+            hub, report = hub_on(url), Report()
+            with hub.db.read() as session:
+                audit_own(session, hub, report)
                 found.append(session.execute(select(func.count(), func.sum(Payment.amount)).select_from(Payment)).one())
-            db.close()
+            hub.db.close()
             assert not report.differences, report.differences[:5]
         assert all(count for count, _ in found), "a shard without payments"
         assert [sum(column) for column in zip(*found, strict=True)] == [self._sent, self._sent * AMOUNT]
@@ -146,7 +146,7 @@ def page(rows: dict[Setup, tuple[Measured, Measured]]) -> str:
         f"Python {platform.python_version()}; {datetime.now(UTC):%Y-%m-%d}. Both databases durable. {PAYERS:,} payers; "
         f"{SINGLE.connections} connections in all for the single route, {BULK.connections} for bulk requests of "
         f"{BULK.bulk:,}; the median of {ROUNDS} rounds. CPU is the API processes' and their children's, without "
-        "PostgreSQL's. After each run the books of each database were audited, and together they held what was accepted.",
+        "PostgreSQL's. After each run the books and payments of each database were audited, and together they held what was accepted.",
         "",
         "| database | processes | databases | single, payments/s | p50 / p99 ms | CPU µs each | bulk, payments/s |",
         "|---|--:|--:|--:|--:|--:|--:|",
