@@ -67,7 +67,7 @@ class Payer:
             facts.domain,
             (
                 self.address,
-                vouchers.ZERO_ADDRESS,
+                self.address,  # not zero: a wrong signature would then be asked about on chain, and there is none
                 facts.settlement,
                 facts.operator,
                 facts.asset_address,
@@ -136,7 +136,7 @@ def move_in(hub: Hub, count: int, is_ours: Callable[[str], bool] = lambda addres
         for address in addresses:
             config = ChannelConfig(
                 payer=address,
-                payer_authorizer=vouchers.ZERO_ADDRESS,
+                payer_authorizer=address,
                 receiver=facts.settlement,
                 receiver_authorizer=facts.operator,
                 token=facts.asset_address,
