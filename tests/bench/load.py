@@ -65,7 +65,8 @@ class _Connection(asyncio.Protocol):
         self._waits.append(time.perf_counter() - self._sent_at)
         self._statuses[int(self._buffer[9:12])] += 1
         body, self._buffer = self._buffer[end + 4 :], b""
-        if body.startswith(b'{"results":'):
+        # Read only if something is wrong: reading takes as long as a tenth of taking the payments in.
+        if body.startswith(b'{"results":') and body.count(b'{"status":') != body.count(b'{"status":201,'):
             self._statuses.update(f"item {r['status']}" for r in json.loads(body)["results"] if r["status"] != 201)
         self.send()
 

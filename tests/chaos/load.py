@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,7 +60,8 @@ def run(
     try:
         crowd = Crowd(clients, process.port, connections)
         started = time.monotonic()
-        killed = asyncio.run(_run(crowd, process, kills, seed))
+        with ThreadPoolExecutor(1) as thread:  # a browser's tests may have left an event loop in this one
+            killed = thread.submit(asyncio.run, _run(crowd, process, kills, seed)).result()
         elapsed = time.monotonic() - started
     finally:
         process.stop()
