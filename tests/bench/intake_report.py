@@ -125,7 +125,7 @@ def page(rounds: Sequence[Round], filled: Sequence[tuple[Measured, Measured]]) -
         "",
         "<!-- Written by `make bench`; edit tests/bench/intake_report.py instead. -->",
         "",
-        f"Payments a second over HTTP, durable when answered. Median of {len(rounds)} rounds, each of which measures "
+        f"Payments a second over HTTP, durable when answered. Median of {len(rounds)} round{'s' * (len(rounds) > 1)}, each of which measures "
         f"everything once; the load generator runs beside the servers on the same {os.cpu_count()} cores (Python "
         f"{platform.python_version()}, {platform.machine()}). {intake.PAYERS:,} channels; a fifth of the payments goes to "
         "merchants. After each of our runs the books are audited: signatures, order, postings, hashes, balances.",
@@ -169,7 +169,7 @@ def page(rounds: Sequence[Round], filled: Sequence[tuple[Measured, Measured]]) -
         ),
         "",
         "Two cores do 2 s of work a second, the load's included: “CPU a payment” says what a payment costs the servers, and "
-        "so what could be taken in if the load came from elsewhere.",
+        "so what could be taken in if the load came from elsewhere; PostgreSQL's own processes are not in it.",
         "",
     ]
     return "\n".join(lines)
@@ -186,11 +186,11 @@ def _row(name: str, runs: Sequence[Measured], v2: float) -> str:
 
 
 def _figure(value: float) -> str:
-    return f"{value:,.2f}" if value < 10 else f"{value:,.0f}"
+    return f"{value:,.2f}" if value < 10 else f"{value:,.1f}"
 
 
 def main(rounds: int = 3) -> int:
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     done, filled = run(rounds, console)
     PAGE.write_text(page(done, filled))
     console.print()
