@@ -2,14 +2,19 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 from sqlmodel import Session, col
 
-from taesan.channels.models import Channel
+from taesan.channels.models import Channel, Charged
 from taesan.core.clock import rfc3339
 from taesan.core.pages import newest_first
 from taesan.core.problems import not_found
 from taesan.payments.models import Payment, PaymentPublic, ReceivedPayment
+
+NEWEST_OF_CHANNEL = and_(
+    col(Payment.account_id) == col(Charged.account_id), col(Payment.cumulative) == col(Charged.amount)
+)
+"""Joins `Charged` with the payment whose voucher stands for all of a channel's."""
 
 
 def find(session: Session, payment_id: str) -> Payment:

@@ -14,14 +14,11 @@ from taesan.core.values import hex_of
 from taesan.hub import Hub
 from taesan.jars.models import JarFiring
 from taesan.payments.models import Payment
+from taesan.payments.queries import NEWEST_OF_CHANNEL
 from taesan.settlement import merkle, packing
 from taesan.settlement.models import Batch, BatchClaim, BatchCredit, BatchEntitlement, Entitlement
 
 UNMINED = ("frozen", "signed", "broadcast")
-
-_newest_of_channel = and_(
-    col(Payment.account_id) == col(Charged.account_id), col(Payment.cumulative) == col(Charged.amount)
-)
 
 
 def is_due(session: Session, hub: Hub, now: datetime) -> bool:
@@ -46,7 +43,7 @@ def is_due(session: Session, hub: Hub, now: datetime) -> bool:
     # while its newest is not, is safe already.
     leaving = (
         select(col(Payment.id))
-        .join(Charged, _newest_of_channel)
+        .join(Charged, NEWEST_OF_CHANNEL)
         .join(Channel, col(Channel.account_id) == col(Charged.account_id))
         .where(col(Channel.state) == "withdrawing", waiting())
         .limit(1)
@@ -192,7 +189,7 @@ def _freeze_claims(session: Session, batch_id: int, payments: list[Payment], fir
     vouchers = session.execute(
         select(Channel, col(Payment.cumulative), col(Payment.signature))
         .join(Charged, col(Charged.account_id) == col(Channel.account_id))
-        .join(Payment, _newest_of_channel)
+        .join(Payment, NEWEST_OF_CHANNEL)
         .where(col(Channel.id).in_(amounts))
     ).all()
     assert len(vouchers) == len(amounts), f"batch {batch_id} has claims without a voucher"

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 import structlog
-from sqlalchemy import and_, exists, func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
@@ -24,6 +24,7 @@ from taesan.hub import Hub
 from taesan.ledger import posting
 from taesan.ledger.posting import transfer
 from taesan.payments.models import Payment
+from taesan.payments.queries import NEWEST_OF_CHANNEL
 from taesan.settlement.models import WalletClaim
 
 log = structlog.get_logger()
@@ -61,11 +62,10 @@ def _due(session: Session, hub: Hub, now: datetime) -> list[tuple[str, int, str]
         .where(col(waiting.account_id) == col(Channel.account_id), col(waiting.cumulative) > col(Channel.secured))
         .scalar_subquery()
     )
-    newest = and_(col(Payment.account_id) == col(Charged.account_id), col(Payment.cumulative) == col(Charged.amount))
     rows = session.execute(
         select(col(Channel.id), col(Charged.amount), col(Payment.signature), col(Channel.state), at_stake, oldest)
         .join(Charged, col(Charged.account_id) == col(Channel.account_id))
-        .join(Payment, newest)
+        .join(Payment, NEWEST_OF_CHANNEL)
         .where(col(Channel.secured).is_not(None), at_stake > 0, ~under_way)
     )
 
