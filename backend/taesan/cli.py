@@ -1,7 +1,6 @@
 """The `taesan` command."""
 
 import contextlib
-import gc
 import re
 import signal
 import sys
@@ -81,6 +80,7 @@ def serve(
     import uvicorn
 
     from taesan.app import create_app
+    from taesan.core.garbage import calm_collector
     from taesan.core.logs import set_up_logs
     from taesan.core.server import BoundedHttp
     from taesan.payments.lanes import ProcessLanes
@@ -108,9 +108,7 @@ def serve(
         signal.signal(number, server.handle_exit)
     # Uvicorn would raise the signal once more when it is done, and we would not get to the lines below.
     server.capture_signals = contextlib.nullcontext  # type: ignore[assignment]
-    # A full collection of all that was imported would hold up every request for a tenth of a second.
-    gc.collect()
-    gc.freeze()
+    calm_collector()
     try:
         server.run()
     finally:

@@ -1,11 +1,11 @@
 """The hub's API on a database of its own and no node: `python -m tests.bench.server DATABASE_URL PORT`."""
 
-import gc
 import sys
 
 import uvicorn
 
 from taesan.app import create_app
+from taesan.core.garbage import calm_collector
 from taesan.core.server import BoundedHttp
 from taesan.payments.lanes import ProcessLanes
 from tests.support.offline import hub_on
@@ -13,8 +13,7 @@ from tests.support.offline import hub_on
 if __name__ == "__main__":
     url, port = sys.argv[1:]
     hub = hub_on(url)
-    gc.collect()
-    gc.freeze()  # as `taesan serve` does
+    calm_collector()  # as `taesan serve` does
     uvicorn.run(
         create_app(hub, ProcessLanes(hub)),
         host="127.0.0.1",

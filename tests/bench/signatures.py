@@ -7,7 +7,9 @@ import json
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from statistics import fmean
 
 from coincurve import PrivateKey, PublicKey
 
@@ -29,6 +31,10 @@ class Rates:
     bare: float
     v1: float
     v2: float
+
+    @classmethod
+    def mean(cls, some: Sequence["Rates"]) -> "Rates":
+        return cls(*(fmean(getattr(rates, field.name) for rates in some) for field in fields(cls)))
 
 
 def rates(seconds: float) -> Rates:

@@ -1,6 +1,6 @@
 """What every answer has in common: problem+json for errors, a request id, the caller's language."""
 
-import secrets
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -48,7 +48,7 @@ class ProblemDetails(BaseModel):
 
 
 def new_request_id() -> str:
-    return secrets.token_hex(8)
+    return f"{random.getrandbits(64):016x}"
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:

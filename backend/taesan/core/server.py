@@ -1,4 +1,8 @@
-"""Uvicorn's HTTP, with a bound on what a request may send beside its body: httptools itself would collect it for ever."""
+"""Uvicorn's HTTP, with a bound on what a request may send beside its body (httptools itself would collect it for ever), and
+answers sent in one piece."""
+
+import asyncio
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -6,10 +10,41 @@ MAX_HEAD_BYTES = 32_768
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
+class _Joined:
+    """A transport that sends at once what is written in one turn of the event loop.
+
+    Uvicorn writes an answer's head and its body apart: two system calls and two packets, and the client reads twice.
+    """
+
+    def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._written: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        if not self._written:
+            self._loop.call_soon(self._send)
+        self._written.append(data)
+
+    def close(self) -> None:
+        self._send()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def _send(self) -> None:
+        if self._written and not self._transport.is_closing():
+            self._transport.write(b"".join(self._written))
+        self._written.clear()
+
+
 class BoundedHttp(HttpToolsProtocol):
     """For `uvicorn.Config(http=…)`. Closes a connection whose request line and headers, or trailers, are too long."""
 
     _beside_body = 0  # bytes since a head was complete, or a piece of a body came
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(_Joined(transport, self.loop))  # type: ignore[arg-type]
 
     def data_received(self, data: bytes) -> None:
         self._beside_body += len(data)

@@ -8,7 +8,6 @@ process is at work wait together and become its next group; no timer is needed.
 
 import asyncio
 import contextlib
-import gc
 import multiprocessing
 import select
 import signal
@@ -24,6 +23,7 @@ import structlog
 
 from taesan.core.clock import SystemClock
 from taesan.core.db import Database
+from taesan.core.garbage import calm_collector
 from taesan.core.logs import set_up_logs
 from taesan.core.problems import Problem
 from taesan.hub import Hub
@@ -100,10 +100,9 @@ class _Ticket:
 
     __slots__ = ("future", "results", "submissions")
 
-    def __init__(self, submissions: Sequence[Submission]) -> None:
-        self.submissions = submissions
+    def __init__(self, submissions: Sequence[Submission], future: asyncio.Future[list[Result]]) -> None:
+        self.submissions, self.future = submissions, future
         self.results: list[Result] = []
-        self.future: asyncio.Future[list[Result]] = asyncio.get_running_loop().create_future()
 
 
 class ProcessLanes(asyncio.Protocol):
@@ -115,6 +114,7 @@ class ProcessLanes(asyncio.Protocol):
         self._waiting: deque[tuple[_Ticket, Sequence[Submission]]] = deque()
         self._sent: deque[list[tuple[_Ticket, int]]] = deque()
         self._in_house = self._waiting_count = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._process: BaseProcess | None = None
         self._transport: asyncio.Transport | None = None
         self._starting: asyncio.Task[None] | None = None
@@ -126,7 +126,8 @@ class ProcessLanes(asyncio.Protocol):
             return []
         if self._in_house + len(submissions) > self._most:
             raise busy()
-        ticket = _Ticket(submissions)
+        self._loop = self._loop or asyncio.get_running_loop()  # asked once: Python asks the system for it
+        ticket = _Ticket(submissions, self._loop.create_future())
         self._in_house += len(submissions)
         for start in range(0, len(submissions), GROUP):
             self._waiting.append((ticket, submissions[start : start + GROUP]))
@@ -246,8 +247,7 @@ def work(pipe: socket.socket, database_url: str, terms: Terms, verifier_count: i
         stack.callback(db.close)
         engine = Engine(db, terms, SystemClock(), verifiers)
         started: deque[Started] = deque()
-        gc.collect()
-        gc.freeze()  # what is here now stays: the collector need not look at it again and again
+        calm_collector()
         pipe.sendall(READY)
         try:
             while True:
