@@ -41,6 +41,7 @@ class Way:
 
 
 SINGLE, BULK = Way(SQLITE, 0, 256, 40_960), Way(SQLITE, 1_000, 8, 128_000)
+BULK_POSTGRES = Way(POSTGRES, 1_000, 8, 96_000)
 WAYS = [
     SINGLE,
     Way(SQLITE, 0, 256, 40_960, processes=2),
@@ -49,7 +50,7 @@ WAYS = [
     Way(POSTGRES, 0, 256, 25_600),
     Way(POSTGRES, 0, 256, 25_600, processes=2),
     Way(POSTGRES, 100, 32, 64_000),
-    Way(POSTGRES, 1_000, 8, 96_000),
+    BULK_POSTGRES,
 ]
 
 

@@ -47,7 +47,7 @@ class Started(NamedTuple):
 
 
 class Engine:
-    """Not for two threads at once.
+    """One thread may `start` groups while another `finish`es those started before, in their order.
 
     :param verifiers: verify signatures while the engine commits another group; None: it does that, too
     """

@@ -9,13 +9,13 @@ process is at work wait together and become its next group; no timer is needed.
 import asyncio
 import contextlib
 import multiprocessing
-import select
 import signal
 import socket
 import threading
 from collections import deque
 from collections.abc import Sequence
 from multiprocessing.process import BaseProcess
+from queue import Queue
 from typing import Protocol
 
 import msgspec
@@ -246,24 +246,29 @@ def work(pipe: socket.socket, database_url: str, terms: Terms, verifier_count: i
         db = Database(database_url, cache_mib)
         stack.callback(db.close)
         engine = Engine(db, terms, SystemClock(), verifiers)
-        started: deque[Started] = deque()
+        started: Queue[Started | Exception] = Queue(WINDOW)
         calm_collector()
         pipe.sendall(READY)
+        # Beside the commits, or a group's signatures would wait until the one before is committed.
+        threading.Thread(target=_start_groups, args=(pipe, engine, started), daemon=True).start()
         try:
-            while True:
-                # New groups first: their signatures are verified while the one before is committed.
-                while len(started) < WINDOW and (not started or _is_readable(pipe)):
-                    started.append(engine.start(_decode_submissions(_receive(pipe))))
-                message = _encode_results(engine.finish(started.popleft()))
+            while isinstance(group := started.get(), Started):
+                message = _encode_results(engine.finish(group))
                 pipe.sendall(len(message).to_bytes(LENGTH, "big") + message)
+            raise group
         except (EOFError, ConnectionError):
             return  # the service has ended
         except VerifierLost:
             log.exception("intake.verifier_lost")  # the service starts all of us again
 
 
-def _is_readable(pipe: socket.socket) -> bool:
-    return bool(select.select([pipe], [], [], 0)[0])
+def _start_groups(pipe: socket.socket, engine: Engine, started: "Queue[Started | Exception]") -> None:
+    """Has the signatures of groups verified as they come, until there is no going on; that is told last."""
+    try:
+        while True:
+            started.put(engine.start(_decode_submissions(_receive(pipe))))
+    except Exception as error:
+        started.put(error)
 
 
 def _receive(pipe: socket.socket) -> bytes:
