@@ -1,5 +1,6 @@
 """Sign-in with Ethereum, and who may see what."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -73,6 +74,19 @@ def test_a_message_that_is_not_for_here_and_now_is_refused(shared_stage: Stage, 
     assert stage.row_counts() == before
     # The refusals did not use up the nonce.
     assert stage.client.post("/v1/auth/sessions", json=anna.sign_in(nonce, now)).status_code == 201
+
+
+def test_a_message_that_is_hard_to_read_costs_no_more_than_others(shared_stage: Stage) -> None:
+    message = siwe_message(Wallet().address, "a1b2c3d4e5f6g7h8", shared_stage.clock.now())
+    bodies = [
+        {"message": message.replace("Nonce: ", "Nonce: " + "1" * 3_500), "signature": "0x" + "1" * 130},
+        {"message": "1" * 4_000, "signature": "0x" + "1" * 130},
+        {"message": message[:60] + "a1:" * 1_300, "signature": "0x" + "1" * 130},
+    ]
+    started = time.process_time()
+    for body in bodies:
+        assert_problem(shared_stage.client.post("/v1/auth/sessions", json=body), "invalid-sign-in", 401)
+    assert time.process_time() - started < 1, "by siwe's ABNF each took seconds"
 
 
 @pytest.mark.parametrize("message", ["", "hello", "\x00", "é" * 1_000, "a\nb\n\nc", "🏔" * 500])
