@@ -97,6 +97,9 @@ def _note_skipped(session: Session, event: Mapping[str, Any]) -> None:
         raise BooksDisagree(f"claims were skipped in {event['transaction']}, which this hub has not sent")
     claims = batcher.claims_of(session, int(ref))
     for claim in (claims[number] for number in event["args"]["skipped"]):
-        if session.get_one(Channel, claim.channel_id).claimed < claim.total_claimed:
+        channel = session.get_one(Channel, claim.channel_id)
+        if channel.claimed < claim.total_claimed:
             claim.skipped = True
+            # What is lost is the reserve's loss now: the channel owes it to nobody.
+            channel.missing -= min(channel.missing, claim.amount)
             log.error("claim.skipped", batch_id=claim.batch_id, channel_id=claim.channel_id)

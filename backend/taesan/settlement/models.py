@@ -74,6 +74,28 @@ class WalletClaim(SQLModel, table=True):
     made_at: datetime = Field(sa_type=UtcDateTime)
 
 
+class Quarantine(SQLModel, table=True):
+    """A channel for which the contract refused a batch, set aside so that all others are settled. `state`: held, until an
+    operator has it retried or refunded.
+
+    `batch_id`: the batch that was refused. `payments`, `amount`: how many of the channel's payments wait in it, and what
+    cannot be settled of them: paid to merchants or fired out of the jar. What is in the jar is not counted.
+    """
+
+    __tablename__ = "quarantine"
+
+    id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))
+    public_id: str = Field(unique=True)
+    channel_id: str = Field(foreign_key="channel.id", index=True)
+    batch_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    reason: str
+    payments: int
+    amount: int = Field(sa_column=Column(BigInteger, nullable=False))
+    state: str = Field(index=True)
+    since: datetime = Field(sa_type=UtcDateTime)
+    ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
 class BatchCredit(SQLModel, table=True):
     """What a merchant (by payout address) gets in a batch."""
 
@@ -144,6 +166,30 @@ class BatchPublic(Shape):
     last_error: str | None
     frozen_at: str
     posted_at: str | None
+
+
+class QuarantinePublic(Shape):
+    """`missing` is what the payer got back on chain though it was promised: a retry needs it to be deposited again, a refund
+    takes `to_merchants` out of the hub's surplus."""
+
+    id: str
+    channel_id: str
+    payer: str
+    state: str = ShapeField(description="held, retried or refunded")
+    reason: str
+    batch_id: int = ShapeField(description="The batch that was refused because of it")
+    payments: int
+    amount: AmountOut = ShapeField(description="Paid to merchants or fired out of the jar, and not settled")
+    to_merchants: AmountOut = ShapeField(description="What of it merchants are still promised; 0 when it has ended")
+    missing: AmountOut
+    since: str
+    ended_at: str | None
+
+
+class QuarantineAct(Shape):
+    """What an operator does with it; kept for its `Idempotency-Key`."""
+
+    act: str
 
 
 class LeafPublic(Shape):
