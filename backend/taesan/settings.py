@@ -8,6 +8,8 @@ from limits import parse
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from taesan.core import crashpoints
+
 # Hardhat's, anvil's and (by its mnemonic) our Ganache's first account: known to everyone.
 DEV_OPERATOR_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
 
@@ -63,8 +65,12 @@ class Settings(BaseSettings):
     )
     relay_max_items: int = Field(default=40, gt=0, description="Deposits or redemptions in one transaction")
     worker_tick_s: float = Field(default=0.5, gt=0)
+    worker_lease_s: float = Field(default=15, ge=1, description="After a worker's death another one waits so long")
     session_hours: int = Field(default=12, gt=0)
     max_fee_per_gas_gwei: int = Field(default=500, gt=0)
+    crash_at: str | None = Field(
+        default=None, description="For tests: where a process ends itself (core/crashpoints.py)"
+    )
 
     @field_validator("database_url")
     @classmethod
@@ -90,6 +96,14 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"TAESAN_OPERATOR_KEY is the well-known development key; set your own for {self.environment}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_to_crash(self) -> Self:
+        if self.crash_at:
+            crashpoints.parse(self.crash_at)  # raises ValueError, with the points that there are
+            if self.environment != "local":
+                raise ValueError(f"{crashpoints.VARIABLE} ends processes: for tests alone, not for {self.environment}")
         return self
 
     @cached_property

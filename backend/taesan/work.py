@@ -56,4 +56,5 @@ def build_worker(hub: Hub) -> Worker:
             "check totals": lambda: audit.check_step(hub),
         },
         hub.settings.worker_tick_s,
+        hub.settings.worker_lease_s,
     )

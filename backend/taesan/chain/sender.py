@@ -22,6 +22,7 @@ from taesan.chain.models import ChainTransaction, SignerAccount
 from taesan.chain.rpc import MAX_TRANSACTION_GAS, Fees, Node, SendRefused
 from taesan.core import counters
 from taesan.core.clock import Clock
+from taesan.core.crashpoints import reach
 from taesan.core.db import Database, retried
 from taesan.core.values import hex_of
 
@@ -110,6 +111,7 @@ def sign_and_store(
     session.add(row)
     session.flush()
     assert row.id is not None
+    reach("sign.before_commit", kind)
     return row.id
 
 
@@ -155,6 +157,7 @@ def _advance_one(db: Database, node: Node, clock: Clock, row: ChainTransaction, 
             return _give_up(db, node, row)
         # A mined transaction without a receipt fell out in a reorg, and no pool has it any more.
         return _broadcast(db, node, clock, row) if due or row.state == "mined" else False
+    reach("receipt.seen", row.kind)
     mined = _mined_values(receipt)
     if head - int(receipt["blockNumber"]) >= depth:
         mined["state"] = "confirmed" if receipt["status"] == 1 else "reverted"
@@ -176,10 +179,12 @@ def _mined_values(receipt: TxReceipt) -> dict[str, object]:
 
 def _broadcast(db: Database, node: Node, clock: Clock, row: ChainTransaction) -> bool:
     error = None
+    reach("broadcast.before_send", row.kind)
     try:
         node.send_raw(row.raw)
     except SendRefused as refused:
         error = str(refused)  # it may be mined already: the next look for its receipt tells
+    reach("broadcast.after_send", row.kind)
     _update(
         db,
         row,
@@ -216,6 +221,8 @@ def _update(
         )
         if is_done and moved.rowcount:  # type: ignore[attr-defined]
             counters.add(session, {"transactions": 1, **(counted or {})})
+        reach("transaction.before_commit", str(values["state"]))
+    reach("transaction.after_commit", str(values["state"]))
 
 
 def send_and_wait(node: Node, signer: Signer, to: str | None, data: str, ceiling_wei: int) -> TxReceipt:

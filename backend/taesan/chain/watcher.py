@@ -10,6 +10,7 @@ from taesan.chain.models import ChainCursor
 from taesan.chain.rpc import Node
 from taesan.core import outbox
 from taesan.core.clock import Clock
+from taesan.core.crashpoints import reach
 from taesan.core.db import Database
 from taesan.core.values import hex_of
 
@@ -42,6 +43,7 @@ def index(db: Database, node: Node, contracts: Contracts, clock: Clock, depth: i
     logs = node.logs(contracts.watched, cursor.block_number + 1, last)
     events = [event for event in map(contracts.decode_log, logs) if event is not None]
     last_hash = hex_of(node.block(last)["hash"])
+    reach("watcher.fetched")
     with db.write() as session:
         for event in sorted(events, key=lambda e: (e.block_number, e.log_index)):
             payload = {
@@ -53,6 +55,8 @@ def index(db: Database, node: Node, contracts: Contracts, clock: Clock, depth: i
             outbox.put(session, f"log:{event.key}", event.name, payload, clock.now())
         row = session.get_one(ChainCursor, 1)
         row.block_number, row.block_hash, row.head_block, row.read_at = last, last_hash, head, clock.now()
+        reach("watcher.before_commit")
+    reach("watcher.after_commit")
     return bool(events)
 
 

@@ -248,8 +248,8 @@ def work(pipe: socket.socket, database_url: str, terms: Terms, verifier_count: i
         engine = Engine(db, terms, SystemClock(), verifiers)
         started: deque[Started] = deque()
         calm_collector()
-        pipe.sendall(READY)
         try:
+            pipe.sendall(READY)
             while True:
                 # New groups first: their signatures are verified while the one before is committed.
                 while len(started) < WINDOW and (not started or _is_readable(pipe)):

@@ -10,6 +10,7 @@ from sqlmodel import Session, col
 from taesan.chain import sender
 from taesan.chain.models import ChainTransaction
 from taesan.chain.rpc import CallReverted
+from taesan.core.crashpoints import reach
 from taesan.core.values import hex_of
 from taesan.hub import Hub
 from taesan.settlement import batcher, packing
@@ -38,6 +39,8 @@ def freeze_step(hub: Hub) -> bool:
     most = min(_limit(hub, "perBatchLimit"), _limit(hub, "perDayLimit"))
     with hub.db.write() as session:
         batch = batcher.freeze(session, hub, now, most) if batcher.is_due(session, hub, now) else None
+        reach("freeze.before_commit")
+    reach("freeze.after_commit")
     if batch is not None:
         log.info("batch.frozen", batch_id=batch.id, payments=batch.payment_count)
     return batch is not None
@@ -73,6 +76,7 @@ def sign_step(hub: Hub) -> bool:
             session, hub.signer, hub.contracts.deployment.chain_id, prepared, "batch", str(batch.id), hub.clock.now()
         )
         session.execute(update(Batch).where(col(Batch.id) == batch.id).values(transaction_id=transaction_id))
+    reach("sign.after_commit", "batch")
     return True
 
 
@@ -93,6 +97,8 @@ def follow_step(hub: Hub) -> bool:
             session.execute(
                 update(Batch).where(col(Batch.id) == batch.id, col(Batch.state) == batch.state).values(state=state)
             )
+            reach("follow.before_commit", state)
+        reach("follow.after_commit", state)
         log.info("batch.moved", batch_id=batch.id, state=state, transaction=transaction.hash)
         moved = True
     return moved
