@@ -81,13 +81,13 @@ def serve(
 
     from taesan.app import create_app
     from taesan.core.garbage import calm_collector
-    from taesan.core.logs import set_up_logs
     from taesan.core.server import BoundedHttp
+    from taesan.operations.sight import set_up_sight
     from taesan.payments.lanes import ProcessLanes
     from taesan.work import build_worker
 
-    set_up_logs()
     settings = Settings()
+    _explaining(lambda: set_up_sight(settings, "taesan"))
     hub = _open_hub(settings)
     worker = build_worker(hub)
     thread = threading.Thread(target=worker.run, name="worker")
@@ -121,11 +121,12 @@ def serve(
 @app.command()
 def worker() -> None:
     """Run the background worker alone: relays, batches, settlement, the books."""
-    from taesan.core.logs import set_up_logs
+    from taesan.operations.sight import set_up_sight
     from taesan.work import build_worker
 
-    set_up_logs()
-    hub = _open_hub(Settings())
+    settings = Settings()
+    _explaining(lambda: set_up_sight(settings, "taesan-worker"))
+    hub = _open_hub(settings)
     background = build_worker(hub)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: background.stopping.set())
@@ -261,13 +262,14 @@ def _explaining(action: Callable[[], T]) -> T:
     from taesan.chain.deployment import WrongChain
     from taesan.chain.local import NotLocal
     from taesan.core.db import UNAVAILABLE, brief
+    from taesan.core.tracing import TracingUnavailable
     from taesan.demo.processes import DemoFailed
 
     try:
         return action()
     except UNAVAILABLE as error:
         _fail(f"the database at TAESAN_DATABASE_URL cannot be used: {brief(error)}")
-    except (ArtifactsMissing, WrongChain, NotLocal, DemoFailed) as error:
+    except (ArtifactsMissing, WrongChain, NotLocal, DemoFailed, TracingUnavailable) as error:
         _fail(str(error))
 
 

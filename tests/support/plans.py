@@ -20,7 +20,10 @@ SMALL = {
 }
 
 # Indexes of a few rows that may be read from end to end.
-FEW = {"ix_channel_secured": "channels of contract wallets, each of which the hub's own money stands in for"}
+FEW = {
+    "ix_channel_secured": "channels of contract wallets, each of which the hub's own money stands in for",
+    "ix_outbox_waiting": "events that are not handled yet, which the metrics count",
+}
 
 
 class Recorder:

@@ -21,6 +21,7 @@ FLOORS = [
     {"webhooks"},
     {"insights"},
     {"web"},
+    {"operations"},
     {"app", "work"},
     {"demo"},
     {"cli"},
