@@ -15,6 +15,7 @@ SMALL = {
     "chain_cursor",
     "counter",
     "lease",
+    "restoration",
     "signer_account",
     "turnover",
 }
