@@ -9,7 +9,8 @@ from taesan.chain.contracts import Contracts, Deployment, Token
 from taesan.chain.deployment import WrongChain, bind, read_token, require_wiring
 from taesan.chain.relay import Relayer
 from taesan.chain.rpc import Node
-from taesan.chain.sender import Signer, adopt_nonce
+from taesan.chain.sender import adopt_nonce
+from taesan.chain.signers import Signer, open_signer
 from taesan.core.clock import Clock, SystemClock
 from taesan.core.db import Database
 from taesan.ledger.accounts import Chart
@@ -44,6 +45,8 @@ def open_hub(settings: Settings, clock: Clock | None = None, node: Node | None =
     :raises NodeUnavailable: the node does not answer; try again
     :raises WrongChain: this database or deployment belongs elsewhere
     :raises ArtifactsMissing: not compiled or not deployed
+    :raises KeystoreError: the operator's key file cannot be used
+    :raises UnsuitableKey: the operator's key is not one for this environment
     """
     deployment = Deployment.load(settings.deployment_file)
     contracts = Contracts(deployment, settings.artifacts_dir)
@@ -53,7 +56,7 @@ def open_hub(settings: Settings, clock: Clock | None = None, node: Node | None =
     db.migrate()
     clock = clock or SystemClock()
     bind(db, node, deployment, clock.now())
-    signer = Signer(settings.operator_key)
+    signer = open_signer(settings)
     adopt_nonce(db, node, signer.address)
     require_wiring(node, contracts, signer.address)
     asset = read_token(node, contracts, "asset")

@@ -12,7 +12,7 @@ from web3 import HTTPProvider, Web3
 from taesan.chain.contracts import Contracts, artifact
 from taesan.chain.deployment import deploy
 from taesan.chain.rpc import Node
-from taesan.chain.sender import Signer
+from taesan.chain.signers import KeySigner
 from taesan.demo.processes import Process, find_program, wait_for_rpc
 from taesan.settings import Settings
 
@@ -38,7 +38,7 @@ class Chain:
         self.url = f"http://127.0.0.1:{self.port}"
         self.web3 = Web3(HTTPProvider(self.url, exception_retry_configuration=None))
         self.start()
-        self.deployment = deploy(Node(self.url), Signer(Settings().operator_key), ARTIFACTS, canonical=True)
+        self.deployment = deploy(Node(self.url), KeySigner(Settings().operator_key), ARTIFACTS, canonical=True)
         self.contracts = Contracts(self.deployment, ARTIFACTS)
 
     def start(self, *options: str) -> None:

@@ -13,6 +13,7 @@ from taesan.chain import sender
 from taesan.chain.contracts import Contracts
 from taesan.chain.models import ChainTransaction
 from taesan.chain.rpc import MAX_TRANSACTION_GAS, CallReverted, Node
+from taesan.chain.signers import Signer
 from taesan.core.clock import Clock
 from taesan.core.db import Database
 from taesan.core.worker import TransientError
@@ -87,7 +88,7 @@ class Relayer:
     db: Database
     node: Node
     contracts: Contracts
-    signer: sender.Signer
+    signer: Signer
     clock: Clock
     ceiling_wei: int
 

@@ -6,6 +6,7 @@ from taesan.core.http import problem_responses
 from taesan.core.pages import Cursor, Limit, Page, page
 from taesan.core.values import Address
 from taesan.hub import HubDep
+from taesan.identity.rates import COUNTED
 from taesan.ledger import queries as ledger
 from taesan.settlement import queries
 from taesan.settlement.models import BatchPublic, EntitlementProof, LedgerPage, LedgerTotal, PaymentProof
@@ -32,7 +33,8 @@ def get_batch(hub: HubDep, batch_id: int) -> BatchPublic:
     "/payments/{payment_id}/proof",
     tags=["settlement"],
     operation_id="getPaymentProof",
-    responses=problem_responses(404, 409, 422),
+    dependencies=COUNTED,  # a tree of all payments of a batch is made for it
+    responses=problem_responses(404, 409, 422, 429),
 )
 def get_payment_proof(hub: HubDep, payment_id: str) -> PaymentProof:
     """Proves that a payment is in its batch: hash the leaf, fold the proof, compare with the root on chain."""
@@ -63,7 +65,8 @@ def get_ledger_totals(hub: HubDep) -> list[LedgerTotal]:
     "/entitlements/{account}",
     tags=["settlement"],
     operation_id="getEntitlementProof",
-    responses=problem_responses(404, 422),
+    dependencies=COUNTED,
+    responses=problem_responses(404, 422, 429),
 )
 def get_entitlement_proof(hub: HubDep, account: Address) -> EntitlementProof:
     """What an account may claim on chain, with the proof to do so without us."""
