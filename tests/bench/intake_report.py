@@ -109,7 +109,9 @@ def run(rounds: int, console: Console) -> tuple[list[Round], list[tuple[Measured
                     measured = _told(console, way.name, lambda way=way: intake.measure(way, server.url))
                     after = _signatures(console)
                     tries.append((measured, Rates.mean([before, after])))
-                middle = sorted(tries, key=lambda one: one[0].rate / one[1].v1)[len(tries) // 2]
+                # By the measure that its target is told in.
+                share = [measured.rate / (around.v2 if way.bulk else around.v1) for measured, around in tries]
+                middle = tries[share.index(sorted(share)[len(share) // 2])]
                 ours[way.name], signatures[way.name] = middle
             others = {name: _told(console, name, measure) for name, measure in OTHERS.items()}
             done.append(Round(ours, signatures, others))
