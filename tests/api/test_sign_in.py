@@ -82,6 +82,8 @@ def test_a_message_that_is_hard_to_read_costs_no_more_than_others(shared_stage: 
         {"message": message.replace("Nonce: ", "Nonce: " + "1" * 3_500), "signature": "0x" + "1" * 130},
         {"message": "1" * 4_000, "signature": "0x" + "1" * 130},
         {"message": message[:60] + "a1:" * 1_300, "signature": "0x" + "1" * 130},
+        *[{"message": message.replace("URI: http://", "URI: http://" + "a." * 1_700), "signature": "0x" + "1" * 130}]
+        * 5,
     ]
     started = time.process_time()
     for body in bodies:

@@ -15,6 +15,7 @@ from taesan.core.problems import Problem
 from taesan.identity.models import LoginSession, SiweNonce
 
 NONCE_MINUTES = 10
+MAX_LINE = 500  # characters of a message's line: reading a longer URI would take a large part of a second
 
 
 def hash_secret(secret: str) -> str:
@@ -34,6 +35,8 @@ def parse_message(message: str, signature: str, public_url: str, chain_id: int, 
 
     :raises Problem: `invalid-sign-in` for anything that is not an honest message for this site and chain
     """
+    if max(map(len, message.split("\n"))) > MAX_LINE:
+        raise _invalid(f"a line is longer than {MAX_LINE} characters")
     try:
         # Its grammar by ABNF would take seconds for four kilobytes of digits. What is read, not the text, is what the
         # signature is checked against, so nothing can be read that was not signed.
