@@ -48,7 +48,8 @@ def deploy(
     """Deploy the contracts to the chain at TAESAN_RPC_URL and write the deployment file."""
     from taesan.chain.deployment import NO_LIMIT
     from taesan.chain.deployment import deploy as deploy_contracts
-    from taesan.chain.rpc import Node, NodeUnavailable
+    from taesan.chain.nodes import connect
+    from taesan.chain.rpc import NodeUnavailable
     from taesan.chain.sender import Signer
 
     settings = Settings()
@@ -60,7 +61,7 @@ def deploy(
     limits = (batch_limit or NO_LIMIT, day_limit or NO_LIMIT)
     try:
         deployment = _explaining(
-            lambda: deploy_contracts(Node(settings.rpc_url), signer, settings.artifacts_dir, asset, admin, limits)
+            lambda: deploy_contracts(connect(settings.rpc_url), signer, settings.artifacts_dir, asset, admin, limits)
         )
     except NodeUnavailable as error:
         _fail(f"{error}. Is the chain running? Start one with `taesan devnet`.")
@@ -191,12 +192,13 @@ def warp(
 ) -> None:
     """Move the clock of the local chain at TAESAN_RPC_URL forward, such as past a withdraw delay."""
     from taesan.chain import local
-    from taesan.chain.rpc import Node, NodeUnavailable
+    from taesan.chain.nodes import connect
+    from taesan.chain.rpc import NodeUnavailable
     from taesan.core.clock import rfc3339
 
     settings = Settings()
     try:
-        now = _explaining(lambda: local.warp(Node(settings.rpc_url, settings.rpc_timeout_s), duration))
+        now = _explaining(lambda: local.warp(connect(settings.rpc_url, settings.rpc_timeout_s), duration))
     except NodeUnavailable as error:
         _fail(f"{error}. Is the chain running? Start one with `taesan devnet`.")
     console.print(f"The chain's time is {rfc3339(now)}.", highlight=False)
@@ -235,6 +237,33 @@ def audit(
         console.print(f"[bold red]{len(report.differences)} differences[/]")
         raise typer.Exit(1)
     console.print(f"[bold green]no differences: books = chain[/] ({time.perf_counter() - started:.1f} s)")
+
+
+@app.command()
+def alarms(
+    clear: Annotated[str | None, typer.Option(help="Say that this one is over; most end by themselves")] = None,
+) -> None:
+    """What a person should know of at the moment; exit 1 if there is anything."""
+    from taesan.chain import alarms as chain_alarms
+    from taesan.core.clock import rfc3339
+    from taesan.core.db import Database
+
+    db = Database(Settings().database_url)
+
+    def work() -> list[tuple[str, str, str]]:
+        db.migrate()
+        with db.write() as session:
+            if clear is not None and not chain_alarms.clear(session, clear):
+                _fail(f"there is no alarm {clear}")
+            return [(a.name, rfc3339(a.since), a.detail) for a in chain_alarms.alarms(session)]
+
+    on = _explaining(work)
+    db.close()
+    table = Table("alarm", "since", "what", title="alarms")
+    for row in on:
+        table.add_row(*row)
+    console.print(table if on else "no alarms")
+    raise typer.Exit(1 if on else 0)
 
 
 def _open_hub(settings: Settings, *, patient: bool = True):  # type: ignore[no-untyped-def]

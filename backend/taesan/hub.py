@@ -5,11 +5,14 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from taesan.chain import nonces
+from taesan.chain.bidding import Bidding
 from taesan.chain.contracts import Contracts, Deployment, Token
 from taesan.chain.deployment import WrongChain, bind, read_token, require_wiring
+from taesan.chain.nodes import connect
 from taesan.chain.relay import Relayer
 from taesan.chain.rpc import Node
-from taesan.chain.sender import Signer, adopt_nonce
+from taesan.chain.sender import Signer
 from taesan.core.clock import Clock, SystemClock
 from taesan.core.db import Database
 from taesan.ledger.accounts import Chart
@@ -37,6 +40,10 @@ class Hub:
     def fee_ceiling_wei(self) -> int:
         return self.settings.max_fee_per_gas_gwei * 10**9
 
+    @property
+    def bidding(self) -> Bidding:
+        return Bidding(self.fee_ceiling_wei, self.settings.fee_bump_after_s)
+
 
 def open_hub(settings: Settings, clock: Clock | None = None, node: Node | None = None) -> Hub:
     """Migrates the database, ties it to the chain, reads the tokens.
@@ -47,14 +54,14 @@ def open_hub(settings: Settings, clock: Clock | None = None, node: Node | None =
     """
     deployment = Deployment.load(settings.deployment_file)
     contracts = Contracts(deployment, settings.artifacts_dir)
-    node = node or Node(settings.rpc_url, settings.rpc_timeout_s)
+    node = node or connect(settings.rpc_url, settings.rpc_timeout_s)
     node.chain_id()  # before anything is made: a node that is down should leave no half-made database
     db = Database(settings.database_url)
     db.migrate()
     clock = clock or SystemClock()
     bind(db, node, deployment, clock.now())
     signer = Signer(settings.operator_key)
-    adopt_nonce(db, node, signer.address)
+    nonces.adopt(db, node, signer.address, clock.now())
     require_wiring(node, contracts, signer.address)
     asset = read_token(node, contracts, "asset")
     if asset.exponent > MAX_EXPONENT:

@@ -18,7 +18,12 @@ class Settings(BaseSettings):
     environment: Literal["local", "test-chain", "production"] = "local"
     # It may hold a password: not shown.
     database_url: str = Field(default="sqlite:///var/taesan.db", repr=False, description="Or postgresql://…")
-    rpc_url: str = "http://127.0.0.1:8545"
+    # Paths and users of endpoints are often keys: not shown.
+    rpc_url: str = Field(
+        default="http://127.0.0.1:8545",
+        repr=False,
+        description="Or several with commas between them, the preferred one first; they have to agree on what is final",
+    )
     rpc_timeout_s: float = Field(default=8, gt=0, description="For one answer of the node")
     deployment_file: Path = Path("var/deployment.json")
     artifacts_dir: Path = Path("build/contracts")
@@ -64,7 +69,13 @@ class Settings(BaseSettings):
     relay_max_items: int = Field(default=40, gt=0, description="Deposits or redemptions in one transaction")
     worker_tick_s: float = Field(default=0.5, gt=0)
     session_hours: int = Field(default=12, gt=0)
-    max_fee_per_gas_gwei: int = Field(default=500, gt=0)
+    max_fee_per_gas_gwei: int = Field(default=500, gt=0, description="No transaction of the hub offers more")
+    fee_bump_after_s: float = Field(
+        default=60, gt=0, description="A transaction that is not mined by then is offered at a higher fee"
+    )
+    signer_balance_min_gwei: int = Field(
+        default=10_000_000, ge=0, description="With less for gas (0.01 ether) the operator's key signs nothing new"
+    )
 
     @field_validator("database_url")
     @classmethod

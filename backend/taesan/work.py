@@ -2,8 +2,11 @@
 
 from collections import defaultdict
 
-from taesan.chain import sender, watcher
+from taesan.chain import reorg, watcher
+from taesan.chain.sender import Following
+from taesan.chain.signer_watch import SignerWatch
 from taesan.channels import service as channels
+from taesan.channels import undo as channels_undo
 from taesan.channels.models import DepositRelay
 from taesan.core import outbox
 from taesan.core.outbox import Handler
@@ -31,13 +34,23 @@ def event_handlers(hub: Hub) -> dict[str, list[Handler]]:
     return merged
 
 
+def undo_handlers(hub: Hub) -> dict[str, list[Handler]]:
+    """Event type → what takes it back after a deep reorganisation, higher floors first."""
+    merged: dict[str, list[Handler]] = defaultdict(list)
+    for of_domain in (payouts.undo(hub), redemption.undo(hub), books.undo(hub), channels_undo.handlers(hub)):
+        for event, handler in of_domain.items():
+            merged[event].append(handler)
+    return merged
+
+
 def build_worker(hub: Hub) -> Worker:
-    handlers = event_handlers(hub)
+    handlers, undo = event_handlers(hub), undo_handlers(hub)
     depth = hub.settings.depth
     return Worker(
         hub.db,
         hub.clock,
         {
+            "watch signer": _signer_watch(hub).step,
             "relay deposits": lambda: channels.relay_deposits(hub),
             "collect wallets' claims": lambda: wallets.collect_step(hub),
             "send wallets' claims": lambda: wallets.send_step(hub),
@@ -45,15 +58,29 @@ def build_worker(hub: Hub) -> Worker:
             "sign batch": lambda: pipeline.sign_step(hub),
             "relay redemptions": lambda: redemption.relay_step(hub),
             "relay payouts": lambda: payouts.relay_step(hub),
-            "advance transactions": lambda: sender.advance(hub.db, hub.node, hub.clock, depth),
+            "advance transactions": Following(hub.db, hub.node, hub.signer, hub.clock, depth, hub.bidding).step,
             "follow transactions": lambda: pipeline.follow_step(hub),
             "return reverted deposits": lambda: hub.relayer.return_reverted(DepositRelay, "deposits"),
             "return reverted redemptions": lambda: hub.relayer.return_reverted(Redemption, "redemptions"),
             "return reverted wallets' claims": lambda: wallets.return_reverted_step(hub),
             "return reverted payouts": lambda: payouts.return_reverted_step(hub),
             "read chain": lambda: watcher.index(hub.db, hub.node, hub.contracts, hub.clock, depth),
-            "book events": lambda: outbox.deliver(hub.db, handlers, hub.clock) > 0,
+            "resolve reorganisation": lambda: reorg.resolve(hub.db, undo, hub.clock, depth),
+            "book events": lambda: _book_events(hub, handlers),
             "check totals": lambda: audit.check_step(hub),
         },
         hub.settings.worker_tick_s,
     )
+
+
+def _signer_watch(hub: Hub) -> SignerWatch:
+    chain_id = hub.contracts.deployment.chain_id
+    least = hub.settings.signer_balance_min_gwei * 10**9
+    return SignerWatch(hub.db, hub.node, hub.signer, hub.clock, chain_id, hub.fee_ceiling_wei, least)
+
+
+def _book_events(hub: Hub, handlers: dict[str, list[Handler]]) -> bool:
+    with hub.db.read() as session:
+        if watcher.is_doubtful(session):
+            return False  # first what is gone has to leave the books
+    return outbox.deliver(hub.db, handlers, hub.clock) > 0

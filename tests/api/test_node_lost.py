@@ -10,11 +10,10 @@ from pydantic import SecretStr
 from taesan.chain.deployment import WrongChain, deploy
 from taesan.chain.rpc import Node, NodeUnavailable
 from taesan.chain.sender import Signer
-from taesan.chain.watcher import DeepReorg, index
 from taesan.hub import open_hub
 from tests.support.chain import ARTIFACTS, Chain
 from tests.support.problems import assert_problem
-from tests.support.stage import CENT, DEPTH, DOLLAR, Stage, key
+from tests.support.stage import CENT, DOLLAR, Stage, key
 from tests.support.wallet import Wallet
 
 
@@ -194,22 +193,6 @@ def test_a_node_that_is_down_makes_no_database(stage: Stage, tmp_path: Path) -> 
     with pytest.raises(NodeUnavailable, match=r"no answer from the node at http://127.0.0.1:1"):
         open_hub(settings, node=Node("http://127.0.0.1:1"))
     assert not (tmp_path / "new").exists()
-
-
-def test_a_reorganisation_deeper_than_the_depth_stops_the_reading(stage: Stage) -> None:
-    anna = stage.payer()
-    balance = anna.channel()["available"]
-    ((block,),) = stage.rows("SELECT block_number FROM chain_transaction")
-    depth = stage.chain.head() - block + 1
-    assert depth > DEPTH
-    stage.chain.reorganise(depth)
-    stage.chain.mine(DEPTH + 1)
-    hub = stage.hub
-    with pytest.raises(DeepReorg, match=r"was 0x.* and is 0x"):
-        index(hub.db, hub.node, hub.contracts, hub.clock, DEPTH)
-    stage.tick(3)
-    assert anna.channel()["available"] == balance
-    assert stage.client.get("/v1/overview").status_code == 200
 
 
 def test_events_of_strangers_are_nothing_to_us(stage: Stage) -> None:

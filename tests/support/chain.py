@@ -13,6 +13,7 @@ from taesan.chain.contracts import Contracts, artifact
 from taesan.chain.deployment import deploy
 from taesan.chain.rpc import Node
 from taesan.chain.sender import Signer
+from taesan.core.values import hex_of
 from taesan.demo.processes import Process, find_program, wait_for_rpc
 from taesan.settings import Settings
 
@@ -29,8 +30,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class Chain:
-    """An anvil process with our contracts on it, where x402 clients find them."""
+class BareChain:
+    """An anvil process with nothing on it."""
 
     def __init__(self, folder: Path, *options: str) -> None:
         self.folder, self.options = folder, options
@@ -38,8 +39,6 @@ class Chain:
         self.url = f"http://127.0.0.1:{self.port}"
         self.web3 = Web3(HTTPProvider(self.url, exception_retry_configuration=None))
         self.start()
-        self.deployment = deploy(Node(self.url), Signer(Settings().operator_key), ARTIFACTS, canonical=True)
-        self.contracts = Contracts(self.deployment, ARTIFACTS)
 
     def start(self, *options: str) -> None:
         command = [find_program("anvil"), f"--port={self.port}", f"--chain-id={CHAIN_ID}", "--silent"]
@@ -50,6 +49,20 @@ class Chain:
     def stop(self) -> None:
         """State is lost unless an option says otherwise."""
         self._process.stop()
+
+    def ask(self, method: str, *parameters: Any) -> Any:
+        answer = self.web3.provider.make_request(method, list(parameters))  # type: ignore[arg-type]
+        assert "error" not in answer, answer
+        return answer["result"]
+
+
+class Chain(BareChain):
+    """With our contracts on it, where x402 clients find them."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        super().__init__(folder, *options)
+        self.deployment = deploy(Node(self.url), Signer(Settings().operator_key), ARTIFACTS, canonical=True)
+        self.contracts = Contracts(self.deployment, ARTIFACTS)
 
     # ------------------------------------------------------------------- time
 
@@ -65,10 +78,12 @@ class Chain:
     def undone(self) -> Iterator[None]:
         """Whatever happens on the chain meanwhile has not happened afterwards."""
         snapshot = self.ask("evm_snapshot")
+        base_fee = self.base_fee()
         try:
             yield
         finally:
             assert self.ask("evm_revert", snapshot)
+            self.ask("anvil_setNextBlockBaseFeePerGas", hex(base_fee))  # the snapshot leaves it as it was
 
     def reorganise(self, depth: int) -> None:
         """Replaces the last `depth` blocks with empty ones; their transactions are gone from the pool too."""
@@ -82,6 +97,15 @@ class Chain:
             yield
         finally:
             self.ask("evm_setAutomine", True)
+
+    def base_fee(self) -> int:
+        """Of the newest block, wei a gas."""
+        return int(self.web3.eth.get_block("latest")["baseFeePerGas"])
+
+    def set_base_fee(self, wei: int) -> None:
+        """Of a next block, which is mined at once: of what waits in the pool it takes in only what offers as much."""
+        self.ask("anvil_setNextBlockBaseFeePerGas", hex(wei))
+        self.mine()
 
     def head(self) -> int:
         return self.web3.eth.block_number
@@ -98,10 +122,18 @@ class Chain:
         assert receipt["status"] == 1
         return receipt
 
+    def send_later(self, key: Any, role: str, function: str, *arguments: Any) -> None:
+        """Into the pool, without waiting."""
+        self._send(key, self._function(role, function, *arguments), {"gas": 1_000_000})
+
     def jump_queue(self, key: Any, role: str, function: str, *arguments: Any) -> None:
         """Sends a transaction that will stand before all others in the next block."""
         fees = {"maxFeePerGas": 10**12, "maxPriorityFeePerGas": 10**12, "gas": 1_000_000}
         self._send(key, self._function(role, function, *arguments), fees)
+
+    def raw_of(self, receipt: Any) -> bytes:
+        """The signed bytes of a mined transaction, to be sent once more."""
+        return bytes.fromhex(self.ask("eth_getRawTransactionByHash", hex_of(receipt["transactionHash"]))[2:])
 
     def _send(self, key: Any, bound: Any, options: dict[str, int]) -> Any:
         account = Account.from_key(key) if isinstance(key, str) else key
@@ -143,11 +175,6 @@ class Chain:
         contract = getattr(self.contracts, role)
         bound = self.web3.eth.contract(address=contract.address, abi=contract.abi)
         return getattr(bound.functions, function)(*arguments)
-
-    def ask(self, method: str, *parameters: Any) -> Any:
-        answer = self.web3.provider.make_request(method, list(parameters))  # type: ignore[arg-type]
-        assert "error" not in answer, answer
-        return answer["result"]
 
     def save_deployment(self, folder: Path) -> Path:
         path = folder / "deployment.json"

@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import inspect, text
 
 from taesan.app import create_app
+from taesan.chain import alarms
 from taesan.chain.rpc import Node
 from taesan.core.clock import FixedClock
 from taesan.core.worker import LEASE_S
@@ -138,6 +139,10 @@ class Stage:
         assert payer.state() == "open"
         return payer
 
+    def stranger(self) -> "Payer":
+        """Somebody with a channel that nobody has heard of."""
+        return Payer(self, Wallet())
+
     def merchant(self, name: str = "Café Dust") -> "Merchant":
         return Merchant(self, Wallet(), name)
 
@@ -167,6 +172,16 @@ class Stage:
     def rows(self, sql: str, **values: Any) -> list[Any]:
         with self.hub.db.read() as session:
             return list(session.execute(text(sql), values).all())
+
+    def write(self, sql: str, **values: Any) -> None:
+        """What only a test would do to a database."""
+        with self.hub.db.write() as session:
+            session.execute(text(sql), values)
+
+    def alarms(self) -> dict[str, str]:
+        """Name → detail of those that are on."""
+        with self.hub.db.read() as session:
+            return {alarm.name: alarm.detail for alarm in alarms.alarms(session)}
 
     def batch_states(self) -> list[str]:
         return [state for (state,) in self.rows("SELECT state FROM batch ORDER BY id")]
@@ -255,11 +270,11 @@ class Payer:
 
     # -------------------------------------------------- on chain, without the hub
 
-    def deposit_directly(self, amount: int) -> None:
+    def deposit_directly(self, amount: int) -> Any:
         self.stage.chain.give_dollars(self.address, amount)
-        self.bring_deposit(amount, self.stage.facts)
+        return self.bring_deposit(amount, self.stage.facts)
 
-    def bring_deposit(self, amount: int, facts: Json) -> None:
+    def bring_deposit(self, amount: int, facts: Json) -> Any:
         """Anyone may bring a signed deposit to the chain: here the payer does. :param facts: with the token's domain"""
         signed = self.wallet.deposit(facts, self.config, amount)["authorization"]
         data = encode(
@@ -272,7 +287,7 @@ class Payer:
             ],
         )
         config, collector = config_tuple(self.config), facts["collector"]
-        self.stage.chain.send(self.wallet.key, "channels", "deposit", config, amount, collector, data)
+        return self.stage.chain.send(self.wallet.key, "channels", "deposit", config, amount, collector, data)
 
     def claim(self, amount: int) -> None:
         """For who has named itself the receiver's authoriser."""

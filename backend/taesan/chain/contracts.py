@@ -1,6 +1,8 @@
 """Our contracts as the service sees them: addresses, calls to encode, events and errors to decode. No I/O but the ABI files."""
 
 import json
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -67,18 +69,21 @@ def artifact(directory: Path, name: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Event:
-    """One decoded log. Byte values are 0x-hex, tuples are dicts: the payload is JSON as it stands."""
+    """One decoded log. Byte values are 0x-hex, tuples are dicts: the payload is JSON as it stands.
+
+    :ivar place: among the transaction's logs of our contracts; unlike its place in the block the same on every fork
+    """
 
     name: str
     args: dict[str, Any]
     block_number: int
     block_hash: str
     transaction_hash: str
-    log_index: int
+    place: int
 
     @property
     def key(self) -> str:
-        return f"{self.transaction_hash}:{self.log_index}"
+        return f"{self.transaction_hash}:{self.place}"
 
 
 @dataclass(frozen=True)
@@ -137,7 +142,18 @@ class Contracts:
         outputs = self._contracts[role].get_function_by_name(function).abi["outputs"]
         return decode([_type_of(o) for o in outputs], data)
 
-    def decode_log(self, log: LogReceipt) -> Event | None:
+    def decode_logs(self, logs: Iterable[LogReceipt]) -> list[Event]:
+        """Those of whole blocks, in the chain's order."""
+        places: Counter[bytes] = Counter()
+        events = []
+        for log in sorted(logs, key=lambda log: (log["blockNumber"], log["logIndex"])):
+            event = self.decode_log(log, places[log["transactionHash"]])
+            places[log["transactionHash"]] += 1
+            if event is not None:
+                events.append(event)
+        return events
+
+    def decode_log(self, log: LogReceipt, place: int = 0) -> Event | None:
         """None for events that are not ours to know. Of the gift token's transfers those from nobody are: `Minted`."""
         for role in ("channels", "settlement", "gift_token"):
             contract = self._contracts[role]
@@ -158,7 +174,7 @@ class Contracts:
                 block_number=log["blockNumber"],
                 block_hash=hex_of(log["blockHash"]),
                 transaction_hash=hex_of(log["transactionHash"]),
-                log_index=log["logIndex"],
+                place=place,
             )
         return None
 

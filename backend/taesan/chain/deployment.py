@@ -9,7 +9,7 @@ from web3 import Web3
 
 from taesan.chain import local, sender
 from taesan.chain.contracts import Contracts, Deployment, Token, artifact
-from taesan.chain.models import ChainBinding, ChainCursor
+from taesan.chain.models import ChainBinding, ChainBlock, ChainCursor
 from taesan.chain.rpc import Node
 from taesan.core.db import Database, retried
 from taesan.core.values import hex_of
@@ -97,11 +97,18 @@ def bind(db: Database, node: Node, deployment: Deployment, now: datetime) -> Non
     :raises WrongChain: with what differs and what to do
     """
     genesis = hex_of(node.block(0)["hash"])
-    chain_id = node.chain_id()
-    if chain_id != deployment.chain_id:
-        raise WrongChain(
-            f"the node at {node.name} is on chain {chain_id}, the deployment file names chain {deployment.chain_id}"
-        )
+    for one in node.endpoints():
+        chain_id = one.chain_id()
+        if chain_id != deployment.chain_id:
+            raise WrongChain(
+                f"the node at {one.name} is on chain {chain_id}, the deployment file names chain {deployment.chain_id}"
+            )
+        its_genesis = hex_of(one.block(0)["hash"])
+        if its_genesis != genesis:
+            raise WrongChain(
+                f"the nodes in TAESAN_RPC_URL are on different chains: at {one.name} block 0 is {its_genesis}, "
+                f"elsewhere {genesis}"
+            )
     for role in ("asset", "channels", "settlement"):
         if not node.code(getattr(deployment, role)):
             raise WrongChain(
@@ -109,7 +116,7 @@ def bind(db: Database, node: Node, deployment: Deployment, now: datetime) -> Non
                 "was the chain wiped? Deploy again with `taesan deploy` and start with a new database"
             )
     found: dict[str, Any] = {
-        "chain_id": chain_id,
+        "chain_id": deployment.chain_id,
         "genesis_hash": genesis,
         "asset": deployment.asset,
         "channels": deployment.channels,
@@ -122,10 +129,11 @@ def bind(db: Database, node: Node, deployment: Deployment, now: datetime) -> Non
         first = deployment.block_number
         hash_ = hex_of(node.block(first)["hash"])
         cursor = ChainCursor(id=1, block_number=first, block_hash=hash_, head_block=first, read_at=now)
+        block = ChainBlock(number=first, hash=hash_)
         with db.write() as session:
             binding = session.get(ChainBinding, 1)  # another process may have been faster
             if binding is None:
-                session.add_all([binding := ChainBinding(id=1, **found), cursor])
+                session.add_all([binding := ChainBinding(id=1, **found), cursor, block])
     _require_same(binding, found)
 
 

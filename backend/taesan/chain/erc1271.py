@@ -3,7 +3,8 @@
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
-from taesan.chain.rpc import CallReverted, Node
+from taesan.chain.errors import CallReverted
+from taesan.chain.rpc import Node
 from taesan.core.crypto import recover
 from taesan.core.problems import Problem
 

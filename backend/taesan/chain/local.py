@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 
 from taesan.chain import sender
-from taesan.chain.rpc import Node, RequestRefused
+from taesan.chain.errors import RequestRefused
+from taesan.chain.rpc import Node
 from taesan.core.values import hex_of
 
 CHAIN_IDS = (31337, 1337)

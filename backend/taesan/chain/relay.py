@@ -11,8 +11,9 @@ from sqlmodel import Session, SQLModel, col
 
 from taesan.chain import sender
 from taesan.chain.contracts import Contracts
+from taesan.chain.errors import CallReverted
 from taesan.chain.models import ChainTransaction
-from taesan.chain.rpc import MAX_TRANSACTION_GAS, CallReverted, Node
+from taesan.chain.rpc import MAX_TRANSACTION_GAS, Node
 from taesan.core.clock import Clock
 from taesan.core.db import Database
 from taesan.core.worker import TransientError
@@ -103,7 +104,10 @@ class Relayer:
 
         :param kind: names the transactions; :param role: the contract; :param calls: row id → call data
         :param on_refused: what else to undo for a refused row
+        :raises SigningPaused: an alarm is on
         """
+        with self.db.read() as session:
+            sender.refuse_if_paused(session)
         planned = plan(self.node, self.contracts, self.signer.address, role, calls, self.ceiling_wei)
         model: Any = table
         with self.db.write() as session:

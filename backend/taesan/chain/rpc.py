@@ -11,6 +11,9 @@ from web3 import HTTPProvider, Web3
 from web3.exceptions import TransactionNotFound, Web3Exception, Web3RPCError
 from web3.types import BlockData, LogReceipt, TxReceipt
 
+from taesan.chain import errors
+from taesan.chain.errors import CallReverted, RequestRefused, SendRefused
+from taesan.core.values import hex_of
 from taesan.core.worker import TransientError
 
 RPC_TIMEOUT_S = 8
@@ -26,15 +29,8 @@ class NodeUnavailable(TransientError):
     """The node did not answer: whatever was asked of it may or may not have happened."""
 
 
-class CallReverted(Exception):
-    """The contract refuses the call.
-
-    :ivar data: the revert data, for `Contracts.explain`
-    """
-
-    def __init__(self, message: str, data: bytes) -> None:
-        super().__init__(message)
-        self.data = data
+class NodesDisagree(TransientError):
+    """Nodes of one chain know different blocks of one number: which of them is right is not ours to say."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +53,13 @@ class Node:
         """The URL as it may be shown: paths and users of it are often keys."""
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+
+    def endpoints(self) -> "Sequence[Node]":
+        """The nodes behind this one that answer."""
+        return [self]
+
+    def require_agreement(self, block: int) -> None:
+        """:raises NodesDisagree: there are several nodes, which know different blocks of this number"""
 
     def request(self, method: str, *parameters: object) -> object:
         """Any method, such as those that local chains alone have.
@@ -81,6 +84,18 @@ class Node:
 
     def block(self, number: int) -> BlockData:
         return self._ask(lambda: self.web3.eth.get_block(number))
+
+    def transaction_at(self, number: int, sender: str, nonce: int) -> str | None:
+        """The hash of the sender's transaction with this nonce in a block, 0x-hex, if it is there."""
+
+        def ask() -> str | None:
+            for transaction in self.web3.eth.get_block(number, full_transactions=True)["transactions"]:
+                found: Any = transaction
+                if found["from"] == sender and found["nonce"] == nonce:
+                    return hex_of(found["hash"])
+            return None
+
+        return self._ask(ask)
 
     def logs(self, addresses: Sequence[str], first_block: int, last_block: int) -> list[LogReceipt]:
         query: Any = {"address": list(addresses), "fromBlock": first_block, "toBlock": last_block}
@@ -149,23 +164,32 @@ class Node:
     def code(self, address: str) -> bytes:
         return self._ask(lambda: bytes(self.web3.eth.get_code(Web3.to_checksum_address(address))))
 
+    def balance(self, address: str) -> int:
+        """In wei, at the newest block."""
+        return self._ask(lambda: self.web3.eth.get_balance(Web3.to_checksum_address(address)))
+
+    def pending_nonce(self, address: str) -> int:
+        """As `next_nonce`, with what waits in the node's pool without a gap."""
+        return self._ask(lambda: self.web3.eth.get_transaction_count(Web3.to_checksum_address(address), "pending"))
+
     def next_nonce(self, address: str, block: int | None = None) -> int:
         """How many transactions of `address` are mined up to a block (default: the newest)."""
         at: Any = "latest" if block is None else block
         return self._ask(lambda: self.web3.eth.get_transaction_count(Web3.to_checksum_address(address), at))
 
     def send_raw(self, raw: bytes) -> None:
-        """Hands signed bytes to the node. "Already known" is success; other refusals raise `SendRefused`."""
+        """Hands signed bytes to the node. That it knows them already is success.
+
+        :raises SendRefused: it does not take them; of the type that it says (`chain.errors`)
+        """
 
         def ask() -> None:
             try:
                 self.web3.eth.send_raw_transaction(raw)
             except (Web3RPCError, ValueError) as error:
-                if not any(
-                    known in str(error).lower()
-                    for known in ("already known", "already imported", "already exists", "known transaction")
-                ):
-                    raise SendRefused(str(error)[:300]) from error
+                refused = errors.refusal(_message(error))
+                if not isinstance(refused, errors.AlreadyKnown):
+                    raise refused from error
 
         self._ask(ask)
 
@@ -193,16 +217,14 @@ class Node:
             raise NodeUnavailable(f"the node at {self.name} answers with an error: {str(error)[:200]}") from error
 
 
-class RequestRefused(Exception):
-    """The node answers a request with an error."""
-
-
-class SendRefused(Exception):
-    """The node does not take the transaction, such as for a nonce that is too low; whether it is mined has to be asked."""
+def _message(error: Exception) -> str:
+    """What the node said, without the wrapping of web3."""
+    response = getattr(error, "rpc_response", None)
+    failure = response.get("error") if isinstance(response, dict) else None
+    return str(failure.get("message", failure) if isinstance(failure, dict) else error)
 
 
 def _as_revert(error: Exception) -> CallReverted | None:
-    """Revert data as anvil, Ganache and geth send it: `error.data`, a hex string or an object that holds one."""
     data = getattr(error, "data", None)
     message = str(getattr(error, "message", None) or error)
     response = getattr(error, "rpc_response", None)
@@ -210,13 +232,4 @@ def _as_revert(error: Exception) -> CallReverted | None:
         failure = response.get("error", {})
         message = str(failure.get("message", message))
         data = failure.get("data", data)
-    if isinstance(data, dict):
-        data = data.get("result") or data.get("data")
-    refused = any(
-        word in message.lower()
-        for word in ("revert", "out of gas", "outofgas", "gas required exceeds", "intrinsic gas")
-    )
-    if not refused and not (isinstance(data, str) and data.startswith("0x")):
-        return None
-    is_hex = isinstance(data, str) and data.startswith("0x")
-    return CallReverted(message[:300], bytes.fromhex(data[2:]) if is_hex else b"")  # type: ignore[index]
+    return errors.revert(message, data)

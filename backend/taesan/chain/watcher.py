@@ -1,30 +1,35 @@
-"""Reads our contracts' events once they are deep enough and puts each in the outbox, once, in order."""
+"""Reads our contracts' events once they are deep enough and puts each in the outbox, once, in order.
 
+"Once" holds over reorganisations too (`chain.reorg`): an event is known by its transaction and its place in it, not by its block.
+"""
+
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlmodel import Session, col
 
-from taesan.chain.contracts import Contracts
-from taesan.chain.models import ChainCursor
-from taesan.chain.rpc import Node
+from taesan.chain import alarms, reorg
+from taesan.chain.contracts import Contracts, Event
+from taesan.chain.models import ChainCursor, ChainEvent
+from taesan.chain.rpc import Node, NodesDisagree
 from taesan.core import outbox
 from taesan.core.clock import Clock
 from taesan.core.db import Database
+from taesan.core.models import OutboxEvent
 from taesan.core.values import hex_of
 
 MAX_BLOCKS = 2_000
 HEARD_EVERY = timedelta(seconds=10)
 
 
-class DeepReorg(Exception):
-    """A block that counted as final is no longer on the chain; a person has to look."""
-
-
 def index(db: Database, node: Node, contracts: Contracts, clock: Clock, depth: int) -> bool:
     """Takes in the next blocks that have `depth` blocks on top; returns whether there were events.
 
-    :raises DeepReorg: the last block read has another hash now
+    After a reorganisation that reaches below that it steps back to where the chains part, to read on from there.
+
+    :raises DeepReorg: it began before the blocks that are kept; a person has to look
+    :raises NodesDisagree: our nodes know different blocks there; nothing is taken in
     """
     head = int(node.head()["number"])
     with db.read() as session:
@@ -36,24 +41,68 @@ def index(db: Database, node: Node, contracts: Contracts, clock: Clock, depth: i
                 row = session.get_one(ChainCursor, 1)
                 row.head_block, row.read_at = head, clock.now()
         return False
-    now_there = hex_of(node.block(cursor.block_number)["hash"])
-    if now_there != cursor.block_hash:
-        raise DeepReorg(f"block {cursor.block_number} was {cursor.block_hash} and is {now_there}")
-    logs = node.logs(contracts.watched, cursor.block_number + 1, last)
-    events = [event for event in map(contracts.decode_log, logs) if event is not None]
+    _require_agreement(db, node, clock, last)
+    if hex_of(node.block(cursor.block_number)["hash"]) != cursor.block_hash:
+        reorg.step_back(db, node, clock, head)
+        return True
+    events = contracts.decode_logs(node.logs(contracts.watched, cursor.block_number + 1, last))
     last_hash = hex_of(node.block(last)["hash"])
     with db.write() as session:
-        for event in sorted(events, key=lambda e: (e.block_number, e.log_index)):
-            payload = {
-                "args": event.args,
-                "block_number": event.block_number,
-                "transaction": event.transaction_hash,
-                "key": event.key,
-            }
-            outbox.put(session, f"log:{event.key}", event.name, payload, clock.now())
         row = session.get_one(ChainCursor, 1)
+        if row.block_hash != cursor.block_hash:
+            return False  # our lease ran out while the node thought about it, and another worker was faster
+        _take_in(session, events, clock.now())
         row.block_number, row.block_hash, row.head_block, row.read_at = last, last_hash, head, clock.now()
+        reorg.remember(session, last, last_hash)
     return bool(events)
+
+
+def _require_agreement(db: Database, node: Node, clock: Clock, block: int) -> None:
+    try:
+        node.require_agreement(block)
+    except NodesDisagree as error:
+        with db.write() as session:
+            alarms.raise_(session, alarms.NODES_DISAGREE, str(error), clock.now())
+        raise
+    with db.read() as session:
+        is_over = alarms.is_on(session, alarms.NODES_DISAGREE)
+    if is_over:
+        with db.write() as session:
+            alarms.clear(session, alarms.NODES_DISAGREE)
+
+
+def _take_in(session: Session, events: Iterable[Event], now: datetime) -> None:
+    """Puts new events in the outbox. Those that a reorganisation had removed and that came back unchanged are there."""
+    for event in events:
+        payload = {
+            "args": event.args,
+            "block_number": event.block_number,
+            "transaction": event.transaction_hash,
+            "key": event.key,
+        }
+        known = session.execute(
+            select(ChainEvent, OutboxEvent)
+            .join(OutboxEvent, col(OutboxEvent.key) == reorg.OUTBOX_PREFIX + col(ChainEvent.key))
+            .where(col(ChainEvent.event_key) == event.key)
+        ).all()
+        same = [row for row, put in known if (put.type, put.payload["args"]) == (event.name, event.args)]
+        if same:
+            same[0].orphaned, same[0].block_number = False, event.block_number
+            continue
+        key = event.key
+        if not outbox.put(session, f"log:{key}", event.name, payload, now):
+            # It was un-posted, or looks different now: it is booked anew, under a name of its own.
+            payload["key"] = key = f"{key}@{event.block_hash[2:14]}"
+            outbox.put(session, f"log:{key}", event.name, payload, now)
+        session.add(
+            ChainEvent(
+                key=key,
+                event_key=event.key,
+                block_number=event.block_number,
+                transaction_hash=event.transaction_hash,
+            )
+        )
+        session.flush()
 
 
 def known_since(session: Session) -> datetime:
@@ -62,3 +111,8 @@ def known_since(session: Session) -> datetime:
     heard = session.get_one(ChainCursor, 1).read_at
     waiting = outbox.oldest_waiting(session)
     return min(heard, waiting) if waiting else heard
+
+
+def is_doubtful(session: Session) -> bool:
+    """Whether the books hold what a deep reorganisation has removed, and it is not known yet what of it comes back."""
+    return session.get_one(ChainCursor, 1).doubtful_until is not None

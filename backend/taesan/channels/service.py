@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from taesan.chain import erc1271, relay
-from taesan.chain.models import ChainTransaction
+from taesan.chain.models import transaction_of
 from taesan.channels import queries, vouchers
 from taesan.channels.models import Channel, ChannelConfig, Charged, DepositCreate, DepositRelay
 from taesan.core.ids import new_id
@@ -249,7 +249,6 @@ def handlers(hub: Hub) -> dict[str, Handler]:
         posting.post(session, f"deposit:{event['key']}", "deposit", now, lines)
         if channel.state == "pending":
             channel.state = "open"
-        of_this_transaction = select(col(ChainTransaction.id)).where(col(ChainTransaction.hash) == event["transaction"])
         # Somebody else may have relayed the same authorisation first: then it is ours by channel and amount.
         mine = session.scalar(
             select(DepositRelay)
@@ -258,7 +257,9 @@ def handlers(hub: Hub) -> dict[str, Handler]:
                 col(DepositRelay.amount) == amount,
                 col(DepositRelay.state) != "confirmed",
             )
-            .order_by(col(DepositRelay.transaction_id).in_(of_this_transaction).desc(), col(DepositRelay.id))
+            .order_by(
+                col(DepositRelay.transaction_id).in_(transaction_of(event["transaction"])).desc(), col(DepositRelay.id)
+            )
             .limit(1)
         )
         if mine is not None:
@@ -278,7 +279,7 @@ def handlers(hub: Hub) -> dict[str, Handler]:
     def refunded(session: Session, channel: Channel, event: Mapping[str, Any], now: datetime) -> None:
         if event["args"]["amount"] > posting.balance(session, hub.chart.channel(channel.id)):
             stand_in(session, hub, channel, now)
-        beyond_free = _return_to_payer(session, hub, channel.id, event["args"]["amount"], event["key"], now)
+        beyond_free = return_to_payer(session, hub, channel.id, event["args"]["amount"], event["key"], now)
         # Its vouchers promise more than is left: payments would have to go on from an amount that can never be claimed.
         if beyond_free:
             channel.state = "closed"
@@ -315,7 +316,7 @@ def stand_in(session: Session, hub: Hub, channel: Channel, now: datetime) -> Non
     session.add(channel)
 
 
-def _return_to_payer(session: Session, hub: Hub, channel_id: str, amount: int, key: str, now: datetime) -> int:
+def return_to_payer(session: Session, hub: Hub, channel_id: str, amount: int, key: str, now: datetime) -> int:
     """Books what went back to the payer: first what was free, then what was gathered.
 
     Returns how much was more than free."""

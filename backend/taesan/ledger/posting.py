@@ -18,6 +18,7 @@ from taesan.ledger.accounts import AccountName
 from taesan.ledger.models import Account, Balance, JournalEntry, Posting
 
 GENESIS_HASH = bytes(32)
+_UNDONE = "undone:"
 
 
 class Line(NamedTuple):
@@ -64,12 +65,46 @@ def post(session: Session, ref: str, kind: str, posted_at: datetime, lines: Sequ
     """
     lines = [line for line in lines if line.amount]
     _check_balanced(ref, lines)
-    if session.scalar(select(col(JournalEntry.id)).where(col(JournalEntry.ref) == ref)) is not None:
+    if is_posted(session, ref):
         raise AlreadyPostedError(ref)
     ids = open_accounts(session, {line.account for line in lines})
     return _append(
         session, ref, kind, posted_at, [Move(ids[line.account], line.account, line.amount) for line in lines]
     )
+
+
+def is_posted(session: Session, ref: str) -> bool:
+    """Whether an entry with this reference is in the books, be it undone or not."""
+    return session.scalar(select(col(JournalEntry.id)).where(col(JournalEntry.ref) == ref)) is not None
+
+
+def is_undone(session: Session, ref: str) -> bool:
+    return is_posted(session, _UNDONE + ref)
+
+
+def _lines_of(session: Session, ref: str) -> list[Line]:
+    rows = session.execute(
+        select(col(Account.name), col(Account.kind), col(Account.side), col(Account.asset), col(Posting.amount))
+        .join(Posting, col(Posting.account_id) == col(Account.id))
+        .join(JournalEntry, col(JournalEntry.id) == col(Posting.entry_id))
+        .where(col(JournalEntry.ref) == ref)
+        .order_by(col(Posting.line))
+    )
+    return [
+        Line(AccountName(kind, side, asset, name.removeprefix(f"{kind}:").removesuffix(asset).rstrip(":")), amount)
+        for name, kind, side, asset, amount in rows
+    ]
+
+
+def undo(session: Session, ref: str, posted_at: datetime) -> None:
+    """Posts the opposite of an entry, if it is in the books and not undone.
+
+    :raises OverdrawnError: what it had moved has gone on from there
+    """
+    lines = _lines_of(session, ref)
+    if lines and not is_undone(session, ref):
+        back = [Line(line.account, -line.amount) for line in lines]
+        post(session, _UNDONE + ref, "undone by a reorganisation", posted_at, back)
 
 
 def post_moves(session: Session, ref: str, kind: str, posted_at: datetime, moves: Sequence[Move]) -> int:

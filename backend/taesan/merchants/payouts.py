@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from taesan.chain import relay
-from taesan.chain.models import ChainTransaction
+from taesan.chain.models import ChainTransaction, transaction_of
 from taesan.core.ids import new_id
 from taesan.core.outbox import Handler
 from taesan.core.problems import Problem, too_small
@@ -87,7 +87,7 @@ def handlers(hub: Hub) -> dict[str, Handler]:
     def paid(session: Session, event: Mapping[str, Any], now: datetime) -> None:
         address, amount = event["args"]["merchant"], event["args"]["amount"]
         transaction = select(col(ChainTransaction.id)).where(
-            col(ChainTransaction.hash) == event["transaction"], col(ChainTransaction.kind) == "payouts"
+            col(ChainTransaction.id).in_(transaction_of(event["transaction"])), col(ChainTransaction.kind) == "payouts"
         )
         row = session.scalar(
             select(Payout)
@@ -110,5 +110,28 @@ def handlers(hub: Hub) -> dict[str, Handler]:
         if row is not None:
             row.state = "paid"
             session.add(row)
+
+    return {"settlement.CreditWithdrawn": paid}
+
+
+def undo(hub: Hub) -> dict[str, Handler]:
+    """Takes back what `handlers` did, for events that a reorganisation has removed for good."""
+
+    def paid(session: Session, event: Mapping[str, Any], now: datetime) -> None:
+        posting.undo(session, f"paid:{event['key']}", now)
+        row = session.scalar(
+            select(Payout).where(
+                col(Payout.address) == event["args"]["merchant"],
+                col(Payout.amount) == event["args"]["amount"],
+                col(Payout.state) == "paid",
+                col(Payout.transaction_id).in_(transaction_of(event["transaction"])),
+            )
+        )
+        if row is not None:
+            # Not tried again: the credit that it is for may itself be in doubt.
+            row.state, row.reason = "failed", "removed by a reorganisation of the chain: order it again"
+            session.add(row)
+            assert row.id is not None
+            _give_back(hub, session, row.id)
 
     return {"settlement.CreditWithdrawn": paid}

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from taesan.chain import erc1271, relay
-from taesan.chain.models import ChainTransaction
+from taesan.chain.models import transaction_of
 from taesan.channels.vouchers import receive_authorization_digest
 from taesan.core.ids import new_id
 from taesan.core.outbox import Handler
@@ -100,7 +100,6 @@ def handlers(hub: Hub) -> dict[str, Handler]:
         lines = transfer(chart.gift_supply, chart.credit(args["merchant"]), args["amount"])
         posting.post(session, f"redeemed:{event['key']}", "gift tokens redeemed", now, lines)
         merchant_id = session.scalar(select(col(Merchant.id)).where(col(Merchant.address) == args["merchant"]))
-        transaction = select(col(ChainTransaction.id)).where(col(ChainTransaction.hash) == event["transaction"])
         # Somebody else may have relayed the same authorisation first: then it is ours by holder and amount.
         mine = session.scalar(
             select(Redemption)
@@ -110,7 +109,9 @@ def handlers(hub: Hub) -> dict[str, Handler]:
                 col(Redemption.amount) == args["amount"],
                 col(Redemption.state).in_(["received", "sent", "failed"]),
             )
-            .order_by(col(Redemption.transaction_id).in_(transaction).desc(), col(Redemption.id))
+            .order_by(
+                col(Redemption.transaction_id).in_(transaction_of(event["transaction"])).desc(), col(Redemption.id)
+            )
             .limit(1)
         )
         if mine is not None:
@@ -122,6 +123,30 @@ def handlers(hub: Hub) -> dict[str, Handler]:
         amount = event["args"]["amount"]
         lines = [Line(chart.gift_supply, amount), Line(chart.reserve, -amount)]
         posting.post(session, f"redeemed:{event['key']}", "gift tokens redeemed", now, lines)
+
+    return {"settlement.RedeemedToCredit": redeemed_to_credit, "settlement.Redeemed": redeemed}
+
+
+def undo(hub: Hub) -> dict[str, Handler]:
+    """Takes back what `handlers` did, for events that a reorganisation has removed for good."""
+
+    def redeemed_to_credit(session: Session, event: Mapping[str, Any], now: datetime) -> None:
+        args = event["args"]
+        posting.undo(session, f"redeemed:{event['key']}", now)
+        relayed = session.scalar(
+            select(Redemption).where(
+                col(Redemption.holder) == args["holder"],
+                col(Redemption.amount) == args["amount"],
+                col(Redemption.state) == "confirmed",
+                col(Redemption.transaction_id).in_(transaction_of(event["transaction"])),
+            )
+        )
+        if relayed is not None:
+            relayed.state = "sent"
+            session.add(relayed)
+
+    def redeemed(session: Session, event: Mapping[str, Any], now: datetime) -> None:
+        posting.undo(session, f"redeemed:{event['key']}", now)
 
     return {"settlement.RedeemedToCredit": redeemed_to_credit, "settlement.Redeemed": redeemed}
 

@@ -199,6 +199,14 @@ def _payee(merchants: dict[str, str], submission: Submission) -> str | None:
 def view_problem(session: Session, terms: Terms, now: datetime) -> Problem | None:
     """A payer's withdrawal that we do not know of would leave a payment unfunded: well before its delay can be over, a hub
     that hears nothing from the chain stops accepting."""
+    if watcher.is_doubtful(session):
+        return Problem(
+            "chain-view-too-old",
+            503,
+            "The hub has not heard from its blockchain for too long to accept payments.",
+            "A reorganisation has removed blocks that counted as final. It goes on when they are read again.",
+            headers={"retry-after": "30"},
+        )
     age = now - watcher.known_since(session)
     if age <= timedelta(seconds=terms.view_age_s):
         return None

@@ -12,8 +12,8 @@ from sqlalchemy import func, or_, select
 from sqlmodel import Session, col
 
 from taesan.chain import sender
+from taesan.chain.errors import CallReverted
 from taesan.chain.models import ChainCursor, ChainTransaction
-from taesan.chain.rpc import CallReverted
 from taesan.channels import queries, vouchers
 from taesan.channels.models import Channel, Charged
 from taesan.core import counters, outbox
@@ -62,7 +62,7 @@ def check_step(hub: Hub) -> bool:
         last = session.get(ChainCheck, 1)
         if last and (last.block_number == cursor.block_number or now - last.checked_at < CHECK_EVERY):
             return False
-        if outbox.oldest_waiting(session):
+        if outbox.oldest_waiting(session) or cursor.doubtful_until is not None:
             return False
         report = Report()
         reserve, liabilities = compare_totals(session, hub, report)

@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import select
 from sqlmodel import Session, col
 
-from taesan.chain.models import ChainTransaction
+from taesan.chain.models import ChainTransaction, transaction_of
 from taesan.channels.models import Channel
 from taesan.core import counters
 from taesan.core.outbox import Handler
@@ -16,7 +16,7 @@ from taesan.hub import Hub
 from taesan.ledger import posting
 from taesan.ledger.posting import Line, transfer
 from taesan.settlement import batcher, packing
-from taesan.settlement.models import Batch, BatchCredit, BatchEntitlement, Entitlement
+from taesan.settlement.models import Batch, BatchClaim, BatchCredit, BatchEntitlement, Entitlement
 
 log = structlog.get_logger()
 
@@ -56,7 +56,10 @@ def handlers(hub: Hub) -> dict[str, Handler]:
         for e in session.scalars(select(BatchEntitlement).where(col(BatchEntitlement.batch_id) == batch.id)):
             lines += transfer(chart.converting(e.account), chart.entitled(e.account), e.amount)
         if lines:
-            posting.post(session, f"batch:{batch.id}", "batch settled", now, lines)
+            # Settled anew after a reorganisation had undone it, it is a new entry.
+            first = f"batch:{batch.id}"
+            ref = f"{first}:{event['key']}" if posting.is_undone(session, first) else first
+            posting.post(session, ref, "batch settled", now, lines)
         for claim in batcher.claims_of(session, batch.id):
             if not claim.skipped:
                 session.get_one(Channel, claim.channel_id).claimed = claim.total_claimed
@@ -85,18 +88,64 @@ def handlers(hub: Hub) -> dict[str, Handler]:
     }
 
 
+def undo(hub: Hub) -> dict[str, Handler]:
+    """Takes back what `handlers` did, for events that a reorganisation has removed for good."""
+
+    def pulled(session: Session, event: Mapping[str, Any], now: datetime) -> None:
+        posting.undo(session, f"settled:{event['key']}", now)
+
+    def packed_claimed(session: Session, event: Mapping[str, Any], now: datetime) -> None:
+        pulled(session, event, now)
+        if event["args"]["skipped"]:
+            for claim in _skipped(session, event):
+                claim.skipped = False
+                session.add(claim)
+
+    def batch_settled(session: Session, event: Mapping[str, Any], now: datetime) -> None:
+        batch = session.get_one(Batch, event["args"]["batchId"])
+        posting.undo(session, f"batch:{batch.id}", now)
+        posting.undo(session, f"batch:{batch.id}:{event['key']}", now)
+        for claim in batcher.claims_of(session, batch.id):
+            if not claim.skipped:
+                session.get_one(Channel, claim.channel_id).claimed = claim.total_claimed - claim.amount
+        # As if it had been sent and not mined; what became of its transaction leads it on from there.
+        batch.state, batch.posted_at = "broadcast" if batch.transaction_id else "frozen", None
+        counters.add(session, {"payments_settled": -batch.payment_count})
+        session.add(batch)
+        log.error("batch.unposted", batch_id=batch.id)
+
+    def minted(session: Session, event: Mapping[str, Any], now: datetime) -> None:
+        posting.undo(session, f"minted:{event['key']}", now)
+        session.get_one(Entitlement, event["args"]["to"]).claimed -= event["args"]["value"]
+
+    def funded(session: Session, event: Mapping[str, Any], now: datetime) -> None:
+        posting.undo(session, f"funded:{event['key']}", now)
+
+    return {
+        "channels.Settled": pulled,
+        "channels.PackedClaimed": packed_claimed,
+        "settlement.BatchSettled": batch_settled,
+        "gift_token.Minted": minted,
+        "settlement.Funded": funded,
+    }
+
+
 def _note_skipped(session: Session, event: Mapping[str, Any]) -> None:
     """Between simulation and mining a channel was emptied, or claimed in another way: then nothing is missing. The
     numbers are those of the batch that we sent."""
+    for claim in _skipped(session, event):
+        if session.get_one(Channel, claim.channel_id).claimed < claim.total_claimed:
+            claim.skipped = True
+            log.error("claim.skipped", batch_id=claim.batch_id, channel_id=claim.channel_id)
+
+
+def _skipped(session: Session, event: Mapping[str, Any]) -> list[BatchClaim]:
     ref = session.scalar(
         select(col(ChainTransaction.ref)).where(
-            col(ChainTransaction.hash) == event["transaction"], col(ChainTransaction.kind) == "batch"
+            col(ChainTransaction.id).in_(transaction_of(event["transaction"])), col(ChainTransaction.kind) == "batch"
         )
     )
     if ref is None:
         raise BooksDisagree(f"claims were skipped in {event['transaction']}, which this hub has not sent")
     claims = batcher.claims_of(session, int(ref))
-    for claim in (claims[number] for number in event["args"]["skipped"]):
-        if session.get_one(Channel, claim.channel_id).claimed < claim.total_claimed:
-            claim.skipped = True
-            log.error("claim.skipped", batch_id=claim.batch_id, channel_id=claim.channel_id)
+    return [claims[number] for number in event["args"]["skipped"]]

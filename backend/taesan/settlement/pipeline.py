@@ -8,8 +8,8 @@ from sqlalchemy import select, update
 from sqlmodel import Session, col
 
 from taesan.chain import sender
+from taesan.chain.errors import CallReverted
 from taesan.chain.models import ChainTransaction
-from taesan.chain.rpc import CallReverted
 from taesan.core.values import hex_of
 from taesan.hub import Hub
 from taesan.settlement import batcher, packing
@@ -49,6 +49,7 @@ def sign_step(hub: Hub) -> bool:
         batch = session.scalar(select(Batch).where(col(Batch.state) == "frozen").order_by(col(Batch.id)).limit(1))
         if batch is None:
             return False
+        sender.refuse_if_paused(session)
         data = _call_data(session, hub, batch)
     to = hub.contracts.deployment.settlement
     try:
