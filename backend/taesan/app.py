@@ -36,6 +36,7 @@ TAGS = [
     {"name": "settlement", "description": "Batches, and proofs that anyone can check"},
     {"name": "ledger", "description": "The double-entry books and their chain of hashes"},
     {"name": "merchants", "description": "Accounts, redemption of gift tokens, payouts"},
+    {"name": "operator", "description": "For the wallets in `TAESAN_OPERATORS`: what was set aside, and who did what"},
 ]
 
 

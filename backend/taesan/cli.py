@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, Literal, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
@@ -20,6 +20,10 @@ from taesan.settings import Settings
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="A self-hosted micropayment hub."
 )
+quarantine_app = typer.Typer(
+    no_args_is_help=True, help="Channels that were set aside when the contract refused a batch."
+)
+app.add_typer(quarantine_app, name="quarantine")
 console = Console()
 T = TypeVar("T")
 RETRY_S = 2
@@ -264,6 +268,65 @@ def alarms(
         table.add_row(*row)
     console.print(table if on else "no alarms")
     raise typer.Exit(1 if on else 0)
+
+
+@quarantine_app.command("list")
+def quarantine_list() -> None:
+    """Show what is held, and what each needs."""
+    from taesan.settlement import quarantine
+
+    hub = _open_hub(Settings(), patient=False)
+    with hub.db.read() as session:
+        found = [quarantine.public(session, row) for row in quarantine.held(session)]
+    hub.db.close()
+    for q in found:
+        console.print(f"[bold]{q.id}[/] since {q.since}: {q.reason}", soft_wrap=True, highlight=False)
+        console.print(
+            f"  {q.payments:,} payments; not settled {q.amount:,}, of which to merchants {q.to_merchants:,}; "
+            f"missing {q.missing:,}",
+            soft_wrap=True,
+        )
+    if not found:
+        console.print("Nothing is in quarantine.")
+
+
+QuarantineId = Annotated[str, typer.Argument(metavar="ID", help="As `taesan quarantine list` shows it: qua_…")]
+
+
+@quarantine_app.command("retry")
+def quarantine_retry(quarantine_id: QuarantineId) -> None:
+    """Let the channel's payments into the next batch again, such as when the deposit has come back."""
+    _end_quarantine(quarantine_id, "retry")
+
+
+@quarantine_app.command("refund")
+def quarantine_refund(quarantine_id: QuarantineId) -> None:
+    """Give the payer back what cannot be settled, pay its merchants out of the hub's surplus, close the channel."""
+    _end_quarantine(quarantine_id, "refund")
+
+
+def _end_quarantine(quarantine_id: str, act: Literal["retry", "refund"]) -> None:
+    from taesan.core.db import retried
+    from taesan.core.problems import Problem
+    from taesan.identity.operators import CLI
+    from taesan.settlement import quarantine
+
+    hub = _open_hub(Settings(), patient=False)
+
+    do = quarantine.retry if act == "retry" else quarantine.refund
+
+    @retried
+    def end() -> str:
+        with hub.db.write() as session:
+            return do(session, hub, quarantine_id, CLI, hub.clock.now()).state
+
+    try:
+        state = _explaining(end)
+    except Problem as problem:
+        _fail(f"{problem.title} {problem.detail}")
+    finally:
+        hub.db.close()
+    console.print(f"{quarantine_id} is {state}.", highlight=False)
 
 
 def _open_hub(settings: Settings, *, patient: bool = True):  # type: ignore[no-untyped-def]

@@ -8,6 +8,8 @@ from limits import parse
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from taesan.core.values import parse_address
+
 # Hardhat's, anvil's and (by its mnemonic) our Ganache's first account: known to everyone.
 DEV_OPERATOR_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
 
@@ -30,6 +32,10 @@ class Settings(BaseSettings):
     npm_dir: Path = Field(default=Path("node_modules"), description="Holds the API reference's scripts")
     operator_key: SecretStr = Field(
         default=SecretStr(DEV_OPERATOR_KEY), description="Signs settlements; the settler role and receiver authorizer"
+    )
+    operators: str = Field(
+        default="",
+        description="Wallets that may act for the hub, separated by commas; if none, locally the operator's key",
     )
     host: str = "127.0.0.1"
     port: int = 8000
@@ -55,6 +61,9 @@ class Settings(BaseSettings):
     )
     wallet_exposure: int = Field(
         default=5_000_000, ge=0, description="What a contract wallet's channel may have paid and not claimed: 5 dollars"
+    )
+    channel_exposure: int = Field(
+        default=100_000_000, gt=0, description="What a channel may have paid and not been claimed for: 100 dollars"
     )
     wallet_rate: str = Field(default="20/second", description="Signatures of one channel that a contract is asked for")
     intake_verifiers: int = Field(default=2, ge=0, description="Processes that verify signatures; 0: the intake's own")
@@ -87,6 +96,11 @@ class Settings(BaseSettings):
             raise ValueError("a database is named by sqlite:///… or postgresql://…")
         return url
 
+    @field_validator("operators")
+    @classmethod
+    def _are_addresses(cls, listed: str) -> str:
+        return ",".join(parse_address(part.strip()) for part in listed.split(",") if part.strip())
+
     @field_validator("payer_rate", "wallet_rate", "key_rate", "key_call_rate", "address_rate")
     @classmethod
     def _is_rate(cls, rate: str | None) -> str | None:
@@ -102,6 +116,11 @@ class Settings(BaseSettings):
                 f"TAESAN_OPERATOR_KEY is the well-known development key; set your own for {self.environment}"
             )
         return self
+
+    @property
+    def operator_addresses(self) -> frozenset[str]:
+        """EIP-55."""
+        return frozenset(filter(None, self.operators.split(",")))
 
     @cached_property
     def depth(self) -> int:

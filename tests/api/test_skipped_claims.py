@@ -12,7 +12,7 @@ from tests.support.wallet import config_tuple
 pytestmark = pytest.mark.database("sqlite", "postgresql")
 
 
-def test_a_batch_is_not_sent_while_a_claim_would_bring_nothing(stage: Stage) -> None:
+def test_a_claim_that_would_bring_nothing_is_not_sent(stage: Stage) -> None:
     anna, bora, cafe = stage.payer(10 * DOLLAR), stage.payer(10 * DOLLAR, "Bora"), stage.merchant()
     anna.pay(2 * DOLLAR, cafe)
     bora.pay(DOLLAR, cafe)
@@ -21,11 +21,13 @@ def test_a_batch_is_not_sent_while_a_claim_would_bring_nothing(stage: Stage) -> 
     # Enough for the batch to settle all the same: what must stop it is not the reserve.
     stage.chain.send(RICH_KEY, "asset", "mint", stage.chain.deployment.settlement, 5 * DOLLAR)
     stage.later(61)
-    stage.tick()
-    assert stage.batch_states() == ["frozen"]
-    (error,) = stage.rows("SELECT last_error FROM batch")[0]
-    assert error == f"channel {anna.id} holds 0, of which 0 are claimed, not {2 * DOLLAR}"
-    assert stage.chain.read("settlement", "lastBatchId") == 0
+    stage.confirm()
+    ((channel, reason),) = stage.rows("SELECT channel_id, reason FROM quarantine")
+    assert channel == anna.id
+    assert reason == f"channel {anna.id} holds 0, of which 0 are claimed, not {2 * DOLLAR}"
+    assert stage.rows("SELECT channel_id FROM batch_claim") == [(bora.id,)]
+    assert stage.batch_states() == ["posted"]
+    assert cafe.account()["credit"] == str(DOLLAR)
 
 
 def test_a_claim_skipped_on_chain_is_told_and_all_else_is_booked(stage: Stage) -> None:

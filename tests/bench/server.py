@@ -8,11 +8,12 @@ from taesan.app import create_app
 from taesan.core.garbage import calm_collector
 from taesan.core.server import BoundedHttp
 from taesan.payments.lanes import ProcessLanes
+from tests.bench.payers import DEPOSIT
 from tests.support.offline import hub_on
 
 if __name__ == "__main__":
     url, port = sys.argv[1:]
-    hub = hub_on(url)
+    hub = hub_on(url, channel_exposure=DEPOSIT)  # without a chain nothing is ever claimed
     calm_collector()  # as `taesan serve` does
     uvicorn.run(
         create_app(hub, ProcessLanes(hub)),

@@ -24,7 +24,11 @@ SMALL = {
 }
 
 # Indexes of a few rows that may be read from end to end.
-FEW = {"ix_channel_secured": "channels of contract wallets, each of which the hub's own money stands in for"}
+FEW = {
+    "ix_channel_secured": "channels of contract wallets, each of which the hub's own money stands in for",
+    "ix_channel_quarantine": "channels that were set aside and wait for an operator",
+    "ix_channel_pressing": "channels of which so much waits that a batch is due at once, which takes the mark away",
+}
 
 
 class Recorder:
@@ -87,7 +91,8 @@ def _passes_over(statement: str, step: str) -> bool:
         return False
     wanted = where[1].strip()
     # A partial index holds just the rows that its own condition wants. Of what waits for a batch only a contract wallet's
-    # payments may be passed over, and those the hub's exposure to wallets bounds.
+    # payments may be passed over, and those the hub's exposure to wallets bounds; and those of channels in quarantine, each
+    # bounded by a channel's exposure.
     unbatched = wanted == "payment.batch_id IS NULL" or wanted.startswith(
         "payment.batch_id IS NULL AND NOT (payment.channel_id IN (SELECT channel_1.id"
     )

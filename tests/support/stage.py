@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 from eth_abi.abi import encode
+from eth_account import Account
 from fastapi.testclient import TestClient
 from sqlalchemy import inspect, text
 
@@ -27,6 +28,7 @@ from tests.support import databases
 from tests.support.chain import ARTIFACTS, Chain
 from tests.support.wallet import Json, Wallet, channel_id, config_tuple, raw
 
+OPERATOR_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
 DOLLAR = 1_000_000
 CENT = 10_000
 DEPTH = 2
@@ -152,6 +154,12 @@ class Stage:
         answer = self.client.post("/v1/auth/sessions", json=wallet.sign_in(nonce, self.clock.now()))
         assert answer.status_code == 201, answer.text
         return {"Authorization": f"Bearer {answer.json()['token']}"}
+
+    def operator(self) -> Json:
+        """Headers of an operator's session: on a local hub that is the operator key's own address."""
+        wallet = Wallet()
+        wallet.key = Account.from_key(OPERATOR_KEY)
+        return self.session_of(wallet)
 
     # ------------------------------------------------------------ what is there
 

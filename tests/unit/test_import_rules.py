@@ -35,6 +35,7 @@ PURE = {
     "jars/accrual.py",
     "ledger/accounts.py",
     "payments/decision.py",
+    "settlement/bisection.py",
     "settlement/merkle.py",
 }
 

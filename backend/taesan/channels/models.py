@@ -10,6 +10,8 @@ from taesan.core.models import BIG_ID, UtcDateTime
 from taesan.core.values import Address, AmountIn, AmountOut, Bytes32, Shape, Signature
 
 _BY_CONTRACT = text("secured IS NOT NULL")
+_QUARANTINED = text("quarantine_id IS NOT NULL")
+_PRESSING = text("pressing IS NOT NULL")
 
 
 class Channel(SQLModel, table=True):
@@ -24,13 +26,20 @@ class Channel(SQLModel, table=True):
 
     `secured`, only of a channel whose payer signs as a contract wallet (None else): how much of what was charged the
     wallet cannot take back any more, because it is claimed on chain or the hub has paid it. The hub's `cover` account
-    holds the rest.
+    holds the rest. A channel that was refunded out of quarantine is treated alike: the hub has paid all of it.
+
+    `missing`: what the payer got back on chain though the books had promised it; its part of `shortfall`.
+    `quarantine_id`: the open quarantine that the channel is in: no payments, and what waits is in no batch.
+    `pressing`: how much of it waited for a batch when that became half of the limit (`channel_exposure`); None again when a
+    batch takes it.
     """
 
     __tablename__ = "channel"
     __table_args__ = (
         Index("ix_channel_payer", "payer", "account_id"),
         Index("ix_channel_secured", "id", sqlite_where=_BY_CONTRACT, postgresql_where=_BY_CONTRACT),
+        Index("ix_channel_quarantine", "id", sqlite_where=_QUARANTINED, postgresql_where=_QUARANTINED),
+        Index("ix_channel_pressing", "id", sqlite_where=_PRESSING, postgresql_where=_PRESSING),
     )
 
     id: str = Field(primary_key=True)  # bytes32, 0x-hex
@@ -45,6 +54,9 @@ class Channel(SQLModel, table=True):
     claim_total: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
     claimed: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
     secured: int | None = Field(default=None, sa_column=Column(BigInteger))
+    missing: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    quarantine_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+    pressing: int | None = Field(default=None, sa_column=Column(BigInteger))
     account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
     jar_account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
     opened_at: datetime = Field(sa_type=UtcDateTime)

@@ -30,7 +30,7 @@ def channels_of(session: Session, payer: str, before: int | None, limit: int) ->
 def public_channel(session: Session, hub: Hub, channel: Channel) -> ChannelPublic:
     return ChannelPublic(
         id=channel.id,
-        state=channel.state,
+        state="quarantined" if channel.quarantine_id is not None else channel.state,
         payer=channel.payer,
         payer_authorizer=channel.payer_authorizer,
         available=posting.balance(session, hub.chart.channel(channel.id)),

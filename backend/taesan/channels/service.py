@@ -245,7 +245,14 @@ def handlers(hub: Hub) -> dict[str, Handler]:
 
     def deposited(session: Session, channel: Channel, event: Mapping[str, Any], now: datetime) -> None:
         amount = event["args"]["amount"]
-        lines = [Line(hub.chart.escrow, amount), Line(hub.chart.channel(channel.id), -amount)]
+        # What the payer took back though it was promised is promised again: old vouchers can claim it.
+        covered = min(channel.missing, amount)
+        channel.missing -= covered
+        lines = [
+            Line(hub.chart.escrow, amount),
+            Line(hub.chart.channel(channel.id), covered - amount),
+            Line(hub.chart.shortfall, -covered),
+        ]
         posting.post(session, f"deposit:{event['key']}", "deposit", now, lines)
         if channel.state == "pending":
             channel.state = "open"
@@ -279,7 +286,7 @@ def handlers(hub: Hub) -> dict[str, Handler]:
     def refunded(session: Session, channel: Channel, event: Mapping[str, Any], now: datetime) -> None:
         if event["args"]["amount"] > posting.balance(session, hub.chart.channel(channel.id)):
             stand_in(session, hub, channel, now)
-        beyond_free = return_to_payer(session, hub, channel.id, event["args"]["amount"], event["key"], now)
+        beyond_free = return_to_payer(session, hub, channel, event["args"]["amount"], event["key"], now)
         # Its vouchers promise more than is left: payments would have to go on from an amount that can never be claimed.
         if beyond_free:
             channel.state = "closed"
@@ -316,20 +323,21 @@ def stand_in(session: Session, hub: Hub, channel: Channel, now: datetime) -> Non
     session.add(channel)
 
 
-def return_to_payer(session: Session, hub: Hub, channel_id: str, amount: int, key: str, now: datetime) -> int:
+def return_to_payer(session: Session, hub: Hub, channel: Channel, amount: int, key: str, now: datetime) -> int:
     """Books what went back to the payer: first what was free, then what was gathered.
 
     Returns how much was more than free."""
     if amount == 0:
         return 0
-    free = min(amount, posting.balance(session, hub.chart.channel(channel_id)))
-    from_jar = min(amount - free, posting.balance(session, hub.chart.jar(channel_id)))
+    free = min(amount, posting.balance(session, hub.chart.channel(channel.id)))
+    from_jar = min(amount - free, posting.balance(session, hub.chart.jar(channel.id)))
     missing = amount - free - from_jar
     if missing:
-        log.error("channel.shortfall", channel_id=channel_id, amount=missing)
+        log.error("channel.shortfall", channel_id=channel.id, amount=missing)
+        channel.missing += missing
     lines = [
-        *transfer(hub.chart.channel(channel_id), hub.chart.escrow, free),
-        *transfer(hub.chart.jar(channel_id), hub.chart.escrow, from_jar),
+        *transfer(hub.chart.channel(channel.id), hub.chart.escrow, free),
+        *transfer(hub.chart.jar(channel.id), hub.chart.escrow, from_jar),
         *transfer(hub.chart.shortfall, hub.chart.escrow, missing),
     ]
     posting.post(session, f"return:{key}", "return to payer", now, lines)

@@ -29,7 +29,7 @@ def handlers(hub: Hub) -> dict[str, Handler]:
         amount = event["args"]["amount"]
         if amount > posting.balance(session, hub.chart.channel(channel.id)):
             service.stand_in(session, hub, channel, now)
-        beyond_free = service.return_to_payer(session, hub, channel.id, amount, f"deposit:{event['key']}", now)
+        beyond_free = service.return_to_payer(session, hub, channel, amount, f"deposit:{event['key']}", now)
         if beyond_free:
             channel.state = "closed"
         elif channel.state == "open" and not _has_ever_held(session, hub, channel):
@@ -63,10 +63,15 @@ def handlers(hub: Hub) -> dict[str, Handler]:
         channel = session.get(Channel, event["args"]["channelId"])
         if channel is not None and channel.secured is not None:
             raise CannotUndo(f"what a contract wallet has taken back from channel {channel.id}")
-        posting.undo(session, f"return:{event['key']}", now)
-        if channel is not None and channel.state == "open":
+        undone = posting.undo(session, f"return:{event['key']}", now)
+        if channel is None:
+            return
+        channel.missing += sum(line.amount for line in undone if line.account == hub.chart.shortfall)
+        if channel.missing < 0:
+            raise CannotUndo(f"what was missing of channel {channel.id} has been made good since")
+        if channel.state == "open":
             channel.state = "withdrawing"  # its announcement may stand as it did before
-            session.add(channel)
+        session.add(channel)
 
     return {
         "channels.ChannelOpened": nothing,

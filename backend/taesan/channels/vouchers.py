@@ -84,6 +84,7 @@ def check_next(spending: Spending, amount: int, max_claimable_amount: int) -> No
         detail = {
             "pending": "Its deposit is not confirmed yet: try again in some blocks.",
             "withdrawing": "A withdrawal was announced, so it takes no more payments.",
+            "quarantined": "Payments of it could not be settled; the hub's operator looks into it.",
         }.get(spending.state, "Open a new one.")
         raise Problem("channel-not-open", 409, "The channel takes no payments now.", detail, **_state_of(spending))
     if max_claimable_amount != spending.charged + amount:

@@ -3,9 +3,10 @@
 from datetime import datetime
 
 from pydantic import Field as ShapeField
+from sqlalchemy import Column
 from sqlmodel import Field, SQLModel
 
-from taesan.core.models import UtcDateTime
+from taesan.core.models import BIG_ID, UtcDateTime
 from taesan.core.values import Shape, Text
 
 
@@ -50,6 +51,22 @@ class ApiKey(SQLModel, table=True):
     created_at: datetime = Field(sa_type=UtcDateTime)
 
 
+class OperatorAction(SQLModel, table=True):
+    """What an operator did, by whichever way in. Never changed or removed; the database itself refuses it (see migrations).
+
+    `operator`: the wallet that had signed in, or `cli`. `ref`: what it was done to, such as `qua_…`
+    """
+
+    __tablename__ = "operator_action"
+
+    id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))
+    at: datetime = Field(sa_type=UtcDateTime)
+    operator: str
+    action: str
+    ref: str
+    detail: str
+
+
 # ------------------------------------------------------------------- shapes
 
 
@@ -67,6 +84,14 @@ class SessionPublic(Shape):
     token: str = ShapeField(description="Send it as `Authorization: Bearer …`; shown this once")
     address: str
     expires_at: str
+
+
+class OperatorActionPublic(Shape):
+    at: str
+    operator: str = ShapeField(description="The wallet's address, or `cli`")
+    action: str = ShapeField(examples=["quarantine.retry"])
+    ref: str
+    detail: str
 
 
 class MerchantCreate(Shape):

@@ -5,17 +5,20 @@ from fastapi import APIRouter
 from taesan.core.clock import rfc3339
 from taesan.core.db import retried
 from taesan.core.http import problem_responses
+from taesan.core.pages import Cursor, Limit, Page, page
 from taesan.hub import HubDep
-from taesan.identity import auth, keys
+from taesan.identity import auth, keys, operators
 from taesan.identity.access import CurrentMerchant, CurrentWallet
 from taesan.identity.models import (
     MerchantCreate,
     MerchantCreated,
     MerchantPublic,
     NoncePublic,
+    OperatorActionPublic,
     SessionPublic,
     SignIn,
 )
+from taesan.identity.operators import OperatorDep
 from taesan.identity.rates import COUNTED
 
 router = APIRouter(prefix="/v1")
@@ -103,3 +106,18 @@ def get_merchant(hub: HubDep, merchant_id: str) -> MerchantPublic:
     with hub.db.read() as session:
         merchant = keys.find_merchant(session, merchant_id)
         return MerchantPublic(id=merchant.id, name=merchant.name, address=merchant.address)
+
+
+@router.get(
+    "/operator/actions",
+    tags=["operator"],
+    operation_id="listOperatorActions",
+    responses=problem_responses(401, 403, 422),
+)
+def list_operator_actions(
+    hub: HubDep, _operator: OperatorDep, cursor: Cursor = None, limit: Limit = 50
+) -> Page[OperatorActionPublic]:
+    """What operators have done, by API and command line, newest first. The database lets nobody change it."""
+    with hub.db.read() as session:
+        rows = operators.page(session, cursor, limit)
+        return page(rows, limit, lambda row: row.id, operators.public)

@@ -33,7 +33,8 @@ class JarCount(SQLModel, table=True):
 
 
 class JarFiring(SQLModel, table=True):
-    """A jar's content on its way to gift tokens, and why it went. `batch_id` is set when a batch takes it along."""
+    """A jar's content on its way to gift tokens, and why it went. `batch_id` is set when a batch takes it along.
+    `returned`: it never will be, for the payer got it back."""
 
     __tablename__ = "jar_firing"
     __table_args__ = (
@@ -50,6 +51,7 @@ class JarFiring(SQLModel, table=True):
     payment_id: str = Field(index=True)
     fired_at: datetime = Field(sa_type=UtcDateTime)
     batch_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+    returned: bool = False
 
 
 # ------------------------------------------------------------------- shapes

@@ -96,15 +96,17 @@ def _lines_of(session: Session, ref: str) -> list[Line]:
     ]
 
 
-def undo(session: Session, ref: str, posted_at: datetime) -> None:
-    """Posts the opposite of an entry, if it is in the books and not undone.
+def undo(session: Session, ref: str, posted_at: datetime) -> list[Line]:
+    """Posts the opposite of an entry, if it is in the books and not undone; returns what it posted.
 
     :raises OverdrawnError: what it had moved has gone on from there
     """
     lines = _lines_of(session, ref)
-    if lines and not is_undone(session, ref):
-        back = [Line(line.account, -line.amount) for line in lines]
-        post(session, _UNDONE + ref, "undone by a reorganisation", posted_at, back)
+    if not lines or is_undone(session, ref):
+        return []
+    back = [Line(line.account, -line.amount) for line in lines]
+    post(session, _UNDONE + ref, "undone by a reorganisation", posted_at, back)
+    return back
 
 
 def post_moves(session: Session, ref: str, kind: str, posted_at: datetime, moves: Sequence[Move]) -> int:

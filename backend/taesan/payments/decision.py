@@ -27,7 +27,11 @@ class JarState:
 
 @dataclass(slots=True)
 class ChannelState:
-    """A channel as far as its payments depend on it (`vouchers.Spending`), with its accounts in the books."""
+    """A channel as far as its payments depend on it (`vouchers.Spending`), with its accounts in the books.
+
+    :ivar claimed: of `charged`, on chain. :ivar claim_total: of `charged`, by frozen batches
+    :ivar pressing: what waited of it when that was enough for a batch; None: not enough yet
+    """
 
     channel_id: str
     state: str
@@ -36,7 +40,11 @@ class ChannelState:
     charged: int
     available: int
     jar: JarState
+    claimed: int
+    claim_total: int
+    pressing: int | None = None
     secured: int | None = None
+    has_become_pressing: bool = False
 
 
 @dataclass(slots=True)
@@ -62,35 +70,44 @@ def decide(
     payee: str | None,
     asset_exponent: int,
     cover: Cover,
+    exposure: int,
     admit: Callable[[str], None],
 ) -> Decision:
     """Accepts a payment: changes the states, or leaves them alone and raises.
 
     :param payee: the merchant's payout address; None for a payment to the jar
+    :param exposure: what of the channel may be owed to others and not be claimed on chain, minor units
     :param admit: counts a payment of this payer, or raises: asked last, as others can send a payer's old vouchers again
-    :raises Problem: `channel-not-open`, `voucher-out-of-sequence`, `insufficient-deposit`, `round-up-mismatch`, and
-        what `cover` raises
+    :raises Problem: `channel-not-open`, `voucher-out-of-sequence`, `insufficient-deposit`, `round-up-mismatch`,
+        `exposure-limit`, and what `cover` raises
     """
     vouchers.check_next(channel, submission.amount, submission.cumulative)
-    if is_contracts(submission, channel):
-        cover.hold(channel, submission.amount, to_merchant=payee is not None)
-    if payee is not None:
-        admit(channel.payer)
-        _charge(channel, submission.amount)
-        return Decision(submission, payee)
-    jar = channel.jar
-    if submission.purchase_value is not None:
-        _check_round_up(submission, jar.round_up_step, asset_exponent)
+    by_contract = is_contracts(submission, channel)
+    if by_contract:
+        cover.check(channel, submission.amount, to_merchant=payee is not None)
+    jar, firing = channel.jar, None
+    if payee is None:
+        if submission.purchase_value is not None:
+            _check_round_up(submission, jar.round_up_step, asset_exponent)
+        firing = accrual.decide(jar.rule, jar.payment_count + 1, jar.gathered + submission.amount)
+    # What is in the jar is the payer's own until it fires.
+    _check_exposure(channel, submission.amount if payee is not None else firing.amount if firing else 0, exposure)
     admit(channel.payer)
-    _charge(channel, submission.amount)
+    if by_contract:
+        cover.hold(channel, submission.amount)
+    channel.charged += submission.amount
+    channel.available -= submission.amount
+    if payee is not None:
+        _press(channel, exposure)
+        return Decision(submission, payee)
     jar.has_changed = True
     jar.gathered += submission.amount
     jar.payment_count += 1
-    firing = accrual.decide(jar.rule, jar.payment_count, jar.gathered)
     if firing is None:
         return Decision(submission, channel.payer, jar.gathered, jar.payment_count)
     count, jar.payment_count = jar.payment_count, 0
     jar.gathered -= firing.amount
+    _press(channel, exposure)
     return Decision(submission, channel.payer, jar.gathered, 0, firing.amount, count, firing.reason)
 
 
@@ -100,9 +117,24 @@ def is_contracts(submission: Submission, channel: ChannelState) -> bool:
     return submission.by_contract or channel.secured is not None
 
 
-def _charge(channel: ChannelState, amount: int) -> None:
-    channel.charged += amount
-    channel.available -= amount
+def _check_exposure(channel: ChannelState, more: int, most: int) -> None:
+    """:param more: what the payment adds to what others are owed out of the channel"""
+    exposed = channel.charged - channel.claimed - channel.jar.gathered + more
+    if more and exposed > most:
+        raise Problem(
+            "exposure-limit",
+            409,
+            "Too much of this channel is not claimed on the chain yet.",
+            f"At most {most} minor units may be; with this payment it would be {exposed}. A batch is on its way.",
+            headers={"retry-after": "60"},
+        )
+
+
+def _press(channel: ChannelState, exposure: int) -> None:
+    """Marks the channel when half of what may wait of it waits for a batch: the next one is due at once."""
+    waiting = channel.charged - channel.claim_total - channel.jar.gathered
+    if channel.pressing is None and waiting * 2 >= exposure:
+        channel.pressing, channel.has_become_pressing = waiting, True
 
 
 def _check_round_up(submission: Submission, step: int, asset_exponent: int) -> None:

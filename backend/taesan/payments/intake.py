@@ -69,7 +69,8 @@ def accept(
             if closed:
                 raise closed
             payee = _payee(merchants, submission)
-            decision = decide(submission, _channel(channels, submission), payee, terms.asset_exponent, cover, admit)
+            channel = _channel(channels, submission)
+            decision = decide(submission, channel, payee, terms.asset_exponent, cover, terms.channel_exposure, admit)
         except Problem as problem:
             outcomes.append(Refusal.of(problem))
             continue

@@ -22,7 +22,7 @@ _LOCK = "SELECT id FROM channel WHERE id IN (:values) ORDER BY id FOR NO KEY UPD
 _CHANNELS = (
     "SELECT channel.id, state, payer, receiver_authorizer, channel.account_id, jar_account_id, charged.amount, "
     "free.amount, gathered.amount, jar_count.payments, round_up_step, trigger_count, trigger_value, "
-    "secured FROM channel "
+    "claimed, claim_total, pressing, quarantine_id, secured FROM channel "
     "JOIN charged ON charged.account_id = channel.account_id "
     "JOIN balance free ON free.account_id = channel.account_id "
     "JOIN balance gathered ON gathered.account_id = jar_account_id "
@@ -86,13 +86,21 @@ def channels(connection: Connection, terms: Terms, ids: Collection[str]) -> dict
         step,
         trigger_count,
         trigger_value,
+        claimed,
+        claim_total,
+        pressing,
+        quarantine_id,
         secured,
     ) in bulk.select_in(connection, _CHANNELS, ids):
         rule = default_rule if step is None else Rule(trigger_count, trigger_value)
         jar = JarState(jar_account_id, step or default_step, rule, count or 0, gathered, count is None)
         # The operator's key may have been replaced since: whoever has the old one could refund what merchants are promised.
         safe_state = state if receiver_authorizer in ours else "closed"
-        states[id_] = ChannelState(id_, safe_state, payer, account_id, charged, available, jar, secured)
+        if quarantine_id is not None:
+            safe_state = "quarantined"
+        states[id_] = ChannelState(
+            id_, safe_state, payer, account_id, charged, available, jar, claimed, claim_total, pressing, secured
+        )
     return states
 
 
@@ -179,6 +187,8 @@ def write(
     bulk.update(connection, Charged, "amount = :amount", ("amount", "account_id"), charged)
     secured = [(channel.secured, channel.channel_id) for channel in touched if channel.secured is not None]
     bulk.update(connection, Channel, "secured = :secured", ("secured", "id"), secured)
+    pressing = [(channel.pressing, channel.channel_id) for channel in touched if channel.has_become_pressing]
+    bulk.update(connection, Channel, "pressing = :pressing", ("pressing", "id"), pressing)
     jars = [channel.jar for channel in touched if channel.jar.has_changed]
     counts = [(jar.payment_count, jar.account_id) for jar in jars if not jar.is_new]
     bulk.update(connection, JarCount, "payments = :payments", ("payments", "account_id"), counts)

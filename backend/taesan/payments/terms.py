@@ -12,7 +12,8 @@ from taesan.ledger.accounts import Chart
 @dataclass(frozen=True)
 class Terms:
     """:ivar operator: our key's address. :ivar payer_rate: such as `200/second`. :ivar view_age_s: how old the view of the
-    chain may be. :ivar wallet_exposure: what of a contract wallet's channel may wait for its claim, minor units"""
+    chain may be. :ivar wallet_exposure: what of a contract wallet's channel may wait for its claim, minor units
+    :ivar channel_exposure: what of any channel may be owed and not be claimed, minor units"""
 
     voucher_domain: Domain
     operator: str
@@ -22,6 +23,7 @@ class Terms:
     payer_rate: str
     view_age_s: int
     wallet_exposure: int
+    channel_exposure: int
 
     @property
     def chart(self) -> Chart:
@@ -38,4 +40,5 @@ def terms_of(hub: Hub) -> Terms:
         hub.settings.payer_rate,
         hub.settings.withdraw_delay_s // 4,
         hub.settings.wallet_exposure,
+        hub.settings.channel_exposure,
     )

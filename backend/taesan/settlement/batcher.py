@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, exists, func, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, select, update
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
@@ -22,7 +22,7 @@ UNMINED = ("frozen", "signed", "broadcast")
 
 
 def is_due(session: Session, hub: Hub, now: datetime) -> bool:
-    """Whether a batch should be frozen now: payments have waited long enough, are enough, or a payer is leaving.
+    """Whether a batch should be frozen now: payments have waited long enough, are enough, or a payer is leaving or owes much.
 
     Never while an earlier batch is not mined: ids on chain run one by one.
     """
@@ -41,25 +41,32 @@ def is_due(session: Session, hub: Hub, now: datetime) -> bool:
             return True
     # Payments are taken in their order: if any of a channel's waits, its newest does. What of a contract wallet's is claimed
     # while its newest is not, is safe already.
-    leaving = (
+    newest = (
         select(col(Payment.id))
         .join(Charged, NEWEST_OF_CHANNEL)
         .join(Channel, col(Channel.account_id) == col(Charged.account_id))
-        .where(col(Channel.state) == "withdrawing", waiting())
+        .where(waiting())
         .limit(1)
     )
-    return session.scalar(leaving) is not None
+    if session.scalar(newest.where(col(Channel.state) == "withdrawing")) is not None:
+        return True
+    is_pressing = col(Channel.pressing).is_not(None)
+    # First whether there is any: then the database need not choose where to begin the join.
+    any_pressing = session.scalar(select(col(Channel.id)).where(is_pressing).limit(1)) is not None
+    return any_pressing and session.scalar(newest.where(is_pressing)) is not None
 
 
 def waiting() -> ColumnElement[bool]:
-    """Payments that the next batch may take: of a contract wallet's only those that it cannot take back any more."""
-    wallet = aliased(Channel)
+    """Payments that the next batch may take: of a contract wallet's only those that it cannot take back any more, and none
+    of a channel in quarantine."""
+    wallet, held = aliased(Channel), aliased(Channel)
+    set_aside = select(col(held.id)).where(col(held.quarantine_id).is_not(None))  # few, as a rule none
     wallets = select(col(wallet.id)).where(col(wallet.secured).is_not(None))  # few; the others are not looked at
     not_secured = exists().where(
         col(wallet.id) == col(Payment.channel_id), col(Payment.cumulative) > col(wallet.secured)
     )
     could_be_taken_back = and_(col(Payment.channel_id).in_(wallets), not_secured)
-    return and_(col(Payment.batch_id).is_(None), ~could_be_taken_back)
+    return and_(col(Payment.batch_id).is_(None), ~could_be_taken_back, col(Payment.channel_id).not_in(set_aside))
 
 
 def freeze(session: Session, hub: Hub, now: datetime, most: int = packing.UNLIMITED) -> Batch | None:
@@ -98,6 +105,26 @@ def freeze(session: Session, hub: Hub, now: datetime, most: int = packing.UNLIMI
     counters.add(session, {"payments_batched": len(payments)})
     session.flush()
     return batch
+
+
+def dissolve(session: Session, batch: Batch) -> None:
+    """Undoes `freeze`, exactly: its payments wait again, and its number is the next batch's. Only for one that no
+    transaction can settle any more."""
+    assert batch.state == "frozen", f"batch {batch.id} is {batch.state}: it may be on its way"
+    session.execute(update(Payment).where(col(Payment.batch_id) == batch.id).values(batch_id=None))
+    session.execute(update(JarFiring).where(col(JarFiring.batch_id) == batch.id).values(batch_id=None))
+    for claim in session.scalars(select(BatchClaim).where(col(BatchClaim.batch_id) == batch.id)):
+        session.get_one(Channel, claim.channel_id).claim_total -= claim.amount
+    for raised in session.scalars(select(BatchEntitlement).where(col(BatchEntitlement.batch_id) == batch.id)):
+        row = session.get_one(Entitlement, raised.account)
+        row.cumulative -= raised.amount
+        if not row.cumulative:
+            session.delete(row)
+    session.flush()
+    for table in (BatchClaim, BatchCredit, BatchEntitlement):
+        session.execute(delete(table).where(col(table.batch_id) == batch.id))
+    counters.add(session, {"payments_batched": -batch.payment_count})
+    session.execute(delete(Batch).where(col(Batch.id) == batch.id))
 
 
 def payments_of(session: Session, batch_id: int, limit: int | None = None) -> list[Payment]:
@@ -145,10 +172,10 @@ def entitlements_tree(session: Session, batch_id: int) -> merkle.MerkleTree:
 
 
 def _firings_of(session: Session, batch_id: int) -> Sequence[JarFiring]:
-    """The firings of a batch's payments."""
+    """The firings of a batch's payments, but for what was given back."""
     fired = and_(col(Payment.batch_id) == batch_id, col(Payment.jar_fired).is_not(None))
     query = select(JarFiring).join(Payment, col(Payment.public_id) == col(JarFiring.payment_id))
-    return session.scalars(query.where(fired).order_by(col(JarFiring.id))).all()
+    return session.scalars(query.where(fired, ~col(JarFiring.returned)).order_by(col(JarFiring.id))).all()
 
 
 def _next_payments(session: Session, hub: Hub, most: int) -> list[Payment]:
@@ -196,6 +223,7 @@ def _freeze_claims(session: Session, batch_id: int, payments: list[Payment], fir
     for channel, charged, signature in vouchers:
         amount = amounts[channel.id]
         channel.claim_total += amount
+        channel.pressing = None
         assert channel.claim_total <= charged, f"{channel.id} would be claimed beyond its voucher"
         session.add(channel)
         session.add(

@@ -98,7 +98,8 @@ def undo(hub: Hub) -> dict[str, Handler]:
         pulled(session, event, now)
         if event["args"]["skipped"]:
             for claim in _skipped(session, event):
-                claim.skipped = False
+                session.get_one(Channel, claim.channel_id).missing += claim.lost
+                claim.skipped, claim.lost = False, 0
                 session.add(claim)
 
     def batch_settled(session: Session, event: Mapping[str, Any], now: datetime) -> None:
@@ -134,8 +135,11 @@ def _note_skipped(session: Session, event: Mapping[str, Any]) -> None:
     """Between simulation and mining a channel was emptied, or claimed in another way: then nothing is missing. The
     numbers are those of the batch that we sent."""
     for claim in _skipped(session, event):
-        if session.get_one(Channel, claim.channel_id).claimed < claim.total_claimed:
-            claim.skipped = True
+        channel = session.get_one(Channel, claim.channel_id)
+        if channel.claimed < claim.total_claimed:
+            # What is lost is the reserve's loss now: the channel owes it to nobody.
+            claim.skipped, claim.lost = True, min(channel.missing, claim.amount)
+            channel.missing -= claim.lost
             log.error("claim.skipped", batch_id=claim.batch_id, channel_id=claim.channel_id)
 
 

@@ -40,8 +40,11 @@ class Batch(SQLModel, table=True):
 
 
 class BatchClaim(SQLModel, table=True):
-    """A channel's claim in a batch, with the voucher that allows it. `skipped`: it brought nothing on chain. `secured`: what
-    a contract wallet's channel has paid, which was claimed before and is not claimed again."""
+    """A channel's claim in a batch, with the voucher that allows it.
+
+    `skipped`: it brought nothing on chain; `lost`: what was missing of the channel then, and is the reserve's loss since.
+    `secured`: what a contract wallet's channel has paid, which was claimed before and is not claimed again.
+    """
 
     __tablename__ = "batch_claim"
 
@@ -52,6 +55,7 @@ class BatchClaim(SQLModel, table=True):
     max_claimable: int = Field(sa_column=Column(BigInteger, nullable=False))
     signature: str
     skipped: bool = False
+    lost: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
     secured: bool = False
 
 
@@ -72,6 +76,28 @@ class WalletClaim(SQLModel, table=True):
     transaction_id: int | None = Field(default=None, sa_column=Column(BigInteger, index=True))
     reason: str | None = None
     made_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Quarantine(SQLModel, table=True):
+    """A channel for which the contract refused a batch, set aside so that all others are settled. `state`: held, until an
+    operator has it retried or refunded.
+
+    `batch_id`: the batch that was refused. `payments`, `amount`: how many of the channel's payments wait in it, and what
+    cannot be settled of them: paid to merchants or fired out of the jar. What is in the jar is not counted.
+    """
+
+    __tablename__ = "quarantine"
+
+    id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))
+    public_id: str = Field(unique=True)
+    channel_id: str = Field(foreign_key="channel.id", index=True)
+    batch_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    reason: str
+    payments: int
+    amount: int = Field(sa_column=Column(BigInteger, nullable=False))
+    state: str = Field(index=True)
+    since: datetime = Field(sa_type=UtcDateTime)
+    ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class BatchCredit(SQLModel, table=True):
@@ -144,6 +170,30 @@ class BatchPublic(Shape):
     last_error: str | None
     frozen_at: str
     posted_at: str | None
+
+
+class QuarantinePublic(Shape):
+    """`missing` is what the payer got back on chain though it was promised: a retry needs it to be deposited again, a refund
+    takes `to_merchants` out of the hub's surplus."""
+
+    id: str
+    channel_id: str
+    payer: str
+    state: str = ShapeField(description="held, retried or refunded")
+    reason: str
+    batch_id: int = ShapeField(description="The batch that was refused because of it")
+    payments: int
+    amount: AmountOut = ShapeField(description="Paid to merchants or fired out of the jar, and not settled")
+    to_merchants: AmountOut = ShapeField(description="What of it merchants are still promised; 0 when it has ended")
+    missing: AmountOut
+    since: str
+    ended_at: str | None
+
+
+class QuarantineAct(Shape):
+    """What an operator does with it; kept for its `Idempotency-Key`."""
+
+    act: str
 
 
 class LeafPublic(Shape):

@@ -1,19 +1,19 @@
 """The way of a batch: frozen → signed → broadcast → mined → confirmed → posted. Each step is a function of stored state
 and can be repeated: whoever holds the worker's lease may take it."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 import structlog
-from sqlalchemy import select, update
-from sqlmodel import Session, col
+from sqlalchemy import ColumnElement, select, update
+from sqlmodel import col
 
 from taesan.chain import sender
 from taesan.chain.errors import CallReverted
 from taesan.chain.models import ChainTransaction
 from taesan.core.values import hex_of
 from taesan.hub import Hub
-from taesan.settlement import batcher, packing
-from taesan.settlement.models import Batch, BatchClaim, BatchCredit, BatchEntitlement
+from taesan.settlement import batcher, calls, quarantine, suspects
+from taesan.settlement.models import Batch
 
 log = structlog.get_logger()
 
@@ -35,7 +35,7 @@ def freeze_step(hub: Hub) -> bool:
     with hub.db.read() as session:
         if not batcher.is_due(session, hub, now):
             return False
-    most = min(_limit(hub, "perBatchLimit"), _limit(hub, "perDayLimit"))
+    most = _most(hub)
     with hub.db.write() as session:
         batch = batcher.freeze(session, hub, now, most) if batcher.is_due(session, hub, now) else None
     if batch is not None:
@@ -44,30 +44,27 @@ def freeze_step(hub: Hub) -> bool:
 
 
 def sign_step(hub: Hub) -> bool:
-    """Simulates, signs and stores the transaction of the frozen batch."""
+    """Simulates, signs and stores the transaction of the frozen batch. Channels for which it is refused are set aside."""
     with hub.db.read() as session:
         batch = session.scalar(select(Batch).where(col(Batch.state) == "frozen").order_by(col(Batch.id)).limit(1))
         if batch is None:
             return False
         sender.refuse_if_paused(session)
-        data = _call_data(session, hub, batch)
+        data = calls.settle(session, hub, batch)
     to = hub.contracts.deployment.settlement
     try:
         prepared = sender.prepare(hub.node, hub.signer.address, to, data, hub.fee_ceiling_wei)
-        missing = _missing_claim(hub, batch)
+        without_effect = suspects.claims_without_effect(hub, batch)
     except CallReverted as refused:
         return _on_refused(hub, batch, hub.contracts.explain(refused.data))
     except sender.TooLarge as too_large:
-        return _on_refused(hub, batch, str(too_large))
-    if missing is not None:
-        return _on_refused(hub, batch, missing)
+        _keep_frozen(hub, batch, str(too_large))
+        return False
+    if without_effect:
+        return _set_aside(hub, batch, without_effect)
     with hub.db.write() as session:
         # First take the batch, then sign: of two workers (a lease can run out) only one gets past this line.
-        taken = session.execute(
-            update(Batch)
-            .where(col(Batch.id) == batch.id, col(Batch.state) == "frozen")
-            .values(state="signed", last_error=None)
-        )
+        taken = session.execute(update(Batch).where(*_still_frozen(batch)).values(state="signed", last_error=None))
         if taken.rowcount == 0:  # type: ignore[attr-defined]
             return False
         transaction_id = sender.sign_and_store(
@@ -100,68 +97,56 @@ def follow_step(hub: Hub) -> bool:
 
 
 def _on_refused(hub: Hub, batch: Batch, reason: str) -> bool:
-    """Already settled by an earlier attempt: the event will post it. Anything else stays frozen, visibly."""
-    settled = reason.startswith("GiftSettlement_AlreadySettled")
-    if settled:
-        data = hub.node.call(
-            hub.contracts.deployment.settlement, hub.contracts.encode("settlement", "batches", batch.id)
-        )
-        (root,) = hub.contracts.decode_result("settlement", "batches", data)
-        settled = hex_of(root) == batch.root
+    """Already settled by an earlier attempt: the event will post it. Channels that are at fault are set aside, once for each
+    new reason. Anything else stays frozen, visibly."""
+    if _is_settled(hub, batch, reason):
+        log.info("batch.settled_before", batch_id=batch.id, reason=reason)
+        with hub.db.write() as session:
+            values = {"state": "mined", "transaction_id": None, "last_error": None}
+            session.execute(update(Batch).where(*_still_frozen(batch)).values(**values))
+        return True
+    if batch.last_error != reason and (culprits := suspects.of_refusal(hub, batch, reason)):
+        return _set_aside(hub, batch, culprits)
+    _keep_frozen(hub, batch, reason)
+    return False
+
+
+def _is_settled(hub: Hub, batch: Batch, reason: str) -> bool:
+    if not reason.startswith("GiftSettlement_AlreadySettled"):
+        return False
+    data = hub.node.call(hub.contracts.deployment.settlement, hub.contracts.encode("settlement", "batches", batch.id))
+    (root,) = hub.contracts.decode_result("settlement", "batches", data)
+    return hex_of(root) == batch.root
+
+
+def _keep_frozen(hub: Hub, batch: Batch, reason: str) -> None:
     if batch.last_error != reason:
-        (log.info if settled else log.error)("batch.refused", batch_id=batch.id, reason=reason)
+        log.error("batch.refused", batch_id=batch.id, reason=reason)
     with hub.db.write() as session:
-        values = {"state": "mined", "transaction_id": None, "last_error": None} if settled else {"last_error": reason}
-        still = update(Batch).where(col(Batch.id) == batch.id, col(Batch.state) == "frozen")
-        session.execute(still.values(**values))
-    return settled
+        session.execute(update(Batch).where(*_still_frozen(batch)).values(last_error=reason))
 
 
-def _call_data(session: Session, hub: Hub, batch: Batch) -> str:
-    """`settle`, with the tokens of the accounts whose jars have fired."""
-    owed = session.scalars(select(BatchCredit).where(col(BatchCredit.batch_id) == batch.id))
-    mints = session.scalars(select(BatchEntitlement).where(col(BatchEntitlement.batch_id) == batch.id))
-    return hub.contracts.encode(
-        "settlement",
-        "settle",
-        (
-            batch.id,
-            batch.root,
-            batch.payment_count,
-            batch.entitled,
-            [packing.word(credit.address, credit.amount) for credit in owed],
-        ),
-        _packed(batcher.claims_of(session, batch.id)),
-        [packing.word(entitlement.account, entitlement.cumulative) for entitlement in mints],
+def _set_aside(hub: Hub, batch: Batch, reasons: Mapping[str, str]) -> bool:
+    most = _most(hub)
+    with hub.db.write() as session:
+        return quarantine.set_aside(session, hub, batch, reasons, hub.clock.now(), most)
+
+
+def _still_frozen(batch: Batch) -> tuple[ColumnElement[bool], ...]:
+    """That it is the batch that was read: another worker may have signed it, or have made another one of its number."""
+    return (
+        col(Batch.id) == batch.id,
+        col(Batch.state) == "frozen",
+        col(Batch.payments_root) == batch.payments_root,
+        col(Batch.entitlement_root) == batch.entitlement_root,
     )
+
+
+def _most(hub: Hub) -> int:
+    """What a batch may newly owe on chain, minor units."""
+    return min(_limit(hub, "perBatchLimit"), _limit(hub, "perDayLimit"))
 
 
 def _limit(hub: Hub, which: str) -> int:
     answer = hub.node.call(hub.contracts.deployment.settlement, hub.contracts.encode("settlement", which))
     return int(hub.contracts.decode_result("settlement", which, answer)[0])
-
-
-def _packed(claims: Iterable[BatchClaim]) -> bytes:
-    return packing.packed_claims(
-        packing.Claim(claim.channel_id, claim.signature, claim.max_claimable, claim.total_claimed) for claim in claims
-    )
-
-
-def _missing_claim(hub: Hub, batch: Batch) -> str | None:
-    """Why the batch must not be sent: a claim that would bring nothing, although nobody has claimed as much before."""
-    with hub.db.read() as session:
-        claims = batcher.claims_of(session, batch.id)
-    if not claims:
-        return None
-    deployment = hub.contracts.deployment
-    data = hub.contracts.encode("channels", "claimPacked", deployment.asset, _packed(claims))
-    answer = hub.node.call(deployment.channels, data, deployment.settlement)
-    _, skipped = hub.contracts.decode_result("channels", "claimPacked", answer)
-    for claim in (claims[number] for number in skipped):
-        state = hub.node.call(deployment.channels, hub.contracts.encode("channels", "channels", claim.channel_id))
-        balance, claimed = hub.contracts.decode_result("channels", "channels", state)
-        if claimed < claim.total_claimed:
-            return (
-                f"channel {claim.channel_id} holds {balance}, of which {claimed} are claimed, not {claim.total_claimed}"
-            )
-    return None

@@ -1,14 +1,29 @@
-"""Batches and proofs over HTTP. All public: anyone can check."""
+"""Batches and proofs over HTTP, public: anyone can check. And the quarantine, for operators alone."""
 
-from fastapi import APIRouter
+from collections.abc import Callable
+from datetime import datetime
 
+from fastapi import APIRouter, Response
+from sqlmodel import Session
+
+from taesan.core import idempotency
 from taesan.core.http import problem_responses
+from taesan.core.idempotency import IdempotencyKeyHeader
 from taesan.core.pages import Cursor, Limit, Page, page
 from taesan.core.values import Address
-from taesan.hub import HubDep
+from taesan.hub import Hub, HubDep
+from taesan.identity.operators import OperatorDep
 from taesan.ledger import queries as ledger
-from taesan.settlement import queries
-from taesan.settlement.models import BatchPublic, EntitlementProof, LedgerPage, LedgerTotal, PaymentProof
+from taesan.settlement import quarantine, queries
+from taesan.settlement.models import (
+    BatchPublic,
+    EntitlementProof,
+    LedgerPage,
+    LedgerTotal,
+    PaymentProof,
+    QuarantineAct,
+    QuarantinePublic,
+)
 
 router = APIRouter(prefix="/v1")
 
@@ -69,3 +84,62 @@ def get_entitlement_proof(hub: HubDep, account: Address) -> EntitlementProof:
     """What an account may claim on chain, with the proof to do so without us."""
     with hub.db.read() as session:
         return queries.entitlement_proof(session, hub, account)
+
+
+# ------------------------------------------------------------------ operators
+
+
+_Act = Callable[[Session, Hub, str, str, datetime], QuarantinePublic]
+
+
+@router.get(
+    "/operator/quarantine", tags=["operator"], operation_id="listQuarantine", responses=problem_responses(401, 403, 422)
+)
+def list_quarantine(
+    hub: HubDep, _operator: OperatorDep, cursor: Cursor = None, limit: Limit = 50
+) -> Page[QuarantinePublic]:
+    """Channels that were set aside because the contract refused a batch for them, newest first."""
+    with hub.db.read() as session:
+        rows = quarantine.page(session, cursor, limit)
+        return page(rows, limit, lambda row: row.id, lambda row: quarantine.public(session, row))
+
+
+@router.post(
+    "/operator/quarantine/{quarantine_id}/retry",
+    tags=["operator"],
+    operation_id="retryQuarantine",
+    response_model=QuarantinePublic,
+    responses=problem_responses(400, 401, 403, 404, 409, 422),
+)
+def retry_quarantine(
+    hub: HubDep, operator: OperatorDep, quarantine_id: str, idempotency_key: IdempotencyKeyHeader
+) -> Response:
+    """Lets the channel's payments into the next batch again, such as when the deposit has come back."""
+    return _act(hub, operator, quarantine_id, idempotency_key, "retry", quarantine.retry)
+
+
+@router.post(
+    "/operator/quarantine/{quarantine_id}/refund",
+    tags=["operator"],
+    operation_id="refundQuarantine",
+    response_model=QuarantinePublic,
+    responses=problem_responses(400, 401, 403, 404, 409, 422),
+)
+def refund_quarantine(
+    hub: HubDep, operator: OperatorDep, quarantine_id: str, idempotency_key: IdempotencyKeyHeader
+) -> Response:
+    """Gives the payer back what cannot be settled and pays the merchants out of the hub's surplus; closes the channel."""
+    return _act(hub, operator, quarantine_id, idempotency_key, "refund", quarantine.refund)
+
+
+def _act(hub: Hub, operator: str, quarantine_id: str, key: str, name: str, act: _Act) -> Response:
+    now = hub.clock.now()
+    return idempotency.once(
+        hub.db,
+        f"quarantine:{quarantine_id}",
+        key,
+        QuarantineAct(act=name),
+        now,
+        lambda session: act(session, hub, quarantine_id, operator, now),
+        status=200,
+    )
