@@ -6,9 +6,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
@@ -16,6 +16,9 @@ from rich.table import Table
 
 from taesan.demo.devnet import ChainName
 from taesan.settings import Settings
+
+if TYPE_CHECKING:
+    from taesan.backup import Contents
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="A self-hosted micropayment hub."
@@ -329,6 +332,80 @@ def _end_quarantine(quarantine_id: str, act: Literal["retry", "refund"]) -> None
     console.print(f"{quarantine_id} is {state}.", highlight=False)
 
 
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="Where the copy goes; must not be there yet")],
+) -> None:
+    """Copy the SQLite database to a file, checked, while the hub runs."""
+    from taesan.backup import back_up
+
+    settings = Settings()
+    with _progress("copying") as progress:
+        contents = _explaining(lambda: back_up(settings.database_url, file, progress))
+    _show_contents(f"{file}", contents)
+
+
+@app.command()
+def restore(
+    file: Annotated[Path | None, typer.Argument(help="What `taesan backup` has written")] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Keep an existing database aside, under a dated name, instead of refusing")
+    ] = False,
+    mark: Annotated[
+        bool, typer.Option("--mark", help="Only mark the database, which was restored by other means")
+    ] = False,
+) -> None:
+    """Make a backup the hub's database; the hub then catches up with its chain before it accepts anything."""
+    from taesan.backup import mark as mark_restored
+    from taesan.backup import restore as restore_file
+    from taesan.chain.contracts import Deployment
+    from taesan.core.clock import SystemClock
+
+    settings, now = Settings(), SystemClock().now()
+    if (file is None) != mark:
+        _fail("name the FILE to restore, or --mark a database that was restored by other means")
+    if file is None:
+        contents, aside = _explaining(lambda: mark_restored(settings.database_url, now)), None
+    else:
+        from_ = file
+        deployment = _explaining(lambda: Deployment.load(settings.deployment_file))
+        with _progress("restoring") as progress:
+            contents, aside = _explaining(
+                lambda: restore_file(from_, settings.database_url, deployment, now, progress, replace=replace)
+            )
+    _show_contents("the restored database", contents)
+    if aside is not None:
+        console.print(f"The database that was there is kept as {aside}.", soft_wrap=True)
+    console.print(
+        "Start the hub: it catches up with its chain, then it accepts payments. `taesan audit` tells what is lost."
+    )
+
+
+@contextlib.contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    from rich.progress import Progress
+
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _show_contents(title: str, contents: "Contents") -> None:
+    from taesan.core.clock import rfc3339
+
+    table = Table("it holds", "", title=title)
+    newest = "none" if contents.newest_entry is None else f"{contents.entries:,}, of {rfc3339(contents.newest_entry)}"
+    for what, value in (
+        ("payments", f"{contents.payments:,}"),
+        ("newest entry", newest),
+        ("chain", f"{contents.chain_id}, up to block {contents.block}"),
+        ("settlement", contents.settlement),
+        ("schema", contents.revision),
+    ):
+        table.add_row(what, value)
+    console.print(table)
+
+
 def _open_hub(settings: Settings, *, patient: bool = True):  # type: ignore[no-untyped-def]
     """Opens the hub; while the node is down says so once and tries again."""
     from taesan.chain.rpc import NodeUnavailable
@@ -349,6 +426,7 @@ def _open_hub(settings: Settings, *, patient: bool = True):  # type: ignore[no-u
 
 def _explaining(action: Callable[[], T]) -> T:
     """Turns what a person can mend into one line instead of a traceback."""
+    from taesan.backup import BackupRefused
     from taesan.chain.contracts import ArtifactsMissing
     from taesan.chain.deployment import WrongChain
     from taesan.chain.local import NotLocal
@@ -359,7 +437,7 @@ def _explaining(action: Callable[[], T]) -> T:
         return action()
     except UNAVAILABLE as error:
         _fail(f"the database at TAESAN_DATABASE_URL cannot be used: {brief(error)}")
-    except (ArtifactsMissing, WrongChain, NotLocal, DemoFailed) as error:
+    except (ArtifactsMissing, WrongChain, NotLocal, DemoFailed, BackupRefused) as error:
         _fail(str(error))
 
 

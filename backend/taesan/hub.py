@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from taesan.chain import nonces
+from taesan.chain.behind import why_behind
 from taesan.chain.bidding import Bidding
 from taesan.chain.contracts import Contracts, Deployment, Token
 from taesan.chain.deployment import WrongChain, bind, read_token, require_wiring
@@ -13,6 +14,7 @@ from taesan.chain.nodes import connect
 from taesan.chain.relay import Relayer
 from taesan.chain.rpc import Node
 from taesan.chain.sender import Signer
+from taesan.core import restoration
 from taesan.core.clock import Clock, SystemClock
 from taesan.core.db import Database
 from taesan.ledger.accounts import Chart
@@ -61,6 +63,10 @@ def open_hub(settings: Settings, clock: Clock | None = None, node: Node | None =
     clock = clock or SystemClock()
     bind(db, node, deployment, clock.now())
     signer = Signer(settings.operator_key)
+    behind = why_behind(db, node, contracts, signer.address)
+    if behind:
+        with db.write() as session:
+            restoration.mark(session, behind, clock.now())
     nonces.adopt(db, node, signer.address, clock.now())
     require_wiring(node, contracts, signer.address)
     asset = read_token(node, contracts, "asset")

@@ -10,12 +10,13 @@ from taesan.channels import undo as channels_undo
 from taesan.channels.models import DepositRelay
 from taesan.core import outbox
 from taesan.core.outbox import Handler
+from taesan.core.restoration import Gate
 from taesan.core.worker import Worker
 from taesan.hub import Hub
 from taesan.jars import service as jars
 from taesan.merchants import payouts, redemption
 from taesan.merchants.models import Redemption
-from taesan.settlement import audit, books, pipeline, wallets
+from taesan.settlement import audit, books, pipeline, reconcile, wallets
 
 
 def event_handlers(hub: Hub) -> dict[str, list[Handler]]:
@@ -43,34 +44,37 @@ def undo_handlers(hub: Hub) -> dict[str, list[Handler]]:
     return merged
 
 
+# What goes on in a hub that is behind its chain, because it was restored.
+CATCHING_UP = ("read chain", "resolve reorganisation", "book events", "reconcile", "check totals")
+
+
 def build_worker(hub: Hub) -> Worker:
     handlers, undo = event_handlers(hub), undo_handlers(hub)
     depth = hub.settings.depth
-    return Worker(
-        hub.db,
-        hub.clock,
-        {
-            "watch signer": _signer_watch(hub).step,
-            "relay deposits": lambda: channels.relay_deposits(hub),
-            "collect wallets' claims": lambda: wallets.collect_step(hub),
-            "send wallets' claims": lambda: wallets.send_step(hub),
-            "freeze batch": lambda: pipeline.freeze_step(hub),
-            "sign batch": lambda: pipeline.sign_step(hub),
-            "relay redemptions": lambda: redemption.relay_step(hub),
-            "relay payouts": lambda: payouts.relay_step(hub),
-            "advance transactions": Following(hub.db, hub.node, hub.signer, hub.clock, depth, hub.bidding).step,
-            "follow transactions": lambda: pipeline.follow_step(hub),
-            "return reverted deposits": lambda: hub.relayer.return_reverted(DepositRelay, "deposits"),
-            "return reverted redemptions": lambda: hub.relayer.return_reverted(Redemption, "redemptions"),
-            "return reverted wallets' claims": lambda: wallets.return_reverted_step(hub),
-            "return reverted payouts": lambda: payouts.return_reverted_step(hub),
-            "read chain": lambda: watcher.index(hub.db, hub.node, hub.contracts, hub.clock, depth),
-            "resolve reorganisation": lambda: reorg.resolve(hub.db, undo, hub.clock, depth),
-            "book events": lambda: _book_events(hub, handlers),
-            "check totals": lambda: audit.check_step(hub),
-        },
-        hub.settings.worker_tick_s,
-    )
+    gate = Gate(hub.db)
+    steps = {
+        "watch signer": _signer_watch(hub).step,
+        "relay deposits": lambda: channels.relay_deposits(hub),
+        "collect wallets' claims": lambda: wallets.collect_step(hub),
+        "send wallets' claims": lambda: wallets.send_step(hub),
+        "freeze batch": lambda: pipeline.freeze_step(hub),
+        "sign batch": lambda: pipeline.sign_step(hub),
+        "relay redemptions": lambda: redemption.relay_step(hub),
+        "relay payouts": lambda: payouts.relay_step(hub),
+        "advance transactions": Following(hub.db, hub.node, hub.signer, hub.clock, depth, hub.bidding).step,
+        "follow transactions": lambda: pipeline.follow_step(hub),
+        "return reverted deposits": lambda: hub.relayer.return_reverted(DepositRelay, "deposits"),
+        "return reverted redemptions": lambda: hub.relayer.return_reverted(Redemption, "redemptions"),
+        "return reverted wallets' claims": lambda: wallets.return_reverted_step(hub),
+        "return reverted payouts": lambda: payouts.return_reverted_step(hub),
+        "read chain": lambda: watcher.index(hub.db, hub.node, hub.contracts, hub.clock, depth),
+        "resolve reorganisation": lambda: reorg.resolve(hub.db, undo, hub.clock, depth),
+        "book events": lambda: _book_events(hub, handlers),
+        "reconcile": lambda: not gate.is_open() and reconcile.reconcile_step(hub),
+        "check totals": lambda: audit.check_step(hub),
+    }
+    held_back = {name: step if name in CATCHING_UP else gate.behind(step) for name, step in steps.items()}
+    return Worker(hub.db, hub.clock, held_back, hub.settings.worker_tick_s)
 
 
 def _signer_watch(hub: Hub) -> SignerWatch:

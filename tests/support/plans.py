@@ -19,6 +19,7 @@ SMALL = {
     "chain_event",
     "counter",
     "lease",
+    "restoration",
     "signer_account",
     "turnover",
 }

@@ -131,6 +131,18 @@ class Stage:
             self.hub.db.close()
             databases.here().put_back(kept, url)
 
+    def kept(self) -> str:
+        """The URL of a copy of the database as it is now."""
+        self.hub.db.close()
+        return databases.here().copy(self.settings.database_url, self.folder)
+
+    def restore(self, kept: str) -> None:
+        """The service dies and is started again on a database that was put back to what its copy is."""
+        self.hub.db.close()
+        databases.here().put_back(databases.here().copy(kept, self.folder), self.settings.database_url)
+        self.later(LEASE_S + 1)
+        self.open()
+
     # ----------------------------------------------------------------- people
 
     def payer(self, deposit: int = 10 * DOLLAR, name: str | None = None) -> "Payer":
@@ -243,6 +255,11 @@ class Payer:
         """Of the payer's session, signed in at first use."""
         self._headers = self._headers or self.stage.session_of(self.wallet)
         return self._headers
+
+    def resume(self) -> None:
+        """Goes on from what the hub says that was paid, as a client does after a 409; signs in again."""
+        self._headers = {}
+        self.charged = int(self.channel()["charged_cumulative"])
 
     def payment(self, amount: int, merchant: "Merchant | None" = None, **changes: Any) -> Json:
         """The body of the next payment. :param changes: fields to replace"""

@@ -21,7 +21,7 @@ FLOORS = [
     {"webhooks"},
     {"insights"},
     {"web"},
-    {"app", "work"},
+    {"app", "backup", "work"},
     {"demo"},
     {"cli"},
     {"__main__"},
@@ -35,6 +35,7 @@ PURE = {
     "jars/accrual.py",
     "ledger/accounts.py",
     "payments/decision.py",
+    "settlement/attribution.py",
     "settlement/bisection.py",
     "settlement/merkle.py",
 }

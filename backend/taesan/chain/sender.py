@@ -108,7 +108,7 @@ def sign_and_store(
         select(col(SignerAccount.next_nonce)).where(col(SignerAccount.address) == signer.address).with_for_update()
     )
     if nonce is None:
-        raise LookupError(f"no nonce known for {signer.address}: `adopt_nonce` was not called")
+        raise LookupError(f"no nonce known for {signer.address}: `nonces.adopt` was not called")
     session.execute(
         update(SignerAccount).where(col(SignerAccount.address) == signer.address).values(next_nonce=nonce + 1)
     )

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import insert
 from sqlmodel import Session
 
-from taesan.core import models
+from taesan.core import models, restoration
 from taesan.core.db import Database, retried
 from taesan.core.problems import Problem
 from taesan.core.values import canonical_json
@@ -82,11 +82,13 @@ def once(
 
     :param scope: whose keys these are, such as a channel id: two clients may choose the same key
     :param check: what is costly or asks the node; done for new requests only, outside the writing transaction
-    :raises Problem: as `check` and `effect`, or `idempotency-key-reused`; nothing is stored then
+    :raises Problem: as `check` and `effect`, or `idempotency-key-reused`, `reconciling`; nothing is stored then
     """
     print_ = fingerprint(request.model_dump(mode="json"))
     with db.read() as session:
         known = replay(session, scope, key, print_)
+        if known is None and restoration.is_reconciling(session):
+            raise restoration.reconciling()
     if known is not None:
         return _again(known)
     check()

@@ -77,3 +77,14 @@ class Lease(SQLModel, table=True):
     name: str = Field(primary_key=True)
     holder: str
     expires_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Restoration(SQLModel, table=True):
+    """That the database was put back to an older state, by whom or what; `done_at`: it had caught up with its chain."""
+
+    __tablename__ = "restoration"
+
+    id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))
+    cause: str
+    marked_at: datetime = Field(sa_type=UtcDateTime)
+    done_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

@@ -77,6 +77,11 @@ class Chart:
         return AccountName("cover", CREDIT, self.asset, channel_id)
 
     @property
+    def recovered(self) -> AccountName:
+        """Claimed on chain for payments that a restored database does not know, until a batch on chain tells whose it is."""
+        return AccountName("recovered", CREDIT, self.asset)
+
+    @property
     def gift_supply(self) -> AccountName:
         """Gift tokens in circulation."""
         return AccountName("gift_supply", CREDIT, self.asset)

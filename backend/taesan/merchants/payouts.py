@@ -10,6 +10,7 @@ from sqlmodel import Session, col
 
 from taesan.chain import relay
 from taesan.chain.models import ChainTransaction, transaction_of
+from taesan.core import restoration
 from taesan.core.ids import new_id
 from taesan.core.outbox import Handler
 from taesan.core.problems import Problem, too_small
@@ -83,23 +84,25 @@ def _give_back(hub: Hub, session: Session, id_: int) -> None:
         posting.post(session, f"payout-failed:{row.public_id}", "payout failed", hub.clock.now(), lines)
 
 
+def _order_behind(session: Session, address: str, amount: int, transaction: str) -> Payout | None:
+    """The order that a transaction has paid; None if the merchant has taken it from the contract directly."""
+    orders = select(Payout).where(col(Payout.address) == address, col(Payout.amount) == amount)
+    ours = select(col(ChainTransaction.id)).where(
+        col(ChainTransaction.id).in_(transaction_of(transaction)), col(ChainTransaction.kind) == "payouts"
+    )
+    sent = orders.where(col(Payout.state) == "sent", col(Payout.transaction_id).in_(ours))
+    row = session.scalar(sent.order_by(col(Payout.id)).limit(1))
+    if row is None and restoration.is_reconciling(session):
+        # Paid after the backup: it must not be paid once more.
+        waiting = orders.where(col(Payout.state).in_(["received", "sent"]))
+        row = session.scalar(waiting.order_by(col(Payout.id)).limit(1))
+    return row
+
+
 def handlers(hub: Hub) -> dict[str, Handler]:
     def paid(session: Session, event: Mapping[str, Any], now: datetime) -> None:
         address, amount = event["args"]["merchant"], event["args"]["amount"]
-        transaction = select(col(ChainTransaction.id)).where(
-            col(ChainTransaction.id).in_(transaction_of(event["transaction"])), col(ChainTransaction.kind) == "payouts"
-        )
-        row = session.scalar(
-            select(Payout)
-            .where(
-                col(Payout.address) == address,
-                col(Payout.amount) == amount,
-                col(Payout.state) == "sent",
-                col(Payout.transaction_id).in_(transaction),
-            )
-            .order_by(col(Payout.id))
-            .limit(1)
-        )
+        row = _order_behind(session, address, amount, event["transaction"])
         # Without an order of ours the merchant has taken it from the contract directly. It knows one credit only, and may
         # by then have paid out what we had set aside for an order, or the other way round: the sum is what must agree.
         paying_out, credit = hub.chart.paying_out(address), hub.chart.credit(address)

@@ -70,7 +70,7 @@ def get_redemption(hub: HubDep, merchant: CurrentMerchant, redemption_id: str) -
     status_code=202,
     response_model=PayoutPublic,
     dependencies=COUNTED,
-    responses=problem_responses(400, 401, 422, 429),
+    responses=problem_responses(400, 401, 422, 429, 503),
 )
 def order_payout(
     hub: HubDep, merchant: CurrentMerchant, body: PayoutCreate, idempotency_key: IdempotencyKeyHeader

@@ -28,7 +28,8 @@ from taesan.ledger.audit import Report, audit_books
 from taesan.ledger.models import Account, JournalEntry, Posting
 from taesan.payments import intake
 from taesan.payments.models import Payment
-from taesan.settlement import batcher, merkle, quarantine
+from taesan.settlement import audit_recovered, batcher, merkle, quarantine
+from taesan.settlement.audit_recovered import Gaps
 from taesan.settlement.models import Batch, BatchClaim, BatchCredit, BatchEntitlement, ChainCheck, Entitlement
 
 CHECK_EVERY = timedelta(seconds=3)
@@ -98,6 +99,7 @@ def audit_payments(session: Session, hub: Hub, report: Report) -> None:
     """Each payment continues its channel's vouchers, is signed by the channel's key, and stands in the books once."""
     channels = {c.id: c for c in session.scalars(select(Channel))}
     charged: dict[str, int] = dict.fromkeys(channels, 0)
+    gaps = Gaps(session)
     bookings = _bookings(session)
     booking = next(bookings, None)
     count = of_wallets = 0
@@ -108,7 +110,8 @@ def audit_payments(session: Session, hub: Hub, report: Report) -> None:
         count += len(payments)
         for payment in payments:
             channel = channels[payment.channel_id]
-            charged[channel.id] += payment.amount
+            before = gaps.passed(channel.id, charged[channel.id], payment.cumulative - payment.amount)
+            charged[channel.id] = before + payment.amount
             report.check(f"cumulative amount of {payment.public_id}", charged[channel.id], payment.cumulative)
             digest = vouchers.voucher_digest(hub.contracts.voucher_domain, channel.id, payment.cumulative)
             key = channel.payer if channel.payer_authorizer == vouchers.ZERO_ADDRESS else channel.payer_authorizer
@@ -130,7 +133,7 @@ def audit_payments(session: Session, hub: Hub, report: Report) -> None:
             report.differences.append(f"entry {left.entry_id} books payments that are not there")
     for channel in channels.values():
         kept = session.get_one(Charged, channel.account_id).amount
-        report.check(f"charged amount of channel {channel.id}", charged[channel.id], kept)
+        report.check(f"charged amount of channel {channel.id}", gaps.passed(channel.id, charged[channel.id]), kept)
     report.counted |= {"payments": count, "channels": len(channels)}
     if of_wallets:
         # Only the wallet could tell, and only then; for what it signed the claim on chain or the cover is checked below.
@@ -196,10 +199,14 @@ def _audit_counters(session: Session, report: Report) -> None:
 def _audit_batches(session: Session, hub: Hub, report: Report) -> None:
     """Each batch's roots follow from its rows, each payment's proof holds, claims add up and stay within vouchers."""
     batches = session.scalars(select(Batch).order_by(col(Batch.id))).all()
-    proofs = 0
+    proofs = batched = 0
     for number, batch in enumerate(batches, start=1):
         report.check("batch number", number, batch.id)
         payments = batcher.payments_of(session, batch.id)
+        batched += len(payments)
+        if batch.recovered_root is not None:
+            audit_recovered.audit_batch(session, batch, len(payments), report)
+            continue
         report.check(f"payments in batch {batch.id}", batch.payment_count, len(payments))
         tree = batcher.payments_tree(payments)
         root = bytes_of(batch.payments_root)
@@ -225,9 +232,10 @@ def _audit_batches(session: Session, hub: Hub, report: Report) -> None:
         .where(col(BatchClaim.total_claimed) > col(BatchClaim.max_claimable))
     )
     report.check("claims beyond their voucher", 0, over)
-    total = proofs + waiting + set_aside
+    total = batched + waiting + set_aside
     report.check("payments in a batch, waiting for one, or in quarantine", report.counted["payments"], total)
     report.counted |= {"batches": len(batches), "payment proofs": proofs}
+    audit_recovered.count(session, hub, report)
 
 
 def _audit_shares(session: Session, batch: Batch, payments: Sequence[Payment], report: Report) -> None:

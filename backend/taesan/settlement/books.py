@@ -1,6 +1,6 @@
 """Books what the settlement contract did, once it is deep enough, whoever sent it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,14 +9,15 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from taesan.chain.models import ChainTransaction, transaction_of
+from taesan.chain.reorg import CannotUndo
 from taesan.channels.models import Channel
-from taesan.core import counters
+from taesan.core import counters, restoration
 from taesan.core.outbox import Handler
 from taesan.hub import Hub
 from taesan.ledger import posting
 from taesan.ledger.posting import Line, transfer
-from taesan.settlement import batcher, packing
-from taesan.settlement.models import Batch, BatchClaim, BatchCredit, BatchEntitlement, Entitlement
+from taesan.settlement import batcher, packing, recovery
+from taesan.settlement.models import Batch, BatchCredit, BatchEntitlement, Entitlement
 
 log = structlog.get_logger()
 
@@ -39,8 +40,13 @@ def handlers(hub: Hub) -> dict[str, Handler]:
 
     def packed_claimed(session: Session, event: Mapping[str, Any], now: datetime) -> None:
         pulled(session, event, now)
-        if event["args"]["skipped"]:
-            _note_skipped(session, event)
+        if not event["args"]["skipped"]:
+            return
+        batch_id = _sent_in(session, event["transaction"])
+        if batch_id is not None:
+            _note_skipped(session, batch_id, event["args"]["skipped"])
+        elif not restoration.is_reconciling(session):  # then `batch_settled`, which comes next, knows whose they are
+            raise BooksDisagree(f"claims were skipped in {event['transaction']}, which this hub has not sent")
 
     def batch_settled(session: Session, event: Mapping[str, Any], now: datetime) -> None:
         args = event["args"]
@@ -49,7 +55,12 @@ def handlers(hub: Hub) -> dict[str, Handler]:
         theirs = (args["root"], args["entitled"], sorted(args["credits"]))
         ours = sorted(packing.word(credit.address, credit.amount) for credit in owed)
         if batch is None or theirs != (batch.root, batch.entitled, ours):
+            if restoration.is_reconciling(session):
+                recovery.recover(session, hub, event, now)
+                return
             raise BooksDisagree(f"batch {args['batchId']} on chain is not the one frozen here")
+        if _sent_in(session, event["transaction"]) is None:
+            _note_skipped(session, batch.id, recovery.skipped_in(session, event["transaction"]))
         lines: list[Line] = []
         for credit in owed:
             lines += transfer(chart.pending(credit.address), chart.credit(credit.address), credit.amount)
@@ -97,13 +108,19 @@ def undo(hub: Hub) -> dict[str, Handler]:
     def packed_claimed(session: Session, event: Mapping[str, Any], now: datetime) -> None:
         pulled(session, event, now)
         if event["args"]["skipped"]:
-            for claim in _skipped(session, event):
+            batch_id = _sent_in(session, event["transaction"])
+            if batch_id is None:
+                raise CannotUndo(f"the claims skipped in {event['transaction']}, which this hub has not sent")
+            claims = batcher.claims_of(session, batch_id)
+            for claim in (claims[number] for number in event["args"]["skipped"]):
                 session.get_one(Channel, claim.channel_id).missing += claim.lost
                 claim.skipped, claim.lost = False, 0
                 session.add(claim)
 
     def batch_settled(session: Session, event: Mapping[str, Any], now: datetime) -> None:
         batch = session.get_one(Batch, event["args"]["batchId"])
+        if batch.recovered_in is not None:
+            raise CannotUndo(f"batch {batch.id}, which a restored database has learned from the chain")
         posting.undo(session, f"batch:{batch.id}", now)
         posting.undo(session, f"batch:{batch.id}:{event['key']}", now)
         for claim in batcher.claims_of(session, batch.id):
@@ -131,25 +148,28 @@ def undo(hub: Hub) -> dict[str, Handler]:
     }
 
 
-def _note_skipped(session: Session, event: Mapping[str, Any]) -> None:
-    """Between simulation and mining a channel was emptied, or claimed in another way: then nothing is missing. The
-    numbers are those of the batch that we sent."""
-    for claim in _skipped(session, event):
+def _sent_in(session: Session, transaction: str) -> int | None:
+    """The batch that a transaction of ours settles."""
+    ref = session.scalar(
+        select(col(ChainTransaction.ref)).where(
+            col(ChainTransaction.id).in_(transaction_of(transaction)), col(ChainTransaction.kind) == "batch"
+        )
+    )
+    return None if ref is None else int(ref)
+
+
+def _note_skipped(session: Session, batch_id: int, numbers: Sequence[int]) -> None:
+    """Between simulation and mining a channel was emptied, or claimed in another way: then nothing is missing.
+
+    :param numbers: of the batch's claims as they were sent
+    """
+    if not numbers:
+        return
+    claims = batcher.claims_of(session, batch_id)
+    for claim in (claims[number] for number in numbers):
         channel = session.get_one(Channel, claim.channel_id)
         if channel.claimed < claim.total_claimed:
             # What is lost is the reserve's loss now: the channel owes it to nobody.
             claim.skipped, claim.lost = True, min(channel.missing, claim.amount)
             channel.missing -= claim.lost
             log.error("claim.skipped", batch_id=claim.batch_id, channel_id=claim.channel_id)
-
-
-def _skipped(session: Session, event: Mapping[str, Any]) -> list[BatchClaim]:
-    ref = session.scalar(
-        select(col(ChainTransaction.ref)).where(
-            col(ChainTransaction.id).in_(transaction_of(event["transaction"])), col(ChainTransaction.kind) == "batch"
-        )
-    )
-    if ref is None:
-        raise BooksDisagree(f"claims were skipped in {event['transaction']}, which this hub has not sent")
-    claims = batcher.claims_of(session, int(ref))
-    return [claims[number] for number in event["args"]["skipped"]]

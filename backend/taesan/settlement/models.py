@@ -15,7 +15,8 @@ class Batch(SQLModel, table=True):
     """`id` is the batch's number on chain. `state`: frozen → signed → broadcast → mined → confirmed → posted; a failed
     transaction leads back to frozen, a reorg from mined back to broadcast. Amounts in minor units.
 
-    On chain the two roots are the branches of one tree, see `root`."""
+    On chain the two roots are the branches of one tree, see `root`. A batch of which the chain tells more than this database
+    (`settlement.recovery`) has the chain's `recovered_root`, no root over its payments, and the transaction's hash."""
 
     __tablename__ = "batch"
 
@@ -25,6 +26,8 @@ class Batch(SQLModel, table=True):
     payer_count: int
     payments_root: str
     entitlement_root: str
+    recovered_root: str | None = None
+    recovered_in: str | None = None
     claimed: int = Field(sa_column=Column(BigInteger, nullable=False))
     credited: int = Field(sa_column=Column(BigInteger, nullable=False))
     entitled: int = Field(sa_column=Column(BigInteger, nullable=False))
@@ -36,6 +39,8 @@ class Batch(SQLModel, table=True):
     @property
     def root(self) -> str:
         """What the settlement contract keeps for the batch, 0x-hex."""
+        if self.recovered_root is not None:
+            return self.recovered_root
         return hex_of(merkle.join(bytes_of(self.payments_root), bytes_of(self.entitlement_root)))
 
 
@@ -132,6 +137,19 @@ class Entitlement(SQLModel, table=True):
     claimed: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
 
 
+class RecoveredCharge(SQLModel, table=True):
+    """What a channel has paid without a payment here: the chain claimed it after the backup that this database was restored
+    from. `charged` goes from one cumulative amount to the other; `amount` of it was owed to somebody and has been paid."""
+
+    __tablename__ = "recovered_charge"
+
+    id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))
+    channel_id: str = Field(foreign_key="channel.id", index=True)
+    charged_from: int = Field(sa_column=Column(BigInteger, nullable=False))
+    charged_to: int = Field(sa_column=Column(BigInteger, nullable=False))
+    amount: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
 class ChainCheck(SQLModel, table=True):
     """The last comparison of the books' totals with the chain's, for the pages. The whole check is `taesan audit`.
 
@@ -161,7 +179,7 @@ class BatchPublic(Shape):
     credited: AmountOut
     entitled: AmountOut
     root: str = ShapeField(description="Kept on chain: of the tree whose branches are the next two")
-    payments_root: str
+    payments_root: str | None = ShapeField(description="Null if the batch was recovered from the chain")
     entitlement_root: str
     transaction: str | None
     block_number: int | None

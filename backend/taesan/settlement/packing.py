@@ -6,7 +6,9 @@ Source of the forms: `IPaymentChannels.claimPacked` and `IGiftSettlement.settle`
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from taesan.core.values import bytes_of
+from eth_utils.address import to_checksum_address
+
+from taesan.core.values import bytes_of, hex_of
 
 WORD_AMOUNT_BITS = 96
 MAX_GAS = 2**24 * 9 // 10  # EIP-7825 allows a transaction's limit 2^24; an estimate wants some margin
@@ -81,6 +83,26 @@ def packed_claims(claims: Iterable[Claim]) -> bytes:
     return bytes([width]) + b"".join(entries)
 
 
+def unpacked_claims(packed: bytes) -> list[Claim]:
+    """What `packed_claims` has packed."""
+    if not packed:
+        return []
+    width = packed[0]
+    size = 96 + 2 * width
+    claims = []
+    for at in range(1, len(packed), size):
+        entry = packed[at : at + size]
+        signed = int.from_bytes(entry[96 : 96 + width], "big")
+        left = int.from_bytes(entry[96 + width :], "big")
+        claims.append(Claim(hex_of(entry[:32]), hex_of(full_signature(entry[32:96])), signed, signed - left))
+    return claims
+
+
+def full_signature(compact: bytes) -> bytes:
+    """r, s, v of 27 or 28, from ERC-2098's 64 bytes."""
+    return compact[:32] + bytes([compact[32] & 0x7F]) + compact[33:64] + bytes([27 + (compact[32] >> 7)])
+
+
 def compact_signature(signature: bytes) -> bytes:
     """ERC-2098: the recovery bit in the highest bit of `s`, which a low s leaves free.
 
@@ -98,3 +120,8 @@ def word(address: str, amount: int) -> int:
     if not 0 <= amount < 1 << WORD_AMOUNT_BITS:
         raise OverflowError(f"{amount} has more than {WORD_AMOUNT_BITS} bits")
     return int(address, 16) << WORD_AMOUNT_BITS | amount
+
+
+def unword(word: int) -> tuple[str, int]:
+    """What `word` has put together; the address in EIP-55."""
+    return to_checksum_address(f"{word >> WORD_AMOUNT_BITS:040x}"), word & (1 << WORD_AMOUNT_BITS) - 1

@@ -96,6 +96,15 @@ def _unbatched_firings(session: Session, channel: Channel) -> Sequence[JarFiring
     ).all()
 
 
+def end_as_settled(session: Session, channels: Sequence[str], now: datetime) -> None:
+    """The chain has settled payments of these channels, after a backup that still knows them as set aside."""
+    rows = select(Quarantine).where(col(Quarantine.state) == "held", col(Quarantine.channel_id).in_(channels))
+    for row in session.scalars(rows).all():
+        row.state, row.ended_at = "retried", now
+        session.get_one(Channel, row.channel_id).quarantine_id = None
+    session.flush()
+
+
 # ------------------------------------------------------------ what operators do
 
 

@@ -40,11 +40,18 @@ def batches_page(session: Session, before: int | None, limit: int) -> list[Batch
 
 
 def payment_proof(session: Session, hub: Hub, payment_id: str) -> PaymentProof:
-    """:raises Problem: `not-found`, or `not-batched` while no batch has taken the payment"""
+    """:raises Problem: `not-found`, `not-batched` while no batch has taken the payment, or `proof-lost` in a restore"""
     payment = payments.find(session, payment_id)
     if payment.batch_id is None:
         raise Problem("not-batched", 409, "The payment is in no batch yet.", "It will be in the next one.")
     batch = session.get_one(Batch, payment.batch_id)
+    if batch.recovered_root is not None:
+        raise Problem(
+            "proof-lost",
+            409,
+            "The batch was recovered from the chain, and its other payments are not known here.",
+            "It is settled all the same; a proof that was given before holds.",
+        )
     tree = merkle.MerkleTree(batcher.leaves_of(session, batch.id))
     leaf = batcher.leaf_of(payment)
     return PaymentProof(
@@ -70,7 +77,11 @@ def entitlement_proof(session: Session, hub: Hub, account: str) -> EntitlementPr
     found = session.execute(
         select(Batch, col(BatchEntitlement.cumulative))
         .join(BatchEntitlement, col(BatchEntitlement.batch_id) == col(Batch.id))
-        .where(col(BatchEntitlement.account) == account, col(Batch.state).in_(["mined", "confirmed", "posted"]))
+        .where(
+            col(BatchEntitlement.account) == account,
+            col(Batch.state).in_(["mined", "confirmed", "posted"]),
+            col(Batch.recovered_root).is_(None),  # one branch of its tree is lost; it has minted what it entitled to
+        )
         .order_by(col(Batch.id).desc())
         .limit(1)
     ).one_or_none()
@@ -101,9 +112,9 @@ def public_batch(session: Session, batch: Batch) -> BatchPublic:
         credited=batch.credited,
         entitled=batch.entitled,
         root=batch.root,
-        payments_root=batch.payments_root,
+        payments_root=batch.payments_root or None,
         entitlement_root=batch.entitlement_root,
-        transaction=transaction.hash if transaction else None,
+        transaction=transaction.hash if transaction else batch.recovered_in,
         block_number=transaction.block_number if transaction else None,
         gas_used=gas,
         gas_per_payment=None if gas is None else gas // batch.payment_count,
@@ -115,7 +126,7 @@ def public_batch(session: Session, batch: Batch) -> BatchPublic:
 
 def _transaction_hash(session: Session, batch: Batch) -> str | None:
     transaction = session.get(ChainTransaction, batch.transaction_id) if batch.transaction_id else None
-    return transaction.hash if transaction else None
+    return transaction.hash if transaction else batch.recovered_in
 
 
 def ledger_page(session: Session, hub: Hub, after: int, limit: int) -> LedgerPage:

@@ -16,8 +16,10 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from taesan.chain import relay
+from taesan.channels import queries
 from taesan.channels import service as channels
 from taesan.channels.models import Channel, Charged
+from taesan.core import restoration
 from taesan.core.outbox import Handler
 from taesan.core.values import bytes_of
 from taesan.hub import Hub
@@ -25,6 +27,7 @@ from taesan.ledger import posting
 from taesan.ledger.posting import transfer
 from taesan.payments.models import Payment
 from taesan.payments.queries import NEWEST_OF_CHANNEL
+from taesan.settlement import recovery
 from taesan.settlement.models import WalletClaim
 
 log = structlog.get_logger()
@@ -113,11 +116,18 @@ def handlers(hub: Hub) -> dict[str, Handler]:
         if args["receiver"] != hub.contracts.deployment.settlement:
             return
         channel = session.get_one(Channel, args["channelId"])
+        lost = 0
+        if restoration.is_reconciling(session):
+            lost = max(0, args["totalClaimed"] - queries.charged(session, channel))
+            channel.secured = channel.secured or 0 if lost else channel.secured
         if channel.secured is None:
             return
-        released = max(0, args["totalClaimed"] - channel.secured)
+        released = max(0, args["totalClaimed"] - lost - channel.secured)
         lines = transfer(chart.cover(channel.id), chart.surplus, released)
-        lines += transfer(chart.channel(channel.id), chart.surplus, args["amount"] - released)
+        lines += transfer(chart.channel(channel.id), chart.surplus, args["amount"] - lost - released)
+        if lost:  # paid after the backup: the batch that it was claimed for tells to whom
+            lines += transfer(chart.channel(channel.id), chart.recovered, lost)
+            recovery.charge_unknown(session, channel, args["totalClaimed"], lost)
         posting.post(session, f"released:{event['key']}", "released: a contract wallet's claim", now, lines)
         channel.secured = max(channel.secured, args["totalClaimed"])
         session.add(channel)
