@@ -95,6 +95,12 @@ test-backend: build/.stamp ## Unit, property, API, browser and end-to-end tests 
 	@echo "· what is marked for both databases, on PostgreSQL"
 	@$(BIN)/python -m pytest -n 2 $(ARGS) --database postgresql || test $$? = 5 # 5: ARGS names none of them
 
+fuzz: build/.stamp ## Schemathesis against a running hub, from a new seed (ARGS="--fuzz-examples 2000 --hypothesis-seed 7")
+	@$(BIN)/python -m pytest tests/e2e/test_schema.py --fuzz-examples 300 $(ARGS)
+
+audit-deps: .tools/setup.stamp ## Known vulnerabilities of what we depend on, asked of OSV and npm (exit 1: there are; 2: could not ask)
+	@$(BIN)/python scripts/audit_dependencies.py
+
 test-contracts: build/.stamp ## The contracts' tests on anvil
 	@$(BROWNIE) test $(ARGS)
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # tests without a chain start faster without all this
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fuzz-examples", type=int, help="tests/e2e/test_schema.py: for each operation, from a new seed")
     parser.addoption("--database", choices=databases.NAMES, default="sqlite", help="what the tests' databases are")
 
 

@@ -1,8 +1,12 @@
 """The HTTP service: routers of all domains, pages, error answers."""
 
+import base64
+import hashlib
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
@@ -23,6 +27,7 @@ from taesan.payments.quick import QuickRoute
 from taesan.payments.router import router as payments
 from taesan.payments.wallets import WalletLanes
 from taesan.settlement.router import router as settlement
+from taesan.web.router import NodeWatch
 from taesan.web.router import router as web
 
 STATIC = Path(__file__).parent / "web" / "static"
@@ -47,6 +52,11 @@ class _Api(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.quick(scope, receive, send)
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            http.describe_everywhere(super().openapi())
+        return super().openapi()
 
     async def documented(self, scope: Scope, receive: Receive, send: Send) -> None:
         await super().__call__(scope, receive, send)
@@ -73,9 +83,10 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
         openapi_tags=TAGS,
         docs_url=None,  # below, with our own copy of Swagger UI: FastAPI's would come from another host
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would name the host that the request names
     )
     rates = Rates(hub.settings)
-    app.state.hub, app.state.lanes, app.state.rates = hub, lanes, rates
+    app.state.hub, app.state.lanes, app.state.rates, app.state.node_watch = hub, lanes, rates, NodeWatch()
     http.install(app)
     app.quick = QuickRoute(app.documented, hub, lanes, rates)
     for router in (web, channels, payments, jars, settlement, identity, merchants):
@@ -88,7 +99,7 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
 
 
 def _api_reference() -> HTMLResponse:
-    return get_swagger_ui_html(
+    page = get_swagger_ui_html(
         openapi_url="/openapi.json",
         title="Taesan API",
         swagger_js_url="/static/swagger/swagger-ui-bundle.js",
@@ -96,3 +107,12 @@ def _api_reference() -> HTMLResponse:
         swagger_favicon_url="/static/favicon.svg",
         swagger_ui_parameters={"validatorUrl": None},  # nobody else is told of this API
     )
+    # The page's one script that stands in it is let run by its hash. Swagger UI sets styles and pictures in itself.
+    inside = re.search(rb"<script>(.*?)</script>", bytes(page.body), re.DOTALL)
+    assert inside
+    digest = base64.b64encode(hashlib.sha256(inside[1]).digest()).decode()
+    page.headers["content-security-policy"] = (
+        f"default-src 'self'; script-src 'self' 'sha256-{digest}'; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+    )
+    return page

@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from taesan import cli_keystore
 from taesan.demo.devnet import ChainName
 from taesan.settings import Settings
 
@@ -32,6 +33,7 @@ T = TypeVar("T")
 RETRY_S = 2
 SECONDS_IN = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 MAX_WARP_S = 366 * 86_400
+app.add_typer(cli_keystore.app, name="keystore")
 
 
 def main() -> None:
@@ -57,10 +59,10 @@ def deploy(
     from taesan.chain.deployment import deploy as deploy_contracts
     from taesan.chain.nodes import connect
     from taesan.chain.rpc import NodeUnavailable
-    from taesan.chain.sender import Signer
+    from taesan.chain.signers import open_signer
 
-    settings = Settings()
-    signer = Signer(settings.operator_key)
+    settings = _explaining(Settings)
+    signer = _explaining(lambda: open_signer(settings))
     if settings.environment != "local" and admin in (None, signer.address):
         _fail("name an --admin that is not the operator: who steals the operator's key should not get the roles too")
     if settings.environment != "local" and (batch_limit is None or day_limit is None):
@@ -95,7 +97,7 @@ def serve(
     from taesan.work import build_worker
 
     set_up_logs()
-    settings = Settings()
+    settings = _explaining(Settings)
     hub = _open_hub(settings)
     worker = build_worker(hub)
     thread = threading.Thread(target=worker.run, name="worker")
@@ -106,6 +108,7 @@ def serve(
         host=settings.host,
         port=settings.port,
         http=BoundedHttp,
+        ws="none",
         limit_concurrency=settings.connections_max,
         server_header=False,
         log_config=None,
@@ -133,7 +136,7 @@ def worker() -> None:
     from taesan.work import build_worker
 
     set_up_logs()
-    hub = _open_hub(Settings())
+    hub = _open_hub(_explaining(Settings))
     background = build_worker(hub)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: background.stopping.set())
@@ -203,7 +206,7 @@ def warp(
     from taesan.chain.rpc import NodeUnavailable
     from taesan.core.clock import rfc3339
 
-    settings = Settings()
+    settings = _explaining(Settings)
     try:
         now = _explaining(lambda: local.warp(connect(settings.rpc_url, settings.rpc_timeout_s), duration))
     except NodeUnavailable as error:
@@ -426,18 +429,26 @@ def _open_hub(settings: Settings, *, patient: bool = True):  # type: ignore[no-u
 
 def _explaining(action: Callable[[], T]) -> T:
     """Turns what a person can mend into one line instead of a traceback."""
+    from pydantic import ValidationError
+
     from taesan.backup import BackupRefused
     from taesan.chain.contracts import ArtifactsMissing
     from taesan.chain.deployment import WrongChain
+    from taesan.chain.keystore import KeystoreError
     from taesan.chain.local import NotLocal
+    from taesan.chain.signers import SignerUnavailable, UnsuitableKey, WrongSignature
     from taesan.core.db import UNAVAILABLE, brief
     from taesan.demo.processes import DemoFailed
 
+    here = (ArtifactsMissing, WrongChain, NotLocal, DemoFailed)
     try:
         return action()
     except UNAVAILABLE as error:
         _fail(f"the database at TAESAN_DATABASE_URL cannot be used: {brief(error)}")
-    except (ArtifactsMissing, WrongChain, NotLocal, DemoFailed, BackupRefused) as error:
+    except ValidationError as error:
+        faults = [(".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")) for e in error.errors()]
+        _fail("; ".join(f"TAESAN_{name.upper()}: {told}" if name else told for name, told in faults))
+    except (*here, BackupRefused, KeystoreError, UnsuitableKey, SignerUnavailable, WrongSignature) as error:
         _fail(str(error))
 
 

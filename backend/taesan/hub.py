@@ -13,7 +13,7 @@ from taesan.chain.deployment import WrongChain, bind, read_token, require_wiring
 from taesan.chain.nodes import connect
 from taesan.chain.relay import Relayer
 from taesan.chain.rpc import Node
-from taesan.chain.sender import Signer
+from taesan.chain.signers import Signer, open_signer
 from taesan.core import restoration
 from taesan.core.clock import Clock, SystemClock
 from taesan.core.db import Database
@@ -53,6 +53,8 @@ def open_hub(settings: Settings, clock: Clock | None = None, node: Node | None =
     :raises NodeUnavailable: the node does not answer; try again
     :raises WrongChain: this database or deployment belongs elsewhere
     :raises ArtifactsMissing: not compiled or not deployed
+    :raises KeystoreError: the operator's key file cannot be used
+    :raises UnsuitableKey: the operator's key is not one for this environment
     """
     deployment = Deployment.load(settings.deployment_file)
     contracts = Contracts(deployment, settings.artifacts_dir)
@@ -62,7 +64,7 @@ def open_hub(settings: Settings, clock: Clock | None = None, node: Node | None =
     db.migrate()
     clock = clock or SystemClock()
     bind(db, node, deployment, clock.now())
-    signer = Signer(settings.operator_key)
+    signer = open_signer(settings)
     behind = why_behind(db, node, contracts, signer.address)
     if behind:
         with db.write() as session:

@@ -3,6 +3,7 @@
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
 from limits import parse
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -30,9 +31,14 @@ class Settings(BaseSettings):
     deployment_file: Path = Path("var/deployment.json")
     artifacts_dir: Path = Path("build/contracts")
     npm_dir: Path = Field(default=Path("node_modules"), description="Holds the API reference's scripts")
-    operator_key: SecretStr = Field(
-        default=SecretStr(DEV_OPERATOR_KEY), description="Signs settlements; the settler role and receiver authorizer"
+    # The operator's key signs settlements; it is the settler role and the channels' receiver authorizer.
+    operator_key: SecretStr = Field(default=SecretStr(DEV_OPERATOR_KEY), description="Plain: for `local` only")
+    operator_keystore: Path | None = Field(default=None, description="A key file; `taesan keystore` makes one")
+    operator_keystore_password_file: Path | None = None
+    operator_signer_url: SecretStr | None = Field(
+        default=None, description="Signs by JSON-RPC's eth_signTransaction, such as web3signer"
     )
+    operator_address: str | None = Field(default=None, description="Whose key the signer at the URL has")
     operators: str = Field(
         default="",
         description="Wallets that may act for the hub, separated by commas; if none, locally the operator's key",
@@ -78,6 +84,7 @@ class Settings(BaseSettings):
     relay_max_items: int = Field(default=40, gt=0, description="Deposits or redemptions in one transaction")
     worker_tick_s: float = Field(default=0.5, gt=0)
     session_hours: int = Field(default=12, gt=0)
+    merchants_max: int = Field(default=100_000, ge=0, description="Anybody may become one up to here; 0: nobody")
     max_fee_per_gas_gwei: int = Field(default=500, gt=0, description="No transaction of the hub offers more")
     fee_bump_after_s: float = Field(
         default=60, gt=0, description="A transaction that is not mined by then is offered at a higher fee"
@@ -108,12 +115,36 @@ class Settings(BaseSettings):
             parse(rate)  # raises ValueError, with what it expects
         return rate
 
+    @field_validator("operator_address")
+    @classmethod
+    def _is_address(cls, address: str | None) -> str | None:
+        return None if address is None else parse_address(address)
+
+    @field_validator("operator_signer_url")
+    @classmethod
+    def _is_http(cls, url: SecretStr | None) -> SecretStr | None:
+        parts = urlsplit(url.get_secret_value()) if url else None
+        if parts and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError("a signer is named by http://… or https://…")
+        return url
+
     @model_validator(mode="after")
-    def _refuse_known_secrets(self) -> Self:
-        key = self.operator_key.get_secret_value().lower().removeprefix("0x")
-        if self.environment != "local" and key == DEV_OPERATOR_KEY.removeprefix("0x"):
+    def _one_key_and_none_that_lies_open(self) -> Self:
+        if (self.operator_keystore is None) != (self.operator_keystore_password_file is None):
+            raise ValueError("TAESAN_OPERATOR_KEYSTORE and TAESAN_OPERATOR_KEYSTORE_PASSWORD_FILE go together")
+        if (self.operator_signer_url is None) != (self.operator_address is None):
+            raise ValueError("TAESAN_OPERATOR_SIGNER_URL and TAESAN_OPERATOR_ADDRESS go together")
+        plain = "operator_key" in self.model_fields_set
+        if self.environment != "local" and plain:
             raise ValueError(
-                f"TAESAN_OPERATOR_KEY is the well-known development key; set your own for {self.environment}"
+                f"TAESAN_OPERATOR_KEY is a plain key, which is for local use: for {self.environment} put one into a key "
+                "file with `taesan keystore new` or `taesan keystore import`, and name that"
+            )
+        named = plain + (self.operator_keystore is not None) + (self.operator_signer_url is not None)
+        if named > 1 or (not named and self.environment != "local"):
+            raise ValueError(
+                "name one key of the operator: TAESAN_OPERATOR_KEYSTORE with TAESAN_OPERATOR_KEYSTORE_PASSWORD_FILE, or "
+                "TAESAN_OPERATOR_SIGNER_URL with TAESAN_OPERATOR_ADDRESS" + ("" if named else f" ({self.environment})")
             )
         return self
 

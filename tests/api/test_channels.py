@@ -233,9 +233,10 @@ def test_an_authorisation_is_taken_once(stage: Stage, anna: Payer) -> None:
     assert anna.channel()["available"] == str(DOLLAR)
 
 
-def test_a_deposit_that_nobody_can_pay_fails_with_the_chains_reason(stage: Stage) -> None:
+def test_a_deposit_whose_money_is_gone_fails_with_the_chains_reason(stage: Stage) -> None:
     anna = Payer(stage, Wallet())
-    created = _open(anna, anna.config).json()
+    created = anna.open_channel(DOLLAR)
+    stage.chain.send(anna.wallet.key, "asset", "transfer", Wallet().address, DOLLAR)
     stage.confirm()
     deposit = stage.get(f"/v1/deposits/{created['deposit']['id']}")
     assert deposit["state"] == "failed"

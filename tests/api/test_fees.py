@@ -8,7 +8,8 @@ from hexbytes import HexBytes
 from pydantic import SecretStr
 
 from taesan.chain.rpc import NodeUnavailable
-from taesan.chain.sender import Following, Signer
+from taesan.chain.sender import Following
+from taesan.chain.signers import KeySigner
 from tests.support.stage import DEPTH, DOLLAR, Payer, Stage, StageFactory
 
 pytestmark = pytest.mark.database("sqlite", "postgresql")
@@ -157,7 +158,7 @@ def test_at_the_ceiling_the_same_bytes_go_on_and_somebody_is_told(open_stage: St
 
 def test_what_another_key_has_signed_is_sent_and_not_raised(stage: Stage, anna: Payer) -> None:
     """The operator has a new key, and the old one's last transaction waits."""
-    hub, other = stage.hub, Signer(SecretStr("0x" + "17" * 32))
+    hub, other = stage.hub, KeySigner(SecretStr("0x" + "17" * 32))
     with stage.chain.mining_paused():
         stage.tick(2)
         outbid(stage)

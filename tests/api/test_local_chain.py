@@ -18,7 +18,7 @@ from taesan.chain import local
 from taesan.chain.contracts import Deployment, artifact
 from taesan.chain.deployment import CANONICAL, CEILING_WEI, deploy
 from taesan.chain.rpc import Node
-from taesan.chain.sender import Signer
+from taesan.chain.signers import KeySigner
 from taesan.cli import app
 from taesan.demo import devnet
 from taesan.demo.devnet import ChainName
@@ -28,7 +28,7 @@ from tests.support.commands import Running
 from tests.support.stage import DOLLAR, Stage
 from tests.support.wallet import config_tuple
 
-SIGNER = Signer(Settings().operator_key)
+SIGNER = KeySigner(Settings().operator_key)
 SOMEWHERE = "0x036CbD53842c5426634e7929541eC2318f3dCF7e"
 HOUR = 3_600
 DAY = 24 * HOUR

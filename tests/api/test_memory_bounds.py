@@ -2,77 +2,28 @@
 
 import contextlib
 import socket
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import uvicorn
-from starlette.types import Receive, Scope, Send
 
-from taesan.core.server import MAX_HEAD_BYTES, BoundedHttp
+from taesan.core.server import MAX_HEAD_BYTES
 from taesan.payments import engine as engines
 from taesan.payments.engine import Engine
 from taesan.payments.messages import Outcome, Submission
 from taesan.payments.terms import terms_of
-from tests.support.chain import free_port
 from tests.support.offline import facts_of, offline_hub, open_channel
+from tests.support.raw_http import exchange, served
 from tests.support.wallet import Wallet
 
 CENT = 10_000
 
 
-async def _echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers with the length of the body, and how many headers there are after it."""
-    if scope["type"] != "http":
-        return
-    size, more = 0, True
-    while more:
-        message = await receive()
-        size, more = size + len(message.get("body", b"")), message.get("more_body", False)
-    content = str(size).encode()
-    headers = [(b"content-length", str(len(content)).encode()), (b"headers", str(len(scope["headers"])).encode())]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": content})
-
-
-@contextmanager
-def _served(**settings: object) -> Iterator[int]:
-    port = free_port()
-    config = uvicorn.Config(_echo, port=port, http=BoundedHttp, log_config=None, lifespan="off", **settings)  # type: ignore[arg-type]
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield port
-    server.should_exit = True
-    thread.join()
-
-
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    with _served() as port:
+    with served() as port:
         yield port
-
-
-def _answer(port: int, *parts: bytes) -> bytes:
-    """All that comes back until the server closes, or is silent for a while."""
-    with socket.create_connection(("127.0.0.1", port), 10) as line:
-        try:
-            for part in parts:
-                line.sendall(part)
-            line.settimeout(0.5)
-            received = b""
-            while part := line.recv(65_536):
-                received += part
-        except TimeoutError:
-            return received + b" (open)"
-        except ConnectionError:
-            return received
-        return received
 
 
 GET = b"GET / HTTP/1.1\r\nhost: hub\r\n"
@@ -112,27 +63,27 @@ def test_heads_and_bodies_within_bounds_are_taken_also_one_after_the_other(port:
     long = GET + b"x: " + b"y" * (MAX_HEAD_BYTES - 1_000) + b"\r\n\r\n"
     post = b"POST / HTTP/1.1\r\nhost: hub\r\ncontent-length: 1000000\r\n\r\n" + b"z" * 1_000_000
     with_body = long.replace(b"\r\n\r\n", b"\r\ncontent-length: 5\r\n\r\n12345")
-    answer = _answer(port, post + post + long + with_body + post)
+    answer = exchange(port, post + post + long + with_body + post)
     assert answer.count(b"HTTP/1.1 200") == 5
     assert answer.count(b"\r\n\r\n1000000") == 3
 
 
 def test_trailers_are_no_headers(port: int) -> None:
-    answer = _answer(port, CHUNKED, b"idempotency-key: k\r\nauthorization: x\r\n\r\n" + GET + b"\r\n")
+    answer = exchange(port, CHUNKED, b"idempotency-key: k\r\nauthorization: x\r\n\r\n" + GET + b"\r\n")
     assert answer.count(b"HTTP/1.1 200") == 2
     assert b"\r\nheaders: 2\r\n\r\n5" in answer
     assert b"\r\nheaders: 1\r\n\r\n0" in answer
 
 
 def test_more_connections_than_the_house_takes_are_answered_with_503() -> None:
-    with _served(limit_concurrency=3) as port:
+    with served(limit_concurrency=3) as port:
         lines = [socket.create_connection(("127.0.0.1", port), 10) for _ in range(4)]
         time.sleep(0.2)
-        assert b" 503 " in _answer(port, GET + b"\r\n")
+        assert b" 503 " in exchange(port, GET + b"\r\n")
         for line in lines:
             line.close()
         time.sleep(0.2)
-        assert b" 200 " in _answer(port, GET + b"\r\n")
+        assert b" 200 " in exchange(port, GET + b"\r\n")
 
 
 # ----------------------------------------------------------- what the intake keeps

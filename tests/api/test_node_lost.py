@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from taesan.chain.deployment import WrongChain, deploy
 from taesan.chain.rpc import Node, NodeUnavailable
-from taesan.chain.sender import Signer
+from taesan.chain.signers import KeySigner
 from taesan.hub import open_hub
 from tests.support.chain import ARTIFACTS, Chain
 from tests.support.problems import assert_problem
@@ -153,14 +153,16 @@ def test_a_deployment_file_of_another_chain_is_refused(stage: Stage) -> None:
 
 
 def test_other_contracts_on_the_same_chain_are_refused(stage: Stage) -> None:
-    deploy(Node(stage.chain.url), Signer(stage.settings.operator_key), ARTIFACTS).save(stage.settings.deployment_file)
+    deploy(Node(stage.chain.url), KeySigner(stage.settings.operator_key), ARTIFACTS).save(
+        stage.settings.deployment_file
+    )
     with pytest.raises(WrongChain, match=r"other contracts.*settlement: 0x"):
         open_hub(stage.settings)
 
 
 def test_an_operator_key_that_cannot_settle_is_refused(stage: Stage) -> None:
     settings = stage.settings.model_copy(update={"operator_key": SecretStr("0x" + "17" * 32)})
-    with pytest.raises(WrongChain, match=r"TAESAN_OPERATOR_KEY\) is not a settler of 0x.*grantRole"):
+    with pytest.raises(WrongChain, match=r"the operator's key, is not a settler of 0x.*grantRole"):
         open_hub(settings)
 
 
@@ -179,7 +181,7 @@ def test_a_deployment_file_that_does_not_fit_together_is_refused(stage: Stage, r
 def test_a_token_whose_amounts_the_books_cannot_hold_is_refused(stage: Stage) -> None:
     token = stage.chain.deploy("GiftToken", "Wei Dollar", "WUSD", 18)
     node = Node(stage.chain.url)
-    deploy(node, Signer(stage.settings.operator_key), ARTIFACTS, asset=token.address).save(
+    deploy(node, KeySigner(stage.settings.operator_key), ARTIFACTS, asset=token.address).save(
         stage.settings.deployment_file
     )
     fresh = stage.settings.model_copy(update={"database_url": f"sqlite:///{stage.folder / 'fresh.db'}"})
@@ -197,7 +199,7 @@ def test_a_node_that_is_down_makes_no_database(stage: Stage, tmp_path: Path) -> 
 
 def test_events_of_strangers_are_nothing_to_us(stage: Stage) -> None:
     """Other contracts of the same kind on the same chain."""
-    other = deploy(Node(stage.chain.url), Signer(stage.settings.operator_key), ARTIFACTS)
+    other = deploy(Node(stage.chain.url), KeySigner(stage.settings.operator_key), ARTIFACTS)
     stage.restart()
     eve = Wallet()
     stage.confirm()

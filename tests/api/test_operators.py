@@ -43,7 +43,8 @@ def test_who_is_named_is_an_operator_and_the_hubs_key_no_longer(open_stage: Stag
 
 
 def test_outside_a_local_hub_nobody_is_an_operator_unless_named() -> None:
-    settings = Settings(environment="production", operator_key="0x" + "11" * 32)
+    keystore: dict[str, Any] = {"operator_keystore": "key.json", "operator_keystore_password_file": "password"}
+    settings = Settings(environment="production", **keystore)
     assert settings.operator_addresses == frozenset()
     with pytest.raises(ValidationError):
         Settings(operators="0x1234")

@@ -12,7 +12,7 @@ from web3 import HTTPProvider, Web3
 from taesan.chain.contracts import Contracts, artifact
 from taesan.chain.deployment import deploy
 from taesan.chain.rpc import Node
-from taesan.chain.sender import Signer
+from taesan.chain.signers import KeySigner
 from taesan.core.values import hex_of
 from taesan.demo.processes import Process, find_program, wait_for_rpc
 from taesan.settings import Settings
@@ -61,7 +61,7 @@ class Chain(BareChain):
 
     def __init__(self, folder: Path, *options: str) -> None:
         super().__init__(folder, *options)
-        self.deployment = deploy(Node(self.url), Signer(Settings().operator_key), ARTIFACTS, canonical=True)
+        self.deployment = deploy(Node(self.url), KeySigner(Settings().operator_key), ARTIFACTS, canonical=True)
         self.contracts = Contracts(self.deployment, ARTIFACTS)
 
     # ------------------------------------------------------------------- time

@@ -11,6 +11,7 @@ import httpx
 import uvicorn
 
 from taesan.app import create_app
+from taesan.core.server import BoundedHttp
 from taesan.hub import open_hub
 from taesan.settings import Settings
 from taesan.work import build_worker
@@ -24,7 +25,8 @@ PAYERS = 3
 class LiveHub:
     """Starts with a few payers, their payments, a merchant, and one posted batch that minted gift tokens.
 
-    :ivar url: without a slash at its end. :ivar merchant_id: who is paid. :ivar batch_id: a posted batch
+    :ivar url: without a slash at its end. :ivar merchant_id: who is paid. :ivar merchant_headers: its API key. :ivar
+    batch_id: a posted batch. :ivar payers: with their `wallet`, channel `id`, `deposit`
     """
 
     def __init__(self, folder: Path) -> None:
@@ -46,12 +48,20 @@ class LiveHub:
         self._hub = open_hub(settings)
         self._worker = build_worker(self._hub)
         self._server = uvicorn.Server(
-            uvicorn.Config(create_app(self._hub), host="127.0.0.1", port=port, log_config=None, access_log=False)
+            uvicorn.Config(
+                create_app(self._hub),
+                host="127.0.0.1",
+                port=port,
+                http=BoundedHttp,
+                ws="none",
+                log_config=None,
+                access_log=False,
+            )
         )
         self._threads = [threading.Thread(target=run) for run in (self._server.run, self._worker.run)]
         for thread in self._threads:
             thread.start()
-        self._client = httpx.Client(base_url=self.url, timeout=30)
+        self.client = httpx.Client(base_url=self.url, timeout=30)
         try:
             self._fill()
         except BaseException:
@@ -63,7 +73,7 @@ class LiveHub:
         self._worker.stopping.set()
         for thread in self._threads:
             thread.join()
-        self._client.close()
+        self.client.close()
         self._hub.db.close()
         self._chain.stop()
 
@@ -71,7 +81,7 @@ class LiveHub:
 
     def pay_once(self, amount: int = 23 * CENT, *, to_merchant: bool = False) -> Json:
         """One more accepted payment by one of the payers, to a jar or to the merchant; the API's answer."""
-        payer = self._random.choice(self._payers)
+        payer = self._random.choice(self.payers)
         cumulative = payer["charged"] + amount
         body = {
             "voucher": {
@@ -82,10 +92,19 @@ class LiveHub:
             "amount": {"value": str(amount), "asset": self.facts["asset"], "exponent": 6},
             "destination": {"type": "merchant", "merchant_id": self.merchant_id} if to_merchant else {"type": "jar"},
         }
-        answer = self._client.post("/v1/payments", json=body, headers=key())
+        answer = self.client.post("/v1/payments", json=body, headers=key())
         assert answer.status_code == 201, answer.text
         payer["charged"] = cumulative
         return dict(answer.json())
+
+    def session_of(self, wallet: Wallet) -> Json:
+        """Headers of a wallet that has signed in."""
+        nonce = self.client.post("/v1/auth/nonces").json()["nonce"]
+        signed = wallet.sign_in(nonce, self._hub.clock.now(), domain=self.url.removeprefix("http://"))
+        return {"Authorization": f"Bearer {self.client.post('/v1/auth/sessions', json=signed).json()['token']}"}
+
+    def gift_tokens(self, address: str) -> int:
+        return int(self._chain.read("gift_token", "balanceOf", address))
 
     def overview(self) -> Json:
         return dict(self._get("/v1/overview"))
@@ -107,8 +126,8 @@ class LiveHub:
             time.sleep(0.02)
         self.facts: Json = self._get("/v1/hub")
         self.merchant_id = self._open_merchant()
-        self._payers: list[dict[str, Any]] = [self._open_channel(Wallet(f"live {n}")) for n in range(PAYERS)]
-        for payer in self._payers:
+        self.payers: list[dict[str, Any]] = [self._open_channel(Wallet(f"live {n}")) for n in range(PAYERS)]
+        for payer in self.payers:
             _wait(lambda id_=payer["deposit"]: self._get(f"/v1/deposits/{id_}")["state"] == "confirmed")
         for n in range(24):
             self.pay_once(self._random.randrange(1, 100) * CENT, to_merchant=n % 4 == 0)
@@ -119,24 +138,23 @@ class LiveHub:
         self.batch_id = int(self.overview()["batches"][0]["id"])
 
     def _open_merchant(self) -> str:
-        wallet = Wallet("live merchant")
-        nonce = self._client.post("/v1/auth/nonces").json()["nonce"]
-        signed = wallet.sign_in(nonce, self._hub.clock.now(), domain=self.url.removeprefix("http://"))
-        token = self._client.post("/v1/auth/sessions", json=signed).json()["token"]
-        headers = {"Authorization": f"Bearer {token}"}
-        return str(self._client.post("/v1/merchants", json={"name": "Café Dust"}, headers=headers).json()["id"])
+        self.merchant_wallet = Wallet("live merchant")
+        headers = self.session_of(self.merchant_wallet)
+        made = self.client.post("/v1/merchants", json={"name": "Café Dust"}, headers=headers).json()
+        self.merchant_headers = {"Authorization": f"Bearer {made['api_key']}"}
+        return str(made["id"])
 
     def _open_channel(self, wallet: Wallet) -> dict[str, Any]:
         self._chain.give_dollars(wallet.address, 50 * DOLLAR)
         config = wallet.channel_config(self.facts)
         body = {"config": config, "deposit": wallet.deposit(self.facts, config, 50 * DOLLAR)}
-        answer = self._client.post("/v1/channels", json=body, headers=key())
+        answer = self.client.post("/v1/channels", json=body, headers=key())
         assert answer.status_code == 202, answer.text
         deposit = answer.json()["deposit"]["id"]
         return {"wallet": wallet, "id": channel_id(self.facts, config), "charged": 0, "deposit": deposit}
 
     def _get(self, path: str) -> Any:
-        answer = self._client.get(path)
+        answer = self.client.get(path)
         assert answer.status_code == 200, answer.text
         return answer.json()
 

@@ -12,7 +12,7 @@ from taesan.chain.contracts import Contracts, Deployment, Token
 from taesan.chain.models import ChainCursor
 from taesan.chain.relay import Relayer
 from taesan.chain.rpc import Node
-from taesan.chain.sender import Signer
+from taesan.chain.signers import KeySigner
 from taesan.core.clock import Clock, FixedClock, SystemClock
 from taesan.core.db import Database
 from taesan.hub import Hub
@@ -66,7 +66,7 @@ def hub_on(database_url: str, **settings: Any) -> Hub:
 def _hub(db: Database, clock: Clock, **settings: Any) -> Hub:
     node = Node(NOWHERE)
     chosen, contracts = Settings(rpc_url=NOWHERE, **settings), _contracts()
-    signer = Signer(chosen.operator_key)
+    signer = KeySigner(chosen.operator_key)
     asset = Token(contracts.asset_id, contracts.deployment.asset, "Test Dollar", "1", "TUSD", 6, CHAIN_ID)
     gift = Token("gift", contracts.deployment.gift_token, "Taesan Gift", "1", "GIFT", 6, CHAIN_ID)
     relayer = Relayer(db, node, contracts, signer, clock, 10**9)

@@ -23,6 +23,7 @@ FLOORS = [
     {"web"},
     {"app", "backup", "work"},
     {"demo"},
+    {"cli_keystore"},
     {"cli"},
     {"__main__"},
 ]
@@ -154,17 +155,33 @@ SENDING = {
 }
 
 
-PASSED_ON = {("chain/rpc.py", "send_raw_transaction"), ("chain/nodes.py", "send_raw")}
+# Only the sender asks a signer, and only it sends.
+ALLOWED = {
+    "chain/sender.py": SENDING,
+    "chain/signers.py": {"sign_transaction"},
+    "chain/nodes.py": {"send_raw"},
+    "chain/rpc.py": {"send_raw_transaction"},
+}
 
 
 def test_only_the_sender_signs_and_sends() -> None:
     wrong = [
         f"{module.at(call)} calls {name}"
         for module in modules()
-        # The demo is a client with wallets of its own.
-        if module.path.as_posix() != "chain/sender.py" and module.domain != "demo"
+        if module.domain != "demo"  # a client with wallets of its own
         for name, call in calls(module.tree)
-        if name in SENDING and (module.path.as_posix(), name) not in PASSED_ON
+        if name in SENDING - ALLOWED.get(module.path.as_posix(), set())
+    ]
+    assert not wrong
+
+
+def test_only_signers_see_a_key() -> None:
+    wrong = [
+        f"{module.at(node)} reads operator_key"
+        for module in modules()
+        if module.path.as_posix() != "chain/signers.py"
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Attribute) and node.attr == "operator_key"
     ]
     assert not wrong
 
@@ -177,6 +194,20 @@ def test_only_chain_talks_to_a_node() -> None:
         for node in ast.walk(module.tree)
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in ("web3", "requests")
     ]
+    assert not wrong
+
+
+def test_nothing_else_fetches_anything() -> None:
+    """So nobody can have the service ask an address of their choice (SSRF): the node and the signer are the operator's."""
+    fetching = {"web3", "requests", "httpx", "aiohttp", "urllib3", "urllib.request", "http.client", "smtplib"}
+    wrong = []
+    for module in modules():
+        if module.domain in ("chain", "demo"):
+            continue
+        for node in ast.walk(module.tree):
+            named = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            named += [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            wrong += [f"{module.at(node)} imports {n}" for n in named if n in fetching or n.split(".")[0] in fetching]
     assert not wrong
 
 

@@ -1,11 +1,9 @@
 """What is decided before anything is signed."""
 
 import pytest
-from pydantic import SecretStr
 
 from taesan.chain.rpc import Fees, Node
-from taesan.chain.sender import MAX_CALL_DATA_BYTES, Prepared, Signer, TooLarge, prepare
-from taesan.settings import DEV_OPERATOR_KEY
+from taesan.chain.sender import MAX_CALL_DATA_BYTES, Prepared, TooLarge, prepare
 
 
 class Eager(Node):
@@ -34,9 +32,3 @@ def test_what_no_pool_takes_is_refused_before_a_nonce_is_spent() -> None:
     assert MAX_CALL_DATA_BYTES < 128 * 1_024
     with pytest.raises(TooLarge, match="bytes of call data"):
         prepare(Eager(), "0x1", "0x2", _data(MAX_CALL_DATA_BYTES + 1), 7)
-
-
-def test_a_signer_shows_its_address_and_not_its_key() -> None:
-    signer = Signer(SecretStr(DEV_OPERATOR_KEY))
-    assert repr(signer) == "Signer(0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266)"
-    assert DEV_OPERATOR_KEY[2:] not in repr(signer) + str(vars(signer))

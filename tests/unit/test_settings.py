@@ -1,5 +1,7 @@
 """What an operator may set, and what the service refuses to start with."""
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
@@ -20,22 +22,62 @@ def test_the_known_key_is_for_local_use() -> None:
     assert Settings().operator_key.get_secret_value() == DEV_OPERATOR_KEY
 
 
+KEYSTORE: dict[str, Any] = {"operator_keystore": "key.json", "operator_keystore_password_file": "password"}
+REMOTE: dict[str, Any] = {
+    "operator_signer_url": "http://user:s3cret@signer.example:9000",
+    "operator_address": "0x70997970C51812dc3A010C7d01b50e0d17dc79C8",
+}
+
+
 @pytest.mark.parametrize("environment", ["test-chain", "production"])
-@pytest.mark.parametrize(
-    "key", [DEV_OPERATOR_KEY, DEV_OPERATOR_KEY.removeprefix("0x"), "0x" + DEV_OPERATOR_KEY[2:].upper()]
-)
-def test_the_known_key_is_refused_elsewhere_however_it_is_written(environment: str, key: str) -> None:
-    with pytest.raises(ValidationError, match="well-known development key"):
+@pytest.mark.parametrize("key", [DEV_OPERATOR_KEY, OWN_KEY])
+def test_a_plain_key_is_refused_elsewhere_with_what_to_do(environment: str, key: str) -> None:
+    with pytest.raises(ValidationError, match=r"is a plain key.*`taesan keystore import`") as refused:
         Settings(environment=environment, operator_key=key)  # type: ignore[arg-type]
+    assert key[2:] not in str(refused.value)
+
+
+def test_a_plain_key_from_the_environment_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAESAN_OPERATOR_KEY", OWN_KEY)
+    monkeypatch.setenv("TAESAN_ENVIRONMENT", "production")
+    with pytest.raises(ValidationError, match="is a plain key"):
+        Settings(**KEYSTORE)
 
 
 def test_leaving_the_key_out_is_no_way_round_either() -> None:
-    with pytest.raises(ValidationError, match="TAESAN_OPERATOR_KEY"):
+    with pytest.raises(ValidationError, match="name one key of the operator"):
         Settings(environment="production")
 
 
-def test_an_own_key_is_taken_and_never_shown() -> None:
-    settings = Settings(environment="production", operator_key=OWN_KEY)  # type: ignore[arg-type]
+@pytest.mark.parametrize("environment", ["local", "test-chain", "production"])
+@pytest.mark.parametrize("key", [KEYSTORE, REMOTE], ids=["keystore", "remote"])
+def test_a_key_that_does_not_lie_open_is_taken_everywhere(environment: Any, key: dict[str, Any]) -> None:
+    assert "s3cret" not in repr(Settings(environment=environment, **key))
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        KEYSTORE | REMOTE,
+        KEYSTORE | {"operator_key": OWN_KEY},
+        REMOTE | {"operator_key": OWN_KEY},
+        {"operator_keystore": "key.json"},
+        {"operator_keystore_password_file": "password"},
+        {"operator_signer_url": "http://signer.example"},
+        {"operator_address": REMOTE["operator_address"]},
+        REMOTE | {"operator_signer_url": "signer.example:9000"},
+        REMOTE | {"operator_signer_url": "file:///etc/passwd"},
+        REMOTE | {"operator_address": "0x70997970c51812dc3A010C7d01b50e0d17dc79C8"},
+    ],
+    ids=str,
+)
+def test_half_a_key_and_two_keys_are_refused(keys: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Settings(**keys)
+
+
+def test_an_own_key_is_taken_locally_and_never_shown() -> None:
+    settings = Settings(operator_key=OWN_KEY)  # type: ignore[arg-type]
     assert settings.operator_key.get_secret_value() == OWN_KEY
     assert OWN_KEY[2:] not in repr(settings) + str(settings) + settings.model_dump_json()
 
@@ -48,12 +90,12 @@ def test_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_confirmation_takes_longer_where_money_is_real() -> None:
     assert Settings().depth == 2
-    assert Settings(environment="test-chain", operator_key=OWN_KEY).depth == 12  # type: ignore[arg-type]
+    assert Settings(environment="test-chain", **KEYSTORE).depth == 12
     assert Settings(confirmation_depth_blocks=0).depth == 0
 
 
 def test_strangers_can_spend_little_of_the_operators_gas_where_it_costs_money() -> None:
-    there = Settings(environment="test-chain", operator_key=OWN_KEY)  # type: ignore[arg-type]
+    there = Settings(environment="test-chain", **KEYSTORE)
     assert (there.stranger_rate, there.least_relayed) == ("30/minute", 1_000_000)
     assert (Settings().stranger_rate, Settings().least_relayed) == ("1000/second", 1)
     assert (Settings(address_rate="7/hour").stranger_rate, Settings(min_relayed=9).least_relayed) == ("7/hour", 9)
@@ -78,6 +120,7 @@ def test_strangers_can_spend_little_of_the_operators_gas_where_it_costs_money() 
         {"wallet_rate": "-1/second"},
         {"wallet_exposure": -1},
         {"min_relayed": 0},
+        {"merchants_max": -1},
         {"database_url": "taesan.db"},
     ],
     ids=str,

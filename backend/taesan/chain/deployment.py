@@ -11,6 +11,7 @@ from taesan.chain import local, sender
 from taesan.chain.contracts import Contracts, Deployment, Token, artifact
 from taesan.chain.models import ChainBinding, ChainBlock, ChainCursor
 from taesan.chain.rpc import Node
+from taesan.chain.signers import Signer
 from taesan.core.db import Database, retried
 from taesan.core.values import hex_of
 
@@ -31,7 +32,7 @@ class WrongChain(Exception):
 
 def deploy(
     node: Node,
-    signer: sender.Signer,
+    signer: Signer,
     artifacts: Path,
     asset: str | None = None,
     admin: str | None = None,
@@ -160,7 +161,7 @@ def require_wiring(node: Node, contracts: Contracts, signer_address: str) -> Non
             raise WrongChain(f"the deployment file does not fit together: {role}.{function} is {found}, not {expected}")
     if not ask("settlement", "hasRole", ask("settlement", "SETTLER_ROLE"), signer_address):
         raise WrongChain(
-            f"{signer_address} (TAESAN_OPERATOR_KEY) is not a settler of {deployment.settlement}: "
+            f"{signer_address}, the operator's key, is not a settler of {deployment.settlement}: "
             "have the admin call grantRole(SETTLER_ROLE, …)"
         )
 

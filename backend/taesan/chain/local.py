@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from taesan.chain import sender
 from taesan.chain.errors import RequestRefused
 from taesan.chain.rpc import Node
+from taesan.chain.signers import Signer
 from taesan.core.values import hex_of
 
 CHAIN_IDS = (31337, 1337)
@@ -25,7 +26,7 @@ def require_local(node: Node) -> None:
         raise NotLocal(f"the node at {node.name} is on chain {chain_id}; this is for local chains only ({known})")
 
 
-def place(node: Node, signer: sender.Signer, address: str, creation_code: str, ceiling_wei: int) -> str:
+def place(node: Node, signer: Signer, address: str, creation_code: str, ceiling_wei: int) -> str:
     """Puts a contract at `address`, as if it had been created there; one that stands there already stays as it is.
 
     The creation code, set as the address's code, is called: so the constructor sees that address as its own, and returns

@@ -14,6 +14,7 @@ from taesan.chain.contracts import Contracts
 from taesan.chain.errors import CallReverted
 from taesan.chain.models import ChainTransaction
 from taesan.chain.rpc import MAX_TRANSACTION_GAS, Node
+from taesan.chain.signers import Signer
 from taesan.core.clock import Clock
 from taesan.core.db import Database
 from taesan.core.worker import TransientError
@@ -88,7 +89,7 @@ class Relayer:
     db: Database
     node: Node
     contracts: Contracts
-    signer: sender.Signer
+    signer: Signer
     clock: Clock
     ceiling_wei: int
 

@@ -1,4 +1,4 @@
-"""The only module that signs and sends transactions.
+"""The only module that has transactions signed and sends them.
 
 `sign_and_store` reserves the nonce, signs and stores in one database transaction; `Following.step` does all that comes after:
 broadcast, look for the receipt, wait for depth, broadcast again after a reorg, offer more for what nobody takes. A second,
@@ -12,11 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from eth_account import Account
-from eth_account.signers.local import LocalAccount
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from hexbytes import HexBytes
-from pydantic import SecretStr
 from sqlalchemy import select, update
 from sqlmodel import Session, col
 from web3.types import TxReceipt
@@ -26,6 +23,7 @@ from taesan.chain.bidding import Bidding
 from taesan.chain.errors import SendRefused
 from taesan.chain.models import ChainAttempt, ChainTransaction, SignerAccount
 from taesan.chain.rpc import MAX_TRANSACTION_GAS, Fees, Node
+from taesan.chain.signers import Signer
 from taesan.core import counters
 from taesan.core.clock import Clock
 from taesan.core.db import Database
@@ -38,22 +36,6 @@ REBROADCAST_AFTER = timedelta(seconds=15)
 MAX_CALL_DATA_BYTES = 130_000  # geth's and reth's pools take transactions of 128 KiB
 OPEN_STATES = ("signed", "broadcast", "mined")
 NOTHING_GAS = 21_000
-
-
-class Signer:
-    """Holds the operator's key; shows it to nobody."""
-
-    def __init__(self, key: SecretStr) -> None:
-        self._account: LocalAccount = Account.from_key(key.get_secret_value())
-        self.address: str = self._account.address
-
-    def __repr__(self) -> str:
-        return f"Signer({self.address})"
-
-    def sign(self, transaction: dict[str, object]) -> tuple[bytes, str]:
-        """The raw bytes and the hash of a signed EIP-1559 transaction."""
-        signed = self._account.sign_transaction(transaction)  # type: ignore[arg-type]
-        return bytes(signed.raw_transaction), hex_of(signed.hash)
 
 
 class TooLarge(Exception):

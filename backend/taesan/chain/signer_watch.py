@@ -10,6 +10,7 @@ from sqlmodel import Session, col
 from taesan.chain import alarms, errors, nonces, sender
 from taesan.chain.models import ChainTransaction, SignerAccount
 from taesan.chain.rpc import Node
+from taesan.chain.signers import Signer
 from taesan.core.clock import Clock
 from taesan.core.db import Database
 
@@ -26,7 +27,7 @@ class SignerWatch:
 
     db: Database
     node: Node
-    signer: sender.Signer
+    signer: Signer
     clock: Clock
     chain_id: int
     ceiling_wei: int

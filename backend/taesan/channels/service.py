@@ -11,6 +11,7 @@ from sqlmodel import Session, col
 
 from taesan.chain import erc1271, relay
 from taesan.chain.models import transaction_of
+from taesan.chain.rpc import NodeUnavailable
 from taesan.channels import queries, vouchers
 from taesan.channels.models import Channel, ChannelConfig, Charged, DepositCreate, DepositRelay
 from taesan.core.ids import new_id
@@ -46,13 +47,17 @@ def register(session: Session, hub: Hub, config: ChannelConfig, now: datetime) -
 
     :raises Problem: the hub cannot accept payments over such a channel, or not any more (`channel-not-open`)
     """
-    unacceptable = why_unacceptable(hub, config)
-    if unacceptable:
-        raise Problem(unacceptable[0], 422, "The channel's terms are not this hub's.", unacceptable[1])
+    _require_our_terms(hub, config)
     channel = _find_or_add(session, hub, config, "pending", now)
     if channel.state in ("closed", "rejected"):
         raise Problem("channel-not-open", 409, "The channel takes no payments now.", "Open a new one with a new salt.")
     return channel
+
+
+def _require_our_terms(hub: Hub, config: ChannelConfig) -> None:
+    unacceptable = why_unacceptable(hub, config)
+    if unacceptable:
+        raise Problem(unacceptable[0], 422, "The channel's terms are not this hub's.", unacceptable[1])
 
 
 def id_of(hub: Hub, config: ChannelConfig) -> str:
@@ -113,7 +118,8 @@ def find_own_channel(session: Session, channel_id: str, wallet: str) -> Channel:
 
 
 def check_deposit(hub: Hub, config: ChannelConfig, channel_id: str, deposit: DepositCreate, now: datetime) -> None:
-    """:raises Problem: `invalid-deposit` for what the chain would refuse, `amount-too-small`"""
+    """:raises Problem: terms that are not ours, `invalid-deposit` for what the chain would refuse, `amount-too-small`"""
+    _require_our_terms(hub, config)
 
     def invalid(detail: str) -> Problem:
         return Problem("invalid-deposit", 422, "The deposit's authorisation cannot be used.", detail)
@@ -137,6 +143,18 @@ def check_deposit(hub: Hub, config: ChannelConfig, channel_id: str, deposit: Dep
     signature = bytes_of(authorization.signature)
     if not erc1271.is_valid(hub.node, config.payer, digest, signature, asker=hub.contracts.deployment.asset):
         raise invalid("The signature is not the payer's for this channel, amount and time.")
+    held = _held(hub, config.payer)
+    if held is not None and held < deposit.amount:  # else anybody could fill the database with channels of nobody
+        raise invalid(f"The payer has {held} minor units of the asset.")
+
+
+def _held(hub: Hub, payer: str) -> int | None:
+    """What the payer has of the asset; None while the node does not answer, as the deposit can wait for it."""
+    try:
+        answer = hub.node.call(hub.contracts.deployment.asset, hub.contracts.encode("asset", "balanceOf", payer))
+    except NodeUnavailable:
+        return None
+    return int.from_bytes(answer, "big")
 
 
 def request_deposit(session: Session, channel: Channel, deposit: DepositCreate, now: datetime) -> DepositRelay:

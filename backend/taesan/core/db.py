@@ -148,15 +148,17 @@ def _lock(connection: Connection, statement: str) -> None:
 
 
 def _engine(url: str, cache_mib: int) -> Engine:
+    """Whose errors do not tell the values of their statement: they are logged."""
     if not url.startswith("sqlite"):
         # Pinged before use: connections that a restart of the server has cut are replaced and nobody notices.
-        engine = create_engine(url, pool_pre_ping=True, pool_size=20, connect_args=_TIMEOUTS)
+        engine = create_engine(url, pool_pre_ping=True, pool_size=20, connect_args=_TIMEOUTS, hide_parameters=True)
         event.listen(engine, "connect", _set_up_postgresql)
         return engine
     path = url.removeprefix("sqlite:///")
     if path and path != url:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": PATIENCE_S, "check_same_thread": False}, pool_size=20)
+    options = {"timeout": PATIENCE_S, "check_same_thread": False}
+    engine = create_engine(url, connect_args=options, pool_size=20, hide_parameters=True)
     event.listen(engine, "connect", functools.partial(_set_up_sqlite, cache_mib))
     event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -3,12 +3,14 @@
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.middleware.base import RequestResponseEndpoint
@@ -20,6 +22,13 @@ from taesan.core.problems import Problem, node_unavailable, not_found
 from taesan.core.worker import TransientError
 
 log = structlog.get_logger()
+SAFE_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+}
+"""For a browser that shows an answer as if it were a page; the pages' own policies are looser."""
+MAX_SHOWN = 200  # characters of a fault
 MAX_BODY_BYTES = 1_500_000  # a thousand payments with everything that can be said of them
 
 # Status → (problem type, title), for what the framework refuses.
@@ -53,8 +62,23 @@ def new_request_id() -> str:
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """For a route's `responses`: these statuses answer with problem+json."""
+    return {status: _described(status) for status in statuses}
+
+
+def _described(status: int) -> dict[str, Any]:
     content = {"application/problem+json": {"schema": ProblemDetails.model_json_schema()}}
-    return {status: {"description": "Problem", "content": content} for status in statuses}
+    return {"description": HTTPStatus(status).phrase, "content": content}
+
+
+def describe_everywhere(document: dict[str, Any]) -> None:
+    """Tells in the OpenAPI document what any operation may be answered with, whatever it does."""
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            statuses = {503: "503"}  # the database or the node is away, or there are too many connections
+            if "requestBody" in operation:
+                statuses |= {400: "400", 413: "413", 422: "422"}
+            for status, name in statuses.items():
+                operation["responses"].setdefault(name, _described(status))
 
 
 def install(app: FastAPI) -> None:
@@ -80,7 +104,7 @@ def problem_response(problem: Problem, accept_language: str | None) -> JSONRespo
     return JSONResponse(
         problem.body(translate(problem.title, language)),
         status_code=problem.status,
-        headers={"content-language": language, **problem.headers},
+        headers={"content-language": language, "cache-control": "no-store", **SAFE_HEADERS, **problem.headers},
         media_type="application/problem+json",
     )
 
@@ -109,19 +133,34 @@ def _on_invalid(request: Request, error: Exception) -> Response:
 def problem_of_faults(errors: Sequence[Mapping[str, Any]]) -> Problem:
     """What pydantic found wrong with a request."""
     fields = [
-        {"field": ".".join(map(str, e["loc"])), "message": e["msg"].removeprefix("Value error, ")} for e in errors[:20]
+        {"field": _shown(".".join(map(str, e["loc"]))), "message": _shown(e["msg"].removeprefix("Value error, "))}
+        for e in errors[:20]
     ]
     detail = "; ".join(f"{f['field']}: {f['message']}" for f in fields)[:1_000]
     type_, title = _FAULTS.get(errors[0]["type"], ("invalid-request", "The request is not well-formed."))
     return Problem(type_, 422, title, detail, errors=fields)
 
 
+def _shown(text: str) -> str:
+    """What the client sent comes back in it: no more of it than a person needs, and no half characters, which JSON can
+    hold and UTF-8 cannot."""
+    return text[:MAX_SHOWN].encode(errors="replace").decode()
+
+
 def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     type_, title = _HTTP_PROBLEMS.get(error.status_code, ("http-error", "The request was refused."))
-    return respond(
-        Problem(type_, error.status_code, title, str(error.detail), headers=dict(error.headers or {})), request
-    )
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["allow"] = _allowed(request)
+    return respond(Problem(type_, error.status_code, title, str(error.detail), headers=headers), request)
+
+
+def _allowed(request: Request) -> str:
+    """All methods of a path. The router tells those of one route alone, and a path has a route for each method."""
+    routes = [route for route in iter_route_contexts(request.app.routes) if route.methods]
+    found = next(route.path for route in routes if route.path_regex.match(request.scope["path"]))
+    return ", ".join(sorted({m for route in routes if route.path == found for m in route.methods or ()}))
 
 
 def _on_transient(request: Request, error: Exception) -> Response:
@@ -173,6 +212,11 @@ async def _request_context(request: Request, call_next: RequestResponseEndpoint)
         # No name has U+0000 in it, and PostgreSQL refuses to look for one.
         response = respond(not_found("path", repr(path)), request) if "\0" in path else await call_next(request)
         response.headers["x-request-id"] = request_id
+        if "x-content-type-options" not in response.headers:  # else it has been made as safe as it should be
+            for name, value in SAFE_HEADERS.items():
+                response.headers.setdefault(name, value)
+            if path.startswith("/v1/"):
+                response.headers["cache-control"] = "no-store"  # tokens, keys, and what is somebody's alone
         log.debug(
             "request",
             method=request.method,

@@ -7,6 +7,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEAD_BYTES = 32_768
+PATIENCE_S = 30.0  # for a request to arrive whole; who holds connections open and sends nothing keeps others out
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
@@ -39,12 +40,38 @@ class _Joined:
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """For `uvicorn.Config(http=…)`. Closes a connection whose request line and headers, or trailers, are too long."""
+    """For `uvicorn.Config(http=…)`. Closes a connection whose request line and headers, or trailers, are too long, or that
+    takes too long for a request."""
 
     _beside_body = 0  # bytes since a head was complete, or a piece of a body came
+    _waiting_since: float | None = None  # for the rest of a request; None while there is none to wait for
+    _look: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(_Joined(transport, self.loop))  # type: ignore[arg-type]
+        self._waiting_since = self.loop.time()
+        self._look = self.loop.call_later(PATIENCE_S, self._end_if_slow)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._look is not None:
+            self._look.cancel()
+        super().connection_lost(exc)
+
+    def _end_if_slow(self) -> None:
+        """One timer a connection, not one a request: it may look up to twice as late."""
+        now = self.loop.time()
+        if self._waiting_since is not None and now - self._waiting_since >= PATIENCE_S:
+            self.transport.close()
+        else:
+            self._look = self.loop.call_later(PATIENCE_S, self._end_if_slow)
+
+    def on_message_begin(self) -> None:
+        self._waiting_since = self.loop.time()
+        super().on_message_begin()
+
+    def on_message_complete(self) -> None:
+        self._waiting_since = None
+        super().on_message_complete()
 
     def data_received(self, data: bytes) -> None:
         self._beside_body += len(data)

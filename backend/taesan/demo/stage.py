@@ -9,7 +9,7 @@ from typing import Self
 from taesan.chain import deployment
 from taesan.chain.contracts import Deployment
 from taesan.chain.rpc import Node
-from taesan.chain.sender import Signer
+from taesan.chain.signers import open_signer
 from taesan.demo import devnet, folder
 from taesan.demo.processes import Process, wait_for_http
 from taesan.settings import Settings
@@ -46,7 +46,7 @@ class Stage:
 
     def deploy(self) -> Deployment:
         """Puts the contracts on the new chain, where x402 clients find them."""
-        node, signer = Node(self.settings.rpc_url), Signer(self.settings.operator_key)
+        node, signer = Node(self.settings.rpc_url), open_signer(self.settings)
         deployed = deployment.deploy(node, signer, self.settings.artifacts_dir, canonical=True)
         deployed.save(self.settings.deployment_file)
         return deployed

@@ -13,9 +13,17 @@ _session = HTTPBearer(auto_error=False, scheme_name="wallet session", descriptio
 _key = HTTPBearer(auto_error=False, scheme_name="merchant API key", description="`tsk_…`")
 
 
-def _wallet(hub: HubDep, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_session)]) -> str:
+def _token(bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_session)]) -> str:
+    return bearer.credentials if bearer else ""
+
+
+SessionToken = Annotated[str, Depends(_token)]
+"""What came along as a session's token, whether it is one or not."""
+
+
+def _wallet(hub: HubDep, token: SessionToken) -> str:
     with hub.db.read() as session:
-        return auth.address_of(session, bearer.credentials if bearer else "", hub.clock.now())
+        return auth.address_of(session, token, hub.clock.now())
 
 
 def _merchant(hub: HubDep, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_key)]) -> Merchant:

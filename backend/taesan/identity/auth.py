@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from eth_keys.exceptions import BadSignature
 from siwe import SiweMessage, VerificationError
 from siwe import generate_nonce as siwe_nonce
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlmodel import Session, col
 
 from taesan.core.problems import Problem
@@ -16,6 +16,7 @@ from taesan.identity.models import LoginSession, SiweNonce
 
 NONCE_MINUTES = 10
 MAX_LINE = 500  # characters of a message's line: reading a longer URI would take a large part of a second
+SESSIONS_MAX = 20  # of one wallet: the oldest ends
 
 
 def hash_secret(secret: str) -> str:
@@ -31,19 +32,25 @@ def new_nonce(session: Session, now: datetime) -> SiweNonce:
 
 
 def parse_message(message: str, signature: str, public_url: str, chain_id: int, now: datetime) -> tuple[str, str]:
-    """Checks a signed message; returns (nonce, address).
+    """Checks a signed message; returns (nonce, address). How fresh it is, its nonce tells, and not a client's clock.
 
     :raises Problem: `invalid-sign-in` for anything that is not an honest message for this site and chain
     """
     if max(map(len, message.split("\n"))) > MAX_LINE:
         raise _invalid(f"a line is longer than {MAX_LINE} characters")
+    here = urlsplit(public_url)
     try:
         # Its grammar by ABNF would take seconds for four kilobytes of digits. What is read, not the text, is what the
         # signature is checked against, so nothing can be read that was not signed.
         parsed = SiweMessage.from_message(message, abnf=False)
-        parsed.verify(signature, domain=urlsplit(public_url).netloc, timestamp=now)
+        parsed.verify(signature, domain=here.netloc, timestamp=now)
+        uri = urlsplit(parsed.uri)
     except (VerificationError, BadSignature, ValueError) as error:
         raise _invalid(type(error).__name__) from error
+    if (uri.scheme, uri.netloc) != (here.scheme, here.netloc) or parsed.scheme not in (None, here.scheme):
+        raise _invalid(
+            f"the message is for {uri.scheme}://{uri.netloc[:80]}, this hub is at {here.scheme}://{here.netloc}"
+        )
     if parsed.chain_id != chain_id:
         raise _invalid(f"the message is for chain {parsed.chain_id}, this hub is on {chain_id}")
     return parsed.nonce, str(parsed.address)
@@ -58,6 +65,10 @@ def sign_in(session: Session, nonce: str, address: str, now: datetime, hours: in
     if used.rowcount == 0:  # type: ignore[attr-defined]
         raise _invalid("the nonce is unknown, used or expired: ask for a new one")
     session.execute(delete(LoginSession).where(col(LoginSession.expires_at) < now))
+    of_wallet = col(LoginSession.address) == address
+    newest = select(col(LoginSession.token_hash)).where(of_wallet).order_by(col(LoginSession.expires_at).desc())
+    kept = session.scalars(newest.limit(SESSIONS_MAX - 1)).all()
+    session.execute(delete(LoginSession).where(of_wallet, col(LoginSession.token_hash).not_in(kept)))
     token = secrets.token_urlsafe(32)
     login = LoginSession(token_hash=hash_secret(token), address=address, expires_at=now + timedelta(hours=hours))
     session.add(login)
@@ -73,6 +84,16 @@ def address_of(session: Session, token: str, now: datetime) -> str:
     if login is None or login.expires_at < now:
         raise unauthorized("Sign in with your wallet first (POST /v1/auth/sessions).")
     return login.address
+
+
+def sign_out(session: Session, token: str) -> None:
+    """Ends one session."""
+    session.execute(delete(LoginSession).where(col(LoginSession.token_hash) == hash_secret(token)))
+
+
+def sign_out_everywhere(session: Session, address: str) -> None:
+    """Ends all sessions of a wallet."""
+    session.execute(delete(LoginSession).where(col(LoginSession.address) == address))
 
 
 def unauthorized(detail: str) -> Problem:

@@ -1,6 +1,7 @@
 """Merchants and their API keys."""
 
 import secrets
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -8,20 +9,29 @@ from sqlmodel import Session, col
 
 from taesan.core import counters
 from taesan.core.ids import new_id
-from taesan.core.problems import Problem
+from taesan.core.problems import Problem, not_found
 from taesan.identity.auth import hash_secret, unauthorized
 from taesan.identity.models import ApiKey, Merchant
 
 PREFIX = "tsk_"
+KEYS_MAX = 20  # of one merchant
 
 
-def register(session: Session, name: str, address: str, now: datetime) -> tuple[Merchant, str]:
+def register(session: Session, name: str, address: str, now: datetime, most: int | None = None) -> tuple[Merchant, str]:
     """Makes the merchant of a wallet; returns it with its first API key, which is not stored.
 
-    :raises Problem: `merchant-exists` if the wallet has one
+    :param most: how many merchants there may be; None: as many as come
+    :raises Problem: `merchant-exists` if the wallet has one, `registration-closed`
     """
     if session.scalar(select(col(Merchant.id)).where(col(Merchant.address) == address)) is not None:
         raise Problem("merchant-exists", 409, "This wallet is a merchant already.", f"{address} has an account here.")
+    if most is not None and counters.read(session)["merchants"] >= most:
+        raise Problem(
+            "registration-closed",
+            403,
+            "This hub takes no more merchants.",
+            f"There are {most}, as its operator has set.",
+        )
     merchant = Merchant(id=new_id("mer"), name=name, address=address, created_at=now)
     session.add(merchant)
     session.flush()
@@ -30,9 +40,38 @@ def register(session: Session, name: str, address: str, now: datetime) -> tuple[
 
 
 def add_key(session: Session, merchant_id: str, now: datetime) -> str:
+    """:raises Problem: `too-many-keys`"""
+    if len(keys_of(session, merchant_id)) >= KEYS_MAX:
+        raise Problem("too-many-keys", 409, "This merchant has too many API keys.", f"At most {KEYS_MAX}: revoke one.")
     key = PREFIX + secrets.token_urlsafe(32)
     session.add(ApiKey(key_hash=hash_secret(key), merchant_id=merchant_id, hint=key[:10], created_at=now))
     return key
+
+
+def keys_of(session: Session, merchant_id: str) -> Sequence[ApiKey]:
+    """Oldest first."""
+    return session.scalars(
+        select(ApiKey)
+        .where(col(ApiKey.merchant_id) == merchant_id)
+        .order_by(col(ApiKey.created_at), col(ApiKey.key_hash))
+    ).all()
+
+
+def id_of(key: ApiKey) -> str:
+    """Names a key without telling it: a piece of the hash of 32 random bytes."""
+    return f"key_{key.key_hash[:16]}"
+
+
+def revoke(session: Session, merchant_id: str, key_id: str) -> None:
+    """The key is nobody's from now on.
+
+    :param key_id: `key_…`. :raises Problem: `not-found` if it is none of this merchant's
+    """
+    for key in keys_of(session, merchant_id):
+        if id_of(key) == key_id:
+            session.delete(key)
+            return
+    raise not_found("The API key", key_id)
 
 
 def own_merchant(session: Session, wallet: str) -> Merchant:

@@ -104,5 +104,11 @@ class MerchantPublic(Shape):
     address: str
 
 
+class ApiKeyPublic(Shape):
+    id: str = ShapeField(examples=["key_6f0c2a9b1d3e4f50"])
+    hint: str = ShapeField(description="The key's beginning")
+    created_at: str
+
+
 class MerchantCreated(MerchantPublic):
     api_key: str = ShapeField(description="Shown this once: keep it safe")

@@ -8,8 +8,9 @@ from taesan.core.http import problem_responses
 from taesan.core.pages import Cursor, Limit, Page, page
 from taesan.hub import HubDep
 from taesan.identity import auth, keys, operators
-from taesan.identity.access import CurrentMerchant, CurrentWallet
+from taesan.identity.access import CurrentMerchant, CurrentWallet, SessionToken
 from taesan.identity.models import (
+    ApiKeyPublic,
     MerchantCreate,
     MerchantCreated,
     MerchantPublic,
@@ -59,19 +60,49 @@ def sign_in(hub: HubDep, body: SignIn) -> SessionPublic:
         return SessionPublic(token=token, address=login.address, expires_at=rfc3339(login.expires_at))
 
 
+@router.delete(
+    "/auth/sessions/current",
+    tags=["sign-in"],
+    operation_id="signOut",
+    status_code=204,
+    dependencies=COUNTED,
+    responses=problem_responses(401, 429),
+)
+@retried
+def sign_out(hub: HubDep, _wallet: CurrentWallet, token: SessionToken) -> None:
+    """Ends this session; its token is worth nothing from now on."""
+    with hub.db.write() as session:
+        auth.sign_out(session, token)
+
+
+@router.delete(
+    "/auth/sessions",
+    tags=["sign-in"],
+    operation_id="signOutEverywhere",
+    status_code=204,
+    dependencies=COUNTED,
+    responses=problem_responses(401, 429),
+)
+@retried
+def sign_out_everywhere(hub: HubDep, wallet: CurrentWallet) -> None:
+    """Ends all sessions of the signed-in wallet, this one too, such as when a token may have been seen."""
+    with hub.db.write() as session:
+        auth.sign_out_everywhere(session, wallet)
+
+
 @router.post(
     "/merchants",
     tags=["merchants"],
     operation_id="createMerchant",
     status_code=201,
     dependencies=COUNTED,
-    responses=problem_responses(401, 409, 422, 429),
+    responses=problem_responses(401, 403, 409, 422, 429),
 )
 @retried
 def create_merchant(hub: HubDep, wallet: CurrentWallet, body: MerchantCreate) -> MerchantCreated:
     """Makes the signed-in wallet a merchant, paid out to that wallet."""
     with hub.db.write() as session:
-        merchant, key = keys.register(session, body.name, wallet, hub.clock.now())
+        merchant, key = keys.register(session, body.name, wallet, hub.clock.now(), hub.settings.merchants_max)
         return MerchantCreated(id=merchant.id, name=merchant.name, address=merchant.address, api_key=key)
 
 
@@ -81,7 +112,7 @@ def create_merchant(hub: HubDep, wallet: CurrentWallet, body: MerchantCreate) ->
     operation_id="createApiKey",
     status_code=201,
     dependencies=COUNTED,
-    responses=problem_responses(400, 401, 404, 429),
+    responses=problem_responses(401, 404, 409, 429),
 )
 @retried
 def create_api_key(hub: HubDep, wallet: CurrentWallet) -> MerchantCreated:
@@ -90,6 +121,29 @@ def create_api_key(hub: HubDep, wallet: CurrentWallet) -> MerchantCreated:
         merchant = keys.own_merchant(session, wallet)
         key = keys.add_key(session, merchant.id, hub.clock.now())
         return MerchantCreated(id=merchant.id, name=merchant.name, address=merchant.address, api_key=key)
+
+
+@router.get("/merchants/me/keys", tags=["merchants"], operation_id="listApiKeys", responses=problem_responses(401, 404))
+def list_api_keys(hub: HubDep, wallet: CurrentWallet) -> list[ApiKeyPublic]:
+    """The API keys of the signed-in wallet's merchant, oldest first; the keys themselves are not known here."""
+    with hub.db.read() as session:
+        found = keys.keys_of(session, keys.own_merchant(session, wallet).id)
+        return [ApiKeyPublic(id=keys.id_of(k), hint=k.hint, created_at=rfc3339(k.created_at)) for k in found]
+
+
+@router.delete(
+    "/merchants/me/keys/{key_id}",
+    tags=["merchants"],
+    operation_id="revokeApiKey",
+    status_code=204,
+    dependencies=COUNTED,
+    responses=problem_responses(401, 404, 422, 429),
+)
+@retried
+def revoke_api_key(hub: HubDep, wallet: CurrentWallet, key_id: str) -> None:
+    """Ends an API key of the signed-in wallet's merchant, such as when it may have been seen."""
+    with hub.db.write() as session:
+        keys.revoke(session, keys.own_merchant(session, wallet).id, key_id)
 
 
 @router.get("/merchants/me", tags=["merchants"], operation_id="getOwnMerchant", responses=problem_responses(401))

@@ -9,6 +9,7 @@ from taesan.core.pages import Cursor, Limit, Page, page
 from taesan.core.values import Bytes32
 from taesan.hub import HubDep
 from taesan.identity.access import CurrentWallet
+from taesan.identity.rates import COUNTED
 from taesan.jars import queries, service
 from taesan.jars.models import FiringPublic, JarPublic, JarRule
 
@@ -34,7 +35,7 @@ def list_firings(
         return page(rows, limit, lambda firing: firing.id, queries.public_firing)
 
 
-@router.put("", operation_id="setJarRule", responses=problem_responses(401, 403, 404, 422))
+@router.put("", operation_id="setJarRule", dependencies=COUNTED, responses=problem_responses(401, 403, 404, 422, 429))
 @retried
 def set_jar_rule(hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32, rule: JarRule) -> JarPublic:
     """Sets the rule for the payments to come."""

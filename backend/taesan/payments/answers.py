@@ -13,7 +13,7 @@ from taesan.payments.messages import Refusal, Result
 _encode = msgspec.json.Encoder().encode
 
 
-_JSON = ((b"content-type", b"application/json"),)
+_JSON = ((b"content-type", b"application/json"), (b"x-content-type-options", b"nosniff"))
 _REPLAYED = (*_JSON, (REPLAYED_HEADER.lower().encode(), b"true"))
 
 

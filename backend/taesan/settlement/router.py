@@ -13,6 +13,7 @@ from taesan.core.pages import Cursor, Limit, Page, page
 from taesan.core.values import Address
 from taesan.hub import Hub, HubDep
 from taesan.identity.operators import OperatorDep
+from taesan.identity.rates import COUNTED
 from taesan.ledger import queries as ledger
 from taesan.settlement import quarantine, queries
 from taesan.settlement.models import (
@@ -47,7 +48,8 @@ def get_batch(hub: HubDep, batch_id: int) -> BatchPublic:
     "/payments/{payment_id}/proof",
     tags=["settlement"],
     operation_id="getPaymentProof",
-    responses=problem_responses(404, 409, 422),
+    dependencies=COUNTED,  # a tree of all payments of a batch is made for it
+    responses=problem_responses(404, 409, 422, 429),
 )
 def get_payment_proof(hub: HubDep, payment_id: str) -> PaymentProof:
     """Proves that a payment is in its batch: hash the leaf, fold the proof, compare with the root on chain."""
@@ -78,7 +80,8 @@ def get_ledger_totals(hub: HubDep) -> list[LedgerTotal]:
     "/entitlements/{account}",
     tags=["settlement"],
     operation_id="getEntitlementProof",
-    responses=problem_responses(404, 422),
+    dependencies=COUNTED,
+    responses=problem_responses(404, 422, 429),
 )
 def get_entitlement_proof(hub: HubDep, account: Address) -> EntitlementProof:
     """What an account may claim on chain, with the proof to do so without us."""

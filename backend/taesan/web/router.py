@@ -1,5 +1,6 @@
 """Pages, and the JSON that keeps them live."""
 
+import threading
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -12,7 +13,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
-from taesan.chain.rpc import NodeUnavailable
+from taesan.chain.rpc import Node, NodeUnavailable
 from taesan.core.http import problem_responses
 from taesan.core.i18n import LANGUAGES, language_of, translations
 from taesan.hub import Hub, HubDep
@@ -27,9 +28,9 @@ CSP = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 
 
 
 @router.get("/v1/overview", tags=["hub"], operation_id="getOverview")
-def get_overview(hub: HubDep) -> dict[str, Any]:
+def get_overview(hub: HubDep, request: Request) -> dict[str, Any]:
     """All figures of the overview page: money through its stages, gas, books against chain, newest batches."""
-    return _overview(hub)
+    return _overview(hub, request.app.state.node_watch)
 
 
 @router.get("/healthz", tags=["hub"], operation_id="health")
@@ -41,7 +42,7 @@ def health(hub: HubDep) -> dict[str, str]:
 
 @router.get("/", include_in_schema=False)
 def overview_page(hub: HubDep, request: Request) -> Response:
-    return _page(request, "overview.html", overview=_overview(hub))
+    return _page(request, "overview.html", overview=_overview(hub, request.app.state.node_watch))
 
 
 @router.get("/batches/{batch_id}", include_in_schema=False, responses=problem_responses(404))
@@ -53,12 +54,28 @@ def batch_page(hub: HubDep, request: Request, batch_id: int) -> Response:
     return _page(request, "batch.html", batch=shown, payments=payments, asset=hub.asset)
 
 
-def _overview(hub: Hub) -> dict[str, Any]:
-    try:
-        hub.node.chain_id()
-        node_is_up = True
-    except NodeUnavailable:
-        node_is_up = False
+class NodeWatch:
+    """Whether the node answers. One request at a time asks it, and those that come meanwhile take the last answer: anybody
+    may look at the overview, and a node that hangs must not hold up all who do."""
+
+    def __init__(self) -> None:
+        self._asking = threading.Lock()
+        self._is_up = True
+
+    def is_up(self, node: Node) -> bool:
+        if self._asking.acquire(blocking=False):
+            try:
+                node.chain_id()
+                self._is_up = True
+            except NodeUnavailable:
+                self._is_up = False
+            finally:
+                self._asking.release()
+        return self._is_up
+
+
+def _overview(hub: Hub, watch: NodeWatch) -> dict[str, Any]:
+    node_is_up = watch.is_up(hub.node)
     with hub.db.read() as session:
         return overview(session, hub, node_is_up)
 
