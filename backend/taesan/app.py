@@ -16,12 +16,14 @@ from starlette.types import Receive, Scope, Send
 
 from taesan import __version__
 from taesan.channels.router import router as channels
-from taesan.core import http
+from taesan.core import http, tracing
 from taesan.hub import Hub
 from taesan.identity.rates import Rates
 from taesan.identity.router import router as identity
 from taesan.jars.router import router as jars
 from taesan.merchants.router import router as merchants
+from taesan.operations.metrics import registry_of
+from taesan.operations.router import router as operations
 from taesan.payments.lanes import Lanes, LocalLanes
 from taesan.payments.quick import QuickRoute
 from taesan.payments.router import router as payments
@@ -34,6 +36,7 @@ STATIC = Path(__file__).parent / "web" / "static"
 
 TAGS = [
     {"name": "hub", "description": "What the hub is, and its figures"},
+    {"name": "operations", "description": "For who runs the hub: alive, ready, metrics"},
     {"name": "sign-in", "description": "Sign-in with Ethereum (EIP-4361)"},
     {"name": "channels", "description": "x402 payment channels: deposit once, then pay by signed vouchers"},
     {"name": "payments", "description": "Micropayments: verified, booked, durable when answered"},
@@ -51,7 +54,10 @@ class _Api(FastAPI):
     quick: QuickRoute
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.quick(scope, receive, send)
+        if tracing.is_on():
+            await http.traced(self.quick, scope, receive, send)
+        else:
+            await self.quick(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
@@ -87,9 +93,10 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
     )
     rates = Rates(hub.settings)
     app.state.hub, app.state.lanes, app.state.rates, app.state.node_watch = hub, lanes, rates, NodeWatch()
+    app.state.metrics = registry_of(hub, lanes)
     http.install(app)
     app.quick = QuickRoute(app.documented, hub, lanes, rates)
-    for router in (web, channels, payments, jars, settlement, identity, merchants):
+    for router in (web, channels, payments, jars, settlement, identity, merchants, operations):
         app.include_router(router)
     swagger = hub.settings.npm_dir / "swagger-ui-dist"
     app.mount("/static/swagger", StaticFiles(directory=swagger, check_dir=False), name="swagger")

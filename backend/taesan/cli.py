@@ -91,13 +91,13 @@ def serve(
 
     from taesan.app import create_app
     from taesan.core.garbage import calm_collector
-    from taesan.core.logs import set_up_logs
     from taesan.core.server import BoundedHttp
+    from taesan.operations.sight import set_up_sight
     from taesan.payments.lanes import ProcessLanes
     from taesan.work import build_worker
 
-    set_up_logs()
     settings = _explaining(Settings)
+    _explaining(lambda: set_up_sight(settings, "taesan"))
     hub = _open_hub(settings)
     worker = build_worker(hub)
     thread = threading.Thread(target=worker.run, name="worker")
@@ -132,11 +132,11 @@ def serve(
 @app.command()
 def worker() -> None:
     """Run the background worker alone: relays, batches, settlement, the books."""
-    from taesan.core.logs import set_up_logs
+    from taesan.operations.sight import set_up_sight
     from taesan.work import build_worker
 
-    set_up_logs()
-    hub = _open_hub(_explaining(Settings))
+    settings = _explaining(Settings)
+    _explaining(lambda: set_up_sight(settings, "taesan-worker"))
     background = build_worker(hub)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: background.stopping.set())
@@ -438,9 +438,10 @@ def _explaining(action: Callable[[], T]) -> T:
     from taesan.chain.local import NotLocal
     from taesan.chain.signers import SignerUnavailable, UnsuitableKey, WrongSignature
     from taesan.core.db import UNAVAILABLE, brief
+    from taesan.core.tracing import TracingUnavailable
     from taesan.demo.processes import DemoFailed
 
-    here = (ArtifactsMissing, WrongChain, NotLocal, DemoFailed)
+    here = (ArtifactsMissing, WrongChain, NotLocal, DemoFailed, TracingUnavailable)
     try:
         return action()
     except UNAVAILABLE as error:

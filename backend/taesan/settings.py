@@ -47,6 +47,20 @@ class Settings(BaseSettings):
     port: int = 8000
     connections_max: int = Field(default=1_000, gt=0, description="More are answered with 503")
     public_url: str = "http://127.0.0.1:8000"
+    log_format: Literal["console", "json"] | None = Field(
+        default=None, description="json; on a local hub's terminal console"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        description="What /metrics wants as `Authorization: Bearer …`. Outside local, without one, there is no /metrics",
+    )
+    ready_silence_s: float = Field(
+        default=60,
+        gt=0,
+        description="How long the node may be silent before /readyz says so. Payments go on for a quarter of the withdraw "
+        "delay: raise it if a load balancer goes by /readyz and they should",
+    )
 
     confirmation_depth_blocks: int | None = Field(default=None, ge=0, description="2 locally, 12 elsewhere")
     withdraw_delay_s: int = Field(default=86_400, ge=900, le=2_592_000)

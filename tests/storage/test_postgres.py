@@ -195,7 +195,8 @@ def test_a_server_that_is_gone_is_told_and_goes_on_where_it_was_when_it_is_back(
         assert_problem(client.post("/v1/payments", json=berta.payment(), headers=key()), "intake-unavailable", 503)
         assert_problem(client.post("/v1/auth/nonces"), "database-unavailable", 503)
         assert_problem(client.get("/v1/ledger/entries"), "database-unavailable", 503)
-        assert_problem(client.get("/healthz"), "database-unavailable", 503)
+        assert_problem(client.get("/readyz"), "not-ready", 503)
+        assert client.get("/healthz").status_code == 200, "to start it again would not help"
         server.start()
         again = [client.post("/v1/payments", json=body, headers=k) for body, k in zip(bodies, keys, strict=True)]
         assert [answer.status_code for answer in again] == [201, 201, 201], [answer.text for answer in again]

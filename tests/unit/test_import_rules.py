@@ -21,6 +21,7 @@ FLOORS = [
     {"webhooks"},
     {"insights"},
     {"web"},
+    {"operations"},
     {"app", "backup", "work"},
     {"demo"},
     {"cli_keystore"},

@@ -1,7 +1,6 @@
 """What every answer has in common: problem+json for errors, a request id, the caller's language."""
 
 import random
-import time
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -16,8 +15,10 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.base import RequestResponseEndpoint
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from taesan.core import tracing
 from taesan.core.db import UNAVAILABLE, brief
 from taesan.core.i18n import language_of, translate
+from taesan.core.meters import Counter, Histogram, Timer
 from taesan.core.problems import Problem, node_unavailable, not_found
 from taesan.core.worker import TransientError
 
@@ -29,6 +30,10 @@ SAFE_HEADERS = {
 }
 """For a browser that shows an answer as if it were a page; the pages' own policies are looser."""
 MAX_SHOWN = 200  # characters of a fault
+REQUESTS = Counter("taesan_http_requests", "Requests answered.", ("route", "method", "status"))
+REQUEST_SECONDS = Histogram(
+    "taesan_http_request_duration_seconds", "From a request's head to its answer's.", ("route", "method")
+)
 MAX_BODY_BYTES = 1_500_000  # a thousand payments with everything that can be said of them
 
 # Status → (problem type, title), for what the framework refuses.
@@ -188,6 +193,8 @@ def _on_crash(request: Request, error: Exception) -> Response:
             "internal-error",
             500,
             "Something went wrong on our side; it is safe to retry with the same Idempotency-Key.",
+            # What was bound for this request's lines is still there: the answer is made outside of `_request_context`.
+            headers={"x-request-id": structlog.contextvars.get_contextvars().get("request_id") or new_request_id()},
         ),
         request,
     )
@@ -205,9 +212,11 @@ _HANDLERS: dict[type[Exception], Callable[[Request, Exception], Response]] = {
 
 async def _request_context(request: Request, call_next: RequestResponseEndpoint) -> Response:
     request_id = new_request_id()
+    structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=request_id)
-    started = time.perf_counter()
+    timer = Timer()
     path = request.scope["path"]
+    status = 500
     try:
         # No name has U+0000 in it, and PostgreSQL refuses to look for one.
         response = respond(not_found("path", repr(path)), request) if "\0" in path else await call_next(request)
@@ -217,16 +226,59 @@ async def _request_context(request: Request, call_next: RequestResponseEndpoint)
                 response.headers.setdefault(name, value)
             if path.startswith("/v1/"):
                 response.headers["cache-control"] = "no-store"  # tokens, keys, and what is somebody's alone
-        log.debug(
-            "request",
-            method=request.method,
-            path=request.url.path,
-            status=response.status_code,
-            duration_ms=round((time.perf_counter() - started) * 1_000, 1),
-        )
+        status = response.status_code
         return response
     finally:
-        structlog.contextvars.clear_contextvars()
+        count_request(request.scope, _route_of(request.scope), status, timer)
+
+
+def count_request(scope: Scope, route: str, status: int, timer: Timer, is_told: bool = True, **more: str | int) -> None:
+    """To be called once for each request.
+
+    :param route: its template, such as `/v1/payments/{payment_id}`: there are few of them
+    :param timer: made when it came
+    :param is_told: False: no access line, however much is logged. :param more: for that line
+    """
+    method = scope["method"]
+    scope[_ROUTE] = route
+    REQUESTS.values[route, method, str(status)] += 1
+    seconds = timer.observed(REQUEST_SECONDS, (route, method))
+    if is_told:
+        duration = round(seconds * 1_000, 1)
+        log.debug("request", method=method, path=scope["path"], status=status, duration_ms=duration, **more)
+
+
+_ROUTE = "taesan.route"
+
+
+def _route_of(scope: Scope) -> str:
+    path = getattr(scope.get("route"), "path", None)
+    if path is None and "app_root_path" in scope:  # of an application that is mounted there
+        path = scope["root_path"].removeprefix(scope["app_root_path"])
+    return str(path or "none")
+
+
+async def traced(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Handles a request within a span."""
+    if scope["type"] != "http":
+        await app(scope, receive, send)
+        return
+    method = scope["method"]
+    parent = dict(scope["headers"]).get(b"traceparent", b"").decode("latin-1") or None
+    with tracing.span(method, {"http.request.method": method}, kind="server", parent=parent) as span:
+
+        async def told(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                span.set_attribute("http.response.status_code", message["status"])
+                span.set_attribute("taesan.request_id", dict(message["headers"]).get(b"x-request-id", b"").decode())
+            await send(message)
+
+        try:
+            await app(scope, receive, told)
+        finally:
+            route = scope.get(_ROUTE, "none")
+            span.update_name(f"{method} {route}")
+            span.set_attribute("http.route", route)
 
 
 class _BodyLimit:

@@ -9,11 +9,20 @@ import structlog
 from sqlalchemy import insert, select, update
 from sqlmodel import Session, col
 
+from taesan.core import tracing
 from taesan.core.clock import Clock
 from taesan.core.db import UNAVAILABLE, Database, brief, retried
+from taesan.core.meters import Counter, Histogram, Timer
 from taesan.core.models import Lease
 
 log = structlog.get_logger()
+
+STEP_SECONDS = Histogram("taesan_worker_step_duration_seconds", "A step of this process's worker.", ("step",))
+STEP_FAILURES = Counter(
+    "taesan_worker_step_failures",
+    "Steps that did not get to their end: waiting for the node or the database, or failed for a reason of their own.",
+    ("step", "reason"),
+)
 
 LEASE_S = 15
 RENEW_WHEN_LEFT_S = 10
@@ -77,10 +86,13 @@ class Worker:
         """Each step once, if the lease is ours; returns whether any of them did something."""
         busy = False
         for name, step in self.steps.items():
+            timer = Timer()
             try:
                 if not self._has_lease():
                     return False
-                busy = retried(step)() or busy
+                with tracing.span(f"worker: {name}"), structlog.contextvars.bound_contextvars(step=name):
+                    busy = retried(step)() or busy
+                timer.observed(STEP_SECONDS, (name,))
                 if self._trouble.pop(name, None):
                     log.info("worker.recovered", step=name)
             except TransientError as error:
@@ -89,10 +101,12 @@ class Worker:
                 self._wait(name, brief(error))
                 return False
             except Exception:
+                STEP_FAILURES.values[name, "failed"] += 1
                 log.exception("worker.step_failed", step=name)
         return busy
 
     def _wait(self, step: str, reason: str) -> None:
+        STEP_FAILURES.values[step, "waiting"] += 1
         if self._trouble.get(step) != reason:  # told once, not at every tick
             log.warning("worker.waiting", step=step, reason=reason)
         self._trouble[step] = reason

@@ -10,14 +10,14 @@ from sqlmodel import Session
 
 from taesan.channels import service as channels
 from taesan.channels import vouchers
-from taesan.core import idempotency
+from taesan.core import idempotency, tracing
 from taesan.core.clock import Clock
 from taesan.core.db import ATTEMPTS, UNAVAILABLE, Database, is_retryable
 from taesan.core.limits import RateLimit
 from taesan.core.problems import Problem
 from taesan.core.values import bytes_of
 from taesan.payments import intake, store
-from taesan.payments.messages import Refusal, Result, Submission
+from taesan.payments.messages import Outcome, Refusal, Result, Submission
 from taesan.payments.terms import Terms
 from taesan.payments.verifiers import Pieces, Verifiers
 
@@ -38,12 +38,13 @@ class Signer(NamedTuple):
 
 
 class Started(NamedTuple):
-    """A group on its way."""
+    """A group on its way. :ivar trace: see `Engine.start`"""
 
     submissions: Sequence[Submission]
     signers: Sequence[Signer | None]
     failure: Exception | None
     verified: Pieces
+    trace: str | None = None
 
 
 class Engine:
@@ -64,8 +65,8 @@ class Engine:
         """One result for each, in order. What is accepted is durable."""
         return self.finish(self.start(submissions))
 
-    def start(self, submissions: Sequence[Submission]) -> Started:
-        """Has the signatures verified."""
+    def start(self, submissions: Sequence[Submission], trace: str | None = None) -> Started:
+        """Has the signatures verified. :param trace: the group's span in another process (`tracing.carried`)"""
         failure = None
         try:
             self._learn_signers(submissions)
@@ -77,12 +78,19 @@ class Engine:
             (signer.raw if signer else b"", s.channel_id, s.cumulative, s.signature)
             for s, signer in zip(submissions, signers, strict=True)
         ]
-        return Started(submissions, signers, failure, self._verifiers.start(asked))
+        return Started(submissions, signers, failure, self._verifiers.start(asked), trace)
 
     def finish(self, started: Started) -> list[Result]:
         """Commits what is rightly signed."""
+        with tracing.span("intake", {"taesan.payments": len(started.submissions)}, parent=started.trace):
+            results = self._finish(started)
+            log.debug("intake.group", payments=len(results), accepted=sum(isinstance(r, Outcome) for r in results))
+        return results
+
+    def _finish(self, started: Started) -> list[Result]:
         submissions = started.submissions
-        valid = b"".join(piece() for piece in started.verified)
+        with tracing.span("wait for signatures"):
+            valid = b"".join(piece() for piece in started.verified)
         refusals = {
             n: refusal
             for n, (s, signer, is_valid) in enumerate(zip(submissions, started.signers, valid, strict=True))
@@ -119,6 +127,10 @@ class Engine:
         """One transaction for all; if that fails for a reason of its own, one for each."""
         if not submissions:
             return []
+        with tracing.span("commit", {"taesan.payments": len(submissions)}):
+            return self._committed(submissions)
+
+    def _committed(self, submissions: Sequence[Submission]) -> list[Result]:
         look_up_keys = False
         for _ in range(ATTEMPTS):
             admitted: list[str] = []

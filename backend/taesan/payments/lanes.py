@@ -16,17 +16,20 @@ from collections import deque
 from collections.abc import Sequence
 from multiprocessing.process import BaseProcess
 from queue import Queue
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import structlog
 
+from taesan.core import tracing
 from taesan.core.clock import SystemClock
 from taesan.core.db import Database
 from taesan.core.garbage import calm_collector
-from taesan.core.logs import set_up_logs
+from taesan.core.logs import Logs, logs_of, set_up_logs
+from taesan.core.meters import Timer
 from taesan.core.problems import Problem
 from taesan.hub import Hub
+from taesan.payments import meters
 from taesan.payments.engine import Engine, Started, unavailable
 from taesan.payments.messages import Refusal, Result, Submission
 from taesan.payments.terms import Terms, terms_of
@@ -40,8 +43,9 @@ AHEAD = 100  # payments that are worth a group of their own while another is on 
 LENGTH = 4  # bytes that tell a message's length
 READY = bytes(LENGTH)  # the process's first message
 
-_encode_submissions = msgspec.msgpack.Encoder().encode
-_decode_submissions = msgspec.msgpack.Decoder(list[Submission]).decode
+# A group is the span that it belongs to, if there is one (`tracing.carried`), and its submissions.
+_encode_group = msgspec.msgpack.Encoder().encode
+_decode_group = msgspec.msgpack.Decoder(tuple[str | None, list[Submission]]).decode
 _encode_results = msgspec.msgpack.Encoder().encode
 _decode_results = msgspec.msgpack.Decoder(list[Result]).decode
 
@@ -56,6 +60,15 @@ class Lanes(Protocol):
 
         :raises Problem: `busy` if too many wait already; nothing is stored then
         """
+        ...
+
+    def is_up(self) -> bool:
+        """Whether payments are taken in at this moment; if not, it is tried again, so ask later. In the event loop."""
+        ...
+
+    @property
+    def waiting(self) -> int:
+        """Payments that are in the house and not answered yet."""
         ...
 
     async def close(self) -> None:
@@ -79,11 +92,22 @@ class LocalLanes:
     def __init__(self, hub: Hub) -> None:
         self._engine = Engine(hub.db, terms_of(hub), hub.clock)
         self._lock = threading.Lock()
+        self.waiting = 0
 
     async def open(self) -> None: ...
 
     async def submit(self, submissions: Sequence[Submission]) -> list[Result]:
-        return await asyncio.to_thread(self._run, submissions)
+        self.waiting += len(submissions)
+        meters.GROUP_PAYMENTS.observe(len(submissions))
+        timer = Timer()
+        try:
+            return await asyncio.to_thread(self._run, submissions)
+        finally:
+            self.waiting -= len(submissions)
+            timer.observed(meters.GROUP_SECONDS)
+
+    def is_up(self) -> bool:
+        return True
 
     def _run(self, submissions: Sequence[Submission]) -> list[Result]:
         with self._lock:
@@ -96,13 +120,22 @@ class LocalLanes:
 
 
 class _Ticket:
-    """A request's submissions, and which of them are still to be sent and to be answered."""
+    """A request's submissions, and which of them are still to be sent and to be answered. :ivar span: the request's"""
 
-    __slots__ = ("future", "results", "submissions")
+    __slots__ = ("future", "results", "span", "submissions")
 
     def __init__(self, submissions: Sequence[Submission], future: asyncio.Future[list[Result]]) -> None:
         self.submissions, self.future = submissions, future
         self.results: list[Result] = []
+        self.span = tracing.current()
+
+
+class _Group(NamedTuple):
+    """What was sent together. :ivar parts: whose it is, and how many of each"""
+
+    parts: Sequence[tuple[_Ticket, int]]
+    timer: Timer
+    span: Any
 
 
 class ProcessLanes(asyncio.Protocol):
@@ -111,8 +144,9 @@ class ProcessLanes(asyncio.Protocol):
     def __init__(self, hub: Hub) -> None:
         self._terms, self._url, self._most = terms_of(hub), hub.settings.database_url, hub.settings.intake_queue_max
         self._verifiers, self._cache_mib = hub.settings.intake_verifiers, hub.settings.intake_cache_mib
+        self._logs = logs_of(hub.settings, ["database_url"])
         self._waiting: deque[tuple[_Ticket, Sequence[Submission]]] = deque()
-        self._sent: deque[list[tuple[_Ticket, int]]] = deque()
+        self._sent: deque[_Group] = deque()
         self._in_house = self._waiting_count = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process: BaseProcess | None = None
@@ -142,6 +176,17 @@ class ProcessLanes(asyncio.Protocol):
         self._starting = asyncio.create_task(self._start())
         await self._starting
 
+    def is_up(self) -> bool:
+        is_up = self._transport is not None and self._ready.is_set()
+        if not is_up and self._starting is None:
+            # Whoever is told so may send no payment, which would be what starts it.
+            self._starting = asyncio.create_task(self._start())
+        return is_up
+
+    @property
+    def waiting(self) -> int:
+        return self._in_house
+
     async def close(self) -> None:
         if self._transport is not None:
             self._transport.close()  # the process ends when nobody is at the other end
@@ -168,7 +213,9 @@ class ProcessLanes(asyncio.Protocol):
         ours, theirs = socket.socketpair()
         context = multiprocessing.get_context("spawn")
         self._process = context.Process(
-            target=work, args=(theirs, self._url, self._terms, self._verifiers, self._cache_mib), name="taesan-intake"
+            target=work,
+            args=(theirs, self._url, self._terms, self._verifiers, self._cache_mib, self._logs),
+            name="taesan-intake",
         )
         await asyncio.to_thread(self._process.start)
         theirs.close()
@@ -185,9 +232,11 @@ class ProcessLanes(asyncio.Protocol):
                 self._waiting_count -= len(part)
                 parts.append((ticket, len(part)))
                 group.extend(part)
-            message = _encode_submissions(group)
+            span = _begin_span(parts, len(group)) if tracing.is_on() else None
+            message = _encode_group((tracing.carried(span), group))
             self._transport.write(len(message).to_bytes(LENGTH, "big") + message)
-            self._sent.append(parts)
+            self._sent.append(_Group(parts, Timer(), span))
+            meters.GROUP_PAYMENTS.observe(len(group))
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -201,7 +250,11 @@ class ProcessLanes(asyncio.Protocol):
                 continue
             results = _decode_results(self._buffer[LENGTH:end])
             del self._buffer[:end]
-            self._answer(self._sent.popleft(), results)
+            group = self._sent.popleft()
+            group.timer.observed(meters.GROUP_SECONDS)
+            if group.span is not None:
+                group.span.end()
+            self._answer(group.parts, results)
             self._send()
 
     def _answer(self, parts: Sequence[tuple[_Ticket, int]], results: Sequence[Result]) -> None:
@@ -219,21 +272,30 @@ class ProcessLanes(asyncio.Protocol):
         self._ready.set()  # whoever waits for it need not any more
         self._ready = asyncio.Event()
         self._buffer.clear()
-        lost = [*self._sent, [(ticket, len(part)) for ticket, part in self._waiting]]
+        for group in self._sent:
+            if group.span is not None:
+                group.span.end()
+        lost = [*(group.parts for group in self._sent), [(ticket, len(part)) for ticket, part in self._waiting]]
         self._sent.clear()
         self._waiting.clear()
         self._waiting_count = 0
         refusal = Refusal.of(unavailable())
         count = sum(size for parts in lost for _, size in parts)
+        meters.LOST.values[()] += 1
         if count:
             log.error("intake.lost", payments=count)
         for parts in lost:
             self._answer(parts, [refusal] * sum(size for _, size in parts))
 
 
-def work(pipe: socket.socket, database_url: str, terms: Terms, verifier_count: int, cache_mib: int) -> None:
+def _begin_span(parts: Sequence[tuple[_Ticket, int]], payments: int) -> Any:
+    return tracing.detached("intake group", {"taesan.payments": payments}, [ticket.span for ticket, _ in parts])
+
+
+def work(pipe: socket.socket, database_url: str, terms: Terms, verifier_count: int, cache_mib: int, logs: Logs) -> None:
     """The intake's process: until nobody is at the other end of the pipe."""
-    set_up_logs()
+    set_up_logs(logs)
+    tracing.set_up_tracing("taesan-intake")
     for number in (
         signal.SIGINT,
         signal.SIGTERM,
@@ -245,6 +307,7 @@ def work(pipe: socket.socket, database_url: str, terms: Terms, verifier_count: i
         stack.callback(verifiers.close)
         db = Database(database_url, cache_mib)
         stack.callback(db.close)
+        stack.callback(tracing.shut_down)
         engine = Engine(db, terms, SystemClock(), verifiers)
         started: Queue[Started | Exception] = Queue(WINDOW)
         calm_collector()
@@ -266,7 +329,8 @@ def _start_groups(pipe: socket.socket, engine: Engine, started: "Queue[Started |
     """Has the signatures of groups verified as they come, until there is no going on; that is told last."""
     try:
         while True:
-            started.put(engine.start(_decode_submissions(_receive(pipe))))
+            trace, submissions = _decode_group(_receive(pipe))
+            started.put(engine.start(submissions, trace))
     except Exception as error:
         started.put(error)
 

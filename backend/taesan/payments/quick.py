@@ -5,16 +5,19 @@ hands on untouched to the documented routes (`router`), which answer for both. I
 the intake refuses, and a key that comes too often.
 """
 
+import logging
 from collections.abc import Sequence
 
 import msgspec
+import structlog
 from babel.numbers import get_currency_precision
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from taesan.core.http import MAX_BODY_BYTES, answer_to, new_request_id
+from taesan.core.http import MAX_BODY_BYTES, answer_to, count_request, new_request_id
 from taesan.core.idempotency import MAX_KEY
+from taesan.core.meters import Timer
 from taesan.hub import Hub
 from taesan.identity.rates import Rates
 from taesan.payments import answers
@@ -22,6 +25,7 @@ from taesan.payments.lanes import Lanes
 from taesan.payments.messages import Submission
 from taesan.payments.models import MAX_BULK, MAX_MERCHANT_ID, MAX_REFERENCE
 
+log = structlog.get_logger()
 _SINGLE, _BULK = "/v1/payments", "/v1/payments/bulk"
 
 
@@ -80,11 +84,13 @@ class QuickRoute:
         self._asset, self._exponent = hub.asset.id, hub.asset.exponent
         self._currency, self._max_payment = hub.settings.asset_currency, hub.settings.max_payment
         self._currency_exponent = get_currency_precision(self._currency)
+        self._is_told = log.is_enabled_for(logging.DEBUG)  # asked once: structlog puts a logger together for each line
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] not in (_SINGLE, _BULK) or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
+        timer = Timer()
         messages = await _read(receive)
         headers = dict(scope["headers"])
         try:
@@ -100,14 +106,22 @@ class QuickRoute:
             results = await self._lanes.submit(submissions)
             answer = answers.bulk(results, language) if scope["path"] == _BULK else answers.single(results[0])
         except Exception as error:
+            request_id = new_request_id()
+            structlog.contextvars.bind_contextvars(request_id=request_id)
             response = answer_to(error, Request(scope))
-            response.headers["x-request-id"] = new_request_id()
+            response.headers["x-request-id"] = request_id
+            self._count(scope, response.status_code, timer, request_id, len(submissions))
             await response(scope, receive, send)
             return
         # Without Starlette's Response, whose making costs as much as reading the payment.
-        told = [*answer.all_headers(), (b"x-request-id", new_request_id().encode())]
+        request_id = new_request_id()
+        self._count(scope, answer.status, timer, request_id, len(submissions))
+        told = [*answer.all_headers(), (b"x-request-id", request_id.encode())]
         await send({"type": "http.response.start", "status": answer.status, "headers": told})
         await send({"type": "http.response.body", "body": answer.body})
+
+    def _count(self, scope: Scope, status: int, timer: Timer, request_id: str, payments: int) -> None:
+        count_request(scope, scope["path"], status, timer, self._is_told, request_id=request_id, payments=payments)
 
     def _submissions(self, path: str, headers: dict[bytes, bytes], messages: Sequence[Message]) -> Sequence[Submission]:
         size = sum(len(message.get("body", b"")) for message in messages)

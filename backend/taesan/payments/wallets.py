@@ -21,7 +21,7 @@ from taesan.core.limits import RateLimit
 from taesan.core.problems import Problem, node_unavailable
 from taesan.core.values import bytes_of
 from taesan.hub import Hub
-from taesan.payments import store
+from taesan.payments import meters, store
 from taesan.payments.engine import unavailable
 from taesan.payments.lanes import Lanes, busy
 from taesan.payments.messages import Refusal, Result, Submission
@@ -48,10 +48,21 @@ class WalletLanes:
         await self._lanes.open()
 
     async def submit(self, submissions: Sequence[Submission]) -> list[Result]:
-        results = await self._lanes.submit(submissions)
+        try:
+            results = await self._lanes.submit(submissions)
+        except Problem as problem:
+            meters.count_refused(problem.type, len(submissions))
+            raise
         unsure = [n for n, r in enumerate(results) if isinstance(r, Refusal) and r.payer_may_know]
-        if not unsure:
-            return results
+        if unsure:
+            await self._settle_doubts(submissions, results, unsure)
+        meters.count(results)
+        return results
+
+    async def _settle_doubts(
+        self, submissions: Sequence[Submission], results: list[Result], unsure: Sequence[int]
+    ) -> None:
+        """Replaces the results that only the payer can tell."""
         asked = await self._ask([submissions[n] for n in unsure])
         for n, answer in zip(unsure, asked, strict=True):
             if isinstance(answer, Refusal):
@@ -59,7 +70,13 @@ class WalletLanes:
         signed = [(n, answer) for n, answer in zip(unsure, asked, strict=True) if isinstance(answer, Submission)]
         for (n, _), result in zip(signed, await self._submit([s for _, s in signed]), strict=True):
             results[n] = result
-        return results
+
+    def is_up(self) -> bool:
+        return self._lanes.is_up()
+
+    @property
+    def waiting(self) -> int:
+        return self._lanes.waiting
 
     async def close(self) -> None:
         await self._lanes.close()

@@ -77,7 +77,7 @@ def handlers(hub: Hub) -> dict[str, Handler]:
         batch.state, batch.posted_at = "posted", now
         counters.add(session, {"payments_settled": batch.payment_count})
         session.add(batch)
-        log.info("batch.posted", batch_id=batch.id)
+        log.info("batch.posted", batch_id=batch.id, payments=batch.payment_count, transaction=event["transaction"])
 
     def minted(session: Session, event: Mapping[str, Any], now: datetime) -> None:
         account, amount = event["args"]["to"], event["args"]["value"]

@@ -71,6 +71,8 @@ def sign_step(hub: Hub) -> bool:
             session, hub.signer, hub.contracts.deployment.chain_id, prepared, "batch", str(batch.id), hub.clock.now()
         )
         session.execute(update(Batch).where(col(Batch.id) == batch.id).values(transaction_id=transaction_id))
+        hash_ = session.get_one(ChainTransaction, transaction_id).hash
+    log.info("batch.signed", batch_id=batch.id, payments=batch.payment_count, transaction=hash_)
     return True
 
 
@@ -91,7 +93,13 @@ def follow_step(hub: Hub) -> bool:
             session.execute(
                 update(Batch).where(col(Batch.id) == batch.id, col(Batch.state) == batch.state).values(state=state)
             )
-        log.info("batch.moved", batch_id=batch.id, state=state, transaction=transaction.hash)
+        log.info(
+            "batch.moved",
+            batch_id=batch.id,
+            payments=batch.payment_count,
+            state=state,
+            transaction=transaction.hash,
+        )
         moved = True
     return moved
 

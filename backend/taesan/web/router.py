@@ -33,13 +33,6 @@ def get_overview(hub: HubDep, request: Request) -> dict[str, Any]:
     return _overview(hub, request.app.state.node_watch)
 
 
-@router.get("/healthz", tags=["hub"], operation_id="health")
-def health(hub: HubDep) -> dict[str, str]:
-    """Whether the service answers and its database can be read."""
-    hub.db.ping()
-    return {"status": "ok"}
-
-
 @router.get("/", include_in_schema=False)
 def overview_page(hub: HubDep, request: Request) -> Response:
     return _page(request, "overview.html", overview=_overview(hub, request.app.state.node_watch))

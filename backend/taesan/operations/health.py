@@ -1,0 +1,53 @@
+"""Whether this process is fit to be sent requests."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from sqlmodel import Session
+
+from taesan.chain.models import ChainCursor
+from taesan.core import outbox
+from taesan.core.db import UNAVAILABLE
+from taesan.core.problems import Problem
+from taesan.hub import Hub
+
+
+class Check(NamedTuple):
+    """:ivar trouble: what is wrong, for everybody to read: no names of hosts, no errors of others; None: nothing"""
+
+    name: str
+    trouble: str | None = None
+
+
+def checks(hub: Hub, intake_is_up: bool) -> list[Check]:
+    """One question to the database, none to anybody else."""
+    intake = Check("intake", None if intake_is_up else "its process is not there; it is begun anew")
+    try:
+        with hub.db.read() as session:
+            return [Check("database"), *_told(session, hub), intake]
+    except UNAVAILABLE:
+        return [Check("database", "it cannot be read"), intake]
+
+
+def _told(session: Session, hub: Hub) -> Iterator[Check]:
+    silence = (hub.clock.now() - session.get_one(ChainCursor, 1).read_at).total_seconds()
+    is_silent = silence > hub.settings.ready_silence_s
+    yield Check("node", f"nothing heard from it for {silence:.0f} s" if is_silent else None)
+    yield Check("outbox", "an event could not be handled" if outbox.is_stuck(session) else None)
+
+
+def not_ready(found: list[Check]) -> Problem:
+    troubles = [f"{check.name}: {check.trouble}" for check in found if check.trouble]
+    return Problem(
+        "not-ready",
+        503,
+        "The hub is not ready to be sent requests.",
+        "; ".join(troubles),
+        headers={"retry-after": "5"},
+        checks=states_of(found),
+    )
+
+
+def states_of(found: list[Check]) -> dict[str, str]:
+    """Each check's name → `ok`, or what is wrong."""
+    return {check.name: check.trouble or "ok" for check in found}
