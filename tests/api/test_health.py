@@ -11,7 +11,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy.exc import OperationalError
 
 from taesan.app import create_app
-from taesan.core import outbox
+from taesan.chain import alarms
+from taesan.core import outbox, restoration
 from taesan.core.db import Database
 from taesan.payments.lanes import Lanes, ProcessLanes
 from tests.support import databases
@@ -19,7 +20,7 @@ from tests.support.offline import hub_on, offline_hub
 from tests.support.problems import assert_problem
 from tests.support.stage import Stage
 
-ALL_WELL = {"database": "ok", "node": "ok", "outbox": "ok", "intake": "ok"}
+ALL_WELL = {"database": "ok", "node": "ok", "outbox": "ok", "maintenance": "ok", "intake": "ok"}
 
 
 def _problem(client: TestClient, language: str = "en") -> dict[str, Any]:
@@ -30,7 +31,7 @@ def _problem(client: TestClient, language: str = "en") -> dict[str, Any]:
 
 def test_a_hub_that_works_is_ready(stage: Stage) -> None:
     stage.tick()
-    assert stage.get("/readyz") == {"status": "ready", "checks": ALL_WELL}
+    assert stage.get("/readyz") == {"status": "ready", "checks": ALL_WELL, "alarms": []}
     assert stage.get("/healthz") == {"status": "ok"}
 
 
@@ -70,6 +71,23 @@ def test_an_event_that_cannot_be_handled_is_told(stage: Stage) -> None:
     assert _problem(stage.client)["checks"] == ALL_WELL | {"outbox": "an event could not be handled"}
     outbox.deliver(stage.hub.db, {}, stage.clock)
     assert stage.get("/readyz")["status"] == "ready"
+
+
+def test_a_hub_that_catches_up_after_a_restore_is_not_ready(stage: Stage) -> None:
+    stage.tick()
+    with stage.hub.db.write() as session:
+        restoration.mark(session, "a test", stage.clock.now())
+    assert _problem(stage.client)["checks"]["maintenance"].startswith("restored from a backup")
+    with stage.hub.db.write() as session:
+        restoration.finish(session, stage.clock.now())
+    assert stage.get("/readyz")["status"] == "ready"
+
+
+def test_an_alarm_is_told_and_payments_go_on(stage: Stage) -> None:
+    stage.tick()
+    with stage.hub.db.write() as session:
+        alarms.raise_(session, alarms.NONCE_USED_ELSEWHERE, "7 by somebody", stage.clock.now())
+    assert stage.get("/readyz") == {"status": "ready", "checks": ALL_WELL, "alarms": ["nonce-used-elsewhere"]}
 
 
 def test_a_database_that_is_away_is_told_without_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.exc import OperationalError
 
 from taesan.app import create_app
+from taesan.chain import alarms
+from taesan.core import restoration
 from taesan.core.db import Database
 from taesan.hub import Hub
-from taesan.settlement.models import ChainCheck
+from taesan.settlement.models import ChainCheck, Quarantine
 from tests.support.metrics import by_label, samples, value
 from tests.support.offline import offline_hub
 from tests.support.problems import assert_problem
@@ -176,6 +178,24 @@ def test_a_books_difference_is_told(stage: Stage) -> None:
     told = samples(stage.client)
     assert value(told, "taesan_books_chain_differences") == 3
     assert value(told, "taesan_reserve_minor_units") - value(told, "taesan_liabilities_minor_units") == -2
+
+
+def test_what_a_person_has_to_look_at_is_told(stage: Stage) -> None:
+    anna = stage.payer()
+    told = samples(stage.client)
+    news = ("taesan_quarantined_channels", "taesan_reconciling")
+    assert [value(told, name) for name in news] == [0, 0]
+    assert by_label(told, "taesan_alarm", "name") == {}
+    with stage.hub.db.write() as session:
+        now = stage.clock.now()
+        alarms.raise_(session, alarms.DEEP_REORG, "40 blocks", now)
+        held = {"channel_id": anna.id, "batch_id": 1, "reason": "x", "payments": 1, "amount": 1, "since": now}
+        session.add(Quarantine(public_id="qua_1", state="held", **held))
+        session.add(Quarantine(public_id="qua_2", state="refunded", **held))
+        restoration.mark(session, "a test", now)
+    told = samples(stage.client)
+    assert [value(told, name) for name in news] == [1, 1]
+    assert by_label(told, "taesan_alarm", "name") == {"deep-reorg": 1}
 
 
 def test_names_units_and_helps_are_prometheus_own_way(shared_stage: Stage) -> None:

@@ -10,16 +10,17 @@ from typing import Literal, NamedTuple
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
+from taesan.chain.alarms import alarms
 from taesan.chain.models import ChainCursor, ChainTransaction, SignerAccount
 from taesan.chain.sender import OPEN_STATES
-from taesan.core import counters, outbox
+from taesan.core import counters, outbox, restoration
 from taesan.core.meters import Labels
 from taesan.core.models import Lease
 from taesan.hub import Hub
 from taesan.ledger import queries as ledger
 from taesan.payments.models import Payment
 from taesan.settlement import batcher, pipeline
-from taesan.settlement.models import Batch, ChainCheck
+from taesan.settlement.models import Batch, ChainCheck, Quarantine
 
 RECENT = 10  # batches whose gas is told
 UNPOSTED = ("frozen", *pipeline.IN_FLIGHT)
@@ -42,6 +43,7 @@ def figures(session: Session, hub: Hub) -> Iterator[Figure]:
     yield from _chain(session, hub, now)
     yield from _books(session, now)
     yield from _work(session, now)
+    yield from _news(session)
 
 
 def _one(name: str, help_: str, value: float) -> Figure:
@@ -165,6 +167,23 @@ def _work(session: Session, now: datetime) -> Iterator[Figure]:
         "taesan_worker_absence_seconds",
         "Since a worker's lease ran out without another; 0 while one is at work.",
         max(0.0, _age(lease.expires_at, now)) if lease else 0,
+    )
+
+
+def _news(session: Session) -> Iterator[Figure]:
+    """What a person has to look at."""
+    yield Figure(
+        "taesan_alarm",
+        "1 for each alarm that is on; `taesan alarms` has the details.",
+        {(alarm.name,): 1 for alarm in alarms(session)},
+        ("name",),
+    )
+    held = select(func.count()).select_from(Quarantine).where(col(Quarantine.state) == "held")
+    yield _one("taesan_quarantined_channels", "Channels that are set aside.", session.scalar(held) or 0)
+    yield _one(
+        "taesan_reconciling",
+        "1 while a hub that was restored catches up with its chain.",
+        float(restoration.is_reconciling(session)),
     )
 
 

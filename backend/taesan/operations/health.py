@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 from sqlmodel import Session
 
+from taesan.chain import alarms
 from taesan.chain.models import ChainCursor
-from taesan.core import outbox
+from taesan.core import outbox, restoration
 from taesan.core.db import UNAVAILABLE
 from taesan.core.problems import Problem
 from taesan.hub import Hub
@@ -34,6 +35,17 @@ def _told(session: Session, hub: Hub) -> Iterator[Check]:
     is_silent = silence > hub.settings.ready_silence_s
     yield Check("node", f"nothing heard from it for {silence:.0f} s" if is_silent else None)
     yield Check("outbox", "an event could not be handled" if outbox.is_stuck(session) else None)
+    is_behind = restoration.is_reconciling(session)
+    yield Check("maintenance", "restored from a backup, catching up with the chain" if is_behind else None)
+
+
+def alarm_names(hub: Hub) -> list[str]:
+    """What a person has to look at. Payments can be taken in all the same, so they do not make a hub unready."""
+    try:
+        with hub.db.read() as session:
+            return [alarm.name for alarm in alarms.alarms(session)]
+    except UNAVAILABLE:
+        return []
 
 
 def not_ready(found: list[Check]) -> Problem:

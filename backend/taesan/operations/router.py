@@ -30,6 +30,7 @@ class Alive(BaseModel):
 class Ready(BaseModel):
     status: Literal["ready"]
     checks: dict[str, str] = Field(description="Each check's state: `ok`", examples=[{"database": "ok", "node": "ok"}])
+    alarms: list[str] = Field(description="Names of those that are on: for a person, not against the hub's readiness")
 
 
 @router.get("/healthz", operation_id="health")
@@ -46,7 +47,8 @@ async def readyz(request: Request, hub: HubDep) -> Ready:
     found = await run_in_threadpool(health.checks, hub, lanes.is_up())
     if any(check.trouble for check in found):
         raise health.not_ready(found)
-    return Ready(status="ready", checks=health.states_of(found))
+    alarms = await run_in_threadpool(health.alarm_names, hub)
+    return Ready(status="ready", checks=health.states_of(found), alarms=alarms)
 
 
 def _admitted(hub: HubDep, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_token)]) -> None:
