@@ -137,6 +137,7 @@ def worker() -> None:
 
     settings = _explaining(Settings)
     _explaining(lambda: set_up_sight(settings, "taesan-worker"))
+    hub = _open_hub(settings)
     background = build_worker(hub)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: background.stopping.set())

@@ -1,5 +1,7 @@
 """Who may act for the hub, and that what they do stays written down."""
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
