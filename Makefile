@@ -122,6 +122,9 @@ PLAIN := build/coverage
 load: build/.stamp ## 200,000 payments while processes are killed: each in the books once, or refused (ARGS="--help")
 	@$(BIN)/python -m tests.chaos.load $(ARGS)
 
+chaos: build/.stamp ## Some thirty kinds of fault against real hubs; writes docs/benchmarks/chaos.md (ten minutes; ARGS="postgres" chooses by name)
+	@$(BIN)/python -m tests.chaos.run $(ARGS)
+
 coverage: build/.stamp ## Coverage of the contracts' branches by their tests; fails below 95 %
 	@mkdir -p $(PLAIN)/tests && rm -rf $(PLAIN)/contracts $(PLAIN)/scripts $(PLAIN)/tests/contracts $(PLAIN)/reports
 	@cp -r contracts scripts $(PLAIN)/ && cp -r tests/contracts $(PLAIN)/tests/ && ln -sfn ../../node_modules $(PLAIN)/node_modules

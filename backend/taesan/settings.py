@@ -9,6 +9,7 @@ from limits import parse
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from taesan.core import crashpoints
 from taesan.core.values import parse_address
 
 # Hardhat's, anvil's and (by its mnemonic) our Ganache's first account: known to everyone.
@@ -97,6 +98,7 @@ class Settings(BaseSettings):
     )
     relay_max_items: int = Field(default=40, gt=0, description="Deposits or redemptions in one transaction")
     worker_tick_s: float = Field(default=0.5, gt=0)
+    worker_lease_s: float = Field(default=15, ge=1, description="After a worker's death another one waits so long")
     session_hours: int = Field(default=12, gt=0)
     merchants_max: int = Field(default=100_000, ge=0, description="Anybody may become one up to here; 0: nobody")
     max_fee_per_gas_gwei: int = Field(default=500, gt=0, description="No transaction of the hub offers more")
@@ -105,6 +107,9 @@ class Settings(BaseSettings):
     )
     signer_balance_min_gwei: int = Field(
         default=10_000_000, ge=0, description="With less for gas (0.01 ether) the operator's key signs nothing new"
+    )
+    crash_at: str | None = Field(
+        default=None, description="For tests: where a process ends itself (core/crashpoints.py)"
     )
 
     @field_validator("database_url")
@@ -160,6 +165,14 @@ class Settings(BaseSettings):
                 "name one key of the operator: TAESAN_OPERATOR_KEYSTORE with TAESAN_OPERATOR_KEYSTORE_PASSWORD_FILE, or "
                 "TAESAN_OPERATOR_SIGNER_URL with TAESAN_OPERATOR_ADDRESS" + ("" if named else f" ({self.environment})")
             )
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_to_crash(self) -> Self:
+        if self.crash_at:
+            crashpoints.parse(self.crash_at)  # raises ValueError, with the points that there are
+            if self.environment != "local":
+                raise ValueError(f"{crashpoints.VARIABLE} ends processes: for tests alone, not for {self.environment}")
         return self
 
     @property

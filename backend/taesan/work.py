@@ -74,7 +74,7 @@ def build_worker(hub: Hub) -> Worker:
         "check totals": lambda: audit.check_step(hub),
     }
     held_back = {name: step if name in CATCHING_UP else gate.behind(step) for name, step in steps.items()}
-    return Worker(hub.db, hub.clock, held_back, hub.settings.worker_tick_s)
+    return Worker(hub.db, hub.clock, held_back, hub.settings.worker_tick_s, hub.settings.worker_lease_s)
 
 
 def _signer_watch(hub: Hub) -> SignerWatch:

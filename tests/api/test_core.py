@@ -206,6 +206,25 @@ def test_a_lease_is_one_holders_until_it_runs_out(db: Database, clock: FixedCloc
     assert not try_to("anna")
 
 
+def test_a_lease_by_a_clock_that_was_a_day_ahead_does_not_last_a_day(db: Database, clock: FixedClock) -> None:
+    """Nor does who took it believe in it until then."""
+    first, second = (Worker(db, clock, {"step": lambda: True}, 0.01) for _ in range(2))
+    clock.at += timedelta(days=1)
+    assert first.tick()
+    clock.at -= timedelta(days=1)
+    assert second.tick()
+    assert not first.tick(), "the lease is the second one's"
+    clock.at += timedelta(seconds=LEASE_S + 1)
+    assert first.tick()
+
+
+def test_clocks_of_two_hosts_may_differ_by_some_seconds(db: Database, clock: FixedClock) -> None:
+    first, second = (Worker(db, clock, {"step": lambda: True}, 0.01) for _ in range(2))
+    assert first.tick()
+    clock.at -= timedelta(seconds=LEASE_S)
+    assert not second.tick()
+
+
 def test_a_worker_goes_on_when_a_step_fails(db: Database, clock: FixedClock) -> None:
     done: list[str] = []
 

@@ -238,6 +238,20 @@ def test_a_worker_that_is_overtaken_while_it_relays_a_deposit_does_not_relay_it_
     assert stage.rows("SELECT DISTINCT state FROM deposit_relay") == [("confirmed",)]
 
 
+# ---------------------------------------------------------------------- a clock that was wrong
+
+
+def test_payments_by_a_clock_that_was_a_day_ahead_are_settled_when_it_is_right_again(stage: Stage, anna: Payer) -> None:
+    cafe = stage.merchant()
+    stage.later(86_400)
+    stage.confirm()  # or its view of the chain would be a day old
+    anna.pay(DOLLAR)
+    anna.pay(2 * DOLLAR, cafe)
+    stage.later(-86_400)
+    stage.confirm()
+    assert_settled_once(stage, anna, cafe)
+
+
 # ------------------------------------------------------------------ the chain changes its mind
 
 

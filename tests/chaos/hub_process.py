@@ -48,8 +48,8 @@ class HubProcess:
     def pids(self) -> dict[str, list[int]]:
         """`server`, `intake`, `verifier` → process ids; what is just being started is missing."""
         front = self._process.pid
-        intakes = [pid for pid in _children(front) if b"spawn_main" in _command(pid)]
-        return {"server": [front], "intake": intakes, "verifier": [pid for i in intakes for pid in _children(i)]}
+        intakes = [pid for pid in children(front) if b"spawn_main" in command_of(pid)]
+        return {"server": [front], "intake": intakes, "verifier": [pid for i in intakes for pid in children(i)]}
 
     def kill(self, role: str) -> bool:
         """SIGKILL; the server itself is started again, the others it starts by itself. False if there is none just now."""
@@ -67,14 +67,14 @@ class HubProcess:
         return {role: sum(map(_private_mb, pids)) for role, pids in self.pids().items()}
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
     try:
         return [int(n) for t in Path(f"/proc/{pid}/task").iterdir() for n in (t / "children").read_text().split()]
     except (FileNotFoundError, ProcessLookupError):
         return []
 
 
-def _command(pid: int) -> bytes:
+def command_of(pid: int) -> bytes:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):

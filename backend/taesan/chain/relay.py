@@ -16,6 +16,7 @@ from taesan.chain.models import ChainTransaction
 from taesan.chain.rpc import MAX_TRANSACTION_GAS, Node
 from taesan.chain.signers import Signer
 from taesan.core.clock import Clock
+from taesan.core.crashpoints import reach
 from taesan.core.db import Database
 from taesan.core.worker import TransientError
 
@@ -120,6 +121,8 @@ class Relayer:
                 on_refused(session, id_)
             if planned.prepared:
                 self._sign(session, table, kind, planned.prepared, planned.included)
+            reach("relay.before_commit", kind)
+        reach("relay.after_commit", kind)
 
     def _sign(
         self, session: Session, table: type[SQLModel], kind: str, prepared: sender.Prepared, included: list[int]

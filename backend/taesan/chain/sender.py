@@ -25,7 +25,8 @@ from taesan.chain.models import ChainAttempt, ChainTransaction, SignerAccount
 from taesan.chain.rpc import MAX_TRANSACTION_GAS, Fees, Node
 from taesan.chain.signers import Signer
 from taesan.core import counters
-from taesan.core.clock import Clock
+from taesan.core.clock import Clock, has_passed
+from taesan.core.crashpoints import reach
 from taesan.core.db import Database
 from taesan.core.values import hex_of
 from taesan.core.worker import TransientError
@@ -135,6 +136,7 @@ def _store(
     assert row.id is not None
     session.add(ChainAttempt(hash=hash_, transaction_id=row.id, raw=raw, made_at=now))
     session.flush()
+    reach("sign.before_commit", kind)
     return row.id
 
 
@@ -175,6 +177,7 @@ class Following:
         if receipt is None:
             # A mined transaction without a receipt fell out in a reorg, and no pool has it any more.
             return self._broadcast(row) if row.state == "mined" else self._wait(row, head)
+        reach("receipt.seen", row.kind)
         mined = _mined_values(receipt)
         if head - int(receipt["blockNumber"]) >= self.depth:
             mined["state"] = "confirmed" if receipt["status"] == 1 else "reverted"
@@ -203,7 +206,7 @@ class Following:
 
     def _wait(self, row: ChainTransaction, head: int) -> bool:
         """Not mined: look whether it still can be, whether more has to be offered, and tell the node again."""
-        due = row.broadcast_at is None or self.clock.now() - row.broadcast_at > REBROADCAST_AFTER
+        due = row.broadcast_at is None or has_passed(REBROADCAST_AFTER, row.broadcast_at, self.clock.now())
         if not due and not errors.is_(row.last_error, errors.NonceTooLow):
             return False
         block = max(head - self.depth, 0)
@@ -219,13 +222,15 @@ class Following:
     # ----------------------------------------------------------------- sending
 
     def _broadcast(self, row: ChainTransaction) -> bool:
-        error = None
+        raw, error = self._attempt(row).raw, None
+        reach("broadcast.before_send", row.kind)
         try:
-            self.node.send_raw(self._attempt(row).raw)
+            self.node.send_raw(raw)
         except SendRefused as refused:
             error = str(refused)  # it may be mined already: the next look for its receipt tells
             if error != row.last_error:
                 log.warning("transaction.refused", hash=row.hash, kind=row.kind, nonce=row.nonce, reason=error)
+        reach("broadcast.after_send", row.kind)
         self._update(
             row,
             {
@@ -246,7 +251,7 @@ class Following:
         if row.sender != self.signer.address:
             return False  # of a key that is ours no more
         attempt = self._attempt(row)
-        age_s = (self.clock.now() - attempt.made_at).total_seconds()
+        age_s = abs(self.clock.now() - attempt.made_at).total_seconds()  # from the future: by a clock that was wrong
         is_kept = not errors.is_(row.last_error, errors.FeeTooLow)
         if is_kept and age_s <= self.bidding.after_s:
             return False
@@ -286,6 +291,8 @@ class Following:
             if taken.rowcount == 0:  # type: ignore[attr-defined]
                 return False
             session.add(ChainAttempt(hash=hash_, transaction_id=row.id, raw=raw, made_at=self.clock.now()))
+            reach("offer.before_commit")
+        reach("offer.after_commit")
         log.info("transaction.offered_more", kind=row.kind, nonce=row.nonce, before=row.hash, now=hash_)
         return True
 
@@ -330,6 +337,8 @@ class Following:
                 counters.add(session, {"transactions": 1, **(counted or {})})
             if values.get("block_hash"):
                 alarms.clear(session, alarms.FEE_CEILING_REACHED)
+            reach("transaction.before_commit", str(values["state"]))
+        reach("transaction.after_commit", str(values["state"]))
 
 
 def _mined_values(receipt: TxReceipt) -> dict[str, object]:

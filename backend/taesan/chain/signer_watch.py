@@ -11,7 +11,7 @@ from taesan.chain import alarms, errors, nonces, sender
 from taesan.chain.models import ChainTransaction, SignerAccount
 from taesan.chain.rpc import Node
 from taesan.chain.signers import Signer
-from taesan.core.clock import Clock
+from taesan.core.clock import Clock, has_passed
 from taesan.core.db import Database
 
 log = structlog.get_logger()
@@ -38,7 +38,7 @@ class SignerWatch:
     def step(self) -> bool:
         """Worker step, at work now and then; returns whether it signed anything."""
         now = self.clock.now()
-        if self._looked_at is not None and now - self._looked_at < EVERY:
+        if self._looked_at is not None and not has_passed(EVERY, self._looked_at, now):
             return False
         self._watch_balance(now)
         moved = self._watch_nonces(now)
@@ -69,7 +69,7 @@ class SignerWatch:
             nonces.adopt(self.db, self.node, address, now)
         # Below the pool's count something waits that we do not know; it is not ours to replace.
         self._gaps = {nonce: self._gaps.get(nonce, now) for nonce in sorted(gaps) if nonce >= pending}
-        due = [nonce for nonce, since in self._gaps.items() if now - since >= GAP_PATIENCE]
+        due = [nonce for nonce, since in self._gaps.items() if has_passed(GAP_PATIENCE, since, now)]
         if not due:
             return False
         fees = self.node.fees(self.ceiling_wei)

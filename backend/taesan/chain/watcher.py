@@ -15,6 +15,7 @@ from taesan.chain.models import ChainCursor, ChainEvent
 from taesan.chain.rpc import Node, NodesDisagree
 from taesan.core import outbox
 from taesan.core.clock import Clock
+from taesan.core.crashpoints import reach
 from taesan.core.db import Database
 from taesan.core.models import OutboxEvent
 from taesan.core.values import hex_of
@@ -47,6 +48,7 @@ def index(db: Database, node: Node, contracts: Contracts, clock: Clock, depth: i
         return True
     events = contracts.decode_logs(node.logs(contracts.watched, cursor.block_number + 1, last))
     last_hash = hex_of(node.block(last)["hash"])
+    reach("watcher.fetched")
     with db.write() as session:
         row = session.get_one(ChainCursor, 1)
         if row.block_hash != cursor.block_hash:
@@ -54,6 +56,8 @@ def index(db: Database, node: Node, contracts: Contracts, clock: Clock, depth: i
         _take_in(session, events, clock.now())
         row.block_number, row.block_hash, row.head_block, row.read_at = last, last_hash, head, clock.now()
         reorg.remember(session, last, last_hash)
+        reach("watcher.before_commit")
+    reach("watcher.after_commit")
     return bool(events)
 
 

@@ -1,6 +1,6 @@
 """Time as a dependency, so that tests and simulations decide what time it is."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
@@ -23,6 +23,12 @@ class FixedClock:
 
     def now(self) -> datetime:
         return self.at
+
+
+def has_passed(span: timedelta, since: datetime, now: datetime) -> bool:
+    """Whether so much time has passed. Also if `since` is still to come: it is from a clock that was wrong, and nobody
+    should wait until the right one gets there."""
+    return not timedelta() <= now - since < span
 
 
 def rfc3339(at: datetime) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy import insert
 from sqlmodel import Session
 
 from taesan.core import models, restoration
+from taesan.core.crashpoints import reach
 from taesan.core.db import Database, retried
 from taesan.core.problems import Problem
 from taesan.core.values import canonical_json
@@ -98,6 +99,8 @@ def once(
             return _again(known)
         body = effect(session).model_dump(mode="json")
         remember(session, scope, key, print_, status, body, now)
+        reach("request.before_commit")
+    reach("request.after_commit")
     return JSONResponse(body, status)
 
 

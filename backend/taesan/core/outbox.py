@@ -9,6 +9,7 @@ from sqlalchemy import func, insert, select, update
 from sqlmodel import Session, col
 
 from taesan.core.clock import Clock
+from taesan.core.crashpoints import reach
 from taesan.core.db import UNAVAILABLE, Database
 from taesan.core.models import OutboxEvent
 
@@ -50,6 +51,8 @@ def deliver(db: Database, handlers: Mapping[str, list[Handler]], clock: Clock, l
                     continue  # another worker was faster
                 for handler in handlers.get(event.type, []):
                     handler(session, event.payload, now)
+                reach("outbox.before_commit", event.type)
+            reach("outbox.after_commit", event.type)
         except UNAVAILABLE:
             raise  # not the event's fault
         except Exception as error:

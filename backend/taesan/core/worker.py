@@ -3,7 +3,7 @@
 import secrets
 import threading
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from sqlalchemy import insert, select, update
@@ -25,7 +25,9 @@ STEP_FAILURES = Counter(
 )
 
 LEASE_S = 15
-RENEW_WHEN_LEFT_S = 10
+NEVER = datetime.min.replace(tzinfo=UTC)
+RENEW_WHEN_LEFT = 2 / 3
+CLOCKS_DIFFER = 4  # a lease that lasts so many times as long as one can was given by a clock that was wrong
 
 
 class TransientError(Exception):
@@ -40,20 +42,31 @@ def acquire(session: Session, name: str, holder: str, clock: Clock, seconds: flo
     if lease is None:
         session.execute(insert(Lease).values(name=name, holder=holder, expires_at=expires_at))
         return True
-    if lease.holder != holder and lease.expires_at > now:
+    left = lease.expires_at - now
+    if lease.holder != holder and timedelta() < left < CLOCKS_DIFFER * timedelta(seconds=seconds):
         return False
     session.execute(update(Lease).where(col(Lease.name) == name).values(holder=holder, expires_at=expires_at))
     return True
 
 
 class Worker:
-    """Runs steps in order until told to stop. A step returns whether it did anything, so that idle time is slept away."""
+    """Runs steps in order until told to stop. A step returns whether it did anything, so that idle time is slept away.
 
-    def __init__(self, db: Database, clock: Clock, steps: Mapping[str, Callable[[], bool]], tick_s: float) -> None:
-        self.db, self.clock, self.steps, self.tick_s = db, clock, steps, tick_s
+    :param lease_s: how long after its death another one takes over
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        steps: Mapping[str, Callable[[], bool]],
+        tick_s: float,
+        lease_s: float = LEASE_S,
+    ) -> None:
+        self.db, self.clock, self.steps, self.tick_s, self.lease_s = db, clock, steps, tick_s, lease_s
         self.holder = secrets.token_hex(8)
         self.stopping = threading.Event()
-        self._leased_until = clock.now()
+        self._leased_until = NEVER
         self._trouble: dict[str, str] = {}
 
     def run(self) -> None:
@@ -74,12 +87,14 @@ class Worker:
     @retried
     def _has_lease(self) -> bool:
         now = self.clock.now()
-        if self._leased_until - now > timedelta(seconds=RENEW_WHEN_LEFT_S):
+        lease = timedelta(seconds=self.lease_s)
+        if lease * RENEW_WHEN_LEFT < self._leased_until - now <= lease:  # more is left only if the clock was put back
             return True
         with self.db.write() as session:
-            if not acquire(session, "pipeline", self.holder, self.clock):
+            if not acquire(session, "pipeline", self.holder, self.clock, self.lease_s):
+                self._leased_until = NEVER
                 return False
-        self._leased_until = now + timedelta(seconds=LEASE_S)
+        self._leased_until = now + lease
         return True
 
     def tick(self) -> bool:

@@ -12,6 +12,7 @@ from taesan.channels import service as channels
 from taesan.channels import vouchers
 from taesan.core import idempotency, tracing
 from taesan.core.clock import Clock
+from taesan.core.crashpoints import reach
 from taesan.core.db import ATTEMPTS, UNAVAILABLE, Database, is_retryable
 from taesan.core.limits import RateLimit
 from taesan.core.problems import Problem
@@ -163,7 +164,7 @@ class Engine:
 
         with self._db.take_in() as session:
             now = self._clock.now()
-            return intake.accept(
+            results = intake.accept(
                 session,
                 self._terms,
                 submissions,
@@ -173,6 +174,9 @@ class Engine:
                 look_up_keys=look_up_keys,
                 wary_of=self._wary_of,
             )
+            reach("intake.before_commit")
+        reach("intake.after_commit")
+        return results
 
     def _one_by_one(self, submissions: Sequence[Submission]) -> list[Result]:
         """Until the database is gone: then the others need not wait for it, too."""

@@ -311,10 +311,11 @@ def work(pipe: socket.socket, database_url: str, terms: Terms, verifier_count: i
         engine = Engine(db, terms, SystemClock(), verifiers)
         started: Queue[Started | Exception] = Queue(WINDOW)
         calm_collector()
-        pipe.sendall(READY)
         # Beside the commits, or a group's signatures would wait until the one before is committed.
-        threading.Thread(target=_start_groups, args=(pipe, engine, started), daemon=True).start()
+        starting = threading.Thread(target=_start_groups, args=(pipe, engine, started), daemon=True)
         try:
+            pipe.sendall(READY)
+            starting.start()
             while isinstance(group := started.get(), Started):
                 message = _encode_results(engine.finish(group))
                 pipe.sendall(len(message).to_bytes(LENGTH, "big") + message)

@@ -17,6 +17,7 @@ from taesan.chain.models import ChainCursor, ChainTransaction
 from taesan.channels import queries, vouchers
 from taesan.channels.models import Channel, Charged
 from taesan.core import counters, outbox
+from taesan.core.clock import has_passed
 from taesan.core.crypto import recover
 from taesan.core.values import bytes_of, hex_of
 from taesan.hub import Hub
@@ -61,7 +62,7 @@ def check_step(hub: Hub) -> bool:
     with hub.db.read() as session:
         cursor = session.get_one(ChainCursor, 1)
         last = session.get(ChainCheck, 1)
-        if last and (last.block_number == cursor.block_number or now - last.checked_at < CHECK_EVERY):
+        if last and (last.block_number == cursor.block_number or not has_passed(CHECK_EVERY, last.checked_at, now)):
             return False
         if outbox.oldest_waiting(session) or cursor.doubtful_until is not None:
             return False

@@ -10,6 +10,7 @@ from sqlmodel import Session, col
 
 from taesan.channels.models import Channel, Charged
 from taesan.core import counters
+from taesan.core.clock import has_passed
 from taesan.core.values import hex_of
 from taesan.hub import Hub
 from taesan.jars.models import JarFiring
@@ -31,7 +32,7 @@ def is_due(session: Session, hub: Hub, now: datetime) -> bool:
     oldest = session.scalar(select(col(Payment.accepted_at)).where(waiting()).order_by(col(Payment.id)).limit(1))
     if oldest is None:
         return False
-    if now - oldest >= timedelta(seconds=hub.settings.batch_interval_s):
+    if has_passed(timedelta(seconds=hub.settings.batch_interval_s), oldest, now):
         return True
     counted, most = counters.read(session), hub.settings.batch_max_payments
     if counted["payments"] - counted["payments_batched"] >= most:

@@ -10,6 +10,7 @@ from sqlmodel import col
 from taesan.chain import sender
 from taesan.chain.errors import CallReverted
 from taesan.chain.models import ChainTransaction
+from taesan.core.crashpoints import reach
 from taesan.core.values import hex_of
 from taesan.hub import Hub
 from taesan.settlement import batcher, calls, quarantine, suspects
@@ -38,6 +39,8 @@ def freeze_step(hub: Hub) -> bool:
     most = _most(hub)
     with hub.db.write() as session:
         batch = batcher.freeze(session, hub, now, most) if batcher.is_due(session, hub, now) else None
+        reach("freeze.before_commit")
+    reach("freeze.after_commit")
     if batch is not None:
         log.info("batch.frozen", batch_id=batch.id, payments=batch.payment_count)
     return batch is not None
@@ -72,6 +75,7 @@ def sign_step(hub: Hub) -> bool:
         )
         session.execute(update(Batch).where(col(Batch.id) == batch.id).values(transaction_id=transaction_id))
         hash_ = session.get_one(ChainTransaction, transaction_id).hash
+    reach("sign.after_commit", "batch")
     log.info("batch.signed", batch_id=batch.id, payments=batch.payment_count, transaction=hash_)
     return True
 
@@ -93,6 +97,8 @@ def follow_step(hub: Hub) -> bool:
             session.execute(
                 update(Batch).where(col(Batch.id) == batch.id, col(Batch.state) == batch.state).values(state=state)
             )
+            reach("follow.before_commit", state)
+        reach("follow.after_commit", state)
         log.info(
             "batch.moved",
             batch_id=batch.id,
@@ -137,7 +143,10 @@ def _keep_frozen(hub: Hub, batch: Batch, reason: str) -> None:
 def _set_aside(hub: Hub, batch: Batch, reasons: Mapping[str, str]) -> bool:
     most = _most(hub)
     with hub.db.write() as session:
-        return quarantine.set_aside(session, hub, batch, reasons, hub.clock.now(), most)
+        is_done = quarantine.set_aside(session, hub, batch, reasons, hub.clock.now(), most)
+        reach("quarantine.before_commit")
+    reach("quarantine.after_commit")
+    return is_done
 
 
 def _still_frozen(batch: Batch) -> tuple[ColumnElement[bool], ...]:

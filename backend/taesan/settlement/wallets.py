@@ -20,6 +20,8 @@ from taesan.channels import queries
 from taesan.channels import service as channels
 from taesan.channels.models import Channel, Charged
 from taesan.core import restoration
+from taesan.core.clock import has_passed
+from taesan.core.crashpoints import reach
 from taesan.core.outbox import Handler
 from taesan.core.values import bytes_of
 from taesan.hub import Hub
@@ -50,6 +52,8 @@ def collect_step(hub: Hub) -> bool:
                 channel_id=channel_id, cumulative=charged, signature=signature, state="received", made_at=now
             )
             session.add(row)
+        reach("collect.before_commit")
+    reach("collect.after_commit")
     return bool(due)
 
 
@@ -77,9 +81,8 @@ def _due(session: Session, hub: Hub, now: datetime) -> list[tuple[str, int, str]
             return True
         # A claim costs the operator gas, and what waits is covered: small amounts gather for longer.
         is_worth_it = amount >= hub.settings.least_relayed
-        return now - since >= timedelta(
-            seconds=hub.settings.batch_interval_s if is_worth_it else hub.settings.withdraw_delay_s // 4
-        )
+        span_s = hub.settings.batch_interval_s if is_worth_it else hub.settings.withdraw_delay_s // 4
+        return has_passed(timedelta(seconds=span_s), since, now)
 
     return [(id_, charged, signature) for id_, charged, signature, *rest in rows if is_due(*rest)]
 
