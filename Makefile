@@ -13,6 +13,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export UV_PYTHON_DOWNLOADS := never
 export UV_SYSTEM_CERTS := true
 ARGS ?=
+SEEDS ?= 200
 
 ## ---- first things
 
@@ -118,6 +119,9 @@ mutants: build/.stamp ## Break the contracts in seventy ways, one at a time: do 
 
 # Brownie's source maps do not survive the optimiser: coverage is measured on a copy of the project that is compiled plainly.
 PLAIN := build/coverage
+
+simulate: build/.stamp ## Payments, faults and restarts by seeds, in one process: is any promise broken? (SEEDS=5000; ARGS="--help")
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
 
 load: build/.stamp ## 200,000 payments while processes are killed: each in the books once, or refused (ARGS="--help")
 	@$(BIN)/python -m tests.chaos.load $(ARGS)
