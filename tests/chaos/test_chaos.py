@@ -8,7 +8,8 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from taesan.chain.rpc import Node, NodeUnavailable, SendRefused
+from taesan.chain.errors import SendRefused
+from taesan.chain.rpc import Node, NodeUnavailable
 from tests.chaos import proxy
 from tests.chaos.oracle import Verdict, judge
 from tests.chaos.proxy import Proxy

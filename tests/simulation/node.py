@@ -7,7 +7,8 @@ from hexbytes import HexBytes
 from web3 import Web3
 from web3.datastructures import AttributeDict
 
-from taesan.chain.rpc import MAX_TRANSACTION_GAS, CallReverted, Fees, NodeUnavailable, SendRefused
+from taesan.chain.errors import CallReverted, refusal
+from taesan.chain.rpc import MAX_TRANSACTION_GAS, Fees, NodeUnavailable
 from tests.simulation.chain import AlreadyKnown, Block, Chain, Mined, Refused
 from tests.simulation.evm import GAS, Result
 from tests.simulation.moments import ANSWERED, ASK, Moments, Violation
@@ -138,7 +139,7 @@ class SimulatedNode:
         except AlreadyKnown:
             pass
         except Refused as refused:
-            raise SendRefused(str(refused)) from refused
+            raise refusal(str(refused)) from refused
         if self.lost_answers:
             self.lost_answers -= 1
             raise NodeUnavailable("no answer from the node: an answer was lost")

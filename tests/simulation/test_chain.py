@@ -7,7 +7,8 @@ import pytest
 from eth_account import Account
 from pydantic import SecretStr
 
-from taesan.chain.rpc import Node, SendRefused
+from taesan.chain.errors import SendRefused
+from taesan.chain.rpc import Node
 from taesan.chain.sender import Signer
 from tests.simulation.chain import BASE_FEE, Chain
 from tests.simulation.evm import BIRTH, ground
