@@ -33,6 +33,7 @@ PURE = {
     "channels/vouchers.py",
     "jars/accrual.py",
     "ledger/accounts.py",
+    "payments/cover.py",
     "payments/decision.py",
     "settlement/merkle.py",
 }

@@ -30,8 +30,8 @@ class Cover:
     most: int
     held: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
-    def hold(self, channel: Coverable, amount: int, *, to_merchant: bool) -> None:
-        """Holds the amount of a payment that a contract wallet has signed; the first makes the channel a wallet's for ever.
+    def check(self, channel: Coverable, amount: int, *, to_merchant: bool) -> None:
+        """Whether the amount of a payment that a contract wallet has signed can be held; changes nothing.
 
         :raises Problem: `contract-wallet-jar`, `signed-by-key-before`, `contract-wallet-limit`, `no-cover`
         """
@@ -66,6 +66,9 @@ class Cover:
                 "Its surplus is held for others' until they are claimed; a channel with a hot key needs none.",
                 headers={"retry-after": "60"},
             )
+
+    def hold(self, channel: Coverable, amount: int) -> None:
+        """Holds it, after `check`. The first such payment makes the channel a wallet's for ever."""
         channel.secured = channel.secured or 0
         self.free -= amount
         self.held[channel.channel_id] += amount

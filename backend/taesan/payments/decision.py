@@ -72,17 +72,20 @@ def decide(
         what `cover` raises
     """
     vouchers.check_next(channel, submission.amount, submission.cumulative)
-    if is_contracts(submission, channel):
-        cover.hold(channel, submission.amount, to_merchant=payee is not None)
-    if payee is not None:
-        admit(channel.payer)
-        _charge(channel, submission.amount)
-        return Decision(submission, payee)
+    can_be_taken_back = is_contracts(submission, channel)
+    if can_be_taken_back:
+        cover.check(channel, submission.amount, to_merchant=payee is not None)
     jar = channel.jar
-    if submission.purchase_value is not None:
+    if payee is None and submission.purchase_value is not None:
         _check_round_up(submission, jar.round_up_step, asset_exponent)
     admit(channel.payer)
-    _charge(channel, submission.amount)
+    # From here on it is accepted: nothing is refused any more.
+    if can_be_taken_back:
+        cover.hold(channel, submission.amount)
+    channel.charged += submission.amount
+    channel.available -= submission.amount
+    if payee is not None:
+        return Decision(submission, payee)
     jar.has_changed = True
     jar.gathered += submission.amount
     jar.payment_count += 1
@@ -98,11 +101,6 @@ def is_contracts(submission: Submission, channel: ChannelState) -> bool:
     """Whether the payer, as a contract wallet, could take the payment back. One of its channel's vouchers may bear a
     key's signature (EIP-7702) and is treated alike."""
     return submission.by_contract or channel.secured is not None
-
-
-def _charge(channel: ChannelState, amount: int) -> None:
-    channel.charged += amount
-    channel.available -= amount
 
 
 def _check_round_up(submission: Submission, step: int, asset_exponent: int) -> None:
