@@ -25,7 +25,7 @@ from taesan.core.clock import SystemClock
 from taesan.core.db import Database
 from taesan.core.garbage import calm_collector
 from taesan.core.logs import set_up_logs
-from taesan.core.problems import Problem
+from taesan.core.problems import busy
 from taesan.hub import Hub
 from taesan.payments.engine import Engine, Started, unavailable
 from taesan.payments.messages import Refusal, Result, Submission
@@ -61,16 +61,6 @@ class Lanes(Protocol):
     async def close(self) -> None:
         """Ends what was opened; to be called when nobody waits for an answer any more."""
         ...
-
-
-def busy() -> Problem:
-    return Problem(
-        "busy",
-        503,
-        "The hub has more to do than it can at the moment.",
-        "Nothing was stored; try again soon with the same Idempotency-Key.",
-        headers={"retry-after": "1"},
-    )
 
 
 class LocalLanes:
