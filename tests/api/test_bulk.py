@@ -122,8 +122,12 @@ def test_too_many_or_none_are_refused_as_a_whole(stage: Stage, language: str, co
 def test_a_payer_who_pays_too_fast_is_told_when_to_go_on(open_stage: StageFactory) -> None:
     stage = open_stage(payer_rate="3/minute")
     anna, berta = stage.payer(), stage.payer()
-    statuses = [r["status"] for r in _post(stage, _items(anna, *[CENT] * 5) + _items(berta, CENT))]
+    results = _post(stage, _items(anna, *[CENT] * 5) + _items(berta, CENT))
+    statuses = [r["status"] for r in results]
     assert statuses == [201, 201, 201, 429, 409, 201], "the last of Anna's goes on from one that was refused"
+    waits = [r["retry_after"] for r in results]
+    assert 0 < waits.pop(3) <= 60
+    assert set(waits) == {None}
     anna.charged = 3 * CENT
     answer = anna.try_to_pay(CENT)
     assert_problem(answer, "rate-limited", 429)

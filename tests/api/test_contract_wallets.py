@@ -9,7 +9,7 @@ from tests.support.contract_payer import ContractPayer, fund
 from tests.support.problems import assert_problem
 from tests.support.signing import ZERO_ADDRESS
 from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage, StageFactory, key
-from tests.support.wallet import Wallet, channel_id, raw
+from tests.support.wallet import Json, Wallet, channel_id, raw
 
 pytestmark = pytest.mark.database("sqlite", "postgresql")
 
@@ -250,6 +250,30 @@ def test_no_more_of_a_channel_waits_than_the_operator_allows(stage: Stage, cafe:
     assert_problem(anna.try_to_pay(1, cafe), "contract-wallet-limit", 409)
     stage.confirm()
     anna.pay(DOLLAR, cafe)
+
+
+def test_a_payment_that_comes_too_often_holds_nothing(open_stage: StageFactory) -> None:
+    stage = open_stage(payer_rate="1/minute")
+    fund(stage, SURPLUS)
+    cafe, anna = stage.merchant(), ContractPayer(stage).open(10 * DOLLAR)
+    first = anna.payment(CENT, cafe)
+    anna.charged += CENT
+    assert [r["status"] for r in _bulk(stage, a=first, b=anna.payment(CENT, cafe))] == [201, 429]
+    assert (stage.balance("cover", anna.id), stage.balance("surplus")) == (CENT, SURPLUS - CENT)
+    assert stage.audit().differences == []
+
+
+def test_the_same_payment_twice_in_one_request_is_a_replay(stage: Stage, cafe: Merchant, anna: ContractPayer) -> None:
+    item = anna.payment(CENT, cafe) | {"idempotency_key": "k"}
+    answer = stage.client.post("/v1/payments/bulk", json={"payments": [item, item]})
+    assert [(r["status"], r["replayed"]) for r in answer.json()["results"]] == [(201, False), (201, True)]
+    assert stage.balance("cover", anna.id) == CENT
+
+
+def _bulk(stage: Stage, **payments: Json) -> list[Json]:
+    items = [payment | {"idempotency_key": key_} for key_, payment in payments.items()]
+    answer = stage.client.post("/v1/payments/bulk", json={"payments": items})
+    return list(answer.json()["results"])
 
 
 def test_small_amounts_gather_before_they_are_claimed(open_stage: StageFactory) -> None:

@@ -1,6 +1,7 @@
 """What a request can make the server hold is bounded: its head, its body, its bulk, its pages, and how many there are."""
 
 import contextlib
+import json
 import socket
 import time
 from collections.abc import Iterator
@@ -79,7 +80,11 @@ def test_more_connections_than_the_house_takes_are_answered_with_503() -> None:
     with served(limit_concurrency=3) as port:
         lines = [socket.create_connection(("127.0.0.1", port), 10) for _ in range(4)]
         time.sleep(0.2)
-        assert b" 503 " in exchange(port, GET + b"\r\n")
+        head, _, body = exchange(port, GET + b"accept-language: ko\r\n\r\n").partition(b"\r\n\r\n")
+        assert b" 503 " in head
+        for header in (b"retry-after: 1", b"content-type: application/problem+json", b"connection: close"):
+            assert header in head.lower()
+        assert json.loads(body)["type"] == "urn:taesan:problem:busy"
         for line in lines:
             line.close()
         time.sleep(0.2)

@@ -163,7 +163,7 @@ Written by `make soak` on {datetime.now(UTC):%Y-%m-%d}: {database}. Growth is th
 after the warm-up; up to {LIMIT:.0%} counts as flat. The charts begin at zero.
 
 What is kept in memory and how it is bounded: the intake's database pages (`TAESAN_INTAKE_CACHE_MIB`: 256, here {CACHE_MIB}) and the signers of channels (`engine.py`);
-in the server the pages of each of at most 20 reading connections (16 MiB), payments in the house (`TAESAN_INTAKE_QUEUE_MAX`),
+in the server the pages of each of at most 30 connections (16 MiB), payments in the house (`TAESAN_INTAKE_QUEUE_MAX`),
 bodies (1.5 MB) and heads (32 KiB) of requests.
 """
 

@@ -1,5 +1,6 @@
 """One API, two ways through it: what the quick route answers is what the documented one answers, to the letter."""
 
+import asyncio
 import json
 import shutil
 import tempfile
@@ -12,11 +13,14 @@ from fastapi.testclient import TestClient
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import OperationalError
+from starlette.types import Message
 
 from taesan.app import create_app
 from taesan.chain import erc1271
+from taesan.core.http import MAX_BODY_BYTES
 from taesan.core.problems import node_unavailable
 from taesan.identity import keys
+from taesan.payments import quick
 from taesan.payments.quick import QuickRoute
 from taesan.payments.wallets import WalletLanes
 from tests.support.offline import chain_tells, facts_of, offline_hub, open_channel
@@ -55,6 +59,7 @@ PLACES = [
     ("destination", "merchant_id"),
     ("purchase",),
     ("purchase", "value"),
+    ("purchase", "asset"),
     ("purchase", "exponent"),
     ("reference",),
     ("more",),
@@ -96,6 +101,79 @@ def test_both_routes_answer_alike(changes: list[Any], key: str, quick_first: boo
     finally:
         hub.db.close()
         shutil.rmtree(folder)
+
+
+BULK_CHANGES = st.lists(CHANGES, min_size=1, max_size=4)
+
+
+@given(changes=BULK_CHANGES, keys=st.lists(st.sampled_from(["k", "l", "m", ""]), min_size=4, max_size=4))
+@example(changes=[[], []], keys=["k", "k", "l", "m"])
+@example(changes=[[], [(("voucher", "signature"), "0x" + "ab" * 65)]], keys=["k", "l", "m", "k"])
+@settings(max_examples=60)
+def test_both_routes_answer_alike_in_bulk(changes: list[Any], keys: list[str]) -> None:
+    """Item by item: accepted, replayed, refused; first by one route and then, all of it again, by the other, and the same
+    with the two exchanged."""
+    told = []
+    for types in ([QUICK, DOCUMENTED], [DOCUMENTED, QUICK]):
+        folder = Path(tempfile.mkdtemp(prefix="taesan-quick-"))
+        hub = offline_hub(folder)
+        with TestClient(create_app(hub)) as client:
+            channel = open_channel(hub, ANNA, 10_000_000)
+            items = [
+                _payment(facts_of(hub), channel) | {"idempotency_key": key}
+                for _, key in zip(changes, keys, strict=False)
+            ]
+            for item, of_item in zip(items, changes, strict=True):
+                for place, value in of_item:
+                    _put(item, place, value)
+            answers = [
+                client.post("/v1/payments/bulk", json={"payments": items}, headers={"Content-Type": type_})
+                for type_ in types
+            ]
+            told.append([(answer.status_code, _comparable(answer), _without_ids(answer.json())) for answer in answers])
+        hub.db.close()
+        shutil.rmtree(folder)
+    assert told[0] == told[1]
+
+
+def _without_ids(body: Any) -> Any:
+    for result in body.get("results", []):
+        if result["payment"] is not None:
+            assert result["payment"].pop("id").startswith("pay_")
+    return body
+
+
+@pytest.mark.parametrize(
+    ("pieces", "end"),
+    [
+        ([b"{", b"}"], {"type": "http.request", "body": b"!", "more_body": False}),
+        ([], {"type": "http.request", "body": b"{}", "more_body": False}),
+        ([], {"type": "http.request"}),
+        ([b"{", b""], {"type": "http.disconnect"}),
+        ([], {"type": "http.disconnect"}),
+        ([], {"type": "http.request", "body": b"x" * (MAX_BODY_BYTES + 1), "more_body": True}),
+    ],
+)
+def test_what_was_read_in_pieces_is_handed_on_whole(pieces: list[bytes], end: Message) -> None:
+    coming = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces] + [dict(end)]
+    sent = b"".join(message.get("body", b"") for message in coming)
+
+    async def receive() -> Message:
+        return coming.pop(0)
+
+    async def told() -> list[Message]:
+        again = quick._again(*await quick._read(receive), receive)
+        assert coming == []
+        messages = [await again()]
+        while messages[-1].get("more_body") and end["type"] == "http.disconnect":
+            messages.append(await again())
+        return messages
+
+    messages = asyncio.run(told())
+    assert len(messages) <= 2, "not one for each piece"
+    assert b"".join(message.get("body", b"") for message in messages) == sent
+    assert messages[-1]["type"] == end["type"]
+    assert messages[-1].get("more_body", False) == end.get("more_body", False)
 
 
 @pytest.mark.parametrize("bulk", [False, True])
@@ -204,14 +282,14 @@ def test_what_goes_wrong_within_is_told_alike(
         body = _payment(facts_of(hub), open_channel(hub, ANNA, 10_000_000))
         if path.endswith("bulk"):
             body = {"payments": [body | {"idempotency_key": "k"}]}
-        quick, documented = (
+        quickly, documented = (
             client.post(path, json=body, headers={"Idempotency-Key": "k", "Content-Type": type_})
             for type_ in (QUICK, DOCUMENTED)
         )
-    assert quick.status_code == documented.status_code == status
-    assert quick.json() == documented.json()
-    assert _comparable(quick) == _comparable(documented)
-    assert quick.headers["x-request-id"]
+    assert quickly.status_code == documented.status_code == status
+    assert quickly.json() == documented.json()
+    assert _comparable(quickly) == _comparable(documented)
+    assert quickly.headers["x-request-id"]
     hub.db.close()
 
 

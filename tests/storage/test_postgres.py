@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import inspect
+from sqlalchemy import inspect, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from taesan.app import create_app
@@ -43,6 +43,19 @@ def client(hub: Hub) -> TestClient:
 @pytest.fixture
 def anna(hub: Hub) -> Payer:
     return Payer(move_in(hub, 1), 0)
+
+
+def test_accepted_means_durable_however_the_server_is_set_up(hub: Hub) -> None:
+    asked = text("SHOW synchronous_commit")
+    for setting, then in (("off", "on"), ("local", "local"), ("remote_apply", "remote_apply")):
+        name = make_url(hub.db.url).database
+        databases.execute(hub.db.url, f'ALTER DATABASE "{name}" SET synchronous_commit = {setting}')
+        fresh = Database(hub.db.url)
+        with fresh.write() as session:
+            assert session.scalar(asked) == then
+        with fresh.take_in() as session:
+            assert session.scalar(asked) == then
+        fresh.close()
 
 
 def _fail(hub: Hub, table: str, sqlstate: str, times: int) -> None:

@@ -1,7 +1,9 @@
 """Two processes serve the API on one database: each channel keeps its order, each payment is in the books once."""
 
 import asyncio
+import os
 import random
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -71,7 +73,10 @@ async def _pay(facts: Facts, servers: dict[str, Process]) -> int:
         turns = (_pay_in_turn(client, payer, list(servers), PAYMENTS // 2, one_dies=True) for payer in payers)
         rest = asyncio.gather(*turns)
         await asyncio.sleep(0.05)
-        next(iter(servers.values())).kill()
+        victim = next(iter(servers.values()))
+        os.kill(victim.pid, signal.SIGSTOP)  # so that it surely has something that it has not answered
+        await asyncio.sleep(0.2)
+        victim.kill()
         return sum(await rest)
 
 

@@ -36,6 +36,7 @@ PURE = {
     "channels/vouchers.py",
     "jars/accrual.py",
     "ledger/accounts.py",
+    "payments/cover.py",
     "payments/decision.py",
     "settlement/attribution.py",
     "settlement/bisection.py",

@@ -12,8 +12,8 @@ from taesan.settings import Settings
 
 
 def test_so_many_and_no_more_until_the_window_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = time.time()
-    monkeypatch.setattr(limits.time, "time", lambda: now)
+    now = time.monotonic()
+    monkeypatch.setattr(limits.time, "monotonic", lambda: now)
     rate = RateLimit("3/minute")
     assert [rate.hit("anna") for _ in range(4)] == [True, True, True, False]
     assert rate.hit("bora")
@@ -37,6 +37,16 @@ def test_what_is_taken_back_was_not_counted() -> None:
     assert [rate.hit("anna", count) for count in (1, 1, -1, 1, 1)] == [True, True, True, True, False]
 
 
+def test_nothing_is_given_away_when_a_window_is_over_before_it_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr(limits.time, "monotonic", lambda: now)
+    rate = RateLimit("2/minute")
+    assert rate.hit("anna", 2)
+    now += 60
+    rate.hit("anna", -2)
+    assert [rate.hit("anna") for _ in range(3)] == [True, True, False]
+
+
 def test_a_request_counts_for_all_that_is_in_it() -> None:
     rate = RateLimit("1000/minute")
     rate.check("gateway", 999)
@@ -45,8 +55,8 @@ def test_a_request_counts_for_all_that_is_in_it() -> None:
 
 
 def test_memory_is_bounded_however_many_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = time.time()
-    monkeypatch.setattr(limits.time, "time", lambda: now)
+    now = time.monotonic()
+    monkeypatch.setattr(limits.time, "monotonic", lambda: now)
     rate = RateLimit("1/minute")
     for n in range(3 * limits.MOST):
         rate.hit(f"stranger {n}")

@@ -27,20 +27,14 @@ class RateLimit:
 
     def hit(self, who: str, count: int = 1) -> bool:
         """Counts some, which a negative count takes back; False if that is too many."""
-        # Two threads at once may lose a count, never more.
-        now = time.time()
-        before, until = self._counts.get(who, (0, 0.0))
-        if until <= now:
-            self._make_room(now)
-            before, until = 0, now + self._window_s
-        self._counts[who] = (before + count, until)
-        return before + count <= self._most
+        return self._count(who, count)[0] <= self._most
 
     def check(self, who: str, count: int = 1) -> None:
         """Counts some. :raises Problem: `rate-limited` if that is too many"""
-        if self.hit(who, count):
+        counted, until = self._count(who, count)
+        if counted <= self._most:
             return
-        wait_s = self._counts[who][1] - time.time()
+        wait_s = until - time.monotonic()
         raise Problem(
             "rate-limited",
             429,
@@ -48,6 +42,18 @@ class RateLimit:
             f"At most {self._rate}; nothing was stored.",
             headers={"retry-after": str(max(1, math.ceil(wait_s)))},
         )
+
+    def _count(self, who: str, count: int) -> tuple[int, float]:
+        """How many there are now, and until when they count."""
+        # Two threads at once may lose a count, never more.
+        now = time.monotonic()
+        before, until = self._counts.get(who, (0, 0.0))
+        if until <= now:
+            self._make_room(now)
+            before, until = 0, now + self._window_s
+        counted = max(0, before + count)  # what is taken back may be of a window that is over
+        self._counts[who] = (counted, until)
+        return counted, until
 
     def _make_room(self, now: float) -> None:
         if len(self._counts) < MOST:

@@ -31,6 +31,12 @@ class Problem(Exception):
         self.type, self.status, self.title, self.detail = type_, status, title, detail
         self.headers, self.extra = headers or {}, extra
 
+    @property
+    def retry_after_s(self) -> int | None:
+        """Seconds, as the header tells them."""
+        told = self.headers.get("retry-after")
+        return int(told) if told else None
+
     def body(self, title: str) -> dict[str, Any]:
         body: dict[str, Any] = {"type": BASE_URI + self.type, "title": title, "status": self.status}
         if self.detail:
@@ -49,6 +55,16 @@ def too_small(least: int) -> Problem:
         "The amount is too small for this hub to pay the gas.",
         f"At least {least} minor units; less can be sent to the chain without the hub.",
         least=str(least),
+    )
+
+
+def busy() -> Problem:
+    return Problem(
+        "busy",
+        503,
+        "The hub has more to do than it can at the moment.",
+        "Nothing was stored; try again soon with the same Idempotency-Key.",
+        headers={"retry-after": "1"},
     )
 
 

@@ -1,10 +1,15 @@
-"""Uvicorn's HTTP, with a bound on what a request may send beside its body (httptools itself would collect it for ever), and
-answers sent in one piece."""
+"""Uvicorn's HTTP, with a bound on what a request may send beside its body (httptools itself would collect it for ever),
+answers sent in one piece, and an answer in the house's form to more connections than it takes."""
 
 import asyncio
 from typing import Any
 
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from taesan.core.http import respond
+from taesan.core.problems import busy
 
 MAX_HEAD_BYTES = 32_768
 PATIENCE_S = 30.0  # for a request to arrive whole; who holds connections open and sends nothing keeps others out
@@ -47,6 +52,11 @@ class BoundedHttp(HttpToolsProtocol):
     _waiting_since: float | None = None  # for the rest of a request; None while there is none to wait for
     _look: asyncio.TimerHandle | None = None
 
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        # Uvicorn would answer plain text, without a time to wait.
+        self._application, self._connections_max, self.limit_concurrency = self.app, self.limit_concurrency, None
+
     def connection_made(self, transport: Any) -> None:
         super().connection_made(_Joined(transport, self.loop))  # type: ignore[arg-type]
         self._waiting_since = self.loop.time()
@@ -83,9 +93,17 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._beside_body = 0
+        is_full = self._connections_max is not None and len(self.connections) >= self._connections_max
+        self.app = _overloaded if is_full else self._application
         super().on_headers_complete()
         self.headers = []  # the request has its own; trailers must not get in among them
 
     def on_body(self, body: bytes) -> None:
         self._beside_body = 0
         super().on_body(body)
+
+
+async def _overloaded(scope: Scope, receive: Receive, send: Send) -> None:
+    response = respond(busy(), Request(scope))
+    response.headers["connection"] = "close"
+    await response(scope, receive, send)

@@ -15,7 +15,8 @@ _KEY = _BEARER + keys.PREFIX.encode()
 
 
 class Rates:
-    """The limits of one process. Calls are counted for the merchant, whatever number of keys it has."""
+    """The limits of one process. Calls are counted for the merchant, whatever number of keys it has; payments, which are
+    many, for the key as it comes."""
 
     def __init__(self, settings: Settings) -> None:
         self._payments = RateLimit(settings.key_rate)

@@ -48,7 +48,11 @@ def bulk(results: Sequence[Result], accept_language: str | None) -> Answer:
 def _item(result: Result, language: str) -> bytes:
     """`BulkResult` as JSON."""
     if isinstance(result, Refusal):
-        problem = result.problem().body(translate(result.title, language))
-        return _encode({"status": result.status, "replayed": False, "payment": None, "problem": problem})
+        problem = result.problem()
+        body = problem.body(translate(result.title, language))
+        item = {"status": result.status, "replayed": False, "payment": None, "problem": body}
+        return _encode(item | {"retry_after": problem.retry_after_s})
     replayed = b"true" if result.replayed else b"false"
-    return b'{"status":201,"replayed":' + replayed + b',"payment":' + result.body + b',"problem":null}'
+    return (
+        b'{"status":201,"replayed":' + replayed + b',"payment":' + result.body + b',"problem":null,"retry_after":null}'
+    )

@@ -31,7 +31,7 @@ class Cover:
     held: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     def check(self, channel: Coverable, amount: int, *, to_merchant: bool) -> None:
-        """Whether a payment that a contract wallet has signed can be held for.
+        """Whether the amount of a payment that a contract wallet has signed can be held; changes nothing.
 
         :raises Problem: `contract-wallet-jar`, `signed-by-key-before`, `contract-wallet-limit`, `no-cover`
         """
@@ -68,7 +68,7 @@ class Cover:
             )
 
     def hold(self, channel: Coverable, amount: int) -> None:
-        """Holds the amount of such a payment, which was checked; the first makes the channel a wallet's for ever."""
+        """Holds it, after `check`. The first such payment makes the channel a wallet's for ever."""
         channel.secured = channel.secured or 0
         self.free -= amount
         self.held[channel.channel_id] += amount

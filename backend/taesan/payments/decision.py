@@ -82,8 +82,8 @@ def decide(
         `exposure-limit`, and what `cover` raises
     """
     vouchers.check_next(channel, submission.amount, submission.cumulative)
-    by_contract = is_contracts(submission, channel)
-    if by_contract:
+    can_be_taken_back = is_contracts(submission, channel)
+    if can_be_taken_back:
         cover.check(channel, submission.amount, to_merchant=payee is not None)
     jar, firing = channel.jar, None
     if payee is None:
@@ -93,7 +93,8 @@ def decide(
     # What is in the jar is the payer's own until it fires.
     _check_exposure(channel, submission.amount if payee is not None else firing.amount if firing else 0, exposure)
     admit(channel.payer)
-    if by_contract:
+    # From here on it is accepted: nothing is refused any more.
+    if can_be_taken_back:
         cover.hold(channel, submission.amount)
     channel.charged += submission.amount
     channel.available -= submission.amount

@@ -27,7 +27,7 @@ from taesan.core.db import Database
 from taesan.core.garbage import calm_collector
 from taesan.core.logs import Logs, logs_of, set_up_logs
 from taesan.core.meters import Timer
-from taesan.core.problems import Problem
+from taesan.core.problems import busy
 from taesan.hub import Hub
 from taesan.payments import meters
 from taesan.payments.engine import Engine, Started, unavailable
@@ -74,16 +74,6 @@ class Lanes(Protocol):
     async def close(self) -> None:
         """Ends what was opened; to be called when nobody waits for an answer any more."""
         ...
-
-
-def busy() -> Problem:
-    return Problem(
-        "busy",
-        503,
-        "The hub has more to do than it can at the moment.",
-        "Nothing was stored; try again soon with the same Idempotency-Key.",
-        headers={"retry-after": "1"},
-    )
 
 
 class LocalLanes:

@@ -167,6 +167,7 @@ class BulkResult(Shape):
     replayed: bool = False
     payment: PaymentAccepted | None = None
     problem: dict[str, Any] | None = ShapeField(default=None, description="RFC 9457")
+    retry_after: int | None = ShapeField(default=None, description="Seconds to wait, if waiting helps")
 
 
 class PaymentBulkAnswer(Shape):

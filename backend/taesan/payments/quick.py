@@ -91,14 +91,14 @@ class QuickRoute:
             await self._app(scope, receive, send)
             return
         timer = Timer()
-        messages = await _read(receive)
+        body, end = await _read(receive)
         headers = dict(scope["headers"])
         try:
             if len(headers) != len(scope["headers"]):
                 raise _Slow  # a name twice: which of them counts, is not for us to say
-            submissions = self._submissions(scope["path"], headers, messages)
+            submissions = self._submissions(scope["path"], headers, body, end)
         except (_Slow, msgspec.DecodeError, ValueError):
-            await self._app(scope, _again(messages, receive), send)
+            await self._app(scope, _again(body, end, receive), send)
             return
         language = headers.get(b"accept-language", b"").decode("latin-1") or None
         try:
@@ -123,13 +123,13 @@ class QuickRoute:
     def _count(self, scope: Scope, status: int, timer: Timer, request_id: str, payments: int) -> None:
         count_request(scope, scope["path"], status, timer, self._is_told, request_id=request_id, payments=payments)
 
-    def _submissions(self, path: str, headers: dict[bytes, bytes], messages: Sequence[Message]) -> Sequence[Submission]:
-        size = sum(len(message.get("body", b"")) for message in messages)
-        if messages[-1]["type"] != "http.request" or messages[-1].get("more_body") or size > MAX_BODY_BYTES:
+    def _submissions(
+        self, path: str, headers: dict[bytes, bytes], body: bytes | bytearray, end: Message
+    ) -> Sequence[Submission]:
+        if end["type"] != "http.request" or end.get("more_body") or len(body) > MAX_BODY_BYTES:
             raise _Slow
         if headers.get(b"content-type", b"").partition(b";")[0].strip() != b"application/json":
             raise _Slow
-        body = b"".join(message.get("body", b"") for message in messages)
         if path == _BULK:
             items = _decode_bulk(body).payments
             if not 0 < len(items) <= MAX_BULK:
@@ -189,22 +189,27 @@ def _is_visible_ascii(text: str) -> bool:
     return text.isascii() and text.isprintable() and " " not in text
 
 
-async def _read(receive: Receive) -> list[Message]:
-    """The request's messages; the documented route goes on reading if it is too long or the client is gone."""
-    messages, size = [], 0
-    while True:
-        message = await receive()
-        messages.append(message)
-        size += len(message.get("body", b""))
-        if message["type"] != "http.request" or not message.get("more_body") or size > MAX_BODY_BYTES:
-            return messages
+async def _read(receive: Receive) -> tuple[bytes | bytearray, Message]:
+    """The request's body, and the message that has ended the reading: the documented route goes on from there if it is
+    too long or the client is gone. In one piece, as a message for each byte would take two hundred times the body."""
+    message = await receive()
+    body: bytes | bytearray = message.get("body", b"")
+    if message.get("more_body"):
+        body = bytearray(body)
+        while message["type"] == "http.request" and message.get("more_body") and len(body) <= MAX_BODY_BYTES:
+            message = await receive()
+            body += message.get("body", b"")
+    return body, message
 
 
-def _again(messages: Sequence[Message], receive: Receive) -> Receive:
+def _again(body: bytes | bytearray, end: Message, receive: Receive) -> Receive:
     """First what has been read already, then the rest."""
-    left = list(reversed(messages))
+    is_whole = end["type"] == "http.request"
+    left = [{"type": "http.request", "body": bytes(body), "more_body": not is_whole or end.get("more_body", False)}]
+    if not is_whole:
+        left.append(dict(end))
 
     async def replay() -> Message:
-        return left.pop() if left else await receive()
+        return left.pop(0) if left else await receive()
 
     return replay

@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import structlog
+from sqlalchemy import select
+from sqlmodel import col
 
 from taesan.chain import erc1271
 from taesan.chain.rpc import NodeUnavailable
@@ -18,13 +20,14 @@ from taesan.channels import vouchers
 from taesan.channels.models import Channel
 from taesan.core.db import UNAVAILABLE, brief
 from taesan.core.limits import RateLimit
-from taesan.core.problems import Problem, node_unavailable
+from taesan.core.problems import Problem, busy, node_unavailable
 from taesan.core.values import bytes_of
 from taesan.hub import Hub
 from taesan.payments import meters, store
 from taesan.payments.engine import unavailable
-from taesan.payments.lanes import Lanes, busy
+from taesan.payments.lanes import Lanes
 from taesan.payments.messages import Refusal, Result, Submission
+from taesan.payments.store import Accepted
 
 log = structlog.get_logger()
 
@@ -101,27 +104,39 @@ class WalletLanes:
     def _ask_each(self, submissions: Sequence[Submission]) -> list[Submission | Refusal | None]:
         """For each: the submission with its mark, None if its payer has not signed it, or why nobody could tell."""
         answers: list[Submission | Refusal | None] = []
+        try:
+            payers, known = self._look_up(submissions)
+        except UNAVAILABLE as error:
+            log.warning("wallets.not_asked", payments=len(submissions), reason=brief(error))
+            return [Refusal.of(unavailable())] * len(submissions)
         for submission in submissions:
             try:
-                answers.append(self._marked(submission))
+                before = known.get((submission.channel_id, submission.idempotency_key))
+                # What was accepted before is answered as before, whatever the wallet says by now.
+                is_known = before is not None and before.decision.submission == submission
+                answers.append(self._marked(submission, None if is_known else payers[submission.channel_id]))
             except Problem as problem:
                 answers.append(Refusal.of(problem))
-            except (NodeUnavailable, *UNAVAILABLE) as error:
+            except NodeUnavailable as error:
                 log.warning("wallets.not_asked", payments=len(submissions) - len(answers), reason=brief(error))
-                away = Refusal.of(node_unavailable() if isinstance(error, NodeUnavailable) else unavailable())
-                return answers + [away] * (len(submissions) - len(answers))
+                return answers + [Refusal.of(node_unavailable())] * (len(submissions) - len(answers))
         return answers
 
-    def _marked(self, submission: Submission) -> Submission | None:
+    def _look_up(self, submissions: Sequence[Submission]) -> tuple[dict[str, str], dict[tuple[str, str], Accepted]]:
+        """The payers of their channels, and what was accepted under their keys before, by channel and key."""
+        ids = {submission.channel_id for submission in submissions}
         with self._hub.db.read() as session:
-            channel = session.get_one(Channel, submission.channel_id)
-            known = store.by_key(session, {channel.id: channel}, [submission])
-        # What was accepted before is answered as before, whatever the wallet says by now.
-        if not any(accepted.decision.submission == submission for accepted in known.values()):
+            channels = {c.id: c for c in session.scalars(select(Channel).where(col(Channel.id).in_(ids)))}
+            known = store.by_key(session, channels, submissions)
+        return {id_: channel.payer for id_, channel in channels.items()}, known
+
+    def _marked(self, submission: Submission, payer: str | None) -> Submission | None:
+        """:param payer: to be asked; None: nobody need be"""
+        if payer is not None:
             self._rate.check(submission.channel_id)
             contracts = self._hub.contracts
             digest = vouchers.voucher_digest(contracts.voucher_domain, submission.channel_id, submission.cumulative)
             signature, asker = bytes_of(submission.signature), contracts.deployment.channels
-            if not erc1271.is_valid_contract_signature(self._hub.node, channel.payer, digest, signature, asker):
+            if not erc1271.is_valid_contract_signature(self._hub.node, payer, digest, signature, asker):
                 return None
         return msgspec.structs.replace(submission, by_contract=True)
