@@ -53,7 +53,7 @@ def ids(hub: LiveHub) -> Json:
 
 
 # Whose calls go how far in `make test`; `make fuzz` goes all the way with everybody.
-PHASES = {"anybody": "coverage", "wallet": "fuzzing", "wallet that signs out": "coverage", "merchant": "fuzzing"}
+PHASES = {"anybody": "coverage", "wallet": "fuzzing", "wallet that signs out": "coverage", "merchant": "fuzzing", "operator": "fuzzing"}
 
 
 @pytest.mark.parametrize("who", PHASES)
@@ -67,6 +67,7 @@ def test_every_answer_is_one_that_the_reference_tells(
         "wallet": hub.session_of(hub.payers[0]["wallet"]),
         "wallet that signs out": hub.session_of(Wallet("leaving")),
         "merchant": hub.merchant_headers,
+        "operator": hub.operator_headers(),
     }
     (tmp_path / "schemathesis.toml").write_text(_config(ids))
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", "schemathesis.toml", "run"]
@@ -99,6 +100,7 @@ def test_each_operation_that_reads_answers_somebody_in_the_documented_form(hub: 
 
     schema: Any = schemathesis.openapi.from_url(f"{hub.url}/openapi.json")
     tokens = [{}, hub.session_of(hub.payers[0]["wallet"]), hub.merchant_headers, hub.session_of(hub.merchant_wallet)]
+    tokens.append(hub.operator_headers())
     silent = []
     for result in schema.get_all_operations():
         operation = result.ok()

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import uvicorn
+from eth_account import Account
 
 from taesan.app import create_app
 from taesan.core.server import BoundedHttp
@@ -16,7 +17,7 @@ from taesan.hub import open_hub
 from taesan.settings import Settings
 from taesan.work import build_worker
 from tests.support.chain import ARTIFACTS, Chain, free_port
-from tests.support.stage import CENT, DOLLAR, key
+from tests.support.stage import CENT, DOLLAR, OPERATOR_KEY, key
 from tests.support.wallet import Json, Wallet, channel_id
 
 PAYERS = 3
@@ -102,6 +103,12 @@ class LiveHub:
         nonce = self.client.post("/v1/auth/nonces").json()["nonce"]
         signed = wallet.sign_in(nonce, self._hub.clock.now(), domain=self.url.removeprefix("http://"))
         return {"Authorization": f"Bearer {self.client.post('/v1/auth/sessions', json=signed).json()['token']}"}
+
+    def operator_headers(self) -> Json:
+        """Of the hub's own key, which is the operator's as nobody else is named."""
+        wallet = Wallet()
+        wallet.key = Account.from_key(OPERATOR_KEY)
+        return self.session_of(wallet)
 
     def gift_tokens(self, address: str) -> int:
         return int(self._chain.read("gift_token", "balanceOf", address))

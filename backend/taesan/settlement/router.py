@@ -112,7 +112,8 @@ def list_quarantine(
     tags=["operator"],
     operation_id="retryQuarantine",
     response_model=QuarantinePublic,
-    responses=problem_responses(400, 401, 403, 404, 409, 422),
+    dependencies=COUNTED,
+    responses=problem_responses(400, 401, 403, 404, 409, 422, 429),
 )
 def retry_quarantine(
     hub: HubDep, operator: OperatorDep, quarantine_id: str, idempotency_key: IdempotencyKeyHeader
@@ -126,7 +127,8 @@ def retry_quarantine(
     tags=["operator"],
     operation_id="refundQuarantine",
     response_model=QuarantinePublic,
-    responses=problem_responses(400, 401, 403, 404, 409, 422),
+    dependencies=COUNTED,
+    responses=problem_responses(400, 401, 403, 404, 409, 422, 429),
 )
 def refund_quarantine(
     hub: HubDep, operator: OperatorDep, quarantine_id: str, idempotency_key: IdempotencyKeyHeader
