@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from taesan.chain.deployment import deploy
 from taesan.chain.rpc import Node
-from taesan.chain.sender import Signer
+from taesan.chain.signers import KeySigner
 from taesan.demo.processes import Process, find_program, wait_for_rpc
 from tests.chaos.registry import fault
 from tests.chaos.world import World
@@ -101,7 +101,7 @@ def wiped_chain_deployed_anew(world: World) -> None:
     """At the very same addresses."""
     with _Elsewhere(world, CHAIN_ID) as elsewhere:
         node = Node(elsewhere.url)
-        again = deploy(node, Signer(world.stage.settings.operator_key), ARTIFACTS, canonical=True)
+        again = deploy(node, KeySigner(world.stage.settings.operator_key), ARTIFACTS, canonical=True)
         assert again.settlement == world.chain.deployment.settlement
         says = "this database belongs to another chain or other contracts (genesis_hash: "
         _refuses_to_start(world, {"TAESAN_RPC_URL": elsewhere.url}, says)
@@ -109,7 +109,7 @@ def wiped_chain_deployed_anew(world: World) -> None:
 
 @fault("started with contracts that were deployed once more")
 def redeployed(world: World) -> None:
-    deployment = deploy(Node(world.chain.url), Signer(SecretStr(RICH_KEY)), ARTIFACTS)
+    deployment = deploy(Node(world.chain.url), KeySigner(SecretStr(RICH_KEY)), ARTIFACTS)
     file = world.folder / "redeployed.json"
     deployment.save(file)
     says = f"settlement: {world.chain.deployment.settlement} here, {deployment.settlement} there"

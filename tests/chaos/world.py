@@ -31,6 +31,7 @@ SETTINGS = {
     "worker_tick_s": 0.05,
     "worker_lease_s": 1.5,
     "rpc_timeout_s": 3,
+    "fee_bump_after_s": 2,
     "intake_verifiers": 1,
     "intake_cache_mib": 16,
 }
