@@ -21,7 +21,7 @@ from pydantic import SecretStr
 
 from taesan import hub as hub_module
 from taesan.chain.rpc import NodeUnavailable
-from taesan.chain.sender import Signer
+from taesan.chain.signers import KeySigner
 from taesan.core import db as db_module
 from taesan.core.clock import FixedClock
 from taesan.core.db import UNAVAILABLE, Database
@@ -40,7 +40,7 @@ from tests.simulation.people import wallet
 from tests.support.chain import ARTIFACTS
 
 RICHES = 10**12
-OPERATOR = Signer(SecretStr(DEV_OPERATOR_KEY)).address
+OPERATOR = KeySigner(SecretStr(DEV_OPERATOR_KEY)).address
 PEOPLE = tuple(wallet(f"payer {n}").address for n in range(PAYERS))
 MEMORY = Path("/dev/shm")  # a file system in memory, where there is one: each commit would wait for a disk otherwise
 

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from taesan.chain.errors import SendRefused
 from taesan.chain.rpc import Node
-from taesan.chain.sender import Signer
+from taesan.chain.signers import KeySigner
 from tests.simulation.chain import BASE_FEE, Chain
 from tests.simulation.evm import BIRTH, ground
 from tests.simulation.moments import Moments
@@ -19,7 +19,7 @@ from tests.support.chain import CHAIN_ID
 from tests.support.chain import Chain as Anvil
 
 GWEI = 10**9
-SIGNER = Signer(SecretStr("0x" + "5a" * 32))
+SIGNER = KeySigner(SecretStr("0x" + "5a" * 32))
 NOWHERE = Account.from_key("0x" + "6b" * 32).address
 
 
