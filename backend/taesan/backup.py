@@ -164,7 +164,8 @@ def _contents(session: Session) -> Contents:
     tables = set(inspect(session.connection()).get_table_names())
     if not {"alembic_version", "chain_binding", "journal_entry", "payment"} <= tables:
         raise BackupRefused("this is no hub's database")
-    binding, cursor = session.get(ChainBinding, 1), session.get(ChainCursor, 1)
+    # Columns, not rows: the file may be of an older schema.
+    binding = session.execute(select(col(ChainBinding.chain_id), col(ChainBinding.settlement))).one_or_none()
     newest = session.execute(
         select(col(JournalEntry.id), col(JournalEntry.posted_at)).order_by(col(JournalEntry.id).desc()).limit(1)
     ).one_or_none()
@@ -175,7 +176,7 @@ def _contents(session: Session) -> Contents:
         payments=session.scalar(select(func.count()).select_from(Payment)) or 0,
         entries=newest[0] if newest else 0,
         newest_entry=newest[1] if newest else None,
-        block=cursor.block_number if cursor else None,
+        block=session.scalar(select(col(ChainCursor.block_number))),
     )
 
 

@@ -1,11 +1,12 @@
 """The node and the way to it: answers that are lost, late, doubled, wrong or old; blocks that are taken back; fees and nonces."""
 
+import functools
 import time
 from collections.abc import Sequence
 
 from tests.chaos import proxy
 from tests.chaos.proxy import Manner
-from tests.chaos.registry import fault
+from tests.chaos.registry import FAULTS, Fault, fault
 from tests.chaos.world import SETTINGS, World
 from tests.support.stage import DEPTH
 from tests.support.wallet import Wallet
@@ -153,6 +154,25 @@ def raise_base_fee(world: World) -> None:
         world.struck()
         world.chain.ask("anvil_setNextBlockBaseFeePerGas", hex(5 * GWEI))
         world.chain.mine()
+
+
+def _die_offering_more(target: str, world: World) -> None:
+    """kill -9 there, and once more after it was started again, while nothing is mined at what was offered."""
+    with world.chain.held():
+        world.wait_until(lambda: _in_pool(world), "a transaction in the pool")
+        world.chain.ask("anvil_setNextBlockBaseFeePerGas", hex(5 * GWEI))
+        world.chain.mine()
+        world.hub.stop_worker()
+        for _ in range(2):
+            world.hub.wait_for_death(world.hub.start_worker(target))
+            world.struck()
+        world.hub.start_worker()
+
+
+FAULTS += [
+    Fault("kill -9 at a point of a higher offer", functools.partial(_die_offering_more, target), target)
+    for target in ("offer.before_commit", "offer.after_commit")
+]
 
 
 @fault("the base fee stays above what a waiting transaction offers")

@@ -53,7 +53,13 @@ def ids(hub: LiveHub) -> Json:
 
 
 # Whose calls go how far in `make test`; `make fuzz` goes all the way with everybody.
-PHASES = {"anybody": "coverage", "wallet": "fuzzing", "wallet that signs out": "coverage", "merchant": "fuzzing", "operator": "fuzzing"}
+PHASES = {
+    "anybody": "coverage",
+    "wallet": "fuzzing",
+    "wallet that signs out": "coverage",
+    "merchant": "fuzzing",
+    "operator": "fuzzing",
+}
 
 
 @pytest.mark.parametrize("who", PHASES)

@@ -6,13 +6,15 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from taesan.core.crashpoints import POINTS, VARIABLE, Target, parse
 from taesan.settings import Settings
-from tests.chaos.of_processes import ROWS
+from tests.chaos import of_node, of_processes  # noqa: F401  # they register their faults
+from tests.chaos.registry import FAULTS
 from tests.support.source import PACKAGE, calls, modules
 
 
@@ -28,7 +30,8 @@ def test_every_point_is_reached_in_one_place_and_none_is_unlisted() -> None:
 
 
 def test_make_chaos_kills_at_every_point() -> None:
-    assert {parse(target).point for targets in ROWS.values() for target in targets} == set(POINTS)
+    points = [parse(fault.detail).point for fault in FAULTS if fault.name.startswith("kill -9 at a point of")]
+    assert set(points) == set(POINTS)
 
 
 @pytest.mark.parametrize(
@@ -50,9 +53,9 @@ def test_what_it_cannot_say(chosen: str) -> None:
 
 
 def test_outside_local_it_is_refused() -> None:
-    key = "0x" + "11" * 32
+    keystore: dict[str, Any] = {"operator_keystore": "key.json", "operator_keystore_password_file": "password"}
     with pytest.raises(ValidationError, match="for tests alone"):
-        Settings(environment="production", operator_key=key, crash_at=POINTS[0])
+        Settings(environment="production", crash_at=POINTS[0], **keystore)
     with pytest.raises(ValidationError, match="none of"):
         Settings(crash_at="nowhere")
     assert Settings(crash_at=POINTS[0]).crash_at

@@ -22,8 +22,6 @@ POINTS = (
     "relay.after_commit",
     "freeze.before_commit",
     "freeze.after_commit",
-    "quarantine.before_commit",
-    "quarantine.after_commit",
     "sign.before_commit",  # @ kind of transaction
     "sign.after_commit",  # of a batch
     "broadcast.before_send",  # @ kind of transaction

@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from taesan import __version__
-from taesan.chain.rpc import RequestRefused
+from taesan.chain.errors import RequestRefused
 from taesan.core import meters
 from taesan.core.db import UNAVAILABLE, brief
 from taesan.core.meters import Counter, Histogram

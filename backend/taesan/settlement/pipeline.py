@@ -143,10 +143,7 @@ def _keep_frozen(hub: Hub, batch: Batch, reason: str) -> None:
 def _set_aside(hub: Hub, batch: Batch, reasons: Mapping[str, str]) -> bool:
     most = _most(hub)
     with hub.db.write() as session:
-        is_done = quarantine.set_aside(session, hub, batch, reasons, hub.clock.now(), most)
-        reach("quarantine.before_commit")
-    reach("quarantine.after_commit")
-    return is_done
+        return quarantine.set_aside(session, hub, batch, reasons, hub.clock.now(), most)
 
 
 def _still_frozen(batch: Batch) -> tuple[ColumnElement[bool], ...]:
