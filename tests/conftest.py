@@ -93,6 +93,7 @@ def open_stage(chain: "Chain", _template: str, tmp_path: Path) -> "Iterator[Stag
 
     def make(**settings: Any) -> "Stage":
         stages.append(Stage(chain, tmp_path, databases.here().copy(_template, tmp_path), **settings))
+        stages[-1].catch_up()
         return stages[-1]
 
     yield make

@@ -202,7 +202,6 @@ def test_a_message_that_names_its_scheme_names_ours(shared_stage: Stage, scheme:
         lambda m: m + "\nResources:" + "\n- http://a.b" * 250 + "\n\0",
         lambda m: m + "\nRequest ID: " + "%41" * 1_000 + "%",
     ],
-    ids=str,
 )
 def test_no_message_takes_long_to_read(change: Callable[[str], str]) -> None:
     """Anybody may send one, and whoever reads it holds up the others."""

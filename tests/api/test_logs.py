@@ -138,7 +138,6 @@ def _around(text: str, found: str) -> str:
 @pytest.mark.parametrize("format_", ["json", "console"])
 def test_a_secret_is_hidden_wherever_and_however_it_is_written(format_: Any, text: str) -> None:
     settings = Settings(
-        environment="test-chain",
         operator_key=SecretStr(OWN_KEY),
         database_url="postgresql://taesan:p4ss%22word%2F%C3%A4@db.example/taesan",
         rpc_url=f"http://127.0.0.1:8545,https://rpc.example/mainnet/v3/{RPC_KEY}?apikey=a-query%27s-key",
@@ -267,13 +266,16 @@ def test_at_info_requests_are_silent_and_libraries_do_not_chatter(stage: Stage) 
     assert (server["event"], server["level"]) == ("of the server", "info")
 
 
+KEYSTORE = {"operator_keystore": "key.json", "operator_keystore_password_file": "password"}
+
+
 @pytest.mark.parametrize(
     ("settings", "format_", "level"),
     [
         ({}, "json", "info"),  # no terminal here
         ({"log_format": "console", "log_level": "debug"}, "console", "debug"),
-        ({"environment": "test-chain", "operator_key": OWN_KEY}, "json", "info"),
-        ({"environment": "test-chain", "operator_key": OWN_KEY, "log_format": "console"}, "console", "info"),
+        ({"environment": "test-chain", **KEYSTORE}, "json", "info"),
+        ({"environment": "test-chain", **KEYSTORE, "log_format": "console"}, "console", "info"),
     ],
 )
 def test_format_and_level_are_settings(settings: dict[str, Any], format_: str, level: str) -> None:

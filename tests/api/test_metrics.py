@@ -222,6 +222,9 @@ def test_openmetrics_is_spoken_to_who_asks_for_it(shared_stage: Stage) -> None:
 # ------------------------------------------------------------------------ who may look
 
 
+KEYSTORE: dict[str, Any] = {"operator_keystore": "key.json", "operator_keystore_password_file": "password"}
+
+
 def _client(folder: Path, **settings: Any) -> tuple[Hub, TestClient]:
     hub = offline_hub(folder, **settings)
     return hub, TestClient(create_app(hub), raise_server_exceptions=False)
@@ -229,7 +232,7 @@ def _client(folder: Path, **settings: Any) -> tuple[Hub, TestClient]:
 
 @pytest.mark.parametrize("language", ["ko", "en"])
 def test_outside_local_nobody_sees_them_unless_a_token_is_set(tmp_path: Path, language: str) -> None:
-    hub, client = _client(tmp_path, environment="test-chain", operator_key="0x" + "17" * 32)
+    hub, client = _client(tmp_path, environment="test-chain", **KEYSTORE)
     for headers in ({}, {"Authorization": "Bearer "}, {"Authorization": f"Bearer {TOKEN}"}):
         assert_problem(client.get("/metrics", headers=headers | {"Accept-Language": language}), "not-found", 404)
     hub.db.close()
@@ -237,7 +240,9 @@ def test_outside_local_nobody_sees_them_unless_a_token_is_set(tmp_path: Path, la
 
 @pytest.mark.parametrize("environment", ["local", "test-chain"])
 def test_a_token_is_wanted_where_one_is_set(tmp_path: Path, environment: str) -> None:
-    hub, client = _client(tmp_path, environment=environment, operator_key="0x" + "17" * 32, metrics_token=TOKEN)
+    hub, client = _client(
+        tmp_path, environment=environment, metrics_token=TOKEN, **(KEYSTORE if environment != "local" else {})
+    )
     for wrong in ({}, {"Authorization": "Bearer "}, {"Authorization": f"Bearer {TOKEN}x"}, {"Authorization": TOKEN}):
         answer = client.get("/metrics", headers=wrong)
         assert_problem(answer, "unauthorized", 401)

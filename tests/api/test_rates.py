@@ -32,6 +32,7 @@ def test_strangers_are_limited_by_their_address(open_stage: StageFactory) -> Non
             assert 0 < int(answer.headers["retry-after"]) <= 3_600, path
     assert stage.row_counts() == before
     anna.pay(CENT, cafe)  # costs no gas: limited by payer
+    stage.chain.give_dollars(anna.address, DOLLAR)
     assert stage.client.post("/v1/channels", json=deposit, headers=key() | cafe.headers).status_code == 202
 
 
