@@ -6,6 +6,7 @@ import uvicorn
 
 from taesan.app import create_app
 from taesan.core.garbage import calm_collector
+from taesan.core.logs import logs_of, set_up_logs
 from taesan.core.server import BoundedHttp
 from taesan.payments.lanes import ProcessLanes
 from tests.bench.payers import DEPOSIT
@@ -14,7 +15,8 @@ from tests.support.offline import hub_on
 if __name__ == "__main__":
     url, port = sys.argv[1:]
     hub = hub_on(url, channel_exposure=DEPOSIT)  # without a chain nothing is ever claimed
-    calm_collector()  # as `taesan serve` does
+    set_up_logs(logs_of(hub.settings))  # as `taesan serve` does; without it structlog tells everything, and each request
+    calm_collector()
     uvicorn.run(
         create_app(hub, ProcessLanes(hub)),
         host="127.0.0.1",
