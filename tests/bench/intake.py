@@ -14,7 +14,7 @@ from tests.bench.load import Load
 from tests.bench.payers import move_in
 from tests.support.chain import free_port
 from tests.support.offline import hub_on
-from tests.support.postgres import fresh_database
+from tests.support.postgres import drop_database, fresh_database
 
 PAYERS = 2_048
 WARMERS = 256  # payers of their own, many enough to stay below the rate that each is allowed
@@ -104,6 +104,8 @@ class _Stage:
         self._stack.close()
         if error is None:
             _audit(self._url, self.paid + self._warm)
+        if self._way.database == POSTGRES:
+            drop_database(self._url)  # or its vacuum would work beside whatever is measured next
 
     def send(self, way: Way) -> dict[str, Any]:
         """:returns: what the load tells, with the servers' `cpu_s`"""

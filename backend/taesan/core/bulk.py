@@ -39,9 +39,7 @@ def select_in(connection: Connection, sql: str, values: Iterable[Any]) -> Sequen
     values = list(values)
     if is_sqlite(connection):
         return connection.exec_driver_sql(sql.replace(":values", ",".join("?" * len(values))), tuple(values)).all()
-    # Not `= ANY`, which compares each row of a table without statistics with each of the values: seconds.
-    type_ = "bigint" if values and isinstance(values[0], int) else "text"
-    return connection.exec_driver_sql(sql.replace(":values", f"SELECT unnest(%s::{type_}[])"), (values,)).all()
+    return connection.exec_driver_sql(sql.replace("IN (:values)", "= ANY(%s)"), (values,)).all()
 
 
 def insert(connection: Connection, model: type[SQLModel], columns: Sequence[str], rows: Rows) -> None:
