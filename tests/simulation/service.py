@@ -244,7 +244,7 @@ def service(seed: int) -> Iterator[Service]:
         def seconds() -> float:
             return made.clock.at.timestamp()
 
-        time = SimpleNamespace(time=seconds, time_ns=lambda: int(seconds() * 10**9))
+        time = SimpleNamespace(time=seconds, monotonic=seconds, time_ns=lambda: int(seconds() * 10**9))
         for target, substitute in (
             ("taesan.core.ids.secrets", SimpleNamespace(token_hex=lambda count: chance.randbytes(count).hex())),
             ("taesan.core.ids.time", time),

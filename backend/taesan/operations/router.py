@@ -69,6 +69,7 @@ def _admitted(hub: HubDep, bearer: Annotated[HTTPAuthorizationCredentials | None
     dependencies=[Depends(_admitted)],
     response_class=PlainTextResponse,
     responses=problem_responses(401, 404),
+    openapi_extra={"security": [{}]},  # or none, on a local hub
 )
 def metrics(request: Request) -> Response:
     """Figures for Prometheus. Outside local only with a token, which `TAESAN_METRICS_TOKEN` sets; without one, 404.
