@@ -6,7 +6,6 @@ does not. WORDS choose faults by a part of their name.
 """
 
 import argparse
-import logging
 import math
 import sys
 import threading
@@ -20,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from taesan.core.logs import set_up_logs
+from taesan.core.logs import Logs, set_up_logs
 from tests.chaos import of_database, of_node, of_processes  # noqa: F401  # they register their faults
 from tests.chaos.oracle import judge
 from tests.chaos.registry import FAULTS, Fault
@@ -202,7 +201,7 @@ def main() -> int:
     parser.add_argument("--lanes", type=int, default=2, help="hubs at a time")
     parser.add_argument("--write", type=Path, default=DOCS)
     chosen = parser.parse_args()
-    set_up_logs(logging.ERROR)
+    set_up_logs(Logs("console", "error"))
     faults = sorted(FAULTS, key=lambda f: not f.name.startswith("kill"))  # the others in their order
     faults = [f for f in faults if not chosen.words or any(word in str(f) for word in chosen.words)]
     started = time.monotonic()

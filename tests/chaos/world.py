@@ -25,6 +25,7 @@ PAYERS = 5
 BLOCK_S = 0.25
 DEPOSIT, SURPLUS = 2_000 * DOLLAR, 20 * DOLLAR
 PATIENCE_S = 120
+_MIGRATING = threading.Lock()  # Alembic keeps what it is about in a module
 SETTINGS = {
     "confirmation_depth_blocks": DEPTH,
     "batch_interval_s": 0.3,
@@ -105,7 +106,8 @@ class World:
         self._stack.callback(self.chain.close)
         self.proxy = Proxy(self.chain.port)
         self._stack.callback(self.proxy.close)
-        self.stage = Stage(self.chain, self.folder, url, **SETTINGS)
+        with _MIGRATING:
+            self.stage = Stage(self.chain, self.folder, url, **SETTINGS)
         self._stack.callback(self.stage.close)
         payers, wallet, merchant = self._move_in()
         self.engine = create_engine(url, pool_pre_ping=True)
