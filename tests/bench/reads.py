@@ -48,6 +48,7 @@ structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.
 
 SIZES = (10_000, 100_000, 1_000_000)
 PER_CHANNEL = 200  # payments, enough for each jar to fire
+SIGNED_AHEAD = 1_000  # payers, whose payments are in memory
 BATCH = 10_000  # payments settled together, at each size
 PAYER = 3  # who reads
 ROUNDS, WARM_UP = 100, 5
@@ -68,7 +69,7 @@ def _signed(facts: Facts, numbers: Sequence[int]) -> list[Any]:
 def _fill(hub: Hub, facts: Facts, first: int, last: int, done: Callable[[int], None]) -> None:
     """:param first: number of the first payer that has not paid yet. :param last: the one after the last"""
     engine = Engine(hub.db, terms_of(hub), hub.clock)
-    blocks = [range(n, min(n + GROUP, last)) for n in range(first, last, GROUP)]
+    blocks = [range(n, min(n + SIGNED_AHEAD, last)) for n in range(first, last, SIGNED_AHEAD)]
     with ProcessPoolExecutor(1) as signer:
         for signed in signer.map(_signed, [facts] * len(blocks), blocks):
             for n in range(0, len(signed), GROUP):

@@ -15,7 +15,9 @@ from tests.support.offline import hub_on
 if __name__ == "__main__":
     url, port = sys.argv[1:]
     hub = hub_on(url, channel_exposure=DEPOSIT)  # without a chain nothing is ever claimed
-    set_up_logs(logs_of(hub.settings))  # as `taesan serve` does; without it structlog tells everything, and each request
+    set_up_logs(
+        logs_of(hub.settings)
+    )  # as `taesan serve` does; without it structlog tells everything, and each request
     calm_collector()
     uvicorn.run(
         create_app(hub, ProcessLanes(hub)),

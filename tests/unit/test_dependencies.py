@@ -38,8 +38,11 @@ ALLOWED = {
 """Of what we use, by SPDX's names: none asks anything of who runs or changes the hub."""
 TOOLS = {"crytic-compile", "slither-analyzer", "solc-select"}
 """AGPL. Programs for whoever works on the contracts; nothing of theirs is part of what we give away."""
-SILENT = {"pyrevm": "MIT", "memorystream": "MIT"}
+SILENT = {"memorystream": "MIT"}
 """Those whose package says nothing that a program could read; their repositories do."""
+UNSTATED = {"pyrevm"}
+"""Neither package nor repository names a licence; PyPI's terms let it be fetched and run. Only the simulation does, and
+nothing of it is part of what we give away (the revm inside is MIT)."""
 # How packages of before PEP 639 say it.
 OTHER_NAMES = {
     "3-Clause BSD License": "BSD-3-Clause",
@@ -118,9 +121,24 @@ def test_every_licence_is_one_that_we_know() -> None:
     unknown = {
         d.metadata["Name"]: _licences(d)
         for d in _installed()
-        if _name(d.metadata["Name"]) not in TOOLS and not all(is_allowed(licence) for licence in _licences(d))
+        if _name(d.metadata["Name"]) not in TOOLS | UNSTATED
+        and not all(is_allowed(licence) for licence in _licences(d))
     }
     assert unknown == {}
+
+
+def test_what_names_no_licence_is_for_tests_only() -> None:
+    locked = {package["name"]: package for package in _lock()}
+    given, more = set(), ["taesan"]
+    while more:
+        name = more.pop()
+        if name in given:
+            continue
+        given.add(name)
+        package = locked[name]
+        more += [d["name"] for d in package.get("dependencies", [])]
+        more += [d["name"] for extra in package.get("optional-dependencies", {}).values() for d in extra]
+    assert not given & (UNSTATED | TOOLS)
 
 
 def test_every_licence_of_npms_is_one_that_we_know() -> None:

@@ -24,7 +24,6 @@ FLOORS = [
     {"operations"},
     {"app", "backup", "work"},
     {"demo"},
-    {"cli_keystore"},
     {"cli"},
     {"__main__"},
 ]

@@ -37,7 +37,7 @@ from taesan.payments.verifiers import VerifierLost, Verifiers
 
 log = structlog.get_logger()
 
-GROUP = 1_000  # payments in one transaction
+GROUP = 2_000  # payments in one transaction: what it writes grows with its channels more than with its payments
 WINDOW = 3  # groups on their way: one is committed, one has its signatures verified, one is there to be next
 AHEAD = 100  # payments that are worth a group of their own while another is on its way
 LENGTH = 4  # bytes that tell a message's length

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 from pydantic import SecretStr
-from rich.console import Console
+
+from taesan.cli.talk import console, fail
 
 app = typer.Typer(no_args_is_help=True, help="Encrypted key files (Web3 Secret Storage v3) for the operator's key.")
-console = Console()
 LEAST_PASSWORD = 12  # characters: the file may be copied, and guessed at without end
 
 _Out = Annotated[Path, typer.Argument(help="The key file to make; never one that is there")]
@@ -54,8 +54,7 @@ def _write(out: Path, key: SecretStr, password_file: Path | None) -> None:
             raise keystore.KeystoreError(f"a password has {LEAST_PASSWORD} characters at least")
         address = keystore.write(out, key, password)
     except keystore.KeystoreError as error:
-        Console(stderr=True).print(f"[bold red]taesan:[/] {error}", soft_wrap=True)
-        raise typer.Exit(2) from error
+        fail(str(error))
     console.print(f"{address} in {out}", soft_wrap=True, highlight=False)
     console.print(
         f"Serve with TAESAN_OPERATOR_KEYSTORE={out} and TAESAN_OPERATOR_KEYSTORE_PASSWORD_FILE=…; keep a copy of both "

@@ -1,0 +1,71 @@
+"""What stands: the audit, and what a person should know of."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from taesan.cli.talk import console, explaining, fail, open_hub
+from taesan.settings import Settings
+
+
+def audit(
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="A demo's folder: its database, and its chain started again if it is not running"),
+    ] = None,
+) -> None:
+    """Recompute the books, check every hash, root and proof, compare with the chain; exit 1 on any difference."""
+    from taesan.demo.revisit import revisited
+    from taesan.ledger.audit import Report
+    from taesan.settlement.audit import audit as run_audit
+
+    def check() -> Report:
+        with revisited(folder) as found:
+            hub = open_hub(found.settings, patient=False)
+            try:
+                found.catch_up(hub)
+                return run_audit(hub)
+            finally:
+                hub.db.close()
+
+    started = time.perf_counter()
+    report = explaining(check)
+    table = Table("checked", "count", title="audit")
+    for what, count in report.counted.items():
+        table.add_row(what, f"{count:,}")
+    console.print(table)
+    for difference in report.differences[:50]:
+        console.print(f"[red]✗[/] {difference}", soft_wrap=True)
+    if report.differences:
+        console.print(f"[bold red]{len(report.differences)} differences[/]")
+        raise typer.Exit(1)
+    console.print(f"[bold green]no differences: books = chain[/] ({time.perf_counter() - started:.1f} s)")
+
+
+def alarms(
+    clear: Annotated[str | None, typer.Option(help="Say that this one is over; most end by themselves")] = None,
+) -> None:
+    """What a person should know of at the moment; exit 1 if there is anything."""
+    from taesan.chain import alarms as chain_alarms
+    from taesan.core.clock import rfc3339
+    from taesan.core.db import Database
+
+    db = Database(Settings().database_url)
+
+    def work() -> list[tuple[str, str, str]]:
+        db.migrate()
+        with db.write() as session:
+            if clear is not None and not chain_alarms.clear(session, clear):
+                fail(f"there is no alarm {clear}")
+            return [(a.name, rfc3339(a.since), a.detail) for a in chain_alarms.alarms(session)]
+
+    on = explaining(work)
+    db.close()
+    table = Table("alarm", "since", "what", title="alarms")
+    for row in on:
+        table.add_row(*row)
+    console.print(table if on else "no alarms")
+    raise typer.Exit(1 if on else 0)

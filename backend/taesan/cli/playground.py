@@ -1,0 +1,81 @@
+"""Local chains: the replay, a chain to develop against, its clock."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from taesan.cli.talk import console, explaining, fail
+from taesan.demo.devnet import ChainName
+from taesan.settings import Settings
+
+SECONDS_IN = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+MAX_WARP_S = 366 * 86_400
+
+
+def demo(
+    customers: Annotated[int, typer.Option(min=1, max=23_570, help="How many customers of CDNOW to replay")] = 200,
+    chain: Annotated[ChainName, typer.Option(help="Which local chain")] = "anvil",
+    leave: Annotated[bool, typer.Option("--exit", help="End after the table instead of staying up")] = False,
+    kill_midway: Annotated[
+        bool, typer.Option("--kill-midway", help="kill -9 the hub in the middle of the replay and start it again")
+    ] = False,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="The page's; default: 8000, or the next that is free")
+    ] = None,
+    chain_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Default: 8545, or the next that is free")
+    ] = None,
+    folder: Annotated[Path, typer.Option(help="For chain, database and logs; an earlier run's are removed")] = Path(
+        "var/demo"
+    ),
+) -> None:
+    """Replay real purchases against a hub and a chain of their own, and look at the result."""
+    from taesan.demo.progress import counted
+
+    bought = f"what {counted(customers, 'customers')} bought in 1997-98"
+    console.print(f"[bold]Taesan[/] replays {bought}, as payments to a hub and a chain in {folder}\n", highlight=False)
+    from taesan.demo.run import Options, run
+
+    options = Options(customers, chain, leave, chain_port, port, folder, kill_midway)
+    raise typer.Exit(explaining(lambda: run(options, console)))
+
+
+def devnet(
+    chain: Annotated[ChainName, typer.Option(help="Which local chain")] = "anvil",
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Default: 8545, or the next that is free")] = None,
+    folder: Annotated[Path, typer.Option(help="Keeps the chain between runs")] = Path("var/devnet"),
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget the chain that is kept there")] = False,
+) -> None:
+    """Run a local chain with the contracts on it, to develop against."""
+    from taesan.demo.playground import run
+
+    explaining(lambda: run(chain, port, folder, fresh, console))
+
+
+def _duration_s(text: str) -> int:
+    match = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
+    if not match:
+        raise typer.BadParameter(f"{text!r} is not a duration such as 90s, 15m, 2h or 3d")
+    seconds = int(match[1]) * SECONDS_IN[match[2]]
+    if not 0 < seconds <= MAX_WARP_S:
+        raise typer.BadParameter(f"{text!r} is not between 1s and {MAX_WARP_S // 86_400}d")
+    return seconds
+
+
+def warp(
+    duration: Annotated[int, typer.Argument(parser=_duration_s, metavar="DURATION", help="Such as 90s, 15m, 2h, 3d")],
+) -> None:
+    """Move the clock of the local chain at TAESAN_RPC_URL forward, such as past a withdraw delay."""
+    from taesan.chain import local
+    from taesan.chain.nodes import connect
+    from taesan.chain.rpc import NodeUnavailable
+    from taesan.core.clock import rfc3339
+
+    settings = explaining(Settings)
+    try:
+        now = explaining(lambda: local.warp(connect(settings.rpc_url, settings.rpc_timeout_s), duration))
+    except NodeUnavailable as error:
+        fail(f"{error}. Is the chain running? Start one with `taesan devnet`.")
+    console.print(f"The chain's time is {rfc3339(now)}.", highlight=False)
