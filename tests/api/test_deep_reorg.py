@@ -1,17 +1,34 @@
 """A reorganisation that reaches below the depth at which events count: what comes back stays booked once, what does not is
 un-posted, and nothing is accepted meanwhile."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from taesan.chain.reorg import DeepReorg, remember
 from taesan.chain.watcher import index
 from taesan.settings import DEV_OPERATOR_KEY
 from taesan.work import event_handlers, undo_handlers
-from tests.support.chain import RICH_KEY
+from tests.support.chain import RICH_KEY, Chain
 from tests.support.problems import assert_problem
 from tests.support.stage import DEPTH, DOLLAR, Merchant, Payer, Stage
 
 pytestmark = pytest.mark.database("sqlite", "postgresql")
+
+
+@pytest.fixture(scope="module")
+def _chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+    """One of its own: an anvil that has gone back many times may have lost the state that a reorganisation leads to."""
+    chain = Chain(tmp_path_factory.mktemp("reorganised"))
+    yield chain
+    chain.stop()
+
+
+@pytest.fixture(scope="module")
+def _template(_chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> str:
+    stage = Stage(_chain, tmp_path_factory.mktemp("template"))
+    stage.close()
+    return stage.settings.database_url
 
 
 @pytest.fixture

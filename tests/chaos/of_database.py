@@ -54,12 +54,10 @@ def lock_sqlite(world: World) -> None:
 @fault("the disk is full (SQLite)", times=2)
 def fill_disk(world: World) -> None:
     """No file of the hub's may grow any more: what cannot be stored is not accepted."""
-    log = world.folder / "service.log"
-    world.wait_until(
-        lambda: _wal(world).stat().st_size > log.stat().st_size + ROOM_BYTES, "a journal longer than the log"
-    )
+    # SQLite writes over a journal that is all in the database: that needs no room, so it is made to begin a new one.
+    world.wait_until(lambda: _journal_is_empty(world), "a journal that begins anew")
     before = world.traffic.told.get(503, 0)
-    full = _wal(world).stat().st_size
+    full = (world.folder / "service.log").stat().st_size + ROOM_BYTES
     world.struck()
     for pid in world.hub.pids():
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (full, resource.RLIM_INFINITY))
@@ -75,8 +73,11 @@ def _file(world: World) -> Path:
     return world.folder / "taesan.db"
 
 
-def _wal(world: World) -> Path:
-    return world.folder / "taesan.db-wal"
+def _journal_is_empty(world: World) -> bool:
+    other = sqlite3.connect(_file(world))
+    (is_busy, *_) = other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    other.close()
+    return not is_busy
 
 
 # ------------------------------------------------------------ where it does not belong

@@ -11,6 +11,8 @@ from tests.simulation.shrink import shrink
 
 SEEDS = range(1_000, 1_008)
 MOST = 200
+FOUND_BY = {"give up unanswered broadcasts": 20, "never send the same bytes again": 54}
+"""Seeds to begin with, as the search is long; whichever finds a bug now, one below `MOST` has to."""
 
 
 def test_no_promise_is_broken() -> None:
@@ -24,7 +26,8 @@ def test_no_promise_is_broken() -> None:
 
 @pytest.mark.parametrize("bug", BUGS)
 def test_a_planted_bug_is_found(bug: str) -> None:
-    found = next((seed for seed in range(1, MOST + 1) if run(seed, draw(seed), bug).violation), None)
+    seeds = [FOUND_BY.get(bug, 1), *range(1, MOST + 1)]
+    found = next((seed for seed in seeds if run(seed, draw(seed), bug).violation), None)
     assert found is not None, f"{bug}: not found in {MOST} seeds"
 
 
@@ -35,7 +38,7 @@ def test_a_seed_always_ends_alike() -> None:
 
 
 def test_a_failing_list_is_made_short_and_fails_again() -> None:
-    bug = "leave events unmarked"
+    bug = "answer without a commit"
     seed = next(seed for seed in range(1, MOST + 1) if run(seed, draw(seed), bug).violation)
     shortest = shrink(draw(seed), lambda actions: bool(run(seed, actions, bug).violation), tries=25)
     assert len(shortest) < 20
