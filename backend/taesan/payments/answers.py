@@ -49,9 +49,15 @@ def _item(result: Result, language: str) -> bytes:
     """`BulkResult` as JSON."""
     if isinstance(result, Refusal):
         problem = result.problem()
-        body = problem.body(translate(result.title, language))
-        item = {"status": result.status, "replayed": False, "payment": None, "problem": body}
-        return _encode(item | {"retry_after": problem.retry_after_s})
+        return _encode(
+            {
+                "status": result.status,
+                "replayed": False,
+                "payment": None,
+                "problem": problem.body(translate(result.title, language)),
+                "retry_after": problem.retry_after_s,
+            }
+        )
     replayed = b"true" if result.replayed else b"false"
     return (
         b'{"status":201,"replayed":' + replayed + b',"payment":' + result.body + b',"problem":null,"retry_after":null}'

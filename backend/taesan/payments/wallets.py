@@ -97,7 +97,8 @@ class WalletLanes:
                 before = known.get((submission.channel_id, submission.idempotency_key))
                 # What was accepted before is answered as before, whatever the wallet says by now.
                 is_known = before is not None and before.decision.submission == submission
-                answers.append(self._marked(submission, None if is_known else payers[submission.channel_id]))
+                is_signed = is_known or self._is_signed(submission, payers[submission.channel_id])
+                answers.append(msgspec.structs.replace(submission, by_contract=True) if is_signed else None)
             except Problem as problem:
                 answers.append(Refusal.of(problem))
             except NodeUnavailable as error:
@@ -113,13 +114,10 @@ class WalletLanes:
             known = store.by_key(session, channels, submissions)
         return {id_: channel.payer for id_, channel in channels.items()}, known
 
-    def _marked(self, submission: Submission, payer: str | None) -> Submission | None:
-        """:param payer: to be asked; None: nobody need be"""
-        if payer is not None:
-            self._rate.check(submission.channel_id)
-            contracts = self._hub.contracts
-            digest = vouchers.voucher_digest(contracts.voucher_domain, submission.channel_id, submission.cumulative)
-            signature, asker = bytes_of(submission.signature), contracts.deployment.channels
-            if not erc1271.is_valid_contract_signature(self._hub.node, payer, digest, signature, asker):
-                return None
-        return msgspec.structs.replace(submission, by_contract=True)
+    def _is_signed(self, submission: Submission, payer: str) -> bool:
+        """Whether the payer says so. :raises Problem: `rate-limited`"""
+        self._rate.check(submission.channel_id)
+        contracts = self._hub.contracts
+        digest = vouchers.voucher_digest(contracts.voucher_domain, submission.channel_id, submission.cumulative)
+        signature, asker = bytes_of(submission.signature), contracts.deployment.channels
+        return erc1271.is_valid_contract_signature(self._hub.node, payer, digest, signature, asker)
