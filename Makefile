@@ -42,7 +42,8 @@ compile: build/.stamp ## Compile the contracts with Brownie
 build/.stamp: .tools/setup.stamp $(SOURCES)
 	@echo "· compiling the contracts (up to a minute, once)"
 	@mkdir -p build
-	@$(BROWNIE) compile > build/compile.log 2>&1 || { cat build/compile.log; exit 1; }
+	@# Twice: what nothing depends on, Brownie removes when it loads the project again, and then two could not load it at once.
+	@for n in 1 2; do $(BROWNIE) compile > build/compile.log 2>&1 || { cat build/compile.log; exit 1; }; done
 	@touch $@
 
 ## ---- the hub, on this machine
