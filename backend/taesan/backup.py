@@ -77,6 +77,10 @@ def restore(
     target = _sqlite_path(url)
     if target.exists() and not replace:
         raise BackupRefused(f"{target} is there already; --replace keeps it aside under another name")
+    if not target.exists() and (left := snapshots.left_of(target)):
+        raise BackupRefused(
+            f"{left[0]} is of a database that is gone, and would be mixed into this one: move it away too"
+        )
     aside = target.with_name(f"{target.name}.{now:%Y%m%dT%H%M%SZ}.replaced")
     try:
         with snapshots.written_whole(target) as part:
@@ -85,7 +89,7 @@ def restore(
             contents = _inspect(part)
             _require_same_chain(file, contents, deployment)
             _require_known_schema(file, contents)
-            _prepare(part, f"restored from {file.name}", now)
+            _prepare(part, f"{restoration.RESTORED}{file.name}", now)
             if target.exists():
                 snapshots.close_for_good(target)
                 snapshots.set_aside(target, aside)
@@ -111,7 +115,7 @@ def mark(url: str, now: datetime) -> Contents:
                 raise BackupRefused(
                     f"a hub works on this database, or has been killed on it: try again in {left:.0f} s"
                 )
-            restoration.mark(session, "marked by hand", now)
+            restoration.mark(session, restoration.MARKED, now)
         with db.read() as session:
             return _contents(session)
     finally:

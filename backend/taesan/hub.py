@@ -65,12 +65,12 @@ def open_hub(settings: Settings, clock: Clock | None = None, node: Node | None =
     clock = clock or SystemClock()
     bind(db, node, deployment, clock.now())
     signer = open_signer(settings)
+    require_wiring(node, contracts, signer.address)  # first: with a key that is none of its own nothing is marked
     behind = why_behind(db, node, contracts, signer.address)
     if behind:
         with db.write() as session:
             restoration.mark(session, behind, clock.now())
     nonces.adopt(db, node, signer.address, clock.now())
-    require_wiring(node, contracts, signer.address)
     asset = read_token(node, contracts, "asset")
     if asset.exponent > MAX_EXPONENT:
         raise WrongChain(

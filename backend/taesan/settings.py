@@ -52,6 +52,12 @@ class Settings(BaseSettings):
         default=None, description="json; on a local hub's terminal console"
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    worker_metrics_port: int | None = Field(
+        default=None,
+        gt=0,
+        lt=2**16,
+        description="Where a `taesan worker` of its own answers Prometheus, on 127.0.0.1 only",
+    )
     metrics_token: SecretStr | None = Field(
         default=None,
         description="What /metrics wants as `Authorization: Bearer …`. Outside local, without one, there is no /metrics",

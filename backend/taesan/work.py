@@ -45,7 +45,14 @@ def undo_handlers(hub: Hub) -> dict[str, list[Handler]]:
 
 
 # What goes on in a hub that is behind its chain, because it was restored.
-CATCHING_UP = ("read chain", "resolve reorganisation", "book events", "reconcile", "check totals")
+CATCHING_UP = (
+    "look for a restoration",
+    "read chain",
+    "resolve reorganisation",
+    "book events",
+    "reconcile",
+    "check totals",
+)
 
 
 def build_worker(hub: Hub) -> Worker:
@@ -53,6 +60,7 @@ def build_worker(hub: Hub) -> Worker:
     depth = hub.settings.depth
     gate = Gate(hub.db)
     steps = {
+        "look for a restoration": gate.look,
         "watch signer": _signer_watch(hub).step,
         "relay deposits": lambda: channels.relay_deposits(hub),
         "collect wallets' claims": lambda: wallets.collect_step(hub),
@@ -67,10 +75,12 @@ def build_worker(hub: Hub) -> Worker:
         "return reverted redemptions": lambda: hub.relayer.return_reverted(Redemption, "redemptions"),
         "return reverted wallets' claims": lambda: wallets.return_reverted_step(hub),
         "return reverted payouts": lambda: payouts.return_reverted_step(hub),
-        "read chain": lambda: watcher.index(hub.db, hub.node, hub.contracts, hub.clock, depth),
+        "read chain": lambda: watcher.index(
+            hub.db, hub.node, hub.contracts, hub.clock, depth, may_stand_still=hub.settings.environment == "local"
+        ),
         "resolve reorganisation": lambda: reorg.resolve(hub.db, undo, hub.clock, depth),
         "book events": lambda: _book_events(hub, handlers),
-        "reconcile": lambda: not gate.is_open() and reconcile.reconcile_step(hub),
+        "reconcile": lambda: not gate.is_open and reconcile.reconcile_step(hub),
         "check totals": lambda: audit.check_step(hub),
     }
     held_back = {name: step if name in CATCHING_UP else gate.behind(step) for name, step in steps.items()}

@@ -258,6 +258,8 @@ def test_one_that_begins_before_the_blocks_that_are_kept_stops_the_reading(stage
     stage.tick(3)
     assert "nor is any earlier one" in stage.alarms()["deep-reorg"]
     assert anna.channel()["available"] == balance
+    stage.later(2)
+    assert_problem(anna.try_to_pay(DOLLAR), "chain-view-too-old", 503)
     assert stage.client.get("/v1/overview").status_code == 200
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
@@ -12,8 +13,11 @@ from taesan.app import create_app
 from taesan.chain import alarms
 from taesan.core import restoration
 from taesan.core.db import Database
+from taesan.core.worker import STEP_FAILURES
 from taesan.hub import Hub
+from taesan.operations.metrics import serve_worker
 from taesan.settlement.models import ChainCheck, Quarantine
+from tests.support.chain import free_port
 from tests.support.metrics import by_label, samples, value
 from tests.support.offline import offline_hub
 from tests.support.problems import assert_problem
@@ -249,3 +253,13 @@ def test_a_token_is_wanted_where_one_is_set(tmp_path: Path, environment: str) ->
         assert answer.headers["www-authenticate"] == "Bearer"
     assert client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
     hub.db.close()
+
+
+def test_a_worker_of_its_own_tells_what_it_counts() -> None:
+    STEP_FAILURES.values["read chain", "waiting"] += 1
+    port = free_port()
+    serve_worker(port)
+    answer = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    told = [sample for family in text_string_to_metric_families(answer) for sample in family.samples]
+    assert value(told, "taesan_worker_step_failures_total", step="read chain", reason="waiting") > 0
+    assert value(told, "process_cpu_seconds_total") > 0

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from taesan.chain.deployment import WrongChain
-from taesan.chain.nodes import Nodes, connect
+from taesan.chain.nodes import LAG_BLOCKS, Nodes, connect
 from taesan.chain.rpc import Node, NodeUnavailable
 from taesan.hub import open_hub
 from tests.support.chain import BareChain, Chain
@@ -72,6 +72,20 @@ def test_one_that_failed_is_asked_last_for_a_while(twice: Stage) -> None:
         node._ask = lambda question, node=node, ask=node._ask: (asked.append(node), ask(question))[1]
     twice.hub.node.head()
     assert asked == [second]
+
+
+def test_one_that_answers_and_stands_still_is_not_believed(
+    twice: Stage, chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = nodes_of(twice)
+    still = first.head()
+    monkeypatch.setattr(first, "head", lambda: still)
+    chain.mine(LAG_BLOCKS)
+    assert twice.hub.node.head()["number"] == second.head()["number"]
+    assert twice.hub.node._in_order()[0] is first, "it is a little late, no more"  # type: ignore[attr-defined]
+    chain.mine(1)
+    assert twice.hub.node.head()["number"] == second.head()["number"]
+    assert twice.hub.node._in_order()[0] is second  # type: ignore[attr-defined]
 
 
 def test_when_none_answers_that_is_said(twice: Stage) -> None:

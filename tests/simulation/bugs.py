@@ -1,4 +1,4 @@
-"""Bugs to be planted into the service, to see that the simulation finds them: `make simulate BUG=…`, or the environment variable
+"""Bugs to be planted into the service, to see that the simulation finds them: `make simulate ARGS="--bug …"`, or the environment variable
 TAESAN_PLANTED_BUG, which is read here and in no other place."""
 
 from collections.abc import Callable, Iterator, Mapping
@@ -59,8 +59,8 @@ def _post_early(_: Service) -> Iterator[None]:
     """Events are booked as soon as they are mined, without waiting for depth."""
     index = watcher.index
 
-    def eager(db: Any, node: Any, contracts: Any, clock: Any, depth: int, *rest: Any) -> bool:
-        return index(db, node, contracts, clock, 0, *rest)
+    def eager(db: Any, node: Any, contracts: Any, clock: Any, depth: int, **rest: Any) -> bool:
+        return index(db, node, contracts, clock, 0, **rest)
 
     with patch.object(watcher, "index", eager):
         yield

@@ -138,6 +138,20 @@ def test_restore_takes_an_empty_place(stage: Stage, saved: Path) -> None:
     assert len(stage.rows("SELECT id FROM restoration WHERE done_at IS NULL")) == 1
 
 
+@pytest.mark.parametrize("suffix", ["-wal", "-shm", "-journal"])
+def test_restore_is_not_mixed_with_what_is_left_of_another(stage: Stage, saved: Path, suffix: str) -> None:
+    """SQLite would take the journal of a database that was moved away for the new one's."""
+    there = _there(stage)
+    stage.close()
+    there.rename(there.with_name("broken.db"))
+    left = there.with_name(there.name + suffix)
+    left.write_bytes(b"something")
+    code, output = _taesan(stage, "restore", str(saved))
+    assert code == 2, output
+    assert f"{left} is of a database that is gone" in output
+    assert not there.exists()
+
+
 def test_restore_leaves_what_is_there(stage: Stage, saved: Path) -> None:
     stage.close()
     content = _there(stage).read_bytes()

@@ -1,5 +1,7 @@
 """Whether a database is behind its chain as only one that was put back to an older state can be."""
 
+from sqlalchemy import select
+
 from taesan.chain.contracts import Contracts
 from taesan.chain.models import SignerAccount
 from taesan.chain.rpc import Node
@@ -16,8 +18,11 @@ def why_behind(db: Database, node: Node, contracts: Contracts, signer_address: s
     with db.read() as session:
         row = session.get(SignerAccount, signer_address)
         given_out = None if row is None else row.next_nonce
+        is_new = session.scalar(select(SignerAccount).limit(1)) is None
     if given_out is not None:
         return f"nonces of {signer_address}: {given_out} given out, {mined} mined" if mined > given_out else None
+    if not is_new:
+        return None  # the operator has another key now
     settlement = contracts.deployment.settlement
     answer = node.call(settlement, contracts.encode("settlement", "lastBatchId"))
     (settled,) = contracts.decode_result("settlement", "lastBatchId", answer)

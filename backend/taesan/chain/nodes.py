@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import structlog
 from web3 import Web3
-from web3.types import LogReceipt
+from web3.types import BlockData, LogReceipt
 
 from taesan.chain.errors import SendRefused
 from taesan.chain.rpc import RPC_TIMEOUT_S, Node, NodesDisagree, NodeUnavailable
@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 BACK_OFF_S = 5.0
 MAX_BACK_OFF_S = 300.0
+LAG_BLOCKS = 12  # behind the others, and a node has lost the chain
 
 
 def connect(rpc_url: str, timeout_s: float = RPC_TIMEOUT_S) -> Node:
@@ -51,6 +52,28 @@ class Nodes(Node):
 
     def endpoints(self) -> list[Node]:
         return [node for node in self._nodes if _answers(node)]
+
+    def head(self) -> BlockData:
+        """The newest that any of them knows. One that answers and stands still would never be failed over from."""
+        heads: dict[Node, BlockData] = {}
+        away: NodeUnavailable | None = None
+        for node in self._in_order():
+            if heads and self._is_resting(node):
+                continue
+            try:
+                self._admit(node)
+                heads[node] = node.head()
+            except NodeUnavailable as error:
+                self._rest(node)
+                away = away or error
+        if not heads:
+            assert away is not None
+            raise away
+        newest = max(heads.values(), key=lambda block: int(block["number"]))
+        for node, block in heads.items():
+            if int(newest["number"]) - int(block["number"]) > LAG_BLOCKS:
+                self._rest(node)
+        return newest
 
     def require_agreement(self, block: int) -> None:
         """:raises NodesDisagree: two of the nodes that answer know different blocks of this number"""
@@ -115,10 +138,12 @@ class Nodes(Node):
         raise away
 
     def _in_order(self) -> list[Node]:
-        now = time.monotonic()
+        return sorted(self._nodes, key=self._is_resting)
+
+    def _is_resting(self, node: Node) -> bool:
         with self._lock:
-            resting = {node for node, (until, _) in self._resting.items() if until > now}
-        return sorted(self._nodes, key=lambda node: node in resting)
+            until, _ = self._resting.get(node, (0.0, 0.0))
+        return until > time.monotonic()
 
     def _rest(self, node: Node) -> None:
         with self._lock:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from taesan.chain import alarms
 from taesan.chain.models import SignerAccount
-from taesan.chain.rpc import Node, NodeUnavailable
+from taesan.chain.rpc import Node, NodeFails
 from taesan.core.db import Database, retried
 
 
@@ -27,7 +27,10 @@ def adopt(db: Database, node: Node, address: str, now: datetime) -> None:
 
 
 def spender(node: Node, address: str, nonce: int, block: int) -> str | None:
-    """The hash of the transaction by which a nonce was used up to a block; None if the node does not know any more."""
+    """The hash of the transaction by which a nonce was used up to a block; None if the node does not know any more.
+
+    :raises NodeUnavailable: it does not answer
+    """
 
     def is_used(number: int) -> bool:
         return number >= 0 and node.next_nonce(address, number) > nonce
@@ -42,5 +45,5 @@ def spender(node: Node, address: str, nonce: int, block: int) -> str | None:
             middle = (used + unused) // 2
             used, unused = (middle, unused) if is_used(middle) else (used, middle)
         return node.transaction_at(used, address, nonce)
-    except NodeUnavailable:
+    except NodeFails:  # it keeps no states that old
         return None

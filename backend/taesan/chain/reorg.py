@@ -64,6 +64,8 @@ def step_back(db: Database, node: Node, clock: Clock, head: int) -> None:
     detail = f"block {cursor.block_number} was {cursor.block_hash} and is no longer on the chain"
     if at == len(blocks):
         with db.write() as session:
+            row = session.get_one(ChainCursor, 1)
+            row.doubtful_until = max(row.doubtful_until or 0, row.block_number, head)
             alarms.raise_(session, alarms.DEEP_REORG, f"{detail}, nor is any earlier one that is kept", clock.now())
         raise DeepReorg(detail)
     fork = blocks[at]
@@ -72,7 +74,7 @@ def step_back(db: Database, node: Node, clock: Clock, head: int) -> None:
         if row.block_hash != cursor.block_hash:
             return  # another worker was faster
         row.doubtful_until = max(row.doubtful_until or 0, row.block_number, head)
-        row.block_number, row.block_hash, row.head_block, row.read_at = fork.number, fork.hash, head, clock.now()
+        row.block_number, row.block_hash, row.head_block = fork.number, fork.hash, head
         session.execute(delete(ChainBlock).where(col(ChainBlock.number) > fork.number))
         orphaned = session.execute(
             update(ChainEvent).where(col(ChainEvent.block_number) > fork.number).values(orphaned=True)
@@ -129,7 +131,8 @@ def resolve(db: Database, undo: Mapping[str, list[Handler]], clock: Clock, depth
     except Exception as error:
         detail = f"what a reorganisation removed cannot be un-posted; a person has to look: {error!r}"[:500]
         with db.write() as session:
-            if detail != session.get_one(Alarm, alarms.DEEP_REORG).detail:  # told once, not at every tick
+            told = session.get(Alarm, alarms.DEEP_REORG)
+            if told is None or told.detail != detail:  # once, not at every tick
                 log.exception("reorg.stuck")
             alarms.raise_(session, alarms.DEEP_REORG, detail, clock.now())
         return False

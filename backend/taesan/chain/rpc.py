@@ -29,6 +29,10 @@ class NodeUnavailable(TransientError):
     """The node did not answer: whatever was asked of it may or may not have happened."""
 
 
+class NodeFails(NodeUnavailable):
+    """It answered, with an error."""
+
+
 class NodesDisagree(TransientError):
     """Nodes of one chain know different blocks of one number: which of them is right is not ours to say."""
 
@@ -214,7 +218,7 @@ class Node:
             if reverted is not None:
                 raise reverted from error
             # Rate limits, blocks that it has not got yet, a proxy's HTML: not the caller's fault, and worth another try.
-            raise NodeUnavailable(f"the node at {self.name} answers with an error: {str(error)[:200]}") from error
+            raise NodeFails(f"the node at {self.name} answers with an error: {str(error)[:200]}") from error
 
 
 def _message(error: Exception) -> str:

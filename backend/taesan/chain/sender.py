@@ -23,7 +23,7 @@ from taesan.chain.bidding import Bidding
 from taesan.chain.errors import SendRefused
 from taesan.chain.models import ChainAttempt, ChainTransaction, SignerAccount
 from taesan.chain.rpc import MAX_TRANSACTION_GAS, Fees, Node
-from taesan.chain.signers import Signer
+from taesan.chain.signers import Signer, SignerUnavailable
 from taesan.core import counters
 from taesan.core.clock import Clock, has_passed
 from taesan.core.crashpoints import reach
@@ -219,6 +219,11 @@ class Following:
         with self.db.read() as session:
             return session.get_one(ChainAttempt, row.hash)
 
+    def _newest_attempt(self, row: ChainTransaction) -> ChainAttempt:
+        """Not always the row's: that may be an older one, which was mined and fell out again."""
+        with self.db.read() as session:
+            return session.get_one(ChainAttempt, self._hashes(row)[0])
+
     # ----------------------------------------------------------------- sending
 
     def _broadcast(self, row: ChainTransaction) -> bool:
@@ -250,30 +255,40 @@ class Following:
         """Signs and stores the same call at a higher fee if it is time for that, and then sends it."""
         if row.sender != self.signer.address:
             return False  # of a key that is ours no more
-        attempt = self._attempt(row)
-        age_s = abs(self.clock.now() - attempt.made_at).total_seconds()  # from the future: by a clock that was wrong
-        is_kept = not errors.is_(row.last_error, errors.FeeTooLow)
-        if is_kept and age_s <= self.bidding.after_s:
+        call = self._better_offer(row)
+        if call is None:
             return False
-        unsigned = _unsigned(attempt.raw)
-        offered = Fees(int(unsigned["maxFeePerGas"]), int(unsigned["maxPriorityFeePerGas"]))  # type: ignore[call-overload]
-        current = self.node.fees(self.bidding.ceiling_wei)
-        if not self.bidding.is_due(offered, current, age_s, is_kept=is_kept):
-            return False
-        fees = self.bidding.raised(offered, current)
-        if fees is None:
-            self._tell_of_ceiling(row, offered)
-            return False
-        call = unsigned | {
-            "maxFeePerGas": fees.max_fee_per_gas,
-            "maxPriorityFeePerGas": fees.max_priority_fee_per_gas,
-        }
-        raw, hash_ = self.signer.sign(call)
+        try:
+            raw, hash_ = self.signer.sign(call)
+        except SignerUnavailable as error:
+            log.warning("transaction.not_offered_more", hash=row.hash, reason=str(error))
+            return False  # what is signed already is sent all the same
         if not self._store_attempt(row, raw, hash_):
             return False
         with self.db.read() as session:
             stored = session.get_one(ChainTransaction, row.id)
         return self._broadcast(stored)
+
+    def _better_offer(self, row: ChainTransaction) -> dict[str, object] | None:
+        """The call at a higher fee, to be signed; None: not now."""
+        attempt = self._newest_attempt(row)
+        age_s = abs(self.clock.now() - attempt.made_at).total_seconds()  # from the future: by a clock that was wrong
+        is_kept = not errors.is_(row.last_error, errors.FeeTooLow)
+        if is_kept and age_s <= self.bidding.after_s:
+            return None
+        unsigned = _unsigned(attempt.raw)
+        offered = Fees(int(unsigned["maxFeePerGas"]), int(unsigned["maxPriorityFeePerGas"]))  # type: ignore[call-overload]
+        current = self.node.fees(self.bidding.ceiling_wei)
+        if not self.bidding.is_due(offered, current, age_s, is_kept=is_kept):
+            return None
+        fees = self.bidding.raised(offered, current)
+        if fees is None:
+            self._tell_of_ceiling(row, offered)
+            return None
+        return unsigned | {
+            "maxFeePerGas": fees.max_fee_per_gas,
+            "maxPriorityFeePerGas": fees.max_priority_fee_per_gas,
+        }
 
     def _store_attempt(self, row: ChainTransaction, raw: bytes, hash_: str) -> bool:
         assert row.id is not None

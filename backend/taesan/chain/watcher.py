@@ -13,19 +13,25 @@ from taesan.chain import alarms, reorg
 from taesan.chain.contracts import Contracts, Event
 from taesan.chain.models import ChainCursor, ChainEvent
 from taesan.chain.rpc import Node, NodesDisagree
-from taesan.core import outbox
+from taesan.core import outbox, restoration
 from taesan.core.clock import Clock
 from taesan.core.crashpoints import reach
 from taesan.core.db import Database
 from taesan.core.models import OutboxEvent
+from taesan.core.problems import Problem
 from taesan.core.values import hex_of
 
 MAX_BLOCKS = 2_000
 HEARD_EVERY = timedelta(seconds=10)
 
 
-def index(db: Database, node: Node, contracts: Contracts, clock: Clock, depth: int) -> bool:
+def index(
+    db: Database, node: Node, contracts: Contracts, clock: Clock, depth: int, *, may_stand_still: bool = True
+) -> bool:
     """Takes in the next blocks that have `depth` blocks on top; returns whether there were events.
+
+    :param may_stand_still: the chain makes blocks only when there is something to put in; otherwise a node that tells of no new
+        block is one that has lost the chain, and counts as not heard from
 
     After a reorganisation that reaches below that it steps back to where the chains part, to read on from there.
 
@@ -37,7 +43,8 @@ def index(db: Database, node: Node, contracts: Contracts, clock: Clock, depth: i
         cursor = session.scalars(select(ChainCursor).where(col(ChainCursor.id) == 1)).one()
     last = min(head - depth, cursor.block_number + MAX_BLOCKS)
     if last <= cursor.block_number:
-        if head != cursor.head_block or clock.now() - cursor.read_at > HEARD_EVERY:
+        is_alive = head != cursor.head_block
+        if is_alive or (may_stand_still and clock.now() - cursor.read_at > HEARD_EVERY):
             with db.write() as session:
                 row = session.get_one(ChainCursor, 1)
                 row.head_block, row.read_at = head, clock.now()
@@ -54,7 +61,9 @@ def index(db: Database, node: Node, contracts: Contracts, clock: Clock, depth: i
         if row.block_hash != cursor.block_hash:
             return False  # our lease ran out while the node thought about it, and another worker was faster
         _take_in(session, events, clock.now())
-        row.block_number, row.block_hash, row.head_block, row.read_at = last, last_hash, head, clock.now()
+        row.block_number, row.block_hash, row.head_block = last, last_hash, head
+        if last == head - depth:  # or a payer's withdrawal may stand in what is still to be read
+            row.read_at = clock.now()
         reorg.remember(session, last, last_hash)
         reach("watcher.before_commit")
     reach("watcher.after_commit")
@@ -115,6 +124,21 @@ def known_since(session: Session) -> datetime:
     heard = session.get_one(ChainCursor, 1).read_at
     waiting = outbox.oldest_waiting(session)
     return min(heard, waiting) if waiting else heard
+
+
+def closed(session: Session) -> Problem | None:
+    """Why no money may be taken in or moved now, if so: the books may lack, or hold, what the chain does not."""
+    if restoration.is_reconciling(session):
+        return restoration.reconciling()
+    if is_doubtful(session):
+        return Problem(
+            "chain-view-too-old",
+            503,
+            "The hub has not heard from its blockchain for too long to accept payments.",
+            "A reorganisation has removed blocks that counted as final. It goes on when they are read again.",
+            headers={"retry-after": "30"},
+        )
+    return None
 
 
 def is_doubtful(session: Session) -> bool:

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Response
 from sqlmodel import Session
 
+from taesan.chain import watcher
 from taesan.channels import queries, service
 from taesan.channels.models import ChannelCreate, ChannelCreated, ChannelPublic, DepositPublic, HubPublic
 from taesan.core import idempotency
@@ -70,7 +71,15 @@ def open_channel(hub: HubDep, body: ChannelCreate, idempotency_key: IdempotencyK
         )
 
     return idempotency.once(
-        hub.db, f"channel:{channel_id}", idempotency_key, body, now, effect, check=check, status=202
+        hub.db,
+        f"channel:{channel_id}",
+        idempotency_key,
+        body,
+        now,
+        effect,
+        closed=watcher.closed,
+        check=check,
+        status=202,
     )
 
 

@@ -19,7 +19,7 @@ def backup(
     """Copy the SQLite database to a file, checked, while the hub runs."""
     from taesan.backup import back_up
 
-    settings = Settings()
+    settings = explaining(Settings)
     with progress_bar("copying") as progress:
         contents = explaining(lambda: back_up(settings.database_url, file, progress))
     _show_contents(f"{file}", contents)
@@ -40,7 +40,7 @@ def restore(
     from taesan.chain.contracts import Deployment
     from taesan.core.clock import SystemClock
 
-    settings, now = Settings(), SystemClock().now()
+    settings, now = explaining(Settings), SystemClock().now()
     if (file is None) != mark:
         fail("name the FILE to restore, or --mark a database that was restored by other means")
     if file is None:

@@ -46,20 +46,27 @@ def audit(
 
 
 def alarms(
-    clear: Annotated[str | None, typer.Option(help="Say that this one is over; most end by themselves")] = None,
+    clear: Annotated[
+        str | None, typer.Option(help="Say that this one is over: nonce-used-elsewhere; all others end by themselves")
+    ] = None,
 ) -> None:
     """What a person should know of at the moment; exit 1 if there is anything."""
     from taesan.chain import alarms as chain_alarms
-    from taesan.core.clock import rfc3339
+    from taesan.core.clock import SystemClock, rfc3339
     from taesan.core.db import Database
+    from taesan.identity import operators
 
-    db = Database(Settings().database_url)
+    if clear is not None and clear not in chain_alarms.STAYS:
+        fail(f"{clear} ends by itself, when its cause does; by hand only {', '.join(chain_alarms.STAYS)} does")
+    db = Database(explaining(Settings).database_url)
 
     def work() -> list[tuple[str, str, str]]:
         db.migrate()
         with db.write() as session:
-            if clear is not None and not chain_alarms.clear(session, clear):
-                fail(f"there is no alarm {clear}")
+            if clear is not None:
+                if not chain_alarms.clear(session, clear):
+                    fail(f"there is no alarm {clear}")
+                operators.record(session, operators.CLI, "alarm.cleared", clear, "", SystemClock().now())
             return [(a.name, rfc3339(a.since), a.detail) for a in chain_alarms.alarms(session)]
 
     on = explaining(work)

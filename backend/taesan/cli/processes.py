@@ -101,6 +101,7 @@ def serve(
 
 def worker() -> None:
     """Run the background worker alone: relays, batches, settlement, the books."""
+    from taesan.operations.metrics import serve_worker
     from taesan.operations.sight import set_up_sight
     from taesan.work import build_worker
 
@@ -108,6 +109,8 @@ def worker() -> None:
     explaining(lambda: set_up_sight(settings, "taesan-worker"))
     hub = open_hub(settings)
     background = build_worker(hub)
+    if settings.worker_metrics_port:
+        serve_worker(settings.worker_metrics_port)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: background.stopping.set())
     background.run()

@@ -15,7 +15,7 @@ def show() -> None:
     """Show what is held, and what each needs."""
     from taesan.settlement import quarantine
 
-    hub = open_hub(Settings(), patient=False)
+    hub = open_hub(explaining(Settings), patient=False)
     with hub.db.read() as session:
         found = [quarantine.public(session, row) for row in quarantine.held(session)]
     hub.db.close()
@@ -51,7 +51,7 @@ def _end(quarantine_id: str, act: Literal["retry", "refund"]) -> None:
     from taesan.identity.operators import CLI
     from taesan.settlement import quarantine
 
-    hub = open_hub(Settings(), patient=False)
+    hub = open_hub(explaining(Settings), patient=False)
 
     do = quarantine.retry if act == "retry" else quarantine.refund
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import insert
 from sqlmodel import Session
 
-from taesan.core import models, restoration
+from taesan.core import models
 from taesan.core.crashpoints import reach
 from taesan.core.db import Database, retried
 from taesan.core.problems import Problem
@@ -76,20 +76,22 @@ def once(
     now: datetime,
     effect: Callable[[Session], BaseModel],
     *,
+    closed: Callable[[Session], Problem | None],
     check: Callable[[], None] = lambda: None,
     status: int = 201,
 ) -> JSONResponse:
     """Does a money request's effect once, in one transaction with its kept answer; a repetition gets that answer.
 
     :param scope: whose keys these are, such as a channel id: two clients may choose the same key
+    :param closed: why nothing new is done at the moment, if so
     :param check: what is costly or asks the node; done for new requests only, outside the writing transaction
-    :raises Problem: as `check` and `effect`, or `idempotency-key-reused`, `reconciling`; nothing is stored then
+    :raises Problem: as `check` and `effect`, `closed`, or `idempotency-key-reused`; nothing is stored then
     """
     print_ = fingerprint(request.model_dump(mode="json"))
     with db.read() as session:
         known = replay(session, scope, key, print_)
-        if known is None and restoration.is_reconciling(session):
-            raise restoration.reconciling()
+        if known is None and (problem := closed(session)):
+            raise problem
     if known is not None:
         return _again(known)
     check()
@@ -97,6 +99,8 @@ def once(
         known = replay(session, scope, key, print_)  # another request may have been faster
         if known is not None:
             return _again(known)
+        if problem := closed(session):
+            raise problem
         body = effect(session).model_dump(mode="json")
         remember(session, scope, key, print_, status, body, now)
         reach("request.before_commit")

@@ -10,6 +10,9 @@ from taesan.core.db import Database
 from taesan.core.models import Restoration
 from taesan.core.problems import Problem
 
+RESTORED, MARKED = "restored from ", "marked by hand"
+"""Causes that a person has given; all others were found out."""
+
 
 def mark(session: Session, cause: str, now: datetime) -> None:
     """From here on the database counts as restored, and as behind its chain until `finish`. Once is enough."""
@@ -22,6 +25,12 @@ def finish(session: Session, now: datetime) -> None:
     if last is not None and last.done_at is None:
         last.done_at = now
         session.add(last)
+
+
+def was_put_back(session: Session) -> bool:
+    """Whether a person has said that the database is an older one."""
+    last = _newest(session)
+    return last is not None and last.cause.startswith((RESTORED, MARKED))
 
 
 def is_reconciling(session: Session) -> bool:
@@ -41,19 +50,20 @@ def reconciling() -> Problem:
 
 
 class Gate:
-    """Holds a worker's steps back while the database is behind its chain. Once open it stays so and asks no more."""
+    """Holds a worker's steps back while the database is behind its chain, which it may come to be at any time: another process
+    finds it out when it starts."""
 
     def __init__(self, db: Database) -> None:
-        self._db, self._is_open = db, False
+        self._db, self.is_open = db, False
 
-    def is_open(self) -> bool:
-        if not self._is_open:
-            with self._db.read() as session:
-                self._is_open = not is_reconciling(session)
-        return self._is_open
+    def look(self) -> bool:
+        """Worker step, the first of all."""
+        with self._db.read() as session:
+            self.is_open = not is_reconciling(session)
+        return False
 
     def behind(self, step: Callable[[], bool]) -> Callable[[], bool]:
-        return lambda: self.is_open() and step()
+        return lambda: self.is_open and step()
 
 
 def _newest(session: Session) -> Restoration | None:

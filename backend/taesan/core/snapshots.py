@@ -9,6 +9,7 @@ from pathlib import Path
 
 PAGES_A_STEP = 2_000  # 8 MB
 PATIENCE_S = 30
+SIBLINGS = ("-wal", "-shm", "-journal")
 
 
 class NotADatabase(Exception):
@@ -39,8 +40,14 @@ def written_whole(target: Path) -> Iterator[Path]:
         part.unlink()
         _sync(target.parent)
     finally:
-        for left in (part, *(part.with_name(part.name + suffix) for suffix in ("-wal", "-shm", "-journal"))):
+        for left in (part, *left_of(part)):
             left.unlink(missing_ok=True)
+
+
+def left_of(path: Path) -> list[Path]:
+    """The files that SQLite keeps beside a database, as far as they are there; it takes them for the next one's of that name."""
+    siblings = (path.with_name(path.name + suffix) for suffix in SIBLINGS)
+    return [sibling for sibling in siblings if sibling.exists()]
 
 
 def copy(source: Path, target: Path, progress: Callable[[int, int], None] = lambda done, total: None) -> None:

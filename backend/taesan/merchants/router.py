@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Response
 from sqlmodel import Session
 
+from taesan.chain import watcher
 from taesan.core import idempotency
 from taesan.core.http import problem_responses
 from taesan.core.idempotency import IdempotencyKeyHeader
@@ -44,7 +45,9 @@ def redeem(
         return queries.public_redemption(session, redemption.request(session, merchant, body, now))
 
     scope = f"redemption:{merchant.id}"
-    return idempotency.once(hub.db, scope, idempotency_key, body, now, effect, check=check, status=202)
+    return idempotency.once(
+        hub.db, scope, idempotency_key, body, now, effect, closed=watcher.closed, check=check, status=202
+    )
 
 
 @router.get("/redemptions", operation_id="listRedemptions", responses=problem_responses(401, 422))
@@ -81,7 +84,9 @@ def order_payout(
     def effect(session: Session) -> PayoutPublic:
         return queries.public_payout(session, payouts.order(session, hub, merchant, body.amount, now))
 
-    return idempotency.once(hub.db, f"payout:{merchant.id}", idempotency_key, body, now, effect, status=202)
+    return idempotency.once(
+        hub.db, f"payout:{merchant.id}", idempotency_key, body, now, effect, closed=watcher.closed, status=202
+    )
 
 
 @router.get("/payouts", operation_id="listPayouts", responses=problem_responses(401, 422))

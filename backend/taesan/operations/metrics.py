@@ -9,7 +9,13 @@ from collections.abc import Iterable, Iterator
 from itertools import accumulate
 
 import structlog
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+    start_http_server,
+)
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
@@ -38,6 +44,14 @@ def registry_of(hub: Hub, lanes: Lanes) -> CollectorRegistry:
     registry.register(_Intake(lanes))
     registry.register(_Told(hub))
     return registry
+
+
+def serve_worker(port: int) -> None:
+    """What a worker's own process counts, over HTTP to this machine only; in a thread that ends with the process."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    registry.register(Counted())
+    start_http_server(port, "127.0.0.1", registry)
 
 
 class Counted(Collector):

@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from taesan.chain import watcher
 from taesan.channels import service as channels_service
-from taesan.core import idempotency, restoration
+from taesan.core import idempotency
 from taesan.core.clock import rfc3339
 from taesan.core.ids import new_ids
 from taesan.core.problems import Problem
@@ -202,16 +202,8 @@ def _payee(merchants: dict[str, str], submission: Submission) -> str | None:
 def view_problem(session: Session, terms: Terms, now: datetime) -> Problem | None:
     """A payer's withdrawal that we do not know of would leave a payment unfunded: well before its delay can be over, a hub
     that hears nothing from the chain stops accepting. One that was restored begins when it has caught up."""
-    if restoration.is_reconciling(session):
-        return restoration.reconciling()
-    if watcher.is_doubtful(session):
-        return Problem(
-            "chain-view-too-old",
-            503,
-            "The hub has not heard from its blockchain for too long to accept payments.",
-            "A reorganisation has removed blocks that counted as final. It goes on when they are read again.",
-            headers={"retry-after": "30"},
-        )
+    if problem := watcher.closed(session):
+        return problem
     age = now - watcher.known_since(session)
     if age <= timedelta(seconds=terms.view_age_s):
         return None

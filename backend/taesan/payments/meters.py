@@ -13,7 +13,7 @@ PAYMENTS = Counter(
 GROUP_PAYMENTS = Histogram(
     "taesan_intake_group_payments",
     "Payments that went to the intake together, to be one transaction.",
-    bounds=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000),
+    bounds=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_000),
 )
 GROUP_SECONDS = Histogram("taesan_intake_group_seconds", "From a group's sending to the intake to its answer.")
 LOST = Counter("taesan_intake_lost", "Times that the intake's process has ended by itself.")

@@ -1,5 +1,5 @@
-"""Checks what was promised: every payment signed, booked and provable, the books equal to the chain. Writes nothing but
-`ChainCheck`."""
+"""Checks what was promised: every payment signed, booked and provable, the books equal to the chain. Its step writes
+`ChainCheck` alone."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence

@@ -95,7 +95,13 @@ def follow_step(hub: Hub) -> bool:
             continue
         with hub.db.write() as session:
             session.execute(
-                update(Batch).where(col(Batch.id) == batch.id, col(Batch.state) == batch.state).values(state=state)
+                update(Batch)
+                .where(
+                    col(Batch.id) == batch.id,
+                    col(Batch.state) == batch.state,
+                    col(Batch.transaction_id) == transaction.id,  # another worker may have signed it anew
+                )
+                .values(state=state)
             )
             reach("follow.before_commit", state)
         reach("follow.after_commit", state)
@@ -113,7 +119,9 @@ def follow_step(hub: Hub) -> bool:
 def _on_refused(hub: Hub, batch: Batch, reason: str) -> bool:
     """Already settled by an earlier attempt: the event will post it. Channels that are at fault are set aside, once for each
     new reason. Anything else stays frozen, visibly."""
-    if _is_settled(hub, batch, reason):
+    if reason.startswith("GiftSettlement_AlreadySettled") and _is_settled(hub, batch, 0):
+        if not _is_settled(hub, batch, hub.settings.depth):
+            return False  # a reorganisation may still take it away, and nobody would send it again
         log.info("batch.settled_before", batch_id=batch.id, reason=reason)
         with hub.db.write() as session:
             values = {"state": "mined", "transaction_id": None, "last_error": None}
@@ -125,17 +133,19 @@ def _on_refused(hub: Hub, batch: Batch, reason: str) -> bool:
     return False
 
 
-def _is_settled(hub: Hub, batch: Batch, reason: str) -> bool:
-    if not reason.startswith("GiftSettlement_AlreadySettled"):
-        return False
-    data = hub.node.call(hub.contracts.deployment.settlement, hub.contracts.encode("settlement", "batches", batch.id))
+def _is_settled(hub: Hub, batch: Batch, depth: int) -> bool:
+    """Whether it is, with so many blocks on top."""
+    block = max(int(hub.node.head()["number"]) - depth, 0)
+    call = hub.contracts.encode("settlement", "batches", batch.id)
+    data = hub.node.call(hub.contracts.deployment.settlement, call, block=block)
     (root,) = hub.contracts.decode_result("settlement", "batches", data)
     return hex_of(root) == batch.root
 
 
 def _keep_frozen(hub: Hub, batch: Batch, reason: str) -> None:
-    if batch.last_error != reason:
-        log.error("batch.refused", batch_id=batch.id, reason=reason)
+    if batch.last_error == reason:
+        return  # told, and kept
+    log.error("batch.refused", batch_id=batch.id, reason=reason)
     with hub.db.write() as session:
         session.execute(update(Batch).where(*_still_frozen(batch)).values(last_error=reason))
 

@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
+from taesan.chain import watcher
 from taesan.channels import queries, service
 from taesan.channels.models import Channel
 from taesan.core.clock import rfc3339
@@ -111,8 +112,9 @@ def end_as_settled(session: Session, channels: Sequence[str], now: datetime) -> 
 def retry(session: Session, hub: Hub, quarantine_id: str, operator: str, now: datetime) -> QuarantinePublic:
     """Lets the channel's payments into the next batch. What the payer had taken back must be deposited again.
 
-    :raises Problem: `not-found`, `quarantine-ended`, `deposit-missing`
+    :raises Problem: `not-found`, `quarantine-ended`, `deposit-missing`, and as `watcher.closed`
     """
+    _refuse_if_closed(session)
     row, channel = _held(session, quarantine_id)
     if channel.missing:
         raise Problem(
@@ -129,8 +131,9 @@ def refund(session: Session, hub: Hub, quarantine_id: str, operator: str, now: d
     """Gives the payer back what cannot be settled, and pays merchants out of the hub's surplus: their payments go into the
     next batch without a claim. The channel is closed for ever.
 
-    :raises Problem: `not-found`, `quarantine-ended`, `batch-on-its-way`, `surplus-too-small`
+    :raises Problem: `not-found`, `quarantine-ended`, `batch-on-its-way`, `surplus-too-small`, and as `watcher.closed`
     """
+    _refuse_if_closed(session)
     row, channel = _held(session, quarantine_id)
     if _is_on_its_way(session, channel):
         raise Problem(
@@ -145,6 +148,12 @@ def refund(session: Session, hub: Hub, quarantine_id: str, operator: str, now: d
     else:
         service.stand_in(session, hub, channel, now)
     return _end(session, hub, row, channel, "refunded", operator, now)
+
+
+def _refuse_if_closed(session: Session) -> None:
+    """What the chain has settled already would be paid a second time."""
+    if problem := watcher.closed(session):
+        raise problem
 
 
 def _pay_for(session: Session, hub: Hub, row: Quarantine, channel: Channel, now: datetime) -> None:

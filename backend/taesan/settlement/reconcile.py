@@ -31,7 +31,8 @@ def reconcile_step(hub: Hub) -> bool:
         raise StillBehind(f"reconciling: {missing}")
     nonces.adopt(hub.db, hub.node, hub.signer.address, hub.clock.now())
     with hub.db.write() as session:
-        alarms.clear(session, alarms.NONCE_USED_ELSEWHERE)  # by the hub itself, after the backup
+        if restoration.was_put_back(session):
+            alarms.clear(session, alarms.NONCE_USED_ELSEWHERE)  # by the hub itself, after the backup
         restoration.finish(session, hub.clock.now())
     log.warning("restoration.reconciled")
     return True
