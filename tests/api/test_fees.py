@@ -12,7 +12,6 @@ from taesan.chain.sender import Following
 from taesan.chain.signers import KeySigner
 from tests.support.stage import DEPTH, DOLLAR, Payer, Stage, StageFactory
 
-pytestmark = pytest.mark.database("sqlite", "postgresql")
 GWEI = 10**9
 
 
@@ -92,6 +91,23 @@ def test_the_older_attempt_may_be_the_one_that_is_mined(stage: Stage, anna: Paye
     assert_settled_once(stage, anna)
     assert stage.rows("SELECT hash FROM chain_transaction WHERE kind = 'batch'") == [(before,)]
     assert stage.get("/v1/batches/1")["transaction"] == before
+
+
+def test_more_is_offered_than_by_the_newest_attempt_whichever_was_mined_before(stage: Stage, anna: Payer) -> None:
+    """An older attempt was mined and fell out again: at more than it offered there is one already."""
+    with stage.chain.mining_paused():
+        stage.tick(2)
+        stage.later(61 * 5)
+        stage.tick()
+        (before, _), (now, _) = attempts(stage)
+        for hash_ in (before, now):
+            stage.chain.ask("anvil_dropTransaction", hash_)
+        stage.write(f"UPDATE chain_transaction SET hash = '{before}' WHERE hash = '{now}'")
+        stage.later(61 * 5)
+        stage.tick()
+        first, second, third = fees(attempts(stage))
+        assert first < second < third
+    assert_settled_once(stage, anna)
 
 
 def test_what_was_relayed_is_found_by_whichever_attempt_was_mined(stage: Stage, anna: Payer) -> None:
