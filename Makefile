@@ -64,7 +64,7 @@ warp: .tools/setup.stamp ## Move a local chain's clock forward (ARGS="15m"; also
 ## ---- figures
 
 .PHONY: bench bench-gas bench-reads bench-scaling soak
-bench: build/.stamp ## Intake of ours and of all others, pair by pair in one run; writes docs/benchmarks/intake.md (half an hour)
+bench: build/.stamp ## Intake of ours and of all others, pair by pair in one run; writes docs/benchmarks/intake.md (35 minutes)
 	@$(BIN)/python -m tests.bench.intake_report $(ARGS)
 
 bench-gas: build/.stamp ## Gas of ours and of all others in one run; writes docs/benchmarks/gas.md
