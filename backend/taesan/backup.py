@@ -51,6 +51,8 @@ def back_up(url: str, target: Path, progress: Progress) -> Contents:
     source = _sqlite_path(url)
     if target.exists():
         raise BackupRefused(f"{target} is there already, and is not overwritten")
+    if not target.parent.is_dir():
+        raise BackupRefused(f"there is no folder {target.parent}")
     try:
         with snapshots.written_whole(target) as part:
             snapshots.copy(source, part, progress)
@@ -82,6 +84,7 @@ def restore(
             f"{left[0]} is of a database that is gone, and would be mixed into this one: move it away too"
         )
     aside = target.with_name(f"{target.name}.{now:%Y%m%dT%H%M%SZ}.replaced")
+    target.parent.mkdir(parents=True, exist_ok=True)
     try:
         with snapshots.written_whole(target) as part:
             snapshots.copy(file, part, progress)
@@ -105,6 +108,7 @@ def mark(url: str, now: datetime) -> Contents:
 
     :raises BackupRefused: a hub works on it, or died on it less than its lease ago
     """
+    require_database(url)
     db = Database(url)
     try:
         db.migrate()
@@ -120,6 +124,12 @@ def mark(url: str, now: datetime) -> Contents:
             return _contents(session)
     finally:
         db.close()
+
+
+def require_database(url: str) -> None:
+    """:raises BackupRefused: there is no such SQLite file; whoever opens it would make one"""
+    if url.startswith("sqlite:") and not snapshots.path_of(url).exists():
+        raise BackupRefused(f"there is no database at {snapshots.path_of(url)}: where does TAESAN_DATABASE_URL lead?")
 
 
 def _sqlite_path(url: str) -> Path:

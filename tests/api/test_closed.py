@@ -102,6 +102,8 @@ def test_by_hand_only_what_does_not_end_by_itself_is_cleared_and_that_is_kept(st
     refused = CliRunner().invoke(app, ["alarms", "--clear", alarms.DEEP_REORG], env=_settings(stage))
     assert refused.exit_code == 2
     assert "ends by itself" in refused.output
+    unknown = CliRunner().invoke(app, ["alarms", "--clear", "nonsense"], env=_settings(stage))
+    assert (unknown.exit_code, "there is no alarm nonsense" in unknown.output) == (2, True)
     done = CliRunner().invoke(app, ["alarms", "--clear", alarms.NONCE_USED_ELSEWHERE], env=_settings(stage))
     assert done.exit_code == 1, "the other one is still on"
     assert stage.alarms().keys() == {alarms.DEEP_REORG}

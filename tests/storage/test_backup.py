@@ -38,6 +38,7 @@ def saved(stage: Stage, tmp_path: Path) -> Path:
     """A backup of a hub with a payment."""
     stage.payer().pay(DOLLAR)
     file = tmp_path / "backups" / "hub.db"
+    file.parent.mkdir()
     code, output = _taesan(stage, "backup", str(file))
     assert code == 0, output
     return file
@@ -93,6 +94,24 @@ def test_a_backup_overwrites_nothing(stage: Stage, saved: Path) -> None:
     code, output = _taesan(stage, "backup", str(saved))
     assert (code, "is there already, and is not overwritten" in output) == (2, True), output
     assert saved.read_bytes() == content
+
+
+def test_a_backup_is_its_owners_alone_and_makes_no_folder(stage: Stage, saved: Path, tmp_path: Path) -> None:
+    assert saved.stat().st_mode & 0o777 == 0o600
+    code, output = _taesan(stage, "backup", str(tmp_path / "not mounted" / "hub.db"))
+    assert code == 2, output
+    assert "there is no folder" in output
+    assert not (tmp_path / "not mounted").exists()
+
+
+@pytest.mark.parametrize("command", [["alarms"], ["restore", "--mark"], ["quarantine", "list"], ["audit"]])
+def test_no_command_makes_a_database_where_there_is_none(stage: Stage, tmp_path: Path, command: list[str]) -> None:
+    """An empty one would say that all is well."""
+    stage.settings = stage.settings.model_copy(update={"database_url": f"sqlite:///{tmp_path}/typo.db"})
+    code, output = _taesan(stage, *command)
+    assert code == 2, output
+    assert "there is no database at" in output
+    assert not (tmp_path / "typo.db").exists()
 
 
 def test_a_backup_of_false_books_is_none(stage: Stage, tmp_path: Path) -> None:

@@ -41,7 +41,9 @@ def restore(
     from taesan.core.clock import SystemClock
 
     settings, now = explaining(Settings), SystemClock().now()
-    if (file is None) != mark:
+    if file is not None and mark:
+        fail("name a FILE to restore, or --mark what was restored by other means, not both")
+    if file is None and not mark:
         fail("name the FILE to restore, or --mark a database that was restored by other means")
     if file is None:
         contents, aside = explaining(lambda: mark_restored(settings.database_url, now)), None

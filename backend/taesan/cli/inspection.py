@@ -51,21 +51,25 @@ def alarms(
     ] = None,
 ) -> None:
     """What a person should know of at the moment; exit 1 if there is anything."""
+    from taesan.backup import require_database
     from taesan.chain import alarms as chain_alarms
     from taesan.core.clock import SystemClock, rfc3339
     from taesan.core.db import Database
     from taesan.identity import operators
 
-    if clear is not None and clear not in chain_alarms.STAYS:
-        fail(f"{clear} ends by itself, when its cause does; by hand only {', '.join(chain_alarms.STAYS)} does")
-    db = Database(explaining(Settings).database_url)
+    url = explaining(Settings).database_url
+    explaining(lambda: require_database(url))
+    db = Database(url)
 
     def work() -> list[tuple[str, str, str]]:
         db.migrate()
         with db.write() as session:
             if clear is not None:
-                if not chain_alarms.clear(session, clear):
+                if not chain_alarms.is_on(session, clear):
                     fail(f"there is no alarm {clear}")
+                if clear not in chain_alarms.STAYS:
+                    fail(f"{clear} ends by itself, when its cause does")
+                chain_alarms.clear(session, clear)
                 operators.record(session, operators.CLI, "alarm.cleared", clear, "", SystemClock().now())
             return [(a.name, rfc3339(a.since), a.detail) for a in chain_alarms.alarms(session)]
 

@@ -17,9 +17,12 @@ RETRY_S = 2
 
 def open_hub(settings: Settings, *, patient: bool = True):  # type: ignore[no-untyped-def]
     """Opens the hub; while the node is down says so once and tries again."""
+    from taesan.backup import require_database
     from taesan.chain.rpc import NodeUnavailable
     from taesan.hub import open_hub as open_once
 
+    if not patient:
+        explaining(lambda: require_database(settings.database_url))
     told = False
     while True:
         try:

@@ -31,9 +31,9 @@ def written_whole(target: Path) -> Iterator[Path]:
 
     :raises FileExistsError: there is something at the target
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL, 0o600))  # it holds who paid whom
         yield part
         _sync(part)
         os.link(part, target)  # not a rename, which would overwrite what somebody has put there meanwhile

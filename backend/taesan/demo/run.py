@@ -143,6 +143,13 @@ def _stay_up(stage: Stage, console: Console) -> None:
     console.print(
         f"\nOpen [bold]{url}[/] for the page, {url}/docs for the API. Ctrl-C ends everything.", highlight=False
     )
+    console.print(
+        "\nFor `.venv/bin/taesan` (alarms, quarantine list, backup …) in another terminal:\n", highlight=False
+    )
+    for name in ("database_url", "rpc_url", "deployment_file"):
+        console.print(
+            f"  export TAESAN_{name.upper()}={getattr(stage.settings, name)}", highlight=False, soft_wrap=True
+        )
     while True:
         stage.require_running()
         time.sleep(1)

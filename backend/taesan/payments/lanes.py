@@ -144,6 +144,7 @@ class ProcessLanes(asyncio.Protocol):
         self._starting: asyncio.Task[None] | None = None
         self._buffer = bytearray()
         self._ready = asyncio.Event()
+        self._is_closing = False
 
     async def submit(self, submissions: Sequence[Submission]) -> list[Result]:
         if not submissions:
@@ -178,6 +179,7 @@ class ProcessLanes(asyncio.Protocol):
         return self._in_house
 
     async def close(self) -> None:
+        self._is_closing = True
         if self._transport is not None:
             self._transport.close()  # the process ends when nobody is at the other end
         if self._process is not None:
@@ -271,8 +273,8 @@ class ProcessLanes(asyncio.Protocol):
         self._waiting_count = 0
         refusal = Refusal.of(unavailable())
         count = sum(size for parts in lost for _, size in parts)
-        meters.LOST.values[()] += 1
-        if count:
+        if not self._is_closing:
+            meters.LOST.values[()] += 1
             log.error("intake.lost", payments=count)
         for parts in lost:
             self._answer(parts, [refusal] * sum(size for _, size in parts))
