@@ -64,7 +64,12 @@ def test_audit_without_a_node_says_what_to_do(stage: Stage) -> None:
 
 
 def test_without_contracts_it_says_what_to_do(tmp_path: Path) -> None:
-    code, output = _run({"TAESAN_DEPLOYMENT_FILE": str(tmp_path / "none.json")}, "audit")
+    (tmp_path / "hub.db").touch()
+    where = {
+        "TAESAN_DATABASE_URL": f"sqlite:///{tmp_path}/hub.db",
+        "TAESAN_DEPLOYMENT_FILE": str(tmp_path / "none.json"),
+    }
+    code, output = _run(where, "audit")
     assert code == 2
     assert "run `taesan deploy` first" in output
 

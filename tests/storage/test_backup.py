@@ -272,6 +272,9 @@ def test_for_postgresql_they_name_its_own_tools(stage: Stage, tmp_path: Path) ->
 
 
 def test_restore_wants_a_file_or_the_mark(stage: Stage, tmp_path: Path) -> None:
-    for arguments in ((), (str(tmp_path / "copy"), "--mark")):
+    for arguments, said in (
+        ((), "name the FILE to restore, or --mark"),
+        ((str(tmp_path / "copy"), "--mark"), "not both"),
+    ):
         code, output = _taesan(stage, "restore", *arguments)
-        assert (code, "name the FILE to restore, or --mark" in output) == (2, True), output
+        assert (code, said in output) == (2, True), output

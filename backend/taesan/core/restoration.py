@@ -54,13 +54,21 @@ class Gate:
     finds it out when it starts."""
 
     def __init__(self, db: Database) -> None:
-        self._db, self.is_open = db, False
+        self._db = db
+        self._is_open: bool | None = None
 
     def look(self) -> bool:
         """Worker step, the first of all."""
         with self._db.read() as session:
-            self.is_open = not is_reconciling(session)
+            self._is_open = not is_reconciling(session)
         return False
+
+    @property
+    def is_open(self) -> bool:
+        """As of the last look."""
+        if self._is_open is None:
+            self.look()
+        return bool(self._is_open)
 
     def behind(self, step: Callable[[], bool]) -> Callable[[], bool]:
         return lambda: self.is_open and step()
