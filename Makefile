@@ -85,7 +85,7 @@ soak: build/.stamp ## Ten minutes of steady load: is memory flat? Writes docs/be
 CHECKS := test-ganache test-contracts test-invariants slither lint
 TOGETHER := --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-test: build/.stamp ## All tests: contracts, unit, property, API, browser, end to end (a quarter of an hour)
+test: build/.stamp ## All tests: contracts, unit, property, API, browser, end to end (some twenty minutes on two cores)
 	@echo "· two at a time: $(CHECKS) (some five minutes; each is heard of when it is done)"
 	@$(MAKE) $(TOGETHER) $(CHECKS)
 	@$(MAKE) --no-print-directory test-backend

@@ -8,56 +8,40 @@ from pathlib import Path
 
 import httpx
 import pytest
-from typer.testing import CliRunner
 
-from taesan.cli import app
 from tests.support import databases
 from tests.support.chain import Chain, free_port
-from tests.support.commands import Running, run
+from tests.support.commands import Running, run, run_here
 from tests.support.stage import CENT, DOLLAR, Stage, key
 from tests.support.wallet import Wallet
-
-
-def _environment(stage: Stage) -> dict[str, str]:
-    return {
-        "TAESAN_DATABASE_URL": stage.settings.database_url,
-        "TAESAN_RPC_URL": stage.settings.rpc_url,
-        "TAESAN_DEPLOYMENT_FILE": str(stage.settings.deployment_file),
-        "TAESAN_CONFIRMATION_DEPTH_BLOCKS": "2",
-    }
-
-
-def _run(environment: dict[str, str], *arguments: str) -> tuple[int, str]:
-    """The command in this process, for what it says: (exit code, output)."""
-    done = CliRunner().invoke(app, arguments, env=environment | {"COLUMNS": "300"})
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    return done.exit_code, done.output
 
 
 def test_audit_says_by_its_exit_code_whether_the_books_equal_the_chain(stage: Stage) -> None:
     anna = stage.payer()
     anna.pay(DOLLAR)
     stage.settle()
-    code, output = run("audit", environment=_environment(stage))
+    code, output = run("audit", environment=stage.environment)
     assert (code, "no differences: books = chain" in output) == (0, True), output
     databases.execute(
         stage.settings.database_url,
         "UPDATE balance SET amount = amount + 1 WHERE account_id IN (SELECT id FROM account WHERE kind = 'jar')",
     )
-    code, output = run("audit", environment=_environment(stage))
+    code, output = run("audit", environment=stage.environment)
     assert code == 1, output
     assert f"balance of jar:{anna.id}" in output
     assert "Traceback" not in output
 
 
 def test_audit_without_a_database_says_so(stage: Stage) -> None:
-    code, output = _run(_environment(stage) | {"TAESAN_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}, "audit")
+    code, output = run_here(
+        "audit", environment=stage.environment | {"TAESAN_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
+    )
     assert code == 2
     assert "the database at TAESAN_DATABASE_URL cannot be used: connection" in output
 
 
 def test_audit_without_a_node_says_what_to_do(stage: Stage) -> None:
-    code, output = _run(_environment(stage) | {"TAESAN_RPC_URL": "http://127.0.0.1:1"}, "audit")
+    code, output = run_here("audit", environment=stage.environment | {"TAESAN_RPC_URL": "http://127.0.0.1:1"})
     assert code == 2
     assert "no answer from the node at http://127.0.0.1:1" in output
     assert "Start one with `taesan devnet`" in output
@@ -69,7 +53,7 @@ def test_without_contracts_it_says_what_to_do(tmp_path: Path) -> None:
         "TAESAN_DATABASE_URL": f"sqlite:///{tmp_path}/hub.db",
         "TAESAN_DEPLOYMENT_FILE": str(tmp_path / "none.json"),
     }
-    code, output = _run(where, "audit")
+    code, output = run_here("audit", environment=where)
     assert code == 2
     assert "run `taesan deploy` first" in output
 
@@ -77,14 +61,14 @@ def test_without_contracts_it_says_what_to_do(tmp_path: Path) -> None:
 def test_on_the_wrong_chain_it_says_what_differs(stage: Stage) -> None:
     deployment = json.loads(stage.settings.deployment_file.read_text()) | {"chain_id": 1}
     stage.settings.deployment_file.write_text(json.dumps(deployment))
-    code, output = _run(_environment(stage), "audit")
+    code, output = run_here("audit", environment=stage.environment)
     assert code == 2
     assert "is on chain 31337, the deployment file names chain 1" in output
 
 
 def test_deploy_writes_where_the_contracts_are(stage: Stage, tmp_path: Path) -> None:
     file = tmp_path / "new" / "deployment.json"
-    code, output = _run(_environment(stage) | {"TAESAN_DEPLOYMENT_FILE": str(file)}, "deploy")
+    code, output = run_here("deploy", environment=stage.environment | {"TAESAN_DEPLOYMENT_FILE": str(file)})
     assert code == 0, output
     written = json.loads(file.read_text())
     for role in ("asset", "channels", "collector", "settlement", "gift_token"):
@@ -132,7 +116,7 @@ def test_a_service_waits_for_its_node_and_works_when_it_comes_up(lasting_chain: 
         service.wait_until(lambda: _overview(url)["money"]["minted"] == str(DOLLAR))
         assert service.interrupt() == 0, service.output
     assert "Traceback" not in service.output
-    code, output = _run(environment, "audit")
+    code, output = run_here("audit", environment=environment)
     assert code == 0, output
 
 
@@ -142,7 +126,7 @@ def test_a_service_that_is_killed_goes_on_where_it_was(stage: Stage, tmp_path: P
     stage.close()
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    environment = _environment(stage) | {"TAESAN_PORT": str(port), "TAESAN_BATCH_INTERVAL_S": "3600"}
+    environment = stage.environment | {"TAESAN_PORT": str(port), "TAESAN_BATCH_INTERVAL_S": "3600"}
     with Running("serve", environment=environment, log=tmp_path / "1.log") as service:
         service.wait_until(lambda: _answers(url))
         body = anna.payment(30 * CENT)
@@ -155,7 +139,7 @@ def test_a_service_that_is_killed_goes_on_where_it_was(stage: Stage, tmp_path: P
         assert (again.status_code, again.json()) == (201, accepted.json())
         assert again.headers["Idempotent-Replayed"] == "true"
         assert service.interrupt(signal.SIGTERM) == 0, service.output
-    code, output = _run(environment, "audit")
+    code, output = run_here("audit", environment=environment)
     assert code == 0, output
 
 

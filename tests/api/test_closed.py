@@ -2,14 +2,13 @@
 
 import pytest
 from pydantic import SecretStr
-from typer.testing import CliRunner
 
 from taesan.chain import alarms, watcher
 from taesan.chain.deployment import WrongChain
-from taesan.cli import app
 from taesan.core import restoration
 from taesan.hub import open_hub
 from tests.support.chain import RICH_KEY
+from tests.support.commands import run_here
 from tests.support.problems import assert_problem
 from tests.support.stage import DOLLAR, Stage
 
@@ -19,15 +18,6 @@ pytestmark = pytest.mark.database("sqlite", "postgresql")
 def _is_marked(stage: Stage) -> bool:
     with stage.hub.db.read() as session:
         return restoration.is_reconciling(session)
-
-
-def _settings(stage: Stage) -> dict[str, str]:
-    return {
-        "TAESAN_DATABASE_URL": stage.settings.database_url,
-        "TAESAN_RPC_URL": stage.settings.rpc_url,
-        "TAESAN_DEPLOYMENT_FILE": str(stage.settings.deployment_file),
-        "COLUMNS": "300",
-    }
 
 
 def test_a_command_with_a_key_that_is_not_the_hubs_shuts_nothing(stage: Stage) -> None:
@@ -99,13 +89,15 @@ def test_by_hand_only_what_does_not_end_by_itself_is_cleared_and_that_is_kept(st
     with stage.hub.db.write() as session:
         for name in (alarms.DEEP_REORG, alarms.NONCE_USED_ELSEWHERE):
             alarms.raise_(session, name, "a test", stage.clock.now())
-    refused = CliRunner().invoke(app, ["alarms", "--clear", alarms.DEEP_REORG], env=_settings(stage))
-    assert refused.exit_code == 2
-    assert "ends by itself" in refused.output
-    unknown = CliRunner().invoke(app, ["alarms", "--clear", "nonsense"], env=_settings(stage))
-    assert (unknown.exit_code, "there is no alarm nonsense" in unknown.output) == (2, True)
-    done = CliRunner().invoke(app, ["alarms", "--clear", alarms.NONCE_USED_ELSEWHERE], env=_settings(stage))
-    assert done.exit_code == 1, "the other one is still on"
+
+    def clear(name: str) -> tuple[int, str]:
+        return run_here("alarms", "--clear", name, environment=stage.environment)
+
+    code, output = clear(alarms.DEEP_REORG)
+    assert (code, "ends by itself" in output) == (2, True), output
+    code, output = clear("nonsense")
+    assert (code, "there is no alarm nonsense" in output) == (2, True), output
+    assert clear(alarms.NONCE_USED_ELSEWHERE)[0] == 1, "the other one is still on"
     assert stage.alarms().keys() == {alarms.DEEP_REORG}
     assert stage.rows("SELECT operator, action, ref FROM operator_action") == [
         ("cli", "alarm.cleared", alarms.NONCE_USED_ELSEWHERE)

@@ -11,6 +11,8 @@ from tests.support.signing import ZERO_ADDRESS
 from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage, StageFactory, key
 from tests.support.wallet import Json, Wallet, channel_id, raw
 
+pytestmark = pytest.mark.database("sqlite", "postgresql")
+
 SURPLUS = 20 * DOLLAR
 SAYS_YES = "0x631626ba7e60e01b60005260206000f3"  # code that answers every call with ERC-1271's magic value
 
@@ -26,7 +28,6 @@ def anna(stage: Stage) -> ContractPayer:
     return ContractPayer(stage).open(10 * DOLLAR)
 
 
-@pytest.mark.database("sqlite", "postgresql")
 def test_a_contract_wallet_pays_and_is_claimed_before_its_batch(
     stage: Stage, cafe: Merchant, anna: ContractPayer
 ) -> None:
@@ -228,7 +229,6 @@ def test_a_paused_contract_is_not_taken_for_a_refusal(stage: Stage, cafe: Mercha
 # ---------------------------------------------------------------------- limits
 
 
-@pytest.mark.database("sqlite", "postgresql")
 def test_no_more_waits_than_the_hub_has_money_of_its_own(stage: Stage, anna: ContractPayer) -> None:
     cafe = stage.merchant()
     before = stage.row_counts()
@@ -252,7 +252,6 @@ def test_no_more_of_a_channel_waits_than_the_operator_allows(stage: Stage, cafe:
     anna.pay(DOLLAR, cafe)
 
 
-@pytest.mark.database("sqlite", "postgresql")
 def test_a_payment_that_comes_too_often_holds_nothing(open_stage: StageFactory) -> None:
     stage = open_stage(payer_rate="1/minute")
     fund(stage, SURPLUS)
@@ -422,7 +421,6 @@ def test_a_repeated_payment_is_answered_as_before_though_the_wallet_has_changed_
     anna.pay(CENT, cafe)
 
 
-@pytest.mark.database("sqlite", "postgresql")
 def test_in_bulk_each_for_itself(stage: Stage, cafe: Merchant, anna: ContractPayer) -> None:
     bora, carl = stage.payer(), ContractPayer(stage).open(DOLLAR)
     carl.answer(1)

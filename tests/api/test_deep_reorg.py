@@ -13,6 +13,8 @@ from tests.support.chain import RICH_KEY, Chain
 from tests.support.problems import assert_problem
 from tests.support.stage import DEPTH, DOLLAR, Merchant, Payer, Stage
 
+pytestmark = pytest.mark.database("sqlite", "postgresql")
+
 
 @pytest.fixture(scope="module")
 def _chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
@@ -64,7 +66,6 @@ def test_nothing_is_accepted_signed_or_booked_until_it_is_resolved(stage: Stage,
     anna.pay(DOLLAR)
 
 
-@pytest.mark.database("sqlite", "postgresql")
 def test_a_batch_that_was_posted_comes_back_and_is_booked_once(stage: Stage, anna: Payer, cafe: Merchant) -> None:
     before = stage.chain.head()
     anna.pay(DOLLAR)
@@ -204,7 +205,6 @@ def test_all_that_a_hub_has_sent_comes_back_by_itself(stage: Stage, anna: Payer,
     assert stage.audit().differences == []
 
 
-@pytest.mark.database("sqlite", "postgresql")
 def test_what_cannot_come_back_is_unposted_and_done_anew(stage: Stage, anna: Payer, cafe: Merchant) -> None:
     """On the new chain somebody else has used our nonces."""
     before = stage.chain.head()

@@ -12,6 +12,8 @@ from taesan.chain.sender import Following
 from taesan.chain.signers import KeySigner
 from tests.support.stage import DEPTH, DOLLAR, Payer, Stage, StageFactory
 
+pytestmark = pytest.mark.database("sqlite", "postgresql")
+
 GWEI = 10**9
 
 

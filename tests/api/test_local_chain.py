@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 from web3 import Web3
 from web3.providers import BaseProvider
 from x402.mechanisms.evm import batch_settlement as sdk
@@ -19,12 +18,11 @@ from taesan.chain.contracts import Deployment, artifact
 from taesan.chain.deployment import CANONICAL, CEILING_WEI, deploy
 from taesan.chain.rpc import Node
 from taesan.chain.signers import KeySigner
-from taesan.cli import app
 from taesan.demo import devnet
 from taesan.demo.devnet import ChainName
 from taesan.settings import Settings
 from tests.support.chain import ARTIFACTS, CHAIN_ID, Chain, free_port
-from tests.support.commands import Running
+from tests.support.commands import Running, run_here
 from tests.support.stage import DOLLAR, Stage
 from tests.support.wallet import config_tuple
 
@@ -177,9 +175,7 @@ def _ahead(node: Node) -> float:
 
 
 def _warp(environment: dict[str, str], *arguments: str) -> tuple[int, str]:
-    done = CliRunner().invoke(app, ["warp", *arguments], env=environment | {"COLUMNS": "300"})
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    return done.exit_code, done.output
+    return run_here("warp", *arguments, environment=environment)
 
 
 @pytest.mark.parametrize(("duration", "seconds"), [("90s", 90), ("15m", 900), ("2h", 2 * HOUR), ("3d", 3 * DAY)])

@@ -13,6 +13,8 @@ from tests.support.problems import assert_problem
 from tests.support.stage import Stage, StageFactory
 from tests.support.wallet import Wallet
 
+pytestmark = pytest.mark.database("sqlite", "postgresql")
+
 ROUTES = [
     ("GET", "/v1/operator/quarantine"),
     ("GET", "/v1/operator/actions"),

@@ -3,11 +3,10 @@ refunded; with a restart between all steps."""
 
 import httpx
 import pytest
-from typer.testing import CliRunner
 
-from taesan.cli import app
 from taesan.settlement import suspects
 from tests.support import databases
+from tests.support.commands import run_here
 from tests.support.contract_payer import fund
 from tests.support.problems import assert_problem
 from tests.support.signing import ZERO_ADDRESS
@@ -359,14 +358,7 @@ def test_a_crowd_that_is_refused_is_nobodys_fault(
 
 
 def _command(stage: Stage, *arguments: str) -> tuple[int, str]:
-    environment = {
-        "TAESAN_DATABASE_URL": stage.settings.database_url,
-        "TAESAN_RPC_URL": stage.settings.rpc_url,
-        "TAESAN_DEPLOYMENT_FILE": str(stage.settings.deployment_file),
-    }
-    done = CliRunner().invoke(app, ["quarantine", *arguments], env=environment)
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    return done.exit_code, done.output
+    return run_here("quarantine", *arguments, environment=stage.environment)
 
 
 def test_the_command_lists_refuses_and_refunds(stage: Stage, cafe: Merchant, anna: Payer, bora: Payer) -> None:

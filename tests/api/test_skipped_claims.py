@@ -1,11 +1,15 @@
 """A channel that is emptied before its batch reaches the chain."""
 
+import pytest
+
 from taesan.channels.models import Channel
 from tests.api.test_withdrawals import OPERATOR_KEY
 from tests.support.chain import RICH_KEY
 from tests.support.problems import assert_problem
 from tests.support.stage import DOLLAR, Stage
 from tests.support.wallet import config_tuple
+
+pytestmark = pytest.mark.database("sqlite", "postgresql")
 
 
 def test_a_claim_that_would_bring_nothing_is_not_sent(stage: Stage) -> None:

@@ -8,29 +8,19 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.config import Config
-from typer.testing import CliRunner
 
 from taesan import backup
-from taesan.cli import app
 from taesan.core import restoration, snapshots
 from taesan.core.db import MIGRATIONS, Database
 from taesan.core.models import Lease
 from tests.support import databases
+from tests.support.commands import run_here
 from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DOLLAR, Stage
 
 
 def _taesan(stage: Stage, *arguments: str) -> tuple[int, str]:
-    """The command in this process: (exit code, output)."""
-    environment = {
-        "TAESAN_DATABASE_URL": stage.settings.database_url,
-        "TAESAN_RPC_URL": stage.settings.rpc_url,
-        "TAESAN_DEPLOYMENT_FILE": str(stage.settings.deployment_file),
-        "COLUMNS": "300",
-    }
-    done = CliRunner().invoke(app, arguments, env=environment)
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    return done.exit_code, done.output
+    return run_here(*arguments, environment=stage.environment)
 
 
 @pytest.fixture

@@ -59,6 +59,16 @@ class Stage:
         )
         self.open()
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """As the `taesan` command reads it."""
+        return {
+            "TAESAN_DATABASE_URL": self.settings.database_url,
+            "TAESAN_RPC_URL": self.settings.rpc_url,
+            "TAESAN_DEPLOYMENT_FILE": str(self.settings.deployment_file),
+            "TAESAN_CONFIRMATION_DEPTH_BLOCKS": str(DEPTH),
+        }
+
     # ---------------------------------------------------- the service's life
 
     def open(self, node: Node | None = None) -> None:

@@ -28,7 +28,7 @@ def read(path: Path, password_file: Path) -> SecretStr:
         AttributeError,
         KeyError,
         TypeError,
-        NotImplementedError,
+        NotImplementedError,  # eth-keyfile's answer to another version or cipher
         UnicodeDecodeError,
         json.JSONDecodeError,
     ) as error:

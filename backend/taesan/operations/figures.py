@@ -123,7 +123,9 @@ def _chain(session: Session, hub: Hub, now: datetime) -> Iterator[Figure]:
         "Blocks that are deep enough to be read and are not read yet.",
         max(0, cursor.head_block - hub.settings.depth - cursor.block_number),
     )
-    yield _one("taesan_node_silence_seconds", "Since a node has answered the worker, about.", _age(cursor.read_at, now))
+    yield _one(
+        "taesan_node_silence_seconds", "Since the books had all that a node told, about.", _age(cursor.read_at, now)
+    )
     states = select(col(ChainTransaction.state), func.count()).where(col(ChainTransaction.state).in_(OPEN_STATES))
     open_ = dict(session.execute(states.group_by(col(ChainTransaction.state))).all())
     yield Figure(
