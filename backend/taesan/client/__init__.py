@@ -1,0 +1,254 @@
+"""A payer's client: opens a channel with a hub, pays by signed vouchers, and pays what answers 402.
+
+    with Client("http://127.0.0.1:8000", key="0x…", state="wallet.db", limits=Limits(per_day=5_000_000)) as me:
+        me.open_channel(2_000_000)                       # minor units of the hub's asset
+        me.pay(250_000, to="mer_6f0c2a9b1d3e4f5061728394")
+        article = me.get("https://shop.example/articles/7")  # pays what it costs
+
+`AsyncClient` does the same with `await`. What was begun and got no answer is on the disk before it is sent: after a crash the
+next call finishes it first, so nothing is paid twice. One state file is for one machine; several processes may share it.
+"""
+
+import asyncio
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from taesan.client.flows import ClientError, Flows, NotOurs, Refused, Unanswered
+from taesan.client.signing import HubFacts, Json, LocalKey, Signer
+from taesan.client.state import KeyReused, Limits, OverLimit, State
+from taesan.client.steps import Flow, Send, Wait
+
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "ClientError",
+    "HubFacts",
+    "KeyReused",
+    "Limits",
+    "LocalKey",
+    "NotOurs",
+    "OverLimit",
+    "Refused",
+    "Signer",
+    "State",
+    "Unanswered",
+]
+
+T = TypeVar("T")
+NO_LIMITS = Limits()
+PATIENCE_S, TIMEOUT_S = 60.0, 30.0
+ONE_CHANNEL = "0x" + "00" * 32
+
+
+class _Client:
+    """What both have in common.
+
+    :param hub: its address, such as `https://hub.example`
+    :param key: of the wallet that deposits: its secret as 0x-hex, or a `Signer`
+    :param state: a file that remembers what was paid, or a `State`; without it all is forgotten at the end
+    :param limits: what is paid at most
+    :param hot_key: signs payments instead of the wallet; made, and kept in the state, if left out
+    :param patience_s: how long an answer is asked for again before `Unanswered`
+    :param salt: 32 bytes as 0x-hex: another one is another channel
+    """
+
+    def __init__(
+        self,
+        hub: str,
+        key: Signer | str,
+        state: State | Path | str = ":memory:",
+        limits: Limits = NO_LIMITS,
+        hot_key: Signer | str | None = None,
+        patience_s: float = PATIENCE_S,
+        salt: str = ONE_CHANNEL,
+    ) -> None:
+        wallet = LocalKey(key) if isinstance(key, str) else key
+        self.state = state if isinstance(state, State) else State(state)
+        self._owns_state = not isinstance(state, State)
+        if hot_key is None:
+            hot_key = self.state.hot_key(wallet.address)
+        hot = LocalKey(hot_key) if isinstance(hot_key, str) else hot_key
+        self._flows = Flows(hub.rstrip("/"), wallet, hot, self.state, limits, patience_s, salt)
+
+    @property
+    def address(self) -> str:
+        """The wallet's, EIP-55."""
+        return self._flows.wallet.address
+
+    def _pay(
+        self, amount: int, to: str | None, purchase: Json | None, reference: str | None, key: str | None
+    ) -> Flow[Json]:
+        destination = {"type": "jar"} if to is None else {"type": "merchant", "merchant_id": to}
+        extra = {"purchase": purchase, "reference": reference}
+        return self._flows.pay(amount, destination, {k: v for k, v in extra.items() if v is not None}, key)
+
+    def _fetch(
+        self, method: str, url: str, headers: dict[str, str] | None, content: bytes | None
+    ) -> Flow[httpx.Response]:
+        return self._flows.fetch(Send(method, url, None, headers or {}, content))
+
+    def _channel(self) -> Flow[Json]:
+        """As the hub sees it."""
+        id_ = yield from self._flows.channel()
+        token = yield from self._flows.session()
+        return (yield from self._flows.got(f"/v1/channels/{id_}", {"Authorization": f"Bearer {token}"}))
+
+
+class Client(_Client):
+    __doc__ = (_Client.__doc__ or "").replace("What both have in common.", "Pays, and waits for the answer.")
+
+    def __init__(self, *args: Any, http: httpx.Client | None = None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._http = http or httpx.Client(timeout=TIMEOUT_S)
+        self._one_at_a_time = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+        if self._owns_state:
+            self.state.close()
+
+    def open_channel(self, amount: int) -> str:
+        """Deposits `amount` minor units, without gas; returns the channel's id once it can be spent.
+
+        :raises Refused: such as `invalid-deposit` if the wallet has not got it. :raises Unanswered: call it again
+        """
+        return self._run(self._flows.open(amount))
+
+    def pay(
+        self,
+        amount: int,
+        to: str | None = None,
+        *,
+        purchase: Json | None = None,
+        reference: str | None = None,
+        key: str | None = None,
+    ) -> Json:
+        """Pays a merchant (`mer_…`), or into the channel's own jar; returns what the hub has answered.
+
+        :param amount: minor units. :param purchase: what was bought, if this is its round-up
+        :param key: names the payment: paid once, however often it is asked for
+        :raises OverLimit: :raises Refused: nothing was paid. :raises Unanswered: the next call finds out
+        """
+        return self._run(self._pay(amount, to, purchase, reference, key))
+
+    def request(
+        self, method: str, url: str, *, headers: dict[str, str] | None = None, content: bytes | None = None
+    ) -> httpx.Response:
+        """A request; what is answered 402 is paid, if a channel of this hub can, and asked for again.
+
+        :raises NotOurs: it cannot. Else as `pay`
+        """
+        return self._run(self._fetch(method, url, headers, content))
+
+    def get(self, url: str, *, headers: dict[str, str] | None = None) -> httpx.Response:
+        return self.request("GET", url, headers=headers)
+
+    def channel(self) -> Json:
+        """The channel as the hub sees it: what is left, what is in the jar."""
+        return self._run(self._channel())
+
+    def _run(self, flow: Flow[T]) -> T:
+        with self._one_at_a_time:
+            answer: httpx.Response | None = None
+            try:
+                while True:
+                    step = flow.send(answer)
+                    answer = self._do(step)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+
+    def _do(self, step: Send | Wait) -> httpx.Response | None:
+        if isinstance(step, Wait):
+            time.sleep(step.seconds)
+            return None
+        try:
+            return self._http.request(step.method, step.url, json=step.json, headers=step.headers, content=step.content)
+        except httpx.TransportError:
+            return None
+
+
+class AsyncClient(_Client):
+    __doc__ = (_Client.__doc__ or "").replace("What both have in common.", "As `Client`, for one event loop.")
+
+    def __init__(self, *args: Any, http: httpx.AsyncClient | None = None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._http = http or httpx.AsyncClient(timeout=TIMEOUT_S)
+        self._one_at_a_time = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._http.aclose()
+        if self._owns_state:
+            self.state.close()
+
+    async def open_channel(self, amount: int) -> str:
+        """As `Client.open_channel`."""
+        return await self._run(self._flows.open(amount))
+
+    async def pay(
+        self,
+        amount: int,
+        to: str | None = None,
+        *,
+        purchase: Json | None = None,
+        reference: str | None = None,
+        key: str | None = None,
+    ) -> Json:
+        """As `Client.pay`."""
+        return await self._run(self._pay(amount, to, purchase, reference, key))
+
+    async def request(
+        self, method: str, url: str, *, headers: dict[str, str] | None = None, content: bytes | None = None
+    ) -> httpx.Response:
+        """As `Client.request`."""
+        return await self._run(self._fetch(method, url, headers, content))
+
+    async def get(self, url: str, *, headers: dict[str, str] | None = None) -> httpx.Response:
+        return await self.request("GET", url, headers=headers)
+
+    async def channel(self) -> Json:
+        """As `Client.channel`."""
+        return await self._run(self._channel())
+
+    async def _run(self, flow: Flow[T]) -> T:
+        async with self._one_at_a_time:
+            answer: httpx.Response | None = None
+            try:
+                while True:
+                    step = flow.send(answer)
+                    answer = await self._do(step)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+
+    async def _do(self, step: Send | Wait) -> httpx.Response | None:
+        if isinstance(step, Wait):
+            await asyncio.sleep(step.seconds)
+            return None
+        try:
+            return await self._http.request(
+                step.method, step.url, json=step.json, headers=step.headers, content=step.content
+            )
+        except httpx.TransportError:
+            return None

@@ -1,0 +1,286 @@
+"""What a client does, step by step, without doing any of it: a flow yields what is to be sent or waited for, and is given the
+answers. The same flows serve `Client` and `AsyncClient`.
+"""
+
+import random
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import httpx
+
+from taesan.client import signing, x402
+from taesan.client.signing import HubFacts, Json, Signer
+from taesan.client.state import Busy, Intent, KeyReused, Limits, State
+from taesan.client.steps import Flow, Send, Wait
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0
+POLL_S = 0.5
+ANSWERED_LATER = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)
+STATEMENT = "Sign in to Taesan."
+
+
+class ClientError(Exception):
+    """Something that a caller may want to handle."""
+
+
+class Refused(ClientError):
+    """The hub, or a merchant, has refused; nothing was paid. :ivar problem: what it said"""
+
+    def __init__(self, problem: Json, status: int) -> None:
+        said = ": ".join(str(problem[name]) for name in ("title", "detail", "error") if problem.get(name))
+        super().__init__(said or f"HTTP {status}")
+        self.problem, self.status = problem, status
+
+    @property
+    def type(self) -> str:
+        """Such as `insufficient-deposit`."""
+        return str(self.problem.get("type", "")).rsplit(":", 1)[-1].rsplit("/", 1)[-1]
+
+
+class Unanswered(ClientError):
+    """No answer for too long: what was asked may have happened. The next call finds out first; nothing is done twice."""
+
+
+class NotOurs(ClientError):
+    """What a merchant asks for cannot be paid with a channel of this hub."""
+
+
+@dataclass
+class Flows:
+    """:ivar site: the hub's address. :ivar patience_s: how long an answer is asked for again"""
+
+    site: str
+    wallet: Signer
+    hot_key: Signer
+    state: State
+    limits: Limits
+    patience_s: float
+    salt: str
+    facts: HubFacts | None = None
+    retries: int = 0
+
+    # ---------------------------------------------------------------- sending
+
+    def asked(self, send: Send) -> Flow[httpx.Response]:
+        """Until somebody answers who can: what says 429 or 503, or nothing, is asked again.
+
+        :raises Unanswered: for too long
+        """
+        waited, pause = 0.0, FIRST_PAUSE_S
+        while True:
+            answer = yield send
+            if answer is not None and answer.status_code not in ANSWERED_LATER:
+                return answer
+            told = answer.headers.get("retry-after", "") if answer is not None else ""
+            seconds = float(told) if told.isdecimal() else pause * random.uniform(0.5, 1.5)  # noqa: S311
+            if waited + seconds > self.patience_s:
+                last = "does not answer" if answer is None else f"answers {answer.status_code}"
+                raise Unanswered(f"{httpx.URL(send.url).host} {last} for {waited:.0f} s")
+            self.retries += 1
+            yield Wait(seconds)
+            waited += seconds
+            pause = min(2 * pause, LONGEST_PAUSE_S)
+
+    def got(self, path: str, headers: dict[str, str] | None = None) -> Flow[Json]:
+        return _json_of((yield from self.asked(Send("GET", self.site + path, headers=headers or {}))))
+
+    def hub(self) -> Flow[HubFacts]:
+        """What is signed for; asked once."""
+        if self.facts is None:
+            self.facts = HubFacts.read((yield from self.got("/v1/hub")))
+        return self.facts
+
+    def session(self) -> Flow[str]:
+        """A session's token, by Sign-in with Ethereum."""
+        facts = yield from self.hub()
+        nonce = _json_of((yield from self.asked(Send("POST", self.site + "/v1/auth/nonces", json={}))))["nonce"]
+        body = signing.sign_in(self.wallet, self.site, facts.chain_id, nonce, STATEMENT)
+        return str(_json_of((yield from self.asked(Send("POST", self.site + "/v1/auth/sessions", json=body))))["token"])
+
+    # ---------------------------------------------------------------- channel
+
+    def channel(self) -> Flow[str]:
+        """The channel's id, remembered."""
+        facts = yield from self.hub()
+        config = signing.channel_config(facts, self.wallet.address, self.hot_key.address, self.salt)
+        id_ = signing.channel_id(facts, config)
+        if self.state.charged(id_) is None:
+            self.state.add_channel(id_, config)
+        return id_
+
+    def open(self, amount: int) -> Flow[str]:
+        """Deposits; returns the channel's id once the deposit is confirmed and can be spent. A deposit that was begun
+        before is finished first, and counts if it is of this amount."""
+        facts, id_ = (yield from self.hub()), (yield from self.channel())
+        resumed = yield from self.resolve(id_)
+        if resumed is None or resumed.kind != "deposit" or resumed.amount != amount:
+            salt = "0x" + secrets.token_hex(32)
+            config = signing.channel_config(facts, self.wallet.address, self.hot_key.address, self.salt)
+            body = signing.deposit(facts, self.wallet, config, amount, salt, datetime.now(UTC))
+            request = {"path": "/v1/channels", "body": body}
+            intent = self.state.intend(id_, "deposit", salt, amount, request, None, self.limits, _now_ms())
+            yield from self._finish(intent)
+        return id_
+
+    # ---------------------------------------------------------------- payments
+
+    def pay(self, amount: int, destination: Json, extra: Json, key: str | None) -> Flow[Json]:
+        """One payment; what the hub answered. A key that has paid before gets its first answer again.
+
+        :raises Refused: :raises Unanswered: :raises OverLimit: :raises KeyReused:
+        """
+        facts, id_ = (yield from self.hub()), (yield from self.channel())
+        key = key or secrets.token_hex(16)
+        while True:
+            yield from self.resolve(id_)
+            known = self.state.find(id_, key)
+            if known is not None:
+                return _same(known, amount, destination, extra)
+            cumulative = (self.state.charged(id_) or 0) + amount
+            body = {
+                "voucher": signing.voucher(facts, self.hot_key, id_, cumulative),
+                "amount": facts.money(amount),
+                "destination": destination,
+                **extra,
+            }
+            request = {"path": "/v1/payments", "body": body}
+            try:
+                intent = self.state.intend(id_, "payment", key, amount, request, cumulative, self.limits, _now_ms())
+            except Busy:
+                yield Wait(FIRST_PAUSE_S)  # another process that uses this state was faster
+                continue
+            return (yield from self._finish(intent))
+
+    def resolve(self, channel: str) -> Flow[Intent | None]:
+        """Finishes what was begun and has no answer, if there is anything: nothing else is signed before. A refusal of it
+        is its own caller's business, who is gone."""
+        intent = self.state.pending(channel)
+        if intent is None:
+            return None
+        try:
+            if intent.kind == "x402":
+                yield from self.finish_x402(intent)
+            else:
+                yield from self._finish(intent)
+        except Refused:
+            return None
+        return intent
+
+    def _finish(self, intent: Intent) -> Flow[Json]:
+        request = intent.request
+        send = Send("POST", self.site + request["path"], request["body"], {"Idempotency-Key": intent.key})
+        answer = yield from self.asked(send)
+        if answer.is_server_error:
+            raise Unanswered(f"the hub answers {answer.status_code}")
+        try:
+            body = _json_of(answer)
+            if intent.kind == "deposit":
+                body = yield from self._confirmed(body["deposit"])
+        except Refused as refused:
+            self.state.refused(intent, refused.problem)
+            raise
+        self.state.done(intent, body)
+        return body
+
+    def _confirmed(self, deposit: Json) -> Flow[Json]:
+        waited = 0.0
+        while deposit["state"] != "confirmed":
+            if deposit["state"] == "failed":
+                raise Refused({"title": "The deposit failed.", "detail": deposit["reason"]}, 409)
+            if waited > self.patience_s:
+                raise Unanswered(f"deposit {deposit['id']} is still {deposit['state']}")
+            yield Wait(POLL_S)
+            waited += POLL_S
+            deposit = yield from self.got(f"/v1/deposits/{deposit['id']}")
+        return deposit
+
+    # -------------------------------------------------------------------- x402
+
+    def fetch(self, send: Send) -> Flow[httpx.Response]:
+        """A request; if it is answered 402 with an offer that this hub's channels pay, it is paid and sent again.
+
+        :raises NotOurs: nothing that is offered can be paid. :raises Refused: :raises Unanswered: :raises OverLimit:
+        """
+        facts, id_ = (yield from self.hub()), (yield from self.channel())
+        pending = self.state.pending(id_)
+        if pending is not None and pending.kind == "x402" and pending.request == x402.kept(send, pending.request):
+            return (yield from self.finish_x402(pending))  # it was paid for before, and its answer lost
+        yield from self.resolve(id_)
+        answer = yield from self.asked(send)
+        for _ in range(2):  # twice, if the first refusal proves that we have paid more than we know
+            if answer.status_code != httpx.codes.PAYMENT_REQUIRED:
+                return answer
+            required = x402.read_required(answer.headers)
+            offer = x402.choose(required, facts)
+            if offer is None:
+                raise NotOurs(f"{send.url} asks for nothing that a channel of {self.site} pays")
+            amount, charged = int(offer["amount"]), self.state.charged(id_) or 0
+            config = signing.channel_config(facts, self.wallet.address, self.hot_key.address, self.salt)
+            voucher = signing.voucher(facts, self.hot_key, id_, charged + amount)
+            request = x402.request(send, x402.payment(required, offer, config, voucher))
+            key = "x402-" + secrets.token_hex(16)
+            try:
+                intent = self.state.intend(id_, "x402", key, amount, request, charged + amount, self.limits, _now_ms())
+            except Busy:
+                return (yield from self.fetch(send))  # another process that uses this state was faster
+            try:
+                return (yield from self.finish_x402(intent))
+            except Refused as refused:
+                if not self._has_learnt(facts, id_, refused.problem, charged):
+                    raise
+                answer = yield from self.asked(send)
+        return answer
+
+    def finish_x402(self, intent: Intent) -> Flow[httpx.Response]:
+        send = x402.sent(intent.request)
+        answer = yield from self.asked(send)
+        receipt = x402.read_receipt(answer.headers)
+        if receipt is not None and receipt.get("success"):
+            self.state.done(intent, receipt)
+            return answer
+        if answer.is_server_error:
+            raise Unanswered(f"{send.url} answers {answer.status_code}")
+        problem = x402.read_required(answer.headers) if answer.status_code == httpx.codes.PAYMENT_REQUIRED else {}
+        self.state.refused(intent, problem)
+        if answer.status_code != httpx.codes.PAYMENT_REQUIRED:
+            return answer  # the merchant has no such thing: not charged
+        raise Refused(problem, answer.status_code)
+
+    def _has_learnt(self, facts: HubFacts, channel: str, required: Json, charged: int) -> bool:
+        """Whether the refusal proves, by a voucher of our own hot key, that more was paid than we know."""
+        told = x402.corrective(required)
+        if told is None or told.charged <= charged or told.charged > told.signed:
+            return False
+        if not signing.is_own_voucher(facts, self.hot_key.address, channel, told.signed, told.signature):
+            return False
+        self.state.adopt(channel, told.charged, _now_ms())
+        return True
+
+
+def _same(known: Intent, amount: int, destination: Json, extra: Json) -> Json:
+    """The first answer of a payment that comes again. :raises KeyReused: it is another one"""
+    body = known.request.get("body", {})
+    if (
+        known.amount != amount
+        or body.get("destination") != destination
+        or any(body.get(k) != v for k, v in extra.items())
+    ):
+        raise KeyReused(f"{known.key!r} has named another payment")
+    assert known.answer is not None
+    return known.answer
+
+
+def _json_of(answer: httpx.Response) -> Json:
+    """:raises Refused: it is a problem. :raises Unanswered: it is no answer of a hub"""
+    try:
+        body: Json = answer.json()
+    except ValueError:
+        raise Unanswered(f"{answer.url.host} answers {answer.status_code}, and not in JSON") from None
+    if answer.is_error:
+        raise Refused(body, answer.status_code)
+    return body
+
+
+def _now_ms() -> int:
+    return int(datetime.now(UTC).timestamp() * 1_000)

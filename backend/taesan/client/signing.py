@@ -1,0 +1,178 @@
+"""What a payer signs: deposits, vouchers, sign-in. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from coincurve import PrivateKey
+from eth_utils.address import to_checksum_address
+from siwe import SiweMessage
+
+from taesan.channels import vouchers
+from taesan.core.clock import rfc3339
+from taesan.core.crypto import Domain, keccak
+from taesan.core.values import bytes_of, hex_of
+
+VALID_FOR_S = 3_600
+
+
+class Signer(Protocol):
+    """A key, wherever it lies. :ivar address: EIP-55"""
+
+    @property
+    def address(self) -> str: ...
+
+    def sign(self, digest: bytes) -> str:
+        """65 bytes as 0x-hex, v being 27 or 28."""
+        ...
+
+
+class LocalKey:
+    """A key in this process's memory. :param secret: 32 bytes, or as 0x-hex"""
+
+    def __init__(self, secret: bytes | str) -> None:
+        self._key = PrivateKey(bytes_of(secret) if isinstance(secret, str) else secret)
+        self.address: str = to_checksum_address(keccak(self._key.public_key.format(compressed=False)[1:])[-20:])
+
+    def __repr__(self) -> str:
+        return f"LocalKey({self.address})"
+
+    def sign(self, digest: bytes) -> str:
+        signature = self._key.sign_recoverable(digest, hasher=None)
+        return hex_of(signature[:64] + bytes([signature[64] + 27]))
+
+
+def sign_text(signer: Signer, text: str) -> str:
+    """EIP-191, as wallets' `personal_sign`."""
+    message = text.encode()
+    return signer.sign(keccak(b"\x19Ethereum Signed Message:\n" + str(len(message)).encode() + message))
+
+
+@dataclass(frozen=True)
+class HubFacts:
+    """`GET /v1/hub`, as far as a wallet needs it to sign. Amounts in minor units of the asset."""
+
+    chain_id: int
+    asset: str
+    asset_exponent: int
+    asset_domain: Domain
+    gift_domain: Domain
+    voucher_domain: Domain
+    settlement: str
+    receiver_authorizer: str
+    collector: str
+    withdraw_delay: int
+
+    @classmethod
+    def read(cls, answer: Mapping[str, Any]) -> "HubFacts":
+        def domain(of: Mapping[str, Any]) -> Domain:
+            return Domain(of["name"], of["version"], of["chainId"], of["verifyingContract"])
+
+        return cls(
+            chain_id=int(answer["network"].removeprefix("eip155:")),
+            asset=answer["asset"],
+            asset_exponent=answer["asset_exponent"],
+            asset_domain=domain(answer["asset_domain"]),
+            gift_domain=domain(answer["gift_domain"]),
+            voucher_domain=domain(answer["voucher_domain"]),
+            settlement=answer["settlement"],
+            receiver_authorizer=answer["receiver_authorizer"],
+            collector=answer["collector"],
+            withdraw_delay=answer["withdraw_delay"],
+        )
+
+    @property
+    def network(self) -> str:
+        """CAIP-2."""
+        return f"eip155:{self.chain_id}"
+
+    @property
+    def token(self) -> str:
+        """The asset's address."""
+        return self.asset_domain.verifying_contract
+
+    def money(self, amount: int) -> dict[str, Any]:
+        """As the API takes it."""
+        return {"value": str(amount), "asset": self.asset, "exponent": self.asset_exponent}
+
+    def units(self, cents: int) -> int:
+        """US cents in the asset's minor units."""
+        return int(cents * 10 ** (self.asset_exponent - 2))
+
+
+Json = dict[str, Any]
+
+
+def channel_config(facts: HubFacts, payer: str, hot_key: str, salt: str) -> Json:
+    """x402 `ChannelConfig`, as the hub's API takes it. :param salt: 32 bytes as 0x-hex; another one is another channel"""
+    return {
+        "payer": payer,
+        "payer_authorizer": hot_key,
+        "receiver": facts.settlement,
+        "receiver_authorizer": facts.receiver_authorizer,
+        "token": facts.token,
+        "withdraw_delay": facts.withdraw_delay,
+        "salt": salt,
+    }
+
+
+def channel_id(facts: HubFacts, config: Json) -> str:
+    names = ("payer", "payer_authorizer", "receiver", "receiver_authorizer", "token", "withdraw_delay", "salt")
+    payer, hot_key, receiver, authorizer, token, delay, salt = (config[name] for name in names)
+    return vouchers.channel_id(facts.voucher_domain, (payer, hot_key, receiver, authorizer, token, delay, salt))
+
+
+def deposit(facts: HubFacts, signer: Signer, config: Json, amount: int, salt: str, now: datetime) -> Json:
+    """The body of `POST /v1/channels`: the channel's terms, and an ERC-3009 authorisation that can go nowhere else.
+
+    :param salt: 32 bytes as 0x-hex, of this deposit. :param amount: minor units
+    """
+    valid_before = int(now.timestamp()) + VALID_FOR_S
+    digest = vouchers.receive_authorization_digest(
+        facts.asset_domain,
+        signer.address,
+        facts.collector,
+        amount,
+        0,
+        valid_before,
+        vouchers.deposit_nonce(channel_id(facts, config), salt),
+    )
+    authorization = {
+        "valid_after": "0",
+        "valid_before": str(valid_before),
+        "salt": salt,
+        "signature": signer.sign(digest),
+    }
+    return {"config": config, "deposit": {"amount": str(amount), "authorization": authorization}}
+
+
+def voucher(facts: HubFacts, hot_key: Signer, channel: str, cumulative: int) -> Json:
+    """:param cumulative: all that the channel has paid and this payment, minor units: nobody can take more"""
+    digest = vouchers.voucher_digest(facts.voucher_domain, channel, cumulative)
+    return {"channel_id": channel, "max_claimable_amount": str(cumulative), "signature": hot_key.sign(digest)}
+
+
+def is_own_voucher(facts: HubFacts, hot_key: str, channel: str, cumulative: int, signature: str) -> bool:
+    """Whether this hot key has signed for as much."""
+    try:
+        signed = bytes_of(signature)
+        return vouchers.is_signed_by(bytes_of(hot_key), facts.voucher_domain, channel, cumulative, signed)
+    except (ValueError, OverflowError):
+        return False
+
+
+def sign_in(signer: Signer, site: str, chain_id: int, nonce: str, statement: str) -> Json:
+    """The body of `POST /v1/auth/sessions` (EIP-4361). :param site: the hub's address, such as `http://127.0.0.1:8000`"""
+    text = SiweMessage(
+        domain=urlsplit(site).netloc,
+        address=signer.address,
+        statement=statement,
+        uri=site,
+        version="1",
+        chain_id=chain_id,
+        nonce=nonce,
+        issued_at=rfc3339(datetime.now(UTC)),
+    ).prepare_message()
+    return {"message": text, "signature": sign_text(signer, text)}

@@ -1,0 +1,189 @@
+"""`taesan.client` against a hub: it pays once, whatever happens to answers and to itself."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from taesan.client import AsyncClient, Client, KeyReused, Limits, OverLimit, Refused, State, Unanswered
+from taesan.client.signing import LocalKey
+from taesan.client.steps import Send, Wait
+from tests.support.stage import CENT, DOLLAR, Merchant, Stage
+
+SITE = "http://127.0.0.1:8000"
+SECRET = "0x" + "a7" * 32
+
+
+class Patient(Client):
+    """Whoever waits lets the chain and the worker go on. :ivar lost: answers still to lose; :ivar sent: requests"""
+
+    def __init__(self, stage: Stage, state: Path | str = ":memory:", **options: Any) -> None:
+        super().__init__(SITE, SECRET, state, http=stage.client, patience_s=1, **options)
+        self.stage, self.lost, self.sent = stage, 0, 0
+
+    def _do(self, step: Send | Wait) -> httpx.Response | None:
+        if isinstance(step, Wait):
+            self.stage.confirm()
+            return None
+        answer = super()._do(step)
+        if step.method == "POST":
+            self.sent += 1
+            if self.lost:
+                self.lost -= 1
+                return None
+        return answer
+
+    def close(self) -> None:
+        self.state.close()
+
+
+@pytest.fixture
+def anna(stage: Stage, tmp_path: Path) -> Patient:
+    """With dollars, and a channel of one."""
+    anna = Patient(stage, tmp_path / "wallet.db")
+    stage.chain.give_dollars(anna.address, 5 * DOLLAR)
+    anna.open_channel(DOLLAR)
+    return anna
+
+
+@pytest.fixture
+def cafe(stage: Stage) -> Merchant:
+    return stage.merchant()
+
+
+def _paid(stage: Stage) -> list[int]:
+    return [int(amount) for (amount,) in stage.rows("SELECT amount FROM payment ORDER BY id")]
+
+
+def test_from_the_deposit_to_the_jar(stage: Stage, anna: Patient, cafe: Merchant) -> None:
+    to_cafe = anna.pay(20 * CENT, to=cafe.id, reference="tea")
+    assert (to_cafe["merchant_id"], to_cafe["charged_cumulative"], to_cafe["reference"]) == (
+        cafe.id,
+        str(20 * CENT),
+        "tea",
+    )
+    to_jar = anna.pay(23 * CENT, purchase={"value": "1177", "asset": "USD", "exponent": 2})
+    assert to_jar["jar"]["gathered"] == str(23 * CENT)
+    channel = anna.channel()
+    assert (channel["available"], channel["in_jar"]) == (str(57 * CENT), str(23 * CENT))
+    assert stage.audit().differences == []
+
+
+def test_a_lost_answer_is_asked_for_again(stage: Stage, anna: Patient, cafe: Merchant) -> None:
+    anna.lost = 2
+    anna.pay(CENT, to=cafe.id)
+    assert _paid(stage) == [CENT]
+
+
+def test_a_client_that_died_before_its_answer_finishes_first(
+    stage: Stage, anna: Patient, cafe: Merchant, tmp_path: Path
+) -> None:
+    anna.lost = 1_000
+    with pytest.raises(Unanswered):
+        anna.pay(CENT, to=cafe.id, key="tea")
+    anna.close()
+    again = Patient(stage, tmp_path / "wallet.db")
+    assert again.pay(2 * CENT, to=cafe.id)["charged_cumulative"] == str(3 * CENT)
+    assert again.pay(CENT, to=cafe.id, key="tea")["charged_cumulative"] == str(CENT), "its first answer"
+    assert _paid(stage) == [CENT, 2 * CENT]
+
+
+def test_a_client_that_died_before_it_sent_pays_once(
+    stage: Stage, anna: Patient, cafe: Merchant, tmp_path: Path
+) -> None:
+    class Dies(Exception): ...
+
+    def die(_step: Send | Wait) -> None:
+        raise Dies
+
+    anna._do = die  # type: ignore[method-assign]
+    with pytest.raises(Dies):
+        anna.pay(CENT, to=cafe.id, key="tea")
+    anna.close()
+    assert _paid(stage) == []
+    again = Patient(stage, tmp_path / "wallet.db")
+    again.pay(CENT, to=cafe.id, key="tea")
+    assert _paid(stage) == [CENT]
+
+
+def test_a_deposit_without_an_answer_is_made_once(stage: Stage, tmp_path: Path) -> None:
+    anna = Patient(stage, tmp_path / "wallet.db")
+    stage.chain.give_dollars(anna.address, 5 * DOLLAR)
+    anna.lost = 1_000
+    with pytest.raises(Unanswered):
+        anna.open_channel(DOLLAR)
+    anna.close()
+    again = Patient(stage, tmp_path / "wallet.db")
+    channel = again.open_channel(DOLLAR)
+    assert stage.chain.read("channels", "channels", channel) == [DOLLAR, 0]
+    again.open_channel(DOLLAR)
+    assert stage.chain.read("channels", "channels", channel) == [2 * DOLLAR, 0]
+
+
+def test_limits_are_kept_before_anything_is_signed(stage: Stage, anna: Patient, cafe: Merchant, tmp_path: Path) -> None:
+    anna.close()
+    careful = Patient(stage, tmp_path / "wallet.db", limits=Limits(per_payment=10 * CENT, per_day=15 * CENT))
+    sent = careful.sent
+    with pytest.raises(OverLimit):
+        careful.pay(11 * CENT, to=cafe.id)
+    careful.pay(10 * CENT, to=cafe.id)
+    with pytest.raises(OverLimit):
+        careful.pay(6 * CENT, to=cafe.id)
+    assert careful.sent == sent + 1
+    assert _paid(stage) == [10 * CENT]
+
+
+def test_a_refusal_costs_nothing_and_stops_nothing(stage: Stage, anna: Patient, cafe: Merchant) -> None:
+    with pytest.raises(Refused) as refused:
+        anna.pay(CENT, to="mer_nobody")
+    assert (refused.value.type, refused.value.status) == ("unknown-merchant", 404)
+    with pytest.raises(Refused) as refused:
+        anna.pay(2 * DOLLAR, to=cafe.id)
+    assert refused.value.type == "insufficient-deposit"
+    anna.pay(CENT, to=cafe.id)
+    assert _paid(stage) == [CENT]
+
+
+def test_a_key_pays_once_and_for_one_thing(stage: Stage, anna: Patient, cafe: Merchant) -> None:
+    first = anna.pay(CENT, to=cafe.id, key="tea")
+    assert anna.pay(CENT, to=cafe.id, key="tea") == first
+    for other in ({"amount": 2 * CENT, "to": cafe.id}, {"amount": CENT}):
+        with pytest.raises(KeyReused):
+            anna.pay(key="tea", **other)  # type: ignore[arg-type]
+    assert _paid(stage) == [CENT]
+
+
+def test_two_processes_may_share_a_state(stage: Stage, anna: Patient, cafe: Merchant, tmp_path: Path) -> None:
+    other = Patient(stage, tmp_path / "wallet.db")
+    for payer in (anna, other, other, anna):
+        payer.pay(CENT, to=cafe.id)
+    assert _paid(stage) == [CENT] * 4
+    other.lost = 1_000
+    with pytest.raises(Unanswered):
+        other.pay(2 * CENT, to=cafe.id)
+    anna.pay(3 * CENT, to=cafe.id)
+    assert _paid(stage)[4:] == [2 * CENT, 3 * CENT]
+
+
+def test_another_hot_key_is_another_channel(stage: Stage, anna: Patient) -> None:
+    other = Patient(stage, hot_key=LocalKey(b"\7" * 32))
+    assert other.open_channel(DOLLAR) != anna.open_channel(DOLLAR)
+
+
+def test_the_same_without_a_thread(stage: Stage, anna: Patient, cafe: Merchant, tmp_path: Path) -> None:
+    anna.close()
+    answer = stage.client.get("/v1/hub").json()
+
+    async def go() -> list[str]:
+        transport = httpx.ASGITransport(stage.client.app)
+        async with (
+            httpx.AsyncClient(transport=transport) as http,
+            AsyncClient(SITE, SECRET, State(tmp_path / "wallet.db"), http=http) as client,
+        ):
+            paid = await asyncio.gather(*(client.pay(CENT, to=cafe.id) for _ in range(5)))
+            assert (await client.get(f"{SITE}/v1/hub")).json() == answer
+            return [payment["charged_cumulative"] for payment in paid]
+
+    assert asyncio.run(go()) == [str(n * CENT) for n in range(1, 6)]
