@@ -12,6 +12,8 @@ SOURCES := $(shell find contracts -name '*.sol') brownie-config.yaml
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export UV_PYTHON_DOWNLOADS := never
 export UV_SYSTEM_CERTS := true
+# Where it is set, each of a thousand processes compiles anew all that it imports, for seconds.
+unexport PYTHONDONTWRITEBYTECODE
 ARGS ?=
 SEEDS ?= 200
 
