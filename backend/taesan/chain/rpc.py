@@ -222,6 +222,8 @@ class Node:
                 raise reverted from error
             # Rate limits, blocks that it has not got yet, a proxy's HTML: not the caller's fault, and worth another try.
             raise NodeFails(f"the node at {self.name} answers with an error: {str(error)[:200]}") from error
+        except (AttributeError, KeyError, TypeError) as error:
+            raise NodeFails(f"the node at {self.name} answers with nonsense: {str(error)[:200]}") from error
 
 
 def _message(error: Exception) -> str:

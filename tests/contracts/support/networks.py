@@ -38,7 +38,7 @@ def _be_patient() -> None:
     ask = web3.eth.get_transaction
 
     def get_transaction(transaction_hash):
-        for _ in range(50):
+        for _ in range(500):  # ten seconds: other tests may have the cores
             try:
                 return ask(transaction_hash)
             except TransactionNotFound:
