@@ -1,5 +1,6 @@
 """Fixtures: one real chain for all tests of a process, put back to its first state for each test that uses it."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,8 @@ import structlog
 
 from tests.support import databases
 
+# The chains are on this machine, and `requests` would look for a proxy in the environment at each question to them.
+os.environ["NO_PROXY"] = "127.0.0.1,localhost"
 # Plain lines: what structlog prints without being told is for a person at a terminal, and slow.
 structlog.configure(
     wrapper_class=structlog.make_filtering_bound_logger("info"),

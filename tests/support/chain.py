@@ -38,6 +38,7 @@ class BareChain:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.web3 = Web3(HTTPProvider(self.url, exception_retry_configuration=None))
+        self.web3.middleware_onion.remove("validation")  # it asks for the chain's id before each call
         self.start()
 
     def start(self, *options: str) -> None:

@@ -27,6 +27,7 @@ THEIRS = "TAESAN_TEST_DATABASE_URL"
 """Names the environment's variable with the URL of a server on which tests may create databases, instead of the wheel's."""
 _HURRIED = ("fsync", "synchronous_commit", "full_page_writes")
 _PATIENCE_S = 20
+_MEMORY = Path("/dev/shm")  # Linux has it, macOS does not
 
 
 class Server:
@@ -79,7 +80,11 @@ def server_for_tests() -> Iterator[str]:
     if THEIRS in os.environ:
         yield _render(make_url(os.environ[THEIRS]).set(drivername="postgresql+psycopg"))
         return
-    with tempfile.TemporaryDirectory(prefix="taesan-") as folder, running_server(Path(folder), durable=False) as server:
+    memory = _MEMORY if os.access(_MEMORY, os.W_OK) else None  # a database there is made in a fifth of the time
+    with (
+        tempfile.TemporaryDirectory(prefix="taesan-", dir=memory) as folder,
+        running_server(Path(folder), durable=False) as server,
+    ):
         yield server.url
 
 

@@ -51,6 +51,9 @@ class Node:
     def __init__(self, url: str, timeout_s: float = RPC_TIMEOUT_S) -> None:
         self.url = url
         self.web3 = Web3(HTTPProvider(url, request_kwargs={"timeout": timeout_s}, exception_retry_configuration=None))
+        # It asks for the chain's id before each call, to compare it with one that our calls do not name; and it refuses the
+        # blocks of proof-of-authority chains.
+        self.web3.middleware_onion.remove("validation")
 
     @property
     def name(self) -> str:
@@ -219,6 +222,8 @@ class Node:
                 raise reverted from error
             # Rate limits, blocks that it has not got yet, a proxy's HTML: not the caller's fault, and worth another try.
             raise NodeFails(f"the node at {self.name} answers with an error: {str(error)[:200]}") from error
+        except (AttributeError, KeyError, TypeError) as error:
+            raise NodeFails(f"the node at {self.name} answers with nonsense: {str(error)[:200]}") from error
 
 
 def _message(error: Exception) -> str:
