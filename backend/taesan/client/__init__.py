@@ -80,6 +80,11 @@ class _Client:
         """The wallet's, EIP-55."""
         return self._flows.wallet.address
 
+    @property
+    def retries(self) -> int:
+        """Requests that were sent again."""
+        return self._flows.retries
+
     def _pay(
         self, amount: int, to: str | None, purchase: Json | None, reference: str | None, key: str | None
     ) -> Flow[Json]:
@@ -93,9 +98,7 @@ class _Client:
         return self._flows.fetch(Send(method, url, None, headers or {}, content))
 
     def _channel(self) -> Flow[Json]:
-        """As the hub sees it."""
-        id_ = yield from self._flows.channel()
-        token = yield from self._flows.session()
+        id_, token = (yield from self._flows.channel()), (yield from self._flows.session())
         return (yield from self._flows.got(f"/v1/channels/{id_}", {"Authorization": f"Bearer {token}"}))
 
 
@@ -119,6 +122,10 @@ class Client(_Client):
         self._http.close()
         if self._owns_state:
             self.state.close()
+
+    def begin_deposit(self, amount: int) -> Json:
+        """As `open_channel`, but does not wait for the chain; returns the hub's `deposit`. `open_channel` waits."""
+        return self._run(self._flows.begin(amount))
 
     def open_channel(self, amount: int) -> str:
         """Deposits `amount` minor units, without gas; returns the channel's id once it can be spent.
@@ -155,6 +162,10 @@ class Client(_Client):
 
     def get(self, url: str, *, headers: dict[str, str] | None = None) -> httpx.Response:
         return self.request("GET", url, headers=headers)
+
+    def sign_in(self) -> str:
+        """A session's token, for what only the wallet may ask for: `Authorization: Bearer …`."""
+        return self._run(self._flows.session())
 
     def channel(self) -> Json:
         """The channel as the hub sees it: what is left, what is in the jar."""
@@ -202,6 +213,10 @@ class AsyncClient(_Client):
         if self._owns_state:
             self.state.close()
 
+    async def begin_deposit(self, amount: int) -> Json:
+        """As `Client.begin_deposit`."""
+        return await self._run(self._flows.begin(amount))
+
     async def open_channel(self, amount: int) -> str:
         """As `Client.open_channel`."""
         return await self._run(self._flows.open(amount))
@@ -226,6 +241,10 @@ class AsyncClient(_Client):
 
     async def get(self, url: str, *, headers: dict[str, str] | None = None) -> httpx.Response:
         return await self.request("GET", url, headers=headers)
+
+    async def sign_in(self) -> str:
+        """As `Client.sign_in`."""
+        return await self._run(self._flows.session())
 
     async def channel(self) -> Json:
         """As `Client.channel`."""

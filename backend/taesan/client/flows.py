@@ -16,6 +16,7 @@ from taesan.client.steps import Flow, Send, Wait
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0
 POLL_S = 0.5
+IDEMPOTENT = ("GET", "HEAD", "OPTIONS", "PUT", "DELETE")
 ANSWERED_LATER = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)
 STATEMENT = "Sign in to Taesan."
 
@@ -62,19 +63,20 @@ class Flows:
 
     # ---------------------------------------------------------------- sending
 
-    def asked(self, send: Send) -> Flow[httpx.Response]:
+    def asked(self, send: Send, is_safe: bool = True) -> Flow[httpx.Response]:
         """Until somebody answers who can: what says 429 or 503, or nothing, is asked again.
 
+        :param is_safe: to be sent twice; if not, the first answer counts
         :raises Unanswered: for too long
         """
         waited, pause = 0.0, FIRST_PAUSE_S
         while True:
             answer = yield send
-            if answer is not None and answer.status_code not in ANSWERED_LATER:
+            if answer is not None and (answer.status_code not in ANSWERED_LATER or not is_safe):
                 return answer
             told = answer.headers.get("retry-after", "") if answer is not None else ""
             seconds = float(told) if told.isdecimal() else pause * random.uniform(0.5, 1.5)  # noqa: S311
-            if waited + seconds > self.patience_s:
+            if waited + seconds > self.patience_s or not is_safe:
                 last = "does not answer" if answer is None else f"answers {answer.status_code}"
                 raise Unanswered(f"{httpx.URL(send.url).host} {last} for {waited:.0f} s")
             self.retries += 1
@@ -109,19 +111,33 @@ class Flows:
             self.state.add_channel(id_, config)
         return id_
 
+    def begin(self, amount: int) -> Flow[Json]:
+        """Has the hub bring a deposit to the chain, and does not wait for it: `open` does. Returns the hub's `deposit`."""
+        answer = yield from self._answered((yield from self._deposit(amount)))
+        return dict(answer["deposit"])
+
     def open(self, amount: int) -> Flow[str]:
-        """Deposits; returns the channel's id once the deposit is confirmed and can be spent. A deposit that was begun
-        before is finished first, and counts if it is of this amount."""
+        """Deposits; returns the channel's id once the deposit is confirmed and can be spent. A deposit of this amount that
+        was begun before is this one."""
+        intent = yield from self._deposit(amount)
+        yield from self._finish(intent)
+        return intent.channel
+
+    def _deposit(self, amount: int) -> Flow[Intent]:
         facts, id_ = (yield from self.hub()), (yield from self.channel())
-        resumed = yield from self.resolve(id_)
-        if resumed is None or resumed.kind != "deposit" or resumed.amount != amount:
+        while True:
+            pending = self.state.pending(id_)
+            if pending is not None and (pending.kind, pending.amount) == ("deposit", amount):
+                return pending
+            yield from self.resolve(id_)
             salt = "0x" + secrets.token_hex(32)
             config = signing.channel_config(facts, self.wallet.address, self.hot_key.address, self.salt)
             body = signing.deposit(facts, self.wallet, config, amount, salt, datetime.now(UTC))
             request = {"path": "/v1/channels", "body": body}
-            intent = self.state.intend(id_, "deposit", salt, amount, request, None, self.limits, _now_ms())
-            yield from self._finish(intent)
-        return id_
+            try:
+                return self.state.intend(id_, "deposit", salt, amount, request, None, self.limits, _now_ms())
+            except Busy:
+                yield Wait(FIRST_PAUSE_S)
 
     # ---------------------------------------------------------------- payments
 
@@ -167,19 +183,27 @@ class Flows:
             return None
         return intent
 
-    def _finish(self, intent: Intent) -> Flow[Json]:
+    def _answered(self, intent: Intent) -> Flow[Json]:
+        """What the hub says to it; said again to who asks again. :raises Refused: for good: the intent is at its end"""
         request = intent.request
         send = Send("POST", self.site + request["path"], request["body"], {"Idempotency-Key": intent.key})
         answer = yield from self.asked(send)
         if answer.is_server_error:
             raise Unanswered(f"the hub answers {answer.status_code}")
         try:
-            body = _json_of(answer)
-            if intent.kind == "deposit":
-                body = yield from self._confirmed(body["deposit"])
+            return _json_of(answer)
         except Refused as refused:
             self.state.refused(intent, refused.problem)
             raise
+
+    def _finish(self, intent: Intent) -> Flow[Json]:
+        body = yield from self._answered(intent)
+        if intent.kind == "deposit":
+            try:
+                body = yield from self._confirmed(body["deposit"])
+            except Refused as refused:
+                self.state.refused(intent, refused.problem)
+                raise
         self.state.done(intent, body)
         return body
 
@@ -207,7 +231,8 @@ class Flows:
         if pending is not None and pending.kind == "x402" and pending.request == x402.kept(send, pending.request):
             return (yield from self.finish_x402(pending))  # it was paid for before, and its answer lost
         yield from self.resolve(id_)
-        answer = yield from self.asked(send)
+        is_safe = send.method.upper() in IDEMPOTENT  # with its payment any request is: merchants sell once for each
+        answer = yield from self.asked(send, is_safe)
         for _ in range(2):  # twice, if the first refusal proves that we have paid more than we know
             if answer.status_code != httpx.codes.PAYMENT_REQUIRED:
                 return answer
@@ -229,7 +254,7 @@ class Flows:
             except Refused as refused:
                 if not self._has_learnt(facts, id_, refused.problem, charged):
                     raise
-                answer = yield from self.asked(send)
+                answer = yield from self.asked(send, is_safe)
         return answer
 
     def finish_x402(self, intent: Intent) -> Flow[httpx.Response]:

@@ -1,4 +1,4 @@
-"""A client of the hub over HTTP, as a wallet or a shop would write it: patient, and never paying twice."""
+"""What the demo asks the hub beside payments, which `taesan.client` makes: as a shop would, and patient."""
 
 import asyncio
 import time
@@ -8,8 +8,9 @@ from typing import Any, Self
 
 import httpx
 
+from taesan.client import signing
+from taesan.client.signing import Signer
 from taesan.demo.processes import DemoFailed
-from taesan.demo.wallet import Key, sign_in_message
 
 PATIENCE_S = 90
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
@@ -22,14 +23,14 @@ class Refused(DemoFailed):
 
 class HubClient:
     """:param site: the hub's address
-    :param on_trouble: called before each new attempt; raises if there is no sense in trying on
+    :ivar http: for payers too. :param on_trouble: called before each new attempt; raises if there is no sense in trying on
     """
 
     def __init__(self, site: str, on_trouble: Callable[[], None] = lambda: None) -> None:
-        self.site, self._on_trouble = site, on_trouble
+        self.site, self.on_trouble = site, on_trouble
         self.retries = 0
         limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
-        self._http = httpx.AsyncClient(base_url=site, timeout=30, limits=limits, trust_env=False)
+        self.http = httpx.AsyncClient(base_url=site, timeout=30, limits=limits, trust_env=False)
 
     async def __aenter__(self) -> Self:
         return self
@@ -37,7 +38,7 @@ class HubClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._http.aclose()
+        await self.http.aclose()
 
     async def get(self, path: str, token: str | None = None) -> JSON:
         return await self._send("GET", path, None, {}, token)
@@ -51,12 +52,11 @@ class HubClient:
     async def put(self, path: str, body: Mapping[str, Any], token: str) -> JSON:
         return await self._send("PUT", path, body, {}, token)
 
-    async def sign_in(self, key: Key, chain_id: int) -> str:
+    async def sign_in(self, key: Signer, chain_id: int) -> str:
         """Sign-in with Ethereum; returns the session's token."""
         nonce = (await self.post("/v1/auth/nonces", {}))["nonce"]
-        message, signature = sign_in_message(key, self.site, chain_id, nonce)
-        session = await self.post("/v1/auth/sessions", {"message": message, "signature": signature})
-        return str(session["token"])
+        body = signing.sign_in(key, self.site, chain_id, nonce, "Sign in to the Taesan demo.")
+        return str((await self.post("/v1/auth/sessions", body))["token"])
 
     async def _send(
         self, method: str, path: str, body: Mapping[str, Any] | None, headers: dict[str, str], token: str | None
@@ -70,13 +70,13 @@ class HubClient:
         deadline, pause = time.monotonic() + PATIENCE_S, FIRST_PAUSE_S
         while True:
             try:
-                answer = await self._http.request(method, path, json=body, headers=headers)
+                answer = await self.http.request(method, path, json=body, headers=headers)
                 if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
                     break
                 trouble = "it answers 503"
             except httpx.TransportError as error:
                 trouble = type(error).__name__
-            self._on_trouble()
+            self.on_trouble()
             if time.monotonic() > deadline:
                 raise DemoFailed(f"the hub at {self.site} was away for {PATIENCE_S} s: {trouble}")
             self.retries += 1

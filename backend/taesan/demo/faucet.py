@@ -15,7 +15,7 @@ from web3.types import TxReceipt
 from taesan.chain.contracts import Contracts
 from taesan.chain.rpc import Node
 from taesan.demo.processes import DemoFailed
-from taesan.demo.wallet import Key
+from taesan.demo.wallet import key_of
 
 MINTS_IN_ONE = 100
 T = TypeVar("T")
@@ -51,7 +51,7 @@ class Faucet:
 
     def measure_transfers(self, amounts: Sequence[int]) -> TransferGas:
         """Sends these amounts, one ERC-20 transfer each, to fresh accounts, and then the same once more."""
-        receivers = [Key(f"taesan demo receiver {i}").address for i in range(len(amounts))]
+        receivers = [key_of(f"taesan demo receiver {i}").address for i in range(len(amounts))]
         self.give({self._shop: 3 * sum(amounts)})  # more than it sends: an emptied account would get gas back
 
         def transfer_all() -> int:

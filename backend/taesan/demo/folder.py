@@ -25,6 +25,9 @@ _OURS = (
     "anvil.log",
     "ganache.log",
     "service.log",
+    "wallets.db",
+    "wallets.db-shm",
+    "wallets.db-wal",
     "worker.log",
 )
 

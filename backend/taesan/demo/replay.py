@@ -10,13 +10,14 @@ from typing import TypeVar
 
 from rich.console import Console
 
+from taesan.client import HubFacts, State
 from taesan.demo.client import JSON, HubClient
 from taesan.demo.faucet import Faucet, TransferGas
 from taesan.demo.processes import DemoFailed
 from taesan.demo.progress import Phase, counted, phase
 from taesan.demo.purchases import Purchase
 from taesan.demo.stage import Stage
-from taesan.demo.wallet import HubFacts, Key, Payer
+from taesan.demo.wallet import Payer, key_of
 
 T = TypeVar("T")
 
@@ -69,6 +70,7 @@ class Replay:
         self.told = Told()
         self.merchants: list[Merchant] = []
         self.payers: dict[int, Payer] = {}
+        self._state = State(stage.place / "wallets.db")
 
     # ------------------------------------------------------------ opening
 
@@ -77,7 +79,7 @@ class Replay:
         self.facts = HubFacts.read(await self.client.get("/v1/hub"))
         with phase(self.console, "merchants sign up", len(MERCHANTS)) as bar:
             for number, name in enumerate(MERCHANTS, start=1):
-                key = Key(f"taesan demo merchant {number}")
+                key = key_of(f"taesan demo merchant {number}")
                 session = await self.client.sign_in(key, self.facts.chain_id)
                 made = await self.client.post("/v1/merchants", {"name": name}, token=session)
                 self.merchants.append(Merchant(made["id"], made["address"], made["api_key"]))
@@ -91,29 +93,28 @@ class Replay:
         deposits = {}
         with phase(self.console, "wallets get test dollars from the faucet") as bar:
             for number in range(1, customers + 1):
-                self.payers[number] = Payer(number, self.facts)
+                self.payers[number] = self._customer(number)
                 steps = max(-(-needed[number] // DEPOSIT_STEP_CENTS), 1)
                 deposits[number] = self.facts.units(steps * DEPOSIT_STEP_CENTS)
             await asyncio.to_thread(faucet.give, {self.payers[n].wallet.address: d for n, d in deposits.items()})
             bar.say(counted(customers, "wallets"))
-        relayed: list[JSON] = []
         with phase(self.console, "channels open, each by one signature", customers) as bar:
 
-            async def open_one(payer: Payer) -> None:
-                body = payer.opening(deposits[payer.number], datetime.now(UTC))
-                opened = await self.client.post("/v1/channels", body, key=f"open-{payer.number}")
-                relayed.append(opened["deposit"])
-                session = await self.client.sign_in(payer.wallet, self.facts.chain_id)
-                rule = jar_rule(self.facts, payer.number)
-                await self.client.put(f"/v1/channels/{payer.channel_id}/jar", rule, session)
+            async def begin(payer: Payer) -> None:
+                deposit = await payer.begin_deposit(deposits[payer.number])
+                rule, session = jar_rule(self.facts, payer.number), await payer.sign_in()
+                await self.client.put(f"/v1/channels/{deposit['channel_id']}/jar", rule, session)
                 bar.advance()
 
-            await _in_lanes(list(self.payers.values()), open_one, lambda payer: payer.number)
+            await _in_lanes(list(self.payers.values()), begin, lambda payer: payer.number)
         with phase(self.console, "deposits are confirmed on chain", customers) as bar:
-            for deposit in relayed:
-                await self._until(f"/v1/deposits/{deposit['id']}", "confirmed")
-                self.told.deposited += int(deposit["amount"])
+            for number, payer in self.payers.items():
+                await payer.open_channel(deposits[number])
+                self.told.deposited += deposits[number]
                 bar.advance()
+
+    def _customer(self, number: int) -> Payer:
+        return Payer(number, self.client.site, self._state, self.client.http, self.client.on_trouble)
 
     # ------------------------------------------------------------- replay
 
@@ -139,7 +140,7 @@ class Replay:
             started = time.perf_counter()
             await _in_lanes(list(enumerate(purchases)), pay_one, lambda numbered: numbered[1].customer)
             self.told.replay_s = time.perf_counter() - started
-            self.told.retries = self.client.retries
+            self.told.retries = self.client.retries + sum(payer.retries for payer in self.payers.values())
             bar.say(
                 f"{counted(len(self.told.payments), 'payments')}, {counted(self.told.retries, 'requests')} sent again"
             )
@@ -148,11 +149,8 @@ class Replay:
         payer = self.payers[purchase.customer]
         if purchase.round_up_cents:
             amount = self.facts.units(purchase.round_up_cents)
-            body: JSON = {
-                "destination": {"type": "jar"},
-                "purchase": {"value": str(purchase.cents), "asset": "USD", "exponent": 2},
-            }
-            accepted = await self._pay(payer, amount, body, f"round-up-{index}")
+            bought = {"value": str(purchase.cents), "asset": "USD", "exponent": 2}
+            accepted = await self._pay(payer, amount, f"round-up-{index}", purchase=bought)
             self.told.round_ups += 1
             self.told.gathered += amount
             fired = int(accepted["jar"]["fired"] or 0)
@@ -160,16 +158,13 @@ class Replay:
             self.told.fired += fired
         if purchase.is_small:
             merchant = self.merchants[purchase.customer % len(self.merchants)]
-            body = {"destination": {"type": "merchant", "merchant_id": merchant.id}}
-            await self._pay(payer, self.facts.units(purchase.cents), body, f"purchase-{index}")
+            await self._pay(payer, self.facts.units(purchase.cents), f"purchase-{index}", to=merchant.id)
             self.told.small += 1
 
-    async def _pay(self, payer: Payer, amount: int, body: JSON, key: str) -> JSON:
-        money = {"value": str(amount), "asset": self.facts.asset, "exponent": self.facts.asset_exponent}
-        accepted = await self.client.post(
-            "/v1/payments", {"voucher": payer.voucher(amount), "amount": money, **body}, key=key
-        )
-        payer.charged += amount
+    async def _pay(
+        self, payer: Payer, amount: int, key: str, to: str | None = None, purchase: JSON | None = None
+    ) -> JSON:
+        accepted = await payer.pay(amount, to, purchase=purchase, key=key)
         self.told.payers.add(payer.number)
         self.told.payments[accepted["id"]] = amount
         return accepted
@@ -221,7 +216,7 @@ class Replay:
 
             async def redeem(payer: Payer) -> None:
                 merchant = self.merchants[payer.number % len(self.merchants)]
-                body = payer.redemption(merchant.address, payer.fired, datetime.now(UTC))
+                body = payer.redemption(self.facts, merchant.address, payer.fired, datetime.now(UTC))
                 answer = await self.client.post(
                     "/v1/redemptions", body, key=f"gift-{payer.number}", token=merchant.token
                 )
