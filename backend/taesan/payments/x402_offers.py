@@ -77,7 +77,9 @@ def _deposit_of(payment: wire.WirePayment) -> DepositCreate | None:
     if payment.deposit is None:
         return None
     signed = payment.deposit.authorization.erc3009_authorization
-    return DepositCreate(amount=payment.deposit.amount, authorization=Erc3009Authorization(**signed.model_dump()))
+    # Without reading it again: it has been, and amounts come as text only once.
+    authorization = Erc3009Authorization.model_construct(**signed.model_dump())
+    return DepositCreate.model_construct(amount=payment.deposit.amount, authorization=authorization)
 
 
 def supported(hub: Hub) -> wire.Supported:
