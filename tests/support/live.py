@@ -14,7 +14,9 @@ from eth_account import Account
 from taesan.app import create_app
 from taesan.core.server import BoundedHttp
 from taesan.hub import open_hub
+from taesan.ledger.audit import Report
 from taesan.settings import Settings
+from taesan.settlement.audit import audit
 from taesan.work import build_worker
 from tests.support.chain import ARTIFACTS, Chain, free_port
 from tests.support.stage import CENT, DOLLAR, OPERATOR_KEY, key
@@ -109,6 +111,16 @@ class LiveHub:
         wallet = Wallet()
         wallet.key = Account.from_key(OPERATOR_KEY)
         return self.session_of(wallet)
+
+    @property
+    def chain_url(self) -> str:
+        return self._chain.url
+
+    def give_dollars(self, address: str, amount: int) -> None:
+        self._chain.give_dollars(address, amount)
+
+    def audit(self) -> Report:
+        return audit(self._hub)
 
     def gift_tokens(self, address: str) -> int:
         return int(self._chain.read("gift_token", "balanceOf", address))

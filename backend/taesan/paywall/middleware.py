@@ -40,6 +40,7 @@ class Paywall:
 
     :param hub: URL of the Taesan hub. :param merchant: who is credited, `mer_…`
     :param prices: `METHOD /path` → price; paths as Starlette's routes write them, such as `GET /reports/{id}`
+    :param deposit: what a payer is asked to deposit at a time, such as `"5"`; one deposit pays all merchants of the hub
     :param client: asks the hub; made here if left out
     """
 
@@ -49,9 +50,10 @@ class Paywall:
         hub: str,
         merchant: str,
         prices: Mapping[str, Price | str],
+        deposit: str | None = None,
         client: httpx.AsyncClient | None = None,
     ) -> None:
-        self._app, self._merchant = app, merchant
+        self._app, self._merchant, self._deposit = app, merchant, deposit
         self._facilitator, self._deliveries = Facilitator(hub, client), Deliveries()
         self._prices = []
         for route, price in prices.items():
@@ -79,7 +81,7 @@ class Paywall:
     async def _answer(self, scope: Scope, receive: Receive, price: Price) -> Delivery:
         url = _url(scope)
         try:
-            offers = [terms.offer(await self._facilitator.kind(), self._merchant, price)]
+            offers = [terms.offer(await self._facilitator.kind(), self._merchant, price, self._deposit)]
         except (Unknown, Refused) as away:
             return _unknown(Unknown(str(away)))
         header = _header(scope, terms.PAYMENT_SIGNATURE)

@@ -16,6 +16,7 @@ EXPOSED = f"{PAYMENT_REQUIRED}, {PAYMENT_RESPONSE}"
 TIMEOUT_S = 60
 DEPOSITS = 10  # a new payer is asked to deposit so many prices, as the SDKs' servers do
 MAX_HEADER = 16_384  # characters
+MAX_UNITS = 2**63
 _FACTS = ("receiverAuthorizer", "withdrawDelay", "name", "version", "assetTransferMethod")
 _IDENTIFIER = {
     "info": {"required": False},
@@ -55,19 +56,24 @@ def minor_units(amount: str, decimals: int) -> int:
     """:raises ValueError: it is no positive amount, or finer than the asset's smallest unit"""
     try:
         units = Decimal(amount.strip().removeprefix("$")).scaleb(decimals)
-        whole = int(units)
-    except (InvalidOperation, ValueError, OverflowError):
-        raise ValueError(f"{amount!r} is no price: write it like '0.01'") from None
-    if whole != units or whole <= 0:
-        raise ValueError(f"{amount!r} is no price in units of 10^-{decimals}")
-    return whole
+        is_price = 0 < units < MAX_UNITS and units == int(units)
+    except InvalidOperation:
+        is_price = False
+    if not is_price:
+        raise ValueError(f"{amount!r} is no price: write it like '0.01', with at most {decimals} decimals")
+    return int(units)
 
 
-def offer(kind: Json, merchant_id: str, price: Price) -> Json:
-    """What is asked for a request. :param kind: the hub's, of `/x402/supported`"""
+def offer(kind: Json, merchant_id: str, price: Price, deposit: str | None = None) -> Json:
+    """What is asked for a request.
+
+    :param kind: the hub's, of `/x402/supported`
+    :param deposit: what payers are asked to deposit when they have nothing left, in whole units; else some prices
+    """
     facts = kind["extra"]
     amount = minor_units(price.amount, facts["decimals"])
-    deposit = max(amount * DEPOSITS, int(facts["minDeposit"]))
+    wished = minor_units(deposit, facts["decimals"]) if deposit else amount * DEPOSITS
+    least = max(wished, amount, int(facts["minDeposit"]))
     return {
         "scheme": kind["scheme"],
         "network": kind["network"],
@@ -75,20 +81,24 @@ def offer(kind: Json, merchant_id: str, price: Price) -> Json:
         "asset": facts["asset"],
         "payTo": facts["payTo"],
         "maxTimeoutSeconds": TIMEOUT_S,
-        "extra": {name: facts[name] for name in _FACTS} | {"merchantId": merchant_id, "minDeposit": str(deposit)},
+        "extra": {name: facts[name] for name in _FACTS} | {"merchantId": merchant_id, "minDeposit": str(least)},
     }
 
 
 def payment_required(offers: list[Json], url: str, price: Price, error: str, extra: Json | None = None) -> Json:
     """The body of the header. :param extra: from which the client resynchronises"""
-    more = {name: extra[name] for name in ("channelState", "voucherState") if name in extra} if extra else {}
     return {
         "x402Version": VERSION,
         "error": error,
         "resource": {"url": url, "description": price.description, "mimeType": price.mime_type},
-        "accepts": [made | {"extra": made["extra"] | more} for made in offers],
+        "accepts": [made | {"extra": resynchronising(made["extra"], extra or {})} for made in offers],
         "extensions": {"payment-identifier": _IDENTIFIER},
     }
+
+
+def resynchronising(offered: Json, told: Json) -> Json:
+    """An offer's `extra` with the state that the hub has told, if it has."""
+    return offered | {name: told[name] for name in ("channelState", "voucherState") if name in told}
 
 
 def encoded(value: Json) -> str:
