@@ -160,7 +160,7 @@ REFUSALS = [
     ("paymentRequirements.amount", str(6 * DOLLAR), "invalid_payment_requirements"),
     ("paymentRequirements.extra.merchantId", "mer_nobody", "unknown_merchant"),
     ("paymentRequirements.extra", {}, "invalid_payment_requirements"),
-    ("paymentPayload.payload.type", "refund", errors.ERR_INVALID_PAYLOAD_TYPE),
+    ("paymentPayload.payload.type", "claim", errors.ERR_INVALID_PAYLOAD_TYPE),
     ("paymentPayload.payload.voucher", {}, errors.ERR_VOUCHER_PAYLOAD),
     ("paymentPayload.payload.channelConfig.salt", "0x" + "77" * 32, errors.ERR_CHANNEL_ID_MISMATCH),
     ("paymentPayload.payload.channelConfig.receiver", STRANGER, errors.ERR_RECEIVER_MISMATCH),

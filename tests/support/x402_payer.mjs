@@ -1,6 +1,7 @@
 // npm's @x402/fetch as a process of its own: pays for what its standard input names, tells what it got.
 //
-// Standard input: {keys: [wallet, hot key], network, rpc, urls}. Standard output: [{status, body, receipt}].
+// Standard input: {keys: [wallet, hot key], network, rpc, urls, refund?: url}. Standard output: [{status, body, receipt}], and at
+// last what the refund was answered.
 import { text } from "node:stream/consumers";
 
 import { x402Client } from "@x402/core/client";
@@ -24,4 +25,5 @@ for (const url of given.urls) {
   const receipt = header ? decodePaymentResponseHeader(header) : null;
   answers.push({ status: answer.status, body: await answer.text(), receipt });
 }
+if (given.refund) answers.push(await scheme.refund(given.refund));
 console.log(JSON.stringify(answers));

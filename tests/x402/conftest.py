@@ -73,8 +73,8 @@ class Customer:
         assert done.returncode == 0, done.stderr[-3000:]
         return list(json.loads(done.stdout))
 
-    def pay_by_npm(self, urls: Sequence[str]) -> list[Json]:
-        return list(run_node("x402_payer.mjs", self.given(urls)))
+    def pay_by_npm(self, urls: Sequence[str], **more: Any) -> list[Json]:
+        return list(run_node("x402_payer.mjs", self.given(urls, **more)))
 
     def charged(self) -> int:
         """What the hub has in its books, of all channels of this wallet."""

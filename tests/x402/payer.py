@@ -1,7 +1,7 @@
 """PyPI's `x402` client as a process of its own: pays for what its standard input names, tells what it got.
 
-`{"keys": [wallet, hot key], "network", "rpc", "folder", "urls": […], "dies": bool}`; with `dies`, the process kills itself when a
-paid answer's first bytes have come, before anybody has read them.
+`{"keys": [wallet, hot key], "network", "rpc", "folder", "urls": […], "dies": bool, "refund": url}`; with `dies`, the process kills
+itself when a paid answer's first bytes have come, before anybody has read them; at last it asks for a refund, if it is told to.
 """
 
 import asyncio
@@ -32,13 +32,17 @@ class _Dying(httpx.AsyncHTTPTransport):
         return response
 
 
-def _client(given: dict[str, Any]) -> x402Client:
+def _scheme(given: dict[str, Any]) -> BatchSettlementEvmScheme:
     wallet, hot_key = map(Account.from_key, given["keys"])
     options = BatchSettlementEvmSchemeOptions(
         storage=FileClientChannelStorage(FileChannelStorageOptions(given["folder"])),
         voucher_signer=EthAccountSigner(hot_key),
     )
-    scheme = BatchSettlementEvmScheme(EthAccountSignerWithRPC(wallet, given["rpc"]), options)
+    return BatchSettlementEvmScheme(EthAccountSignerWithRPC(wallet, given["rpc"]), options)
+
+
+def _client(given: dict[str, Any]) -> x402Client:
+    scheme = _scheme(given)
     return x402Client().register(given["network"], scheme).set_spend_controls({"allowed_assets": True})
 
 
@@ -55,4 +59,8 @@ async def pay(given: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(pay(json.load(sys.stdin)))))  # noqa: T201
+    given = json.load(sys.stdin)
+    answers = asyncio.run(pay(given))
+    if "refund" in given:
+        answers.append(_scheme(given).refund(given["refund"]).model_dump(by_alias=True))
+    print(json.dumps(answers))  # noqa: T201

@@ -79,6 +79,19 @@ def test_a_client_that_was_killed_over_its_deposit_does_not_deposit_twice(shop: 
     assert _deposits(anna) == [25 * CENT]
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_a_client_gets_its_free_money_back_and_comes_again(shop: Shop, customer: MakeCustomer, way: str) -> None:
+    payer, pay = customer(), WAYS[way]
+    url = f"{shop.url}/weather"
+    *_, refund = pay(payer, [url] * 3, refund=url)
+    assert (refund["success"], refund["amount"]) == (True, str(22 * CENT)), refund
+    assert _deposits(payer) == [3 * CENT]
+    payer.folder = payer.folder / "later"
+    (again,) = pay(payer, [url])
+    assert again["status"] == 200
+    assert payer.charged() == 4 * CENT
+
+
 def _deposits(payer: Customer) -> list[int]:
     channels: list[Json] = payer.hub.client.get("/v1/channels", headers=payer.hub.session_of(payer.wallet)).json()[
         "items"

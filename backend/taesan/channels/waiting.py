@@ -1,4 +1,4 @@
-"""Waiting for relayed deposits to come to an end, without a thread or a transaction for each who waits."""
+"""Waiting for relayed deposits and refunds to come to an end, without a thread or a transaction for each who waits."""
 
 import asyncio
 from collections import defaultdict
@@ -8,7 +8,7 @@ from datetime import timedelta
 from sqlalchemy import select
 from sqlmodel import col
 
-from taesan.channels.models import DepositRelay
+from taesan.channels.models import DepositRelay, RefundRelay
 from taesan.core.problems import busy
 from taesan.hub import Hub
 
@@ -17,24 +17,24 @@ LOOK_S = timedelta(milliseconds=200).total_seconds()
 ENDED = ("confirmed", "failed")
 
 
-class DepositWatch:
-    """One look at the database for all who wait. For one event loop."""
+class RelayWatch:
+    """One look at the database for all who wait. For one event loop. :param table: whose rows are waited for"""
 
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
+    def __init__(self, hub: Hub, table: type[DepositRelay] | type[RefundRelay]) -> None:
+        self._hub, self._table = hub, table
         self._futures: dict[int, set[asyncio.Future[None]]] = defaultdict(set)
         self._count = 0
         self._looking: asyncio.Task[None] | None = None
 
-    async def wait(self, deposit_id: int, timeout_s: int) -> None:
-        """Until the deposit (`DepositRelay.id`) is confirmed or has failed, or the time is over.
+    async def wait(self, id_: int, timeout_s: int) -> None:
+        """Until the row is confirmed or has failed, or the time is over.
 
         :raises Problem: `busy`. :raises UNAVAILABLE: the database is away
         """
         if self._count >= MOST:
             raise busy()
         future = asyncio.get_running_loop().create_future()
-        self._futures[deposit_id].add(future)
+        self._futures[id_].add(future)
         self._count += 1
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
@@ -45,9 +45,9 @@ class DepositWatch:
         finally:
             future.cancel()
             self._count -= 1
-            self._futures[deposit_id].discard(future)
-            if not self._futures[deposit_id]:
-                del self._futures[deposit_id]
+            self._futures[id_].discard(future)
+            if not self._futures[id_]:
+                del self._futures[id_]
 
     async def _look(self) -> None:
         """As long as somebody waits."""
@@ -66,6 +66,7 @@ class DepositWatch:
             await asyncio.sleep(LOOK_S)
 
     def _ended(self, ids: Collection[int]) -> list[int]:
-        query = select(col(DepositRelay.id)).where(col(DepositRelay.id).in_(ids), col(DepositRelay.state).in_(ENDED))
+        table = self._table
+        query = select(col(table.id)).where(col(table.id).in_(ids), col(table.state).in_(ENDED))
         with self._hub.db.read() as session:
             return list(session.scalars(query))

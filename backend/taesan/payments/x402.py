@@ -11,16 +11,14 @@ from typing import Any
 import msgspec
 from sqlmodel import Session
 
-from taesan.chain import erc1271, watcher
+from taesan.chain import watcher
 from taesan.channels import queries, service, vouchers
 from taesan.channels.models import Channel, DepositCreate, DepositRelay
-from taesan.channels.waiting import DepositWatch
+from taesan.channels.waiting import RelayWatch
 from taesan.core.clock import rfc3339
 from taesan.core.db import retried
 from taesan.core.idempotency import key_reused
-from taesan.core.limits import RateLimit
 from taesan.core.problems import Problem
-from taesan.core.values import bytes_of
 from taesan.hub import Hub
 from taesan.identity import keys
 from taesan.payments import x402_offers, x402_state
@@ -29,7 +27,9 @@ from taesan.payments.intake import view_problem
 from taesan.payments.lanes import Lanes
 from taesan.payments.messages import Refusal
 from taesan.payments.terms import terms_of
-from taesan.payments.x402_offers import Offered
+from taesan.payments.x402_offers import AskedBack, Offered
+from taesan.payments.x402_refunds import Refunds
+from taesan.payments.x402_signers import Signers
 from taesan.payments.x402_wire import FacilitatorRequest, NotAccepted, Settled, Verified
 
 
@@ -38,8 +38,8 @@ class Facilitator:
 
     def __init__(self, hub: Hub, lanes: Lanes) -> None:
         self._hub, self._lanes, self._terms = hub, lanes, terms_of(hub)
-        self._watch = DepositWatch(hub)
-        self._wallet_rate = RateLimit(hub.settings.wallet_rate)
+        self._watch, self._signers = RelayWatch(hub, DepositRelay), Signers(hub)
+        self._refunds = Refunds(hub, self._signers)
 
     def verify(self, request: FacilitatorRequest) -> Verified:
         """Whether the payment would be accepted now; changes nothing. Asks the node about deposits and contract wallets.
@@ -50,7 +50,10 @@ class Facilitator:
         try:
             offered = x402_offers.read(self._hub, request)
             payer = offered.config.payer
-            extra = self._check(offered, self._hub.clock.now())
+            if isinstance(offered, AskedBack):
+                extra = self._refunds.check(offered)
+            else:
+                extra = self._check(offered, self._hub.clock.now())
         except NotAccepted as refused:
             return Verified(
                 is_valid=False,
@@ -63,6 +66,7 @@ class Facilitator:
 
     async def settle(self, request: FacilitatorRequest) -> Settled:
         """Has the payment accepted, after its deposit if it has one; repeated, it is answered as before. Success is durable.
+        Or gives back what is free.
 
         :raises Problem: whether it is accepted is open (`settlement-pending`, or the intake's own), or an id was used for
             something else
@@ -71,6 +75,8 @@ class Facilitator:
         try:
             offered = x402_offers.read(self._hub, request)
             payer = offered.config.payer
+            if isinstance(offered, AskedBack):
+                return await self._refunds.give_back(offered)
             if offered.deposit is not None:
                 await self._deposit(offered, offered.deposit)
             return await self._take_in(offered)
@@ -184,29 +190,13 @@ class Facilitator:
                 vouchers.check_next(spending, submission.amount, submission.cumulative)
             except Problem as problem:
                 raise self._refused_in(session, offered, channel, problem) from None
-        self._require_signed(offered)
+        self._signers.require(offered.config, offered.voucher)
         if offered.deposit is not None and relay is None:
             try:
                 service.check_deposit(hub, offered.config, submission.channel_id, offered.deposit, now)
             except Problem as problem:
                 raise self._refused(offered, problem) from None
         return state
-
-    def _require_signed(self, offered: Offered) -> None:
-        """By the hot key; by the payer itself, who may be a contract, if there is none. :raises NotAccepted: it is not"""
-        hub, config, submission = self._hub, offered.config, offered.submission
-        is_payers = config.payer_authorizer == vouchers.ZERO_ADDRESS
-        signer = config.payer if is_payers else config.payer_authorizer
-        domain, signature = hub.contracts.voucher_domain, bytes_of(submission.signature)
-        if vouchers.is_signed_by(bytes_of(signer), domain, submission.channel_id, submission.cumulative, signature):
-            return
-        if is_payers:
-            self._wallet_rate.check(submission.channel_id)
-            digest = vouchers.voucher_digest(domain, submission.channel_id, submission.cumulative)
-            asker = hub.contracts.deployment.channels
-            if erc1271.is_valid_contract_signature(hub.node, config.payer, digest, signature, asker):
-                return
-        raise NotAccepted(wire.reason("voucher_signature"), f"The channel's signer is {signer}.")
 
     # ------------------------------------------------------------- refusing
 

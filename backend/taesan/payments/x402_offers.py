@@ -16,14 +16,25 @@ class Offered:
     """A payment whose form and terms are the hub's. :ivar is_named: by its client, so that its key is no voucher's digest"""
 
     config: ChannelConfig
+    voucher: wire.WireVoucher
     submission: Submission
     deposit: DepositCreate | None
     is_named: bool
     timeout_s: int
 
 
-def read(hub: Hub, request: FacilitatorRequest) -> Offered:
-    """A payment that is for this hub and for what was asked.
+@dataclass(frozen=True)
+class AskedBack:
+    """A payer wants what is free. :ivar voucher: over what was charged: it agrees to that. :ivar amount: None: all"""
+
+    config: ChannelConfig
+    voucher: wire.WireVoucher
+    amount: int | None
+    timeout_s: int
+
+
+def read(hub: Hub, request: FacilitatorRequest) -> Offered | AskedBack:
+    """A payment, or a refund, that is for this hub and for what was asked.
 
     :raises NotAccepted: its form, its terms or the merchant's are others
     """
@@ -40,6 +51,8 @@ def read(hub: Hub, request: FacilitatorRequest) -> Offered:
     _require_our_terms(hub, asked, config)
     if service.id_of(hub, config) != payment.voucher.channel_id:
         raise NotAccepted(wire.reason("channel_id_mismatch"), "The channel's id is not its configuration's.")
+    if payment.type == "refund":
+        return AskedBack(config, payment.voucher, payment.amount, asked.max_timeout_seconds)
     name = wire.payment_identifier(payload.extensions)
     submission = Submission(
         name or wire.key_of_voucher(payment.voucher),
@@ -50,7 +63,8 @@ def read(hub: Hub, request: FacilitatorRequest) -> Offered:
         asked.extra.merchant_id,
         reference=asked.extra.reference,
     )
-    return Offered(config, submission, _deposit_of(payment), name is not None, asked.max_timeout_seconds)
+    is_named, timeout_s = name is not None, asked.max_timeout_seconds
+    return Offered(config, payment.voucher, submission, _deposit_of(payment), is_named, timeout_s)
 
 
 def _require_our_terms(hub: Hub, asked: wire.Asked, config: ChannelConfig) -> None:

@@ -62,7 +62,7 @@ async def settle(
 
 
 def _count(request: Request, hub: Hub, rates: Rates, body: FacilitatorRequest) -> None:
-    """A deposit costs what a call costs: a question to the node, then gas."""
+    """Deposits and refunds cost what calls cost: a question to the node, then gas."""
     rates.count_payments(dict(request.headers.raw), 1)
-    if body.payment_payload.payload.get("type") == "deposit":
+    if body.payment_payload.payload.get("type") != "voucher":
         count_call(request, hub, rates)

@@ -107,8 +107,8 @@ def pending(hub: Hub, transaction: str) -> Problem:
     return Problem(
         "settlement-pending",
         503,
-        "The deposit is on its way to the chain; whether it arrives is not known yet.",
-        "Send the very same payment again: nothing is deposited or paid twice.",
+        "The transaction is on its way to the chain; whether it arrives is not known yet.",
+        "Send the very same request again: nothing is deposited, paid or refunded twice.",
         headers={"retry-after": "3"},
         success=False,
         errorReason=wire.PENDING,

@@ -36,6 +36,7 @@ _REASONS = {
     "invalid-signature": reason("voucher_signature"),
     "unknown-channel": reason("channel_not_found"),
     "voucher-out-of-sequence": AMOUNT_MISMATCH,
+    "nothing-to-refund": reason("refund_no_balance"),
     "withdraw-delay-too-short": reason("withdraw_delay_out_of_range"),
 }
 
@@ -129,10 +130,11 @@ class WireDeposit(Wire):
 class WirePayment(Wire):
     """The scheme's part of a payment."""
 
-    type: Literal["voucher", "deposit"]
+    type: Literal["voucher", "deposit", "refund"]
     channel_config: WireConfig
     voucher: WireVoucher
     deposit: WireDeposit | None = None
+    amount: AmountIn | None = Field(default=None, description="Of a refund; all that is free if left out")
 
 
 class _Extra(Wire):
@@ -164,8 +166,8 @@ def read_requirements(requirements: Requirements) -> Asked:
 
 def read_payment(payload: dict[str, Any]) -> WirePayment:
     """:raises NotAccepted: it is none of this scheme's payments"""
-    if payload.get("type") not in ("voucher", "deposit"):
-        raise NotAccepted(reason("payload_type"), "This facilitator takes `voucher` and `deposit`.")
+    if payload.get("type") not in ("voucher", "deposit", "refund"):
+        raise NotAccepted(reason("payload_type"), "This facilitator takes `voucher`, `deposit` and `refund`.")
     try:
         payment = WirePayment.model_validate(payload)
     except ValidationError as error:

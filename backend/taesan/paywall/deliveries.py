@@ -13,12 +13,12 @@ KEPT_FOR_S = 600
 
 @dataclass(frozen=True)
 class Delivery:
-    """An answer, whole. :ivar is_paid: it was charged"""
+    """An answer, whole. :ivar is_kept: it was charged, so whoever has lost it gets it again"""
 
     status: int
     headers: list[tuple[bytes, bytes]]
     body: bytes
-    is_paid: bool = False
+    is_kept: bool = False
 
 
 class Deliveries:
@@ -43,7 +43,7 @@ class Deliveries:
     async def _deliver(self, identity: str, deliver: Callable[[], Awaitable[Delivery]]) -> Delivery:
         try:
             delivery = await deliver()
-            if delivery.is_paid:
+            if delivery.is_kept:
                 self._keep(identity, delivery)
             return delivery
         finally:

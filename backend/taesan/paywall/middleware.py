@@ -108,7 +108,10 @@ class Paywall:
             verified = await self._facilitator.verify(purchase.payment, wanted)
             if not verified["isValid"] or _is_spent(verified):
                 return _refused(purchase, verified.get("invalidReason", _SPENT), verified.get("extra"))
-            delivery = await _run(self._app, scope, body, receive)
+            if terms.is_refund(purchase.payment):
+                delivery = _json(200, {"message": "Refunded."}, [])
+            else:
+                delivery = await _run(self._app, scope, body, receive)
             if delivery.status >= 400:
                 return delivery  # not charged
             settled = await self._facilitator.settle(purchase.payment, wanted)
@@ -119,7 +122,8 @@ class Paywall:
             return _as_problem(error.problem, error.status, error.headers)
         if not settled["success"]:
             return _refused(purchase, settled.get("errorReason"), settled.get("extra"))
-        return _paid(delivery, terms.receipt(settled, purchase.payment, purchase.wanted["amount"]))
+        receipt = terms.receipt(settled, purchase.payment, purchase.wanted["amount"])
+        return _paid(delivery, receipt, is_kept=not terms.is_refund(purchase.payment))
 
 
 _SPENT = "invalid_batch_settlement_evm_cumulative_amount_mismatch"
@@ -190,14 +194,14 @@ _NO_STORE = ("cache-control", "no-store")
 _EXPOSED = ("access-control-expose-headers", terms.EXPOSED)
 
 
-def _paid(delivery: Delivery, receipt: Json) -> Delivery:
+def _paid(delivery: Delivery, receipt: Json, is_kept: bool) -> Delivery:
     told = [(terms.PAYMENT_RESPONSE.lower(), terms.encoded(receipt)), _NO_STORE, _EXPOSED]
     replaced = (b"cache-control", b"access-control-expose-headers")
     own = [(name, value) for name, value in delivery.headers if name.lower() not in replaced]
     exposed = [value.decode("latin-1") for name, value in delivery.headers if name.lower() == replaced[1]]
     if exposed:
         told[-1] = (_EXPOSED[0], ", ".join([*exposed, terms.EXPOSED]))
-    return Delivery(delivery.status, own + _raw(told), delivery.body, is_paid=True)
+    return Delivery(delivery.status, own + _raw(told), delivery.body, is_kept)
 
 
 def _refused(purchase: _Purchase, reason: str | None, extra: Any) -> Delivery:

@@ -48,11 +48,19 @@ class HubChannels:
         requirements.extra = made["extra"]
         return requirements
 
-    def enrich_settlement_response(self, context: Any) -> Json:
+    def after_verify(self, context: Any) -> Any:
+        """A refund buys nothing: the handler is left out."""
+        if not terms.is_refund({"payload": context.payment_payload.payload}) or not context.result.is_valid:
+            return None
+        from x402.schemas.hooks import SkipHandlerDirective, SkipHandlerResult  # only who has the SDK comes here
+
+        return SkipHandlerResult(SkipHandlerDirective("application/json", {"message": "Refunded."}))
+
+    def enrich_settlement_response(self, context: Any) -> Json | None:
         """What the client counts on."""
         payment, amount = {"payload": context.payment_payload.payload}, context.requirements.amount
-        extra = terms.receipt({}, payment, amount)["extra"]
-        return dict(extra)
+        extra: Json | None = terms.receipt({}, payment, amount).get("extra")
+        return extra
 
     async def enrich_payment_required_response(self, context: Any) -> list[Any] | None:
         """What a client needs to resynchronise. The SDK does not hand on what the hub told, so the hub is asked again."""

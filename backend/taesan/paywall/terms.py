@@ -139,12 +139,20 @@ def identity_of(payment: Json, reference: str) -> str:
     """Whether two requests are the same payment for the same thing. Its deposit does not matter: that may be signed anew."""
     voucher = payment["payload"]["voucher"]
     named = ((payment.get("extensions") or {}).get("payment-identifier") or {}).get("info")
-    parts = [voucher["channelId"].lower(), voucher["maxClaimableAmount"], voucher["signature"], named, reference]
+    back = payment["payload"].get("amount", "all") if is_refund(payment) else None
+    parts = [voucher["channelId"].lower(), voucher["maxClaimableAmount"], voucher["signature"], named, reference, back]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def is_refund(payment: Json) -> bool:
+    """Whether the client wants its free money back instead of buying anything."""
+    return bool(payment["payload"].get("type") == "refund")
 
 
 def receipt(settled: Json, payment: Json, amount: str) -> Json:
     """The hub's answer as the client wants it: with what this request has charged."""
+    if is_refund(payment):
+        return settled
     extra = dict(settled.get("extra") or {})
     charged = payment["payload"]["voucher"]["maxClaimableAmount"]
     extra["channelState"] = dict(extra.get("channelState") or {}) | {"chargedCumulativeAmount": charged}
