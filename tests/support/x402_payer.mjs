@@ -15,7 +15,7 @@ const given = JSON.parse(await text(process.stdin));
 const [wallet, hotKey] = given.keys.map((key) => privateKeyToAccount(key));
 const reader = createPublicClient({ transport: http(given.rpc) });
 const scheme = new BatchSettlementEvmScheme(toClientEvmSigner(wallet, reader), { voucherSigner: hotKey });
-const client = new x402Client().register(given.network, scheme).setSpendControls({ allowedAssets: true });
+const client = new x402Client().register(given.network, scheme);
 const pay = wrapFetchWithPayment(fetch, client);
 
 const answers = [];

@@ -11,12 +11,21 @@ from typing import Any
 
 import pytest
 
+from taesan.chain.local import CLIENTS_CHAIN_ID
 from taesan.demo.processes import Process, wait_for_http
 from tests.support.chain import ROOT, free_port
 from tests.support.commands import run_node
 from tests.support.live import LiveHub
 from tests.support.stage import DOLLAR
 from tests.support.wallet import Json, Wallet
+
+
+@pytest.fixture(scope="session")
+def live_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveHub]:
+    """On a chain where clients find all that they know, their dollar too: their spend controls are left as they are."""
+    hub = LiveHub(tmp_path_factory.mktemp("live"), CLIENTS_CHAIN_ID)
+    yield hub
+    hub.stop()
 
 
 class Shop:

@@ -42,8 +42,7 @@ def _scheme(given: dict[str, Any]) -> BatchSettlementEvmScheme:
 
 
 def _client(given: dict[str, Any]) -> x402Client:
-    scheme = _scheme(given)
-    return x402Client().register(given["network"], scheme).set_spend_controls({"allowed_assets": True})
+    return x402Client().register(given["network"], _scheme(given))
 
 
 async def pay(given: dict[str, Any]) -> list[dict[str, Any]]:

@@ -39,7 +39,7 @@ class Purse:
         options = BatchSettlementEvmSchemeOptions(voucher_signer=self._hot)
         scheme = BatchSettlementEvmScheme(EthAccountSigner(customer.wallet.key), options)
         network = customer.hub.facts["network"]
-        self._client = x402ClientSync().register(network, scheme).set_spend_controls({"allowed_assets": True})
+        self._client = x402ClientSync().register(network, scheme)
 
     def pay(self, url: str, name: str | None = None) -> PaymentPayload:
         """What the client answers to the URL's 402. :param name: what the payment is called"""
