@@ -1,5 +1,7 @@
 """A payer asks for its free money back, over x402: what is promised stays, and nothing is given back twice."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -73,6 +75,8 @@ def test_nothing_is_spent_meanwhile_and_afterwards_the_channel_goes_on(
     assert_problem(anna.try_to_pay(CENT, cafe), "channel-not-open", 409)
     stage.confirm()
     assert settle(stage, body)["amount"] == str(10 * CENT)
+    assert settle(stage, body)["amount"] == str(10 * CENT), "of the same one"
+    assert stage.rows("SELECT count(*) FROM refund_relay") == [(1,)]
     anna.pay(40 * CENT, cafe)
     assert_problem(anna.try_to_pay(CENT, cafe), "insufficient-deposit", 402)
     stage.settle()
@@ -95,7 +99,8 @@ def test_what_is_not_free_is_refused(stage: Stage, cafe: Merchant, anna: Payer) 
         ({"amount": "0"}, errors.ERR_REFUND_NO_BALANCE),
         ({"amount": "-1"}, errors.ERR_REFUND_PAYLOAD),
         ({"voucher": voucher | {"signature": forged}}, errors.ERR_INVALID_VOUCHER_SIGNATURE),
-        ({"voucher": voucher | {"maxClaimableAmount": "7"}}, errors.ERR_CUMULATIVE_AMOUNT_MISMATCH),
+        ({"voucher": voucher | {"maxClaimableAmount": "7"}}, errors.ERR_INVALID_VOUCHER_SIGNATURE),
+        ({"voucher": payload(anna, 7)["voucher"]}, errors.ERR_CUMULATIVE_AMOUNT_MISMATCH),
     ):
         body = _back(stage, cafe, anna, 50 * CENT, **changes)
         assert verify(stage, body)["invalidReason"] == reason
@@ -142,16 +147,28 @@ def test_a_withdrawal_announced_meanwhile_is_not_forgotten(stage: Stage, cafe: M
 
 
 def test_a_refund_that_fails_on_the_chain_leaves_the_money_free(stage: Stage, cafe: Merchant, anna: Payer) -> None:
-    """All of it has been claimed and withdrawn before: here by a chain that has forgotten the deposit."""
     body = _back(stage, cafe, anna, 50 * CENT)
     assert_problem(stage.client.post("/x402/settle", json=body), "settlement-pending", 503)
     # The channels contract has lost its money: the token refuses.
     stage.chain.take_dollars(stage.chain.deployment.channels, DOLLAR)
     stage.confirm()
-    told = settle(stage, body)
+    ((state, reason),) = stage.rows("SELECT state, reason FROM refund_relay")
+    assert (state, "ERC20InsufficientBalance" in reason) == ("failed", True)
+    assert (anna.state(), stage.balance("channel", anna.id)) == ("open", 50 * CENT)
+
+
+def test_who_waits_hears_of_a_failure(open_stage: StageFactory) -> None:
+    stage = open_stage(x402_wait_s=20)
+    cafe, anna = stage.merchant(), stage.payer(DOLLAR)
+    anna.pay(CENT, cafe)
+    stage.chain.take_dollars(stage.chain.deployment.channels, DOLLAR)
+    with ThreadPoolExecutor() as threads:
+        waiting = threads.submit(settle, stage, _back(stage, cafe, anna, CENT))
+        while not waiting.done():
+            stage.tick()
+            time.sleep(0.05)
+    told = waiting.result()
     assert (told["success"], told["errorReason"]) == (False, errors.ERR_REFUND_TRANSACTION_FAILED)
-    assert anna.state() == "open"
-    assert stage.balance("channel", anna.id) == 50 * CENT
 
 
 @pytest.mark.database("sqlite", "postgresql")

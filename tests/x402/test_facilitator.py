@@ -7,7 +7,6 @@ from typing import Any
 import httpx
 import pytest
 from x402 import x402ClientSync
-from x402.extensions.payment_identifier import append_payment_identifier_to_extensions
 from x402.http import FacilitatorConfig, HTTPFacilitatorClient, HTTPFacilitatorClientSync
 from x402.http.utils import (
     decode_payment_required_header,
@@ -45,7 +44,7 @@ class Purse:
         """What the client answers to the URL's 402. :param name: what the payment is called"""
         required: Any = decode_payment_required_header(httpx.get(url).headers["payment-required"])
         if name is not None:
-            append_payment_identifier_to_extensions(required.extensions, name)
+            required.extensions["payment-identifier"]["info"]["id"] = name
         payment = self._client.create_payment_payload(required)
         assert isinstance(payment, PaymentPayload)
         return payment

@@ -171,6 +171,7 @@ class Facilitator:
         :raises NotAccepted: it would be refused. :raises Problem: as `verify`
         """
         hub, submission = self._hub, offered.submission
+        self._signers.require(offered.config, offered.voucher)
         with hub.db.read() as session:
             channel = session.get(Channel, submission.channel_id)
             state = x402_state.channel_state(session, hub, channel, submission.channel_id)
@@ -190,7 +191,6 @@ class Facilitator:
                 vouchers.check_next(spending, submission.amount, submission.cumulative)
             except Problem as problem:
                 raise self._refused_in(session, offered, channel, problem) from None
-        self._signers.require(offered.config, offered.voucher)
         if offered.deposit is not None and relay is None:
             try:
                 service.check_deposit(hub, offered.config, submission.channel_id, offered.deposit, now)
@@ -201,6 +201,7 @@ class Facilitator:
     # ------------------------------------------------------------- refusing
 
     def _refused(self, offered: Offered, problem: Problem) -> Exception:
+        self._signers.require(offered.config, offered.voucher)  # nobody else is told of a channel
         with self._hub.db.read() as session:
             channel = session.get(Channel, offered.submission.channel_id)
             return self._refused_in(session, offered, channel, problem)

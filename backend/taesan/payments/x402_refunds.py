@@ -1,6 +1,7 @@
 """x402's refund: a payer asks for what is free in its channel, by a voucher over just what was charged."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 from sqlmodel import Session
@@ -20,6 +21,8 @@ from taesan.payments.x402_offers import AskedBack
 from taesan.payments.x402_signers import Signers
 from taesan.payments.x402_wire import NotAccepted, Settled
 
+REPEATED_FOR = timedelta(minutes=10)
+
 
 class Refunds:
     """For one event loop."""
@@ -29,6 +32,7 @@ class Refunds:
 
     def check(self, asked: AskedBack) -> dict[str, Any]:
         """What verifying tells of the channel. :raises NotAccepted: nothing would be given back"""
+        self._signers.require(asked.config, asked.voucher)
         with self._hub.db.read() as session:
             channel = self._channel(session, asked)
             if self._same_before(session, asked, channel) is None:
@@ -36,9 +40,7 @@ class Refunds:
                     refunds.check(session, self._hub, channel, asked.amount)
                 except Problem as problem:
                     raise _refused(problem) from None
-            state = x402_state.channel_state(session, self._hub, channel, channel.id)
-        self._signers.require(asked.config, asked.voucher)
-        return state
+            return x402_state.channel_state(session, self._hub, channel, channel.id)
 
     async def give_back(self, asked: AskedBack) -> Settled:
         """Until the refund is confirmed.
@@ -102,13 +104,16 @@ class Refunds:
         return channel
 
     def _same_before(self, session: Session, asked: AskedBack, channel: Channel) -> RefundRelay | None:
-        """The channel's refund that is on its way; or the last one, if this asks for the same and that has left nothing."""
+        """The channel's refund that is on its way; or the last one, if this asks for the same again: when that has left nothing, or
+        for a part so soon that it is rather a client who has not heard the answer."""
         row = refunds.newest(session, channel.id)
         if row is None or row.state in refunds.ON_ITS_WAY:
             return row
         free = posting.balance(session, self._hub.chart.channel(channel.id))
         is_again = (row.charged, row.asked) == (asked.voucher.max_claimable_amount, asked.amount)
-        return row if row.state == "confirmed" and is_again and free < (asked.amount or 1) else None
+        is_soon = asked.amount is not None and self._hub.clock.now() - row.requested_at < REPEATED_FOR
+        is_same = row.state == "confirmed" and is_again and (is_soon or free < (asked.amount or 1))
+        return row if is_same else None
 
 
 def _refused(problem: Problem) -> NotAccepted:

@@ -5,7 +5,7 @@ import binascii
 import hashlib
 import json
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 Json = dict[str, Any]
@@ -57,7 +57,7 @@ def minor_units(amount: str, decimals: int) -> int:
     try:
         units = Decimal(amount.strip().removeprefix("$")).scaleb(decimals)
         is_price = 0 < units < MAX_UNITS and units == int(units)
-    except InvalidOperation:
+    except ArithmeticError:
         is_price = False
     if not is_price:
         raise ValueError(f"{amount!r} is no price: write it like '0.01', with at most {decimals} decimals")
