@@ -8,7 +8,7 @@ import pytest
 from x402.mechanisms.evm.batch_settlement import errors
 
 from tests.support.problems import assert_problem
-from tests.support.stage import CENT, DEPTH, DOLLAR, Merchant, Payer, Stage, StageFactory
+from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage, StageFactory
 from tests.support.wallet import Json
 from tests.support.x402_asked import asked, payload, requirements, settle, verify
 
@@ -172,26 +172,6 @@ def test_who_waits_hears_of_a_failure(open_stage: StageFactory) -> None:
 
 
 @pytest.mark.database("sqlite", "postgresql")
-def test_a_refund_that_a_deep_reorganisation_removed_is_asked_for_again(
-    stage: Stage, cafe: Merchant, anna: Payer
-) -> None:
-    body = _back(stage, cafe, anna, 50 * CENT)
-    assert_problem(stage.client.post("/x402/settle", json=body), "settlement-pending", 503)
-    before = stage.chain.head()
-    stage.confirm()
-    assert _dollars(anna) == 50 * CENT
-    stage.chain.reorganise(stage.chain.head() - before)
-    stage.chain.mine(2 * DEPTH)
-    for _ in range(20):
-        stage.tick()
-        stage.chain.mine(DEPTH)
-    stage.confirm()
-    # Our own transaction was sent again, so it came back: the books follow.
-    assert _dollars(anna) == 50 * CENT
-    assert settle(stage, body)["success"]
-    assert stage.audit().differences == []
-
-
 def test_a_restored_hub_does_not_refund_twice(stage: Stage, cafe: Merchant, anna: Payer) -> None:
     body = _back(stage, cafe, anna, 50 * CENT)
     assert_problem(stage.client.post("/x402/settle", json=body), "settlement-pending", 503)

@@ -11,7 +11,7 @@ from fastapi import FastAPI, HTTPException
 from fastapi.testclient import TestClient
 from x402.http.utils import decode_payment_required_header, decode_payment_response_header
 
-from taesan.paywall import Paywall, Price
+from taesan.paywall import Paywall, Price, facilitator
 from taesan.paywall.terms import minor_units
 
 Json = dict[str, Any]
@@ -240,6 +240,32 @@ def test_a_hub_that_was_never_heard_is_no_empty_402(client: TestClient, hub: Fak
     told = client.get("/weather")
     assert told.status_code == 503
     assert told.headers["retry-after"]
+
+
+def test_a_hub_that_is_away_for_a_while_does_not_change_the_offer(
+    client: TestClient, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offered = _required(client.get("/weather")).accepts
+    hub.answers["supported"] = httpx.ConnectError("no route")
+    monkeypatch.setattr(facilitator, "FACTS_FOR_S", 0)
+    assert _required(client.get("/weather")).accepts == offered
+    assert hub.asked == ["supported"] * 2
+    assert _required(client.get("/weather")).accepts == offered
+    assert hub.asked == ["supported"] * 2, "it is left alone for a while"
+
+
+def test_a_refund_runs_no_handler_and_is_kept_for_nobody(client: TestClient, hub: FakeHub, runs: list[str]) -> None:
+    paid = client.get("/weather", headers=_payment(client))
+    voucher = {"channelId": "0x5a", "maxClaimableAmount": "10000", "signature": "0x1b"}
+    headers = _payment(client, payload={"type": "refund", "voucher": voucher})
+    for _ in range(2):
+        answer = client.get("/weather", headers=headers)
+        assert (answer.status_code, answer.content == paid.content) == (200, False)
+        receipt = decode_payment_response_header(answer.headers["payment-response"])
+        assert receipt.success
+        assert receipt.extra == SETTLED["extra"]
+    assert runs == ["weather"]
+    assert hub.asked.count("settle") == 3
 
 
 def test_an_old_payment_does_not_buy_a_second_answer(client: TestClient, hub: FakeHub, runs: list[str]) -> None:

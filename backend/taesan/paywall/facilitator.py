@@ -9,7 +9,7 @@ import httpx
 from taesan.paywall.terms import SCHEME, Json
 
 PATIENCE_S = 75  # the hub waits for a deposit at most as long as an offer allows
-FACTS_FOR_S = 300
+FACTS_FOR_S, AGAIN_AFTER_S = 300, 10
 
 
 class Unknown(Exception):
@@ -52,6 +52,7 @@ class Facilitator:
                 except (Unknown, Refused):
                     if self._kind is None:
                         raise
+                    self._read_at = time.monotonic() - FACTS_FOR_S + AGAIN_AFTER_S  # they will have stayed as they were
             return self._kind
 
     async def verify(self, payment: Json, wanted: Json) -> Json:

@@ -83,6 +83,7 @@ class Paywall:
         try:
             offers = [terms.offer(await self._facilitator.kind(), self._merchant, price, self._deposit)]
         except (Unknown, Refused) as away:
+            log.warning("the hub does not tell what to ask for: %s", away)
             return _unknown(Unknown(str(away)))
         header = _header(scope, terms.PAYMENT_SIGNATURE)
         if header is None:
