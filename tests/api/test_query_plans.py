@@ -64,7 +64,7 @@ def _pay_over_x402(stage: Stage, cafe: Merchant) -> None:
             answer = stage.client.post("/x402/settle", json=body)
             stage.confirm()
         assert answer.status_code == 200, answer.text
-    assert stage.rows("SELECT state FROM refund_relay") == [("confirmed",)]
+    assert stage.rows("SELECT state FROM refund_relay WHERE channel_id = :id", id=carl.id) == [("confirmed",)]
 
 
 def _read_everything(stage: Stage, anna: Payer, cafe: Merchant) -> None:
