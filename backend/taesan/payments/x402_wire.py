@@ -73,21 +73,21 @@ class Requirements(Wire):
     asset: str
     amount: str
     pay_to: str
-    max_timeout_seconds: int = Field(default=0, ge=0)
+    max_timeout_seconds: int = Field(default=0, ge=0, strict=True)
     extra: dict[str, Any] = Field(default_factory=dict)
 
 
 class PaymentPayload(Wire):
     """What the client has sent; `accepted` is the offer that it chose."""
 
-    x402_version: int = Field(default=VERSION, alias="x402Version")
+    x402_version: int = Field(default=VERSION, alias="x402Version", strict=True)
     payload: dict[str, Any]
     accepted: Requirements
     extensions: dict[str, Any] | None = None
 
 
 class FacilitatorRequest(Wire):
-    x402_version: int = Field(alias="x402Version")
+    x402_version: int = Field(alias="x402Version", strict=True)
     payment_payload: PaymentPayload
     payment_requirements: Requirements
 
