@@ -28,6 +28,8 @@ from taesan.payments.lanes import Lanes, LocalLanes
 from taesan.payments.quick import QuickRoute
 from taesan.payments.router import router as payments
 from taesan.payments.wallets import WalletLanes
+from taesan.payments.x402 import Facilitator
+from taesan.payments.x402_router import router as x402
 from taesan.settlement.router import router as settlement
 from taesan.web.router import NodeWatch
 from taesan.web.router import router as web
@@ -40,6 +42,7 @@ TAGS = [
     {"name": "sign-in", "description": "Sign-in with Ethereum (EIP-4361)"},
     {"name": "channels", "description": "x402 payment channels: deposit once, then pay by signed vouchers"},
     {"name": "payments", "description": "Micropayments: verified, booked, durable when answered"},
+    {"name": "x402", "description": "The same payments for x402 clients: this hub as their merchants' facilitator"},
     {"name": "jars", "description": "Round-ups that gather until they become gift tokens"},
     {"name": "settlement", "description": "Batches, and proofs that anyone can check"},
     {"name": "ledger", "description": "The double-entry books and their chain of hashes"},
@@ -93,10 +96,11 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
     )
     rates = Rates(hub.settings)
     app.state.hub, app.state.lanes, app.state.rates, app.state.node_watch = hub, lanes, rates, NodeWatch()
+    app.state.facilitator = Facilitator(hub, lanes)
     app.state.metrics = registry_of(hub, lanes)
     http.install(app)
     app.quick = QuickRoute(app.documented, hub, lanes, rates)
-    for router in (web, channels, payments, jars, settlement, identity, merchants, operations):
+    for router in (web, channels, payments, x402, jars, settlement, identity, merchants, operations):
         app.include_router(router)
     swagger = hub.settings.npm_dir / "swagger-ui-dist"
     app.mount("/static/swagger", StaticFiles(directory=swagger, check_dir=False), name="swagger")

@@ -97,6 +97,10 @@ class Settings(BaseSettings):
     intake_cache_mib: int = Field(default=256, gt=0, description="Of database pages in the intake's memory (SQLite)")
     intake_queue_max: int = Field(default=20_000, gt=0, description="Payments in the house before 503 is answered")
 
+    x402_wait_s: int = Field(
+        default=30, ge=0, description="How long an x402 payment waits for its deposit before it is told to ask again"
+    )
+
     batch_interval_s: float = Field(default=60, gt=0)
     batch_max_payments: int = Field(default=20_000, gt=0)
     batch_max_channels: int = Field(

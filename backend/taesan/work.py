@@ -5,6 +5,7 @@ from collections import defaultdict
 from taesan.chain import reorg, watcher
 from taesan.chain.sender import Following
 from taesan.chain.signer_watch import SignerWatch
+from taesan.channels import refunds
 from taesan.channels import service as channels
 from taesan.channels import undo as channels_undo
 from taesan.channels.models import DepositRelay
@@ -24,6 +25,7 @@ def event_handlers(hub: Hub) -> dict[str, list[Handler]]:
     merged: dict[str, list[Handler]] = defaultdict(list)
     for of_domain in (
         channels.handlers(hub),
+        refunds.handlers(hub),
         jars.handlers(hub),
         books.handlers(hub),
         wallets.handlers(hub),
@@ -38,7 +40,13 @@ def event_handlers(hub: Hub) -> dict[str, list[Handler]]:
 def undo_handlers(hub: Hub) -> dict[str, list[Handler]]:
     """Event type → what takes it back after a deep reorganisation, higher floors first."""
     merged: dict[str, list[Handler]] = defaultdict(list)
-    for of_domain in (payouts.undo(hub), redemption.undo(hub), books.undo(hub), channels_undo.handlers(hub)):
+    for of_domain in (
+        payouts.undo(hub),
+        redemption.undo(hub),
+        books.undo(hub),
+        refunds.undo(hub),
+        channels_undo.handlers(hub),
+    ):
         for event, handler in of_domain.items():
             merged[event].append(handler)
     return merged
@@ -63,6 +71,7 @@ def build_worker(hub: Hub) -> Worker:
         "look for a restoration": gate.look,
         "watch signer": _signer_watch(hub).step,
         "relay deposits": lambda: channels.relay_deposits(hub),
+        "relay refunds": lambda: refunds.relay_step(hub),
         "collect wallets' claims": lambda: wallets.collect_step(hub),
         "send wallets' claims": lambda: wallets.send_step(hub),
         "freeze batch": lambda: pipeline.freeze_step(hub),
@@ -72,6 +81,7 @@ def build_worker(hub: Hub) -> Worker:
         "advance transactions": Following(hub.db, hub.node, hub.signer, hub.clock, depth, hub.bidding).step,
         "follow transactions": lambda: pipeline.follow_step(hub),
         "return reverted deposits": lambda: hub.relayer.return_reverted(DepositRelay, "deposits"),
+        "return reverted refunds": lambda: refunds.return_reverted_step(hub),
         "return reverted redemptions": lambda: hub.relayer.return_reverted(Redemption, "redemptions"),
         "return reverted wallets' claims": lambda: wallets.return_reverted_step(hub),
         "return reverted payouts": lambda: payouts.return_reverted_step(hub),

@@ -62,7 +62,7 @@ def _who(name: str, functions: set[Any]) -> str:
         return "wallet"
     if access._merchant in functions:
         return "merchant"
-    return "voucher" if name.startswith("POST /v1/payments") else "anybody"
+    return "voucher" if name.startswith(("POST /v1/payments", "POST /x402/")) else "anybody"
 
 
 def _limit(functions: set[Any]) -> str:

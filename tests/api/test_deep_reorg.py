@@ -12,6 +12,7 @@ from taesan.work import event_handlers, undo_handlers
 from tests.support.chain import RICH_KEY, Chain
 from tests.support.problems import assert_problem
 from tests.support.stage import DEPTH, DOLLAR, Merchant, Payer, Stage
+from tests.support.x402_asked import asked, payload, requirements
 
 pytestmark = pytest.mark.database("sqlite", "postgresql")
 
@@ -107,6 +108,44 @@ def test_what_comes_back_in_another_place_of_its_block_is_the_same(stage: Stage,
     assert anna.channel()["available"] == str(11 * DOLLAR)
     assert stage.rows("SELECT ref FROM journal_entry ORDER BY id") == entries
     assert stage.audit().differences == []
+
+
+def _refund_all(stage: Stage, payer: Payer, merchant: Merchant) -> None:
+    """Over x402; the payer has paid nothing yet."""
+    offer = requirements(stage, merchant, DOLLAR) | {"maxTimeoutSeconds": 1}
+    body = asked(offer, payload(payer, 0) | {"type": "refund"})
+    assert_problem(stage.client.post("/x402/settle", json=body), "settlement-pending", 503)
+    stage.confirm()
+    assert stage.rows("SELECT state FROM refund_relay") == [("confirmed",)]
+
+
+def test_a_refund_comes_back_and_is_booked_once(stage: Stage, anna: Payer, cafe: Merchant) -> None:
+    before = stage.chain.head()
+    _refund_all(stage, anna, cafe)
+    entries = stage.rows("SELECT ref FROM journal_entry ORDER BY id")
+    reorganise(stage, before)
+    stage.confirm()
+    stage.chain.mine(20)
+    stage.confirm()
+    assert stage.chain.read("asset", "balanceOf", anna.address) == 10 * DOLLAR
+    assert stage.rows("SELECT ref FROM journal_entry ORDER BY id") == entries
+    assert stage.audit().differences == []
+
+
+def test_a_refund_that_never_comes_back_is_unposted_and_not_tried_again(
+    stage: Stage, anna: Payer, cafe: Merchant
+) -> None:
+    before = stage.chain.head()
+    _refund_all(stage, anna, cafe)
+    reorganise(stage, before)
+    stage.chain.take_dollars(stage.chain.deployment.channels, 10 * DOLLAR)  # so that it fails this time
+    stage.confirm()
+    stage.chain.mine(20)
+    stage.confirm()
+    ((state, reason),) = stage.rows("SELECT state, reason FROM refund_relay")
+    assert (state, "reorganisation" in reason) == ("failed", True)
+    assert stage.balance("channel", anna.id) == 10 * DOLLAR
+    assert anna.state() == "withdrawing", "what was announced before may stand again"
 
 
 def test_a_deposit_that_never_comes_back_is_unposted(stage: Stage, anna: Payer) -> None:

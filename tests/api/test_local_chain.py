@@ -12,6 +12,7 @@ from web3.providers import BaseProvider
 from x402.mechanisms.evm import batch_settlement as sdk
 from x402.mechanisms.evm.batch_settlement.types import ChannelConfig
 from x402.mechanisms.evm.constants import MULTICALL3_ADDRESS
+from x402.mechanisms.evm.default_assets import get_default_asset
 
 from taesan.chain import local
 from taesan.chain.contracts import Deployment, artifact
@@ -79,6 +80,29 @@ def test_contracts_stand_where_clients_look_and_know_it(empty_chain: Node) -> No
     assert collector.functions.channels().call() == deployed.channels
     settlement = _contract(node, "GiftSettlement", deployed.settlement)
     assert settlement.functions.channels().call() == deployed.channels
+
+
+def test_a_chain_dressed_up_as_base_sepolia_has_the_clients_own_dollar(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    process = devnet.start("anvil", port, tmp_path, local.CLIENTS_CHAIN_ID)
+    try:
+        node = Node(f"http://127.0.0.1:{port}", timeout_s=30)
+        deployed = deploy(node, SIGNER, ARTIFACTS, canonical=True)
+        network = f"eip155:{deployed.chain_id}"
+        assert deployed.asset == get_default_asset(network)["asset"]
+        dollar = _contract(node, "TestDollar", deployed.asset).functions
+        assert (dollar.name().call(), dollar.decimals().call()) == (
+            "Test Dollar",
+            get_default_asset(network)["decimals"],
+        )
+        assert dollar.eip712Domain().call()[3:5] == [local.CLIENTS_CHAIN_ID, deployed.asset]
+        monkeypatch.setattr(local, "_version", lambda _node: "Geth/v1.16.0")
+        with pytest.raises(local.NotLocal, match=str(local.CLIENTS_CHAIN_ID)):
+            local.require_local(node)
+    finally:
+        process.stop()
 
 
 def test_multicall_answers_as_elsewhere(empty_chain: Node) -> None:

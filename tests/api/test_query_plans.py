@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.plans import Recorder, recorded, scans
 from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage, key
+from tests.support.x402_asked import asked as asked_of_x402
+from tests.support.x402_asked import payload, requirements
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +44,27 @@ def asked(shared_stage: Stage) -> Iterator[Recorder]:
         ben.finish_withdrawal()
         stage.later(10)
         stage.confirm()
+        _pay_over_x402(stage, cafe)
         stage.client.post("/v1/merchants/me/keys", headers=stage.session_of(cafe.wallet))
         _read_everything(stage, anna, cafe)
         yield recorder
+
+
+def _pay_over_x402(stage: Stage, cafe: Merchant) -> None:
+    """With a deposit, by a voucher, one that is out of sequence, and a refund."""
+    carl = stage.stranger()
+    stage.chain.give_dollars(carl.address, DOLLAR)
+    offer = requirements(stage, cafe, CENT) | {"maxTimeoutSeconds": 1}
+    deposit = carl.wallet.deposit(stage.facts, carl.config, DOLLAR)
+    refund = payload(carl, 2 * CENT) | {"type": "refund"}
+    for inner in (payload(carl, CENT, deposit), payload(carl, 2 * CENT), payload(carl, 9 * CENT), refund):
+        body = asked_of_x402(offer, inner)
+        stage.client.post("/x402/verify", json=body)
+        for _ in range(2):
+            answer = stage.client.post("/x402/settle", json=body)
+            stage.confirm()
+        assert answer.status_code == 200, answer.text
+    assert stage.rows("SELECT state FROM refund_relay WHERE channel_id = :id", id=carl.id) == [("confirmed",)]
 
 
 def _read_everything(stage: Stage, anna: Payer, cafe: Merchant) -> None:

@@ -33,8 +33,8 @@ def free_port() -> int:
 class BareChain:
     """An anvil process with nothing on it."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
-        self.folder, self.options = folder, options
+    def __init__(self, folder: Path, *options: str, chain_id: int = CHAIN_ID) -> None:
+        self.folder, self.options, self.chain_id = folder, options, chain_id
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.web3 = Web3(HTTPProvider(self.url, exception_retry_configuration=None))
@@ -42,7 +42,7 @@ class BareChain:
         self.start()
 
     def start(self, *options: str) -> None:
-        command = [find_program("anvil"), f"--port={self.port}", f"--chain-id={CHAIN_ID}", "--silent"]
+        command = [find_program("anvil"), f"--port={self.port}", f"--chain-id={self.chain_id}", "--silent"]
         command += ["--preserve-historical-states", *self.options, *options]
         self._process = Process("anvil", command, self.folder / "anvil.log")
         wait_for_rpc(self._process, self.url)
@@ -60,8 +60,8 @@ class BareChain:
 class Chain(BareChain):
     """With our contracts on it, where x402 clients find them."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
-        super().__init__(folder, *options)
+    def __init__(self, folder: Path, *options: str, chain_id: int = CHAIN_ID) -> None:
+        super().__init__(folder, *options, chain_id=chain_id)
         self.deployment = deploy(Node(self.url), KeySigner(Settings().operator_key), ARTIFACTS, canonical=True)
         self.contracts = Contracts(self.deployment, ARTIFACTS)
 

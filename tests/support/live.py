@@ -14,9 +14,11 @@ from eth_account import Account
 from taesan.app import create_app
 from taesan.core.server import BoundedHttp
 from taesan.hub import open_hub
+from taesan.ledger.audit import Report
 from taesan.settings import Settings
+from taesan.settlement.audit import audit
 from taesan.work import build_worker
-from tests.support.chain import ARTIFACTS, Chain, free_port
+from tests.support.chain import ARTIFACTS, CHAIN_ID, Chain, free_port
 from tests.support.stage import CENT, DOLLAR, OPERATOR_KEY, key
 from tests.support.wallet import Json, Wallet, channel_id
 
@@ -30,9 +32,9 @@ class LiveHub:
     batch_id: a posted batch. :ivar payers: with their `wallet`, channel `id`, `deposit`
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, chain_id: int = CHAIN_ID) -> None:
         self._random = random.Random(1)
-        self._chain = Chain(folder, "--block-time=1", "--mixed-mining")
+        self._chain = Chain(folder, "--block-time=1", "--mixed-mining", chain_id=chain_id)
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         settings = Settings(
@@ -101,7 +103,8 @@ class LiveHub:
     def session_of(self, wallet: Wallet) -> Json:
         """Headers of a wallet that has signed in."""
         nonce = self.client.post("/v1/auth/nonces").json()["nonce"]
-        signed = wallet.sign_in(nonce, self._hub.clock.now(), domain=self.url.removeprefix("http://"))
+        here = {"domain": self.url.removeprefix("http://"), "chain_id": self._chain.chain_id}
+        signed = wallet.sign_in(nonce, self._hub.clock.now(), **here)
         return {"Authorization": f"Bearer {self.client.post('/v1/auth/sessions', json=signed).json()['token']}"}
 
     def operator_headers(self) -> Json:
@@ -109,6 +112,16 @@ class LiveHub:
         wallet = Wallet()
         wallet.key = Account.from_key(OPERATOR_KEY)
         return self.session_of(wallet)
+
+    @property
+    def chain_url(self) -> str:
+        return self._chain.url
+
+    def give_dollars(self, address: str, amount: int) -> None:
+        self._chain.give_dollars(address, amount)
+
+    def audit(self) -> Report:
+        return audit(self._hub)
 
     def gift_tokens(self, address: str) -> int:
         return int(self._chain.read("gift_token", "balanceOf", address))

@@ -18,8 +18,8 @@ class Channel(SQLModel, table=True):
     """One x402 channel whose receiver is our settlement contract.
 
     `state`: pending (known, no deposit confirmed) → open → withdrawing (the payer has announced a withdrawal: no more
-    payments). A finished withdrawal leads back to open, or to closed if it reached what was gathered. Rejected: opened
-    on chain with terms that are not ours.
+    payments). A finished withdrawal leads back to open, or to closed if it reached what was gathered. Refunding: free money
+    is on its way back to the payer on its request, then open again. Rejected: opened on chain with terms that are not ours.
     Cumulative amounts: `claim_total` is how much of what was charged (`Charged`) frozen batches claim; `claimed` is what
     the chain says is claimed. What is spendable stands in the ledger's account `account_id`, what is in the jar in
     `jar_account_id`.
@@ -108,6 +108,28 @@ class DepositRelay(SQLModel, table=True):
     transaction_id: int | None = Field(default=None, sa_column=Column(BigInteger, index=True))
     reason: str | None = None
     received_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class RefundRelay(SQLModel, table=True):
+    """What is free in a channel, on its way back to its payer. At most one of a channel is on its way.
+
+    `charged`: what the payer agrees was charged; `asked`: what it asks for, None: all. `state`: received → sent
+    (`transaction_id` is set) → confirmed, or failed with its reason.
+    """
+
+    __tablename__ = "refund_relay"
+
+    id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))
+    public_id: str = Field(unique=True)
+    channel_id: str = Field(foreign_key="channel.id", index=True)
+    charged: int = Field(sa_column=Column(BigInteger, nullable=False))
+    asked: int | None = Field(default=None, sa_column=Column(BigInteger))
+    amount: int = Field(sa_column=Column(BigInteger, nullable=False))
+    state: str = Field(index=True)
+    attempts: int = 0
+    transaction_id: int | None = Field(default=None, sa_column=Column(BigInteger, index=True))
+    reason: str | None = None
+    requested_at: datetime = Field(sa_type=UtcDateTime)
 
 
 # ------------------------------------------------------------------- shapes

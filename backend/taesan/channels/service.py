@@ -298,7 +298,7 @@ def handlers(hub: Hub) -> dict[str, Handler]:
             posting.post(session, f"given:{event['key']}", "given to the reserve", now, lines)
 
     def withdrawal_announced(session: Session, channel: Channel, event: Mapping[str, Any], now: datetime) -> None:
-        if channel.state == "open":
+        if channel.state in ("open", "refunding"):
             channel.state = "withdrawing"
 
     def refunded(session: Session, channel: Channel, event: Mapping[str, Any], now: datetime) -> None:

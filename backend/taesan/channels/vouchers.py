@@ -83,6 +83,7 @@ def check_next(spending: Spending, amount: int, max_claimable_amount: int) -> No
     if spending.state != "open":
         detail = {
             "pending": "Its deposit is not confirmed yet: try again in some blocks.",
+            "refunding": "Its free money is on its way back to its payer, who asked for it.",
             "withdrawing": "A withdrawal was announced, so it takes no more payments.",
             "quarantined": "Payments of it could not be settled; the hub's operator looks into it.",
         }.get(spending.state, "Open a new one.")

@@ -47,11 +47,21 @@ def devnet(
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Default: 8545, or the next that is free")] = None,
     folder: Annotated[Path, typer.Option(help="Keeps the chain between runs")] = Path("var/devnet"),
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget the chain that is kept there")] = False,
+    as_base_sepolia: Annotated[
+        bool,
+        typer.Option(
+            "--as-base-sepolia",
+            help="With that chain's id and its dollar's address: x402 clients pay there as they are, spend controls and all",
+        ),
+    ] = False,
 ) -> None:
     """Run a local chain with the contracts on it, to develop against."""
+    from taesan.chain.local import CLIENTS_CHAIN_ID
+    from taesan.demo.devnet import CHAIN_ID
     from taesan.demo.playground import run
 
-    explaining(lambda: run(chain, port, folder, fresh, console))
+    chain_id = CLIENTS_CHAIN_ID if as_base_sepolia else CHAIN_ID
+    explaining(lambda: run(chain, port, folder, fresh, console, chain_id))
 
 
 def _duration_s(text: str) -> int:

@@ -224,7 +224,7 @@ async def _request_context(request: Request, call_next: RequestResponseEndpoint)
         if "x-content-type-options" not in response.headers:  # else it has been made as safe as it should be
             for name, value in SAFE_HEADERS.items():
                 response.headers.setdefault(name, value)
-            if path.startswith("/v1/"):
+            if path.startswith(("/v1/", "/x402/")):
                 response.headers["cache-control"] = "no-store"  # tokens, keys, and what is somebody's alone
         status = response.status_code
         return response

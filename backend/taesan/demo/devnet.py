@@ -20,7 +20,7 @@ OLD_STATES = 10
 RECENT_BLOCKS = 5
 
 
-def start(chain: ChainName, port: int, folder: Path) -> Process:
+def start(chain: ChainName, port: int, folder: Path, chain_id: int = CHAIN_ID) -> Process:
     """Starts anvil or Ganache with the well-known development accounts and a block a second; goes on from the folder's
     state if there is one. Anvil mines each transaction at once besides; Ganache has no such mode.
 
@@ -30,7 +30,7 @@ def start(chain: ChainName, port: int, folder: Path) -> Process:
         raise StartFailed(f"port {port} is taken: stop what uses it, or choose another port for the chain")
     folder.mkdir(parents=True, exist_ok=True)
     newest = _keep_one_genesis(folder / ANVIL_STATE) if chain == "anvil" else 0
-    process = Process(chain, _command(chain, port, folder, newest), folder / f"{chain}.log")
+    process = Process(chain, _command(chain, port, folder, newest, chain_id), folder / f"{chain}.log")
     url = f"http://127.0.0.1:{port}"
     try:
         wait_for_rpc(process, url)
@@ -91,13 +91,13 @@ def _keep_time(node: Node) -> None:
         local.warp(node, ahead + 1)
 
 
-def _command(chain: ChainName, port: int, folder: Path, newest: int) -> list[str]:
+def _command(chain: ChainName, port: int, folder: Path, newest: int, chain_id: int) -> list[str]:
     """:param newest: the last block's time; a chain that was warped has to go on from there"""
     if chain == "anvil":
         return [
             find_program("anvil"),
             f"--port={port}",
-            f"--chain-id={CHAIN_ID}",
+            f"--chain-id={chain_id}",
             f"--mnemonic={MNEMONIC}",
             f"--block-time={BLOCK_TIME_S}",
             "--mixed-mining",
@@ -110,7 +110,7 @@ def _command(chain: ChainName, port: int, folder: Path, newest: int) -> list[str
     return [
         find_program("ganache"),
         f"--server.port={port}",
-        f"--chain.chainId={CHAIN_ID}",
+        f"--chain.chainId={chain_id}",
         "--chain.hardfork=shanghai",
         f"--wallet.mnemonic={MNEMONIC}",
         f"--wallet.totalAccounts={ACCOUNTS}",

@@ -22,7 +22,9 @@ DEFAULT = Path("var/devnet")
 GIFT_DOLLARS = 1_000
 
 
-def run(chain: ChainName, port: int | None, place: Path, fresh: bool, console: Console) -> None:
+def run(
+    chain: ChainName, port: int | None, place: Path, fresh: bool, console: Console, chain_id: int = devnet.CHAIN_ID
+) -> None:
     """Stays up until Ctrl-C; the chain goes on from where it was when it is started again.
 
     :param fresh: forget what was there
@@ -34,10 +36,12 @@ def run(chain: ChainName, port: int | None, place: Path, fresh: bool, console: C
                 folder.wipe(place)
             elif saved != chain:
                 raise DemoFailed(f"{place} keeps a chain of {saved}: say --chain {saved}, or --fresh to forget it")
+            elif (kept := _kept_id(place)) not in (None, chain_id):
+                raise DemoFailed(f"{place} keeps a chain with the id {kept}, not {chain_id}: say --fresh to forget it")
             chain_port = choose_port(port, folder.CHAIN_PORT, "the chain", "--port", console)
             with Stage(place, chain, folder.settings(place, chain_port), {}) as stage:
                 with phase(console, f"{chain} starts") as bar:
-                    stage.start_chain()
+                    stage.start_chain(chain_id)
                     bar.say("new" if fresh or saved is None else "goes on from where it was")
                 deployment = _deployed(stage, console)
                 _show(stage, deployment, console)
@@ -46,6 +50,12 @@ def run(chain: ChainName, port: int | None, place: Path, fresh: bool, console: C
                     time.sleep(1)
         except KeyboardInterrupt:
             console.print(f"\nEnded. The chain is kept in {place} and goes on from there next time.", highlight=False)
+
+
+def _kept_id(place: Path) -> int | None:
+    """Of the chain that the folder keeps, if it has contracts."""
+    file = folder.settings(place, folder.CHAIN_PORT).deployment_file
+    return Deployment.load(file).chain_id if file.exists() else None
 
 
 def _deployed(stage: Stage, console: Console) -> Deployment:

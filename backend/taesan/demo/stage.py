@@ -40,8 +40,8 @@ class Stage:
         if kind is not KeyboardInterrupt:
             signal.signal(signal.SIGINT, before)
 
-    def start_chain(self) -> None:
-        self._chain_process = devnet.start(self.chain, self.chain_port, self.place)
+    def start_chain(self, chain_id: int = devnet.CHAIN_ID) -> None:
+        self._chain_process = devnet.start(self.chain, self.chain_port, self.place, chain_id)
         folder.remember_chain_port(self.place, self.chain_port)
 
     def deploy(self) -> Deployment:
