@@ -116,6 +116,10 @@ class Settings(BaseSettings):
     worker_tick_s: float = Field(default=0.5, gt=0)
     worker_lease_s: float = Field(default=15, ge=1, description="After a worker's death another one waits so long")
     session_hours: int = Field(default=12, gt=0)
+    webhook_local_receivers: bool | None = Field(
+        default=None,
+        description="Webhooks to this machine's own addresses, without TLS too: on a local hub so, else never",
+    )
     merchants_max: int = Field(default=100_000, ge=0, description="Anybody may become one up to here; 0: nobody")
     max_fee_per_gas_gwei: int = Field(default=500, gt=0, description="No transaction of the hub offers more")
     fee_bump_after_s: float = Field(
@@ -184,6 +188,15 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _refuse_to_call_itself(self) -> Self:
+        if self.webhook_local_receivers and self.environment != "local":
+            raise ValueError(
+                "TAESAN_WEBHOOK_LOCAL_RECEIVERS lets merchants have the hub call its own machine: for local use alone, "
+                f"not for {self.environment}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _refuse_to_crash(self) -> Self:
         if self.crash_at:
             crashpoints.parse(self.crash_at)  # raises ValueError, with the points that there are
@@ -196,6 +209,10 @@ class Settings(BaseSettings):
         if self.chain_mode is not None:
             return self.chain_mode
         return "live" if self.environment == "production" or chain_id in MAIN_CHAINS else "test"
+
+    @property
+    def local_webhooks(self) -> bool:
+        return self.environment == "local" if self.webhook_local_receivers is None else self.webhook_local_receivers
 
     @property
     def operator_addresses(self) -> frozenset[str]:

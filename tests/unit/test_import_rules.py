@@ -40,6 +40,8 @@ PURE = {
     "settlement/attribution.py",
     "settlement/bisection.py",
     "settlement/merkle.py",
+    "webhooks/addresses.py",
+    "webhooks/schedule.py",
 }
 
 
@@ -199,11 +201,12 @@ def test_only_chain_talks_to_a_node() -> None:
 
 
 def test_nothing_else_fetches_anything() -> None:
-    """So nobody can have the service ask an address of their choice (SSRF): the node and the signer are the operator's."""
+    """So nobody can have the service ask an address of their choice (SSRF): the node and the signer are the operator's, and
+    what a merchant names is checked by the one module that sends webhooks."""
     fetching = {"web3", "requests", "httpx", "aiohttp", "urllib3", "urllib.request", "http.client", "smtplib"}
     wrong = []
     for module in modules():
-        if module.domain in ("chain", "demo"):
+        if module.domain in ("chain", "demo") or module.path.as_posix() == "webhooks/sending.py":
             continue
         for node in ast.walk(module.tree):
             named = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
