@@ -122,12 +122,17 @@ def ids(stage: Stage) -> Json:
     payout = cafe.order_payout(DOLLAR).json()["id"]
     session = stage.session_of(cafe.wallet)
     (api_key,) = stage.get("/v1/merchants/me/keys", **session)
+    wanted = {"url": "https://shop.example/", "event_types": ["payout.paid"]}
+    webhook = stage.client.post("/v1/webhooks", json=wanted, headers=cafe.headers).json()
+    delivery = stage.client.post(f"/v1/webhooks/{webhook['id']}/test", headers=cafe.headers).json()
     return {
         "channel_id": anna.id,
         "redemption_id": redemption,
         "payout_id": payout,
         "key_id": api_key["id"],
-        "secrets": [cafe.id, str(3 * DOLLAR), str(2 * DOLLAR), str(5 * DOLLAR)],
+        "webhook_id": webhook["id"],
+        "delivery_id": delivery["id"],
+        "secrets": [cafe.id, "shop.example", str(3 * DOLLAR), str(2 * DOLLAR), str(5 * DOLLAR)],
     }
 
 
@@ -138,6 +143,8 @@ def test_nobody_sees_or_changes_what_is_somebody_elses(stage: Stage, ids: Json) 
     bodies = {
         "PUT /v1/channels/{channel_id}/jar": {"round_up_step": str(DOLLAR), "trigger_count": 1},
         "POST /v1/merchants/me/keys/{key_id}/rotate": {"overlap_s": 0},
+        "PATCH /v1/webhooks/{webhook_id}": {"enabled": False},
+        "POST /v1/webhooks/{webhook_id}/rotate": {"overlap_s": 0},
     }
     before, tried = stage.row_counts(), 0
     for name, (who, _) in _table().items():
@@ -158,6 +165,7 @@ def test_lists_hold_ones_own_alone(stage: Stage, ids: Json) -> None:
     for path in ("/v1/payments", "/v1/redemptions", "/v1/payouts"):
         assert stage.get(path, **eve.headers)["items"] == []
     assert stage.get("/v1/channels", **session)["items"] == []
+    assert stage.get("/v1/webhooks", **eve.headers) == []
     assert len(stage.get("/v1/merchants/me/keys", **session)) == 1
 
 
@@ -169,7 +177,9 @@ def test_neither_token_opens_what_the_other_does(shared_stage: Stage) -> None:
     assert len(closed) > 15
     for name, who in closed:
         method, path = name.split(" ")
-        path = path.format(channel_id="0x" + "ab" * 32, redemption_id="r", payout_id="p", key_id="k")
+        path = path.format(
+            channel_id="0x" + "ab" * 32, redemption_id="r", payout_id="p", key_id="k", webhook_id="w", delivery_id="d"
+        )
         for headers in (tokens[who], {}):
             answer = stage.client.request(method, path, headers=headers | key(), json={"name": "x"})
             assert_problem(answer, "unauthorized", 401)

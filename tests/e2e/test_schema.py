@@ -40,6 +40,9 @@ def ids(hub: LiveHub) -> Json:
     holder = next(p for p in hub.payers if hub.gift_tokens(p["wallet"].address))
     redeemed = holder["wallet"].redemption(hub.facts, hub.merchant_wallet.address, 1)
     redemption = hub.client.post("/v1/redemptions", json=redeemed, headers=hub.merchant_headers | key())
+    wanted = {"url": "https://shop.example/hooks", "event_types": ["payout.paid", "payment.received"]}
+    webhook = hub.client.post("/v1/webhooks", json=wanted, headers=hub.merchant_headers).json()
+    delivery = hub.client.post(f"/v1/webhooks/{webhook['id']}/test", headers=hub.merchant_headers).json()
     return {
         "channel_id": payer["id"],
         "deposit_id": payer["deposit"],
@@ -49,6 +52,8 @@ def ids(hub: LiveHub) -> Json:
         "account": holder["wallet"].address,
         "payout_id": payout.json()["id"],
         "redemption_id": redemption.json()["id"],
+        "webhook_id": webhook["id"],
+        "delivery_id": delivery["id"],
     }
 
 
