@@ -25,7 +25,7 @@ from taesan.core.clock import FixedClock
 from taesan.core.db import Database
 from taesan.hub import Hub
 from taesan.identity import keys
-from taesan.webhooks import deliveries, events, sending
+from taesan.webhooks import couriers, deliveries, events, sending
 from taesan.webhooks.addresses import NOT_PUBLIC
 from taesan.webhooks.couriers import Couriers, WebhookWorker
 from taesan.webhooks.deliveries import CLAIM, KEPT, OF_ENDPOINT_MAX, UNDER_WAY_MAX
@@ -408,9 +408,9 @@ def test_two_workers_send_each_delivery_once(shop: Shop) -> None:
     second = Couriers(dataclasses.replace(shop.hub, db=other))
     meet = threading.Barrier(2)
 
-    def work(couriers: Couriers) -> None:
+    def work(its: Couriers) -> None:
         meet.wait()
-        while couriers.step():
+        while its.step():
             pass
 
     threads = [threading.Thread(target=work, args=(each,)) for each in (shop.couriers, second)]
@@ -530,6 +530,24 @@ def test_a_worker_that_is_told_to_stop_notes_what_is_under_way(shop: Shop) -> No
     thread.join()
     assert shop.delivery()["state"] == "delivered"
     assert shop.rows("SELECT name FROM lease") == [("webhooks",)]
+
+
+def test_who_hangs_does_not_keep_a_worker_from_ending(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(couriers, "FAREWELL_S", 0.3)
+    free = threading.Event()
+    shop.receiver.answer = lambda _: Answer() if free.wait(20) else Answer(500)
+    shop.tell()
+    shop.couriers.step()
+    while not shop.receiver.got:
+        time.sleep(0.01)
+    started = time.monotonic()
+    shop.couriers.close()
+    assert time.monotonic() - started < 3
+    free.set()
+    shop.couriers = Couriers(shop.hub)
+    shop.later(CLAIM + timedelta(seconds=1))
+    shop.go()
+    assert len(shop.receiver.got) == 2, "whoever comes next"
 
 
 # ------------------------------------------------------------ by hand, and later

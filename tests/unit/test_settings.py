@@ -101,6 +101,15 @@ def test_strangers_can_spend_little_of_the_operators_gas_where_it_costs_money() 
     assert (Settings(address_rate="7/hour").stranger_rate, Settings(min_relayed=9).least_relayed) == ("7/hour", 9)
 
 
+def test_a_hub_calls_its_own_machine_on_a_local_chain_alone() -> None:
+    assert Settings().local_webhooks
+    assert not Settings(webhook_local_receivers=False).local_webhooks
+    assert not Settings(environment="test-chain", **KEYSTORE).local_webhooks
+    for environment in ("test-chain", "production"):
+        with pytest.raises(ValidationError, match="for local use alone"):
+            Settings(environment=environment, webhook_local_receivers=True, **KEYSTORE)
+
+
 @pytest.mark.parametrize(
     ("settings", "chain_id", "mode"),
     [

@@ -121,7 +121,7 @@ def create_merchant(hub: HubDep, wallet: CurrentWallet, body: MerchantCreate) ->
     operation_id="createApiKey",
     status_code=201,
     dependencies=COUNTED,
-    responses=problem_responses(401, 404, 409, 429),
+    responses=problem_responses(401, 404, 409, 422, 429),
 )
 @retried
 def create_api_key(hub: HubDep, wallet: CurrentWallet, body: ApiKeyCreate | None = None) -> ApiKeyCreated:

@@ -11,6 +11,7 @@ import structlog
 
 from taesan.core import restoration
 from taesan.core.clock import has_passed
+from taesan.core.db import UNAVAILABLE, brief
 from taesan.core.worker import NEVER, Worker
 from taesan.hub import Hub
 from taesan.webhooks import deliveries, sending
@@ -42,10 +43,6 @@ class Couriers:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._forgot_at = NEVER
 
-    @property
-    def is_idle(self) -> bool:
-        return not self._under_way
-
     def step(self) -> bool:
         """Worker step: notes what has come back, sends what is due; returns whether there is anything to do."""
         done = list(self._done)
@@ -75,12 +72,22 @@ class Couriers:
             self._any_done.wait(PATIENCE_S)
             self._any_done.clear()
             waited += PATIENCE_S
-        done = list(self._done)
-        if done:
-            self._note_and_send(done, [])
+        try:
+            if done := list(self._done):
+                self._note_and_send(done, [])
+        except UNAVAILABLE as error:
+            log.warning("webhooks.not_noted", reason=brief(error))
         if self._loop is not None:
+            asyncio.run_coroutine_threadsafe(self._break_off(), self._loop).result()
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._loop = None
+
+    async def _break_off(self) -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        await self._transport.aclose()
 
     def _due(self, done: list[tuple[Parcel, Try]]) -> list[int]:
         over = {parcel.delivery_id for parcel, _ in done}
