@@ -33,6 +33,7 @@ from taesan.payments.x402_router import router as x402
 from taesan.settlement.router import router as settlement
 from taesan.web.router import NodeWatch
 from taesan.web.router import router as web
+from taesan.webhooks.router import router as webhooks
 
 STATIC = Path(__file__).parent / "web" / "static"
 
@@ -47,6 +48,7 @@ TAGS = [
     {"name": "settlement", "description": "Batches, and proofs that anyone can check"},
     {"name": "ledger", "description": "The double-entry books and their chain of hashes"},
     {"name": "merchants", "description": "Accounts, redemption of gift tokens, payouts"},
+    {"name": "webhooks", "description": "What merchants' systems are told of: signed, retried over days, logged"},
     {"name": "operator", "description": "For the wallets in `TAESAN_OPERATORS`: what was set aside, and who did what"},
 ]
 
@@ -100,7 +102,7 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
     app.state.metrics = registry_of(hub, lanes)
     http.install(app)
     app.quick = QuickRoute(app.documented, hub, lanes, rates)
-    for router in (web, channels, payments, x402, jars, settlement, identity, merchants, operations):
+    for router in (web, channels, payments, x402, jars, settlement, identity, merchants, webhooks, operations):
         app.include_router(router)
     swagger = hub.settings.npm_dir / "swagger-ui-dist"
     app.mount("/static/swagger", StaticFiles(directory=swagger, check_dir=False), name="swagger")

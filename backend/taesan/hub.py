@@ -18,7 +18,7 @@ from taesan.core import restoration
 from taesan.core.clock import Clock, SystemClock
 from taesan.core.db import Database
 from taesan.ledger.accounts import Chart
-from taesan.settings import Settings
+from taesan.settings import Mode, Settings
 
 MAX_EXPONENT = 9
 
@@ -37,6 +37,11 @@ class Hub:
     gift: Token
     chart: Chart
     relayer: Relayer
+
+    @property
+    def mode(self) -> Mode:
+        """A hub's, not a request's: its database is bound to one chain."""
+        return self.settings.mode_on(self.contracts.deployment.chain_id)
 
     @property
     def fee_ceiling_wei(self) -> int:

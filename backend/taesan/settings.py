@@ -15,11 +15,21 @@ from taesan.core.values import parse_address
 # Hardhat's, anvil's and (by its mnemonic) our Ganache's first account: known to everyone.
 DEV_OPERATOR_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
 
+Mode = Literal["test", "live"]
+"""Whether the money of a hub's chain is real."""
+# Ethereum, OP, BNB, Gnosis, Polygon, Kaia, Base, Arbitrum, Avalanche, Linea.
+MAIN_CHAINS = frozenset({1, 10, 56, 100, 137, 8_217, 8_453, 42_161, 43_114, 59_144})
+
 
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TAESAN_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     environment: Literal["local", "test-chain", "production"] = "local"
+    chain_mode: Mode | None = Field(
+        default=None,
+        description="Whether API keys are `tsk_test_…` or `tsk_live_…`; test where `environment` is local or test-chain "
+        "and the chain is no well-known main chain",
+    )
     # It may hold a password: not shown.
     database_url: str = Field(default="sqlite:///var/taesan.db", repr=False, description="Or postgresql://…")
     # Paths and users of endpoints are often keys: not shown.
@@ -110,6 +120,10 @@ class Settings(BaseSettings):
     worker_tick_s: float = Field(default=0.5, gt=0)
     worker_lease_s: float = Field(default=15, ge=1, description="After a worker's death another one waits so long")
     session_hours: int = Field(default=12, gt=0)
+    webhook_local_receivers: bool | None = Field(
+        default=None,
+        description="Webhooks to this machine's own addresses, without TLS too: on a local hub so, else never",
+    )
     merchants_max: int = Field(default=100_000, ge=0, description="Anybody may become one up to here; 0: nobody")
     max_fee_per_gas_gwei: int = Field(default=500, gt=0, description="No transaction of the hub offers more")
     fee_bump_after_s: float = Field(
@@ -178,12 +192,31 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _refuse_to_call_itself(self) -> Self:
+        if self.webhook_local_receivers and self.environment != "local":
+            raise ValueError(
+                "TAESAN_WEBHOOK_LOCAL_RECEIVERS lets merchants have the hub call its own machine: for local use alone, "
+                f"not for {self.environment}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _refuse_to_crash(self) -> Self:
         if self.crash_at:
             crashpoints.parse(self.crash_at)  # raises ValueError, with the points that there are
             if self.environment != "local":
                 raise ValueError(f"{crashpoints.VARIABLE} ends processes: for tests alone, not for {self.environment}")
         return self
+
+    def mode_on(self, chain_id: int) -> Mode:
+        """In doubt money is real."""
+        if self.chain_mode is not None:
+            return self.chain_mode
+        return "live" if self.environment == "production" or chain_id in MAIN_CHAINS else "test"
+
+    @property
+    def local_webhooks(self) -> bool:
+        return self.environment == "local" if self.webhook_local_receivers is None else self.webhook_local_receivers
 
     @property
     def operator_addresses(self) -> frozenset[str]:

@@ -1,5 +1,6 @@
 """The background worker's steps and who handles which event: the whole pipeline on one page."""
 
+import threading
 from collections import defaultdict
 
 from taesan.chain import reorg, watcher
@@ -16,8 +17,9 @@ from taesan.core.worker import Worker
 from taesan.hub import Hub
 from taesan.jars import service as jars
 from taesan.merchants import payouts, redemption
-from taesan.merchants.models import Redemption
 from taesan.settlement import audit, books, pipeline, reconcile, wallets
+from taesan.webhooks import events as webhooks
+from taesan.webhooks.couriers import WebhookWorker
 
 
 def event_handlers(hub: Hub) -> dict[str, list[Handler]]:
@@ -31,6 +33,7 @@ def event_handlers(hub: Hub) -> dict[str, list[Handler]]:
         wallets.handlers(hub),
         redemption.handlers(hub),
         payouts.handlers(hub),
+        webhooks.handlers(hub),
     ):
         for event, handler in of_domain.items():
             merged[event].append(handler)
@@ -82,7 +85,7 @@ def build_worker(hub: Hub) -> Worker:
         "follow transactions": lambda: pipeline.follow_step(hub),
         "return reverted deposits": lambda: hub.relayer.return_reverted(DepositRelay, "deposits"),
         "return reverted refunds": lambda: refunds.return_reverted_step(hub),
-        "return reverted redemptions": lambda: hub.relayer.return_reverted(Redemption, "redemptions"),
+        "return reverted redemptions": lambda: redemption.return_reverted_step(hub),
         "return reverted wallets' claims": lambda: wallets.return_reverted_step(hub),
         "return reverted payouts": lambda: payouts.return_reverted_step(hub),
         "read chain": lambda: watcher.index(
@@ -95,6 +98,24 @@ def build_worker(hub: Hub) -> Worker:
     }
     held_back = {name: step if name in CATCHING_UP else gate.behind(step) for name, step in steps.items()}
     return Worker(hub.db, hub.clock, held_back, hub.settings.worker_tick_s, hub.settings.worker_lease_s)
+
+
+class Background:
+    """All that a hub does by itself: the pipeline, and beside it, so that neither waits for the other, the webhooks."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._pipeline, self._webhooks = build_worker(hub), WebhookWorker(hub)
+
+    def run(self) -> None:
+        """Until told to stop."""
+        beside = threading.Thread(target=self._webhooks.run, name="webhooks worker")
+        beside.start()
+        self._pipeline.run()
+        beside.join()
+
+    def stop(self) -> None:
+        for worker in (self._pipeline, self._webhooks):
+            worker.stopping.set()
 
 
 def _signer_watch(hub: Hub) -> SignerWatch:

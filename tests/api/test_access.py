@@ -23,11 +23,13 @@ from taesan.identity import access, auth, rates
 from taesan.identity.auth import SESSIONS_MAX
 from taesan.identity.keys import KEYS_MAX
 from taesan.identity.models import LoginSession
+from taesan.identity.scopes import SCOPES
 from taesan.web.router import NodeWatch
 from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage, StageFactory, key
 from tests.support.wallet import Json, Wallet, siwe_message
 
+SCOPE_ROW = re.compile(r"^\| `(\w+:\w+)` \| (.+) \|$")
 TABLE = Path(__file__).parents[2] / "docs" / "access.md"
 ROW = re.compile(r"^\| `([A-Z]+ [^`]+)` \| (\w+) \| (\w+) \|")
 EVIL = "https://evil.example"
@@ -60,7 +62,7 @@ def _who(name: str, functions: set[Any]) -> str:
         return "operator"
     if access._wallet in functions:
         return "wallet"
-    if access._merchant in functions:
+    if access._caller in functions:
         return "merchant"
     return "voucher" if name.startswith(("POST /v1/payments", "POST /x402/")) else "anybody"
 
@@ -86,6 +88,22 @@ def test_the_table_tells_who_may_call_and_how_often(shared_stage: Stage) -> None
     assert wrong == {}
 
 
+def test_each_route_of_a_merchant_needs_the_scope_that_the_table_tells(shared_stage: Stage) -> None:
+    found: dict[str, set[str]] = {}
+    for name, route in _routes(shared_stage).items():
+        if not isinstance(route.original_route, APIRoute):
+            continue
+        functions = set(_asked(route.dependant))
+        scopes = {f.scope for f in functions if isinstance(f, access.Needs)}
+        if access._caller in functions:
+            assert scopes or name == "GET /v1/merchants/me", name
+        for scope in scopes:
+            found.setdefault(scope, set()).add(name)
+    rows = [SCOPE_ROW.match(line) for line in TABLE.read_text().splitlines()]
+    assert {row[1]: set(re.findall(r"`([^`]+)`", row[2])) for row in rows if row} == found
+    assert found.keys() <= set(SCOPES)
+
+
 def test_whatever_changes_anything_is_limited(shared_stage: Stage) -> None:
     assert [name for name, (_, limit) in _table().items() if not name.startswith("GET ") and limit == "none"] == []
 
@@ -104,12 +122,17 @@ def ids(stage: Stage) -> Json:
     payout = cafe.order_payout(DOLLAR).json()["id"]
     session = stage.session_of(cafe.wallet)
     (api_key,) = stage.get("/v1/merchants/me/keys", **session)
+    wanted = {"url": "https://shop.example/", "event_types": ["payout.paid"]}
+    webhook = stage.client.post("/v1/webhooks", json=wanted, headers=cafe.headers).json()
+    delivery = stage.client.post(f"/v1/webhooks/{webhook['id']}/test", headers=cafe.headers).json()
     return {
         "channel_id": anna.id,
         "redemption_id": redemption,
         "payout_id": payout,
         "key_id": api_key["id"],
-        "secrets": [cafe.id, str(3 * DOLLAR), str(2 * DOLLAR), str(5 * DOLLAR)],
+        "webhook_id": webhook["id"],
+        "delivery_id": delivery["id"],
+        "secrets": [cafe.id, "shop.example", str(3 * DOLLAR), str(2 * DOLLAR), str(5 * DOLLAR)],
     }
 
 
@@ -117,14 +140,19 @@ def test_nobody_sees_or_changes_what_is_somebody_elses(stage: Stage, ids: Json) 
     """Every route with an id that belongs to a wallet or a merchant, called by another wallet and another merchant."""
     eve = stage.merchant("Eve's")
     headers = {"wallet": stage.session_of(eve.wallet), "merchant": eve.headers}
-    rule = {"round_up_step": str(DOLLAR), "trigger_count": 1}
+    bodies = {
+        "PUT /v1/channels/{channel_id}/jar": {"round_up_step": str(DOLLAR), "trigger_count": 1},
+        "POST /v1/merchants/me/keys/{key_id}/rotate": {"overlap_s": 0},
+        "PATCH /v1/webhooks/{webhook_id}": {"enabled": False},
+        "POST /v1/webhooks/{webhook_id}/rotate": {"overlap_s": 0},
+    }
     before, tried = stage.row_counts(), 0
     for name, (who, _) in _table().items():
         method, path = name.split(" ")
         if who not in headers or "{" not in path:
             continue
         tried += 1
-        answer = stage.client.request(method, path.format(**ids), headers=headers[who], json=rule)
+        answer = stage.client.request(method, path.format(**ids), headers=headers[who], json=bodies.get(name))
         assert answer.status_code in (403, 404), name
         assert not [secret for secret in ids["secrets"] if secret in answer.text], name
     assert tried >= 8
@@ -137,6 +165,7 @@ def test_lists_hold_ones_own_alone(stage: Stage, ids: Json) -> None:
     for path in ("/v1/payments", "/v1/redemptions", "/v1/payouts"):
         assert stage.get(path, **eve.headers)["items"] == []
     assert stage.get("/v1/channels", **session)["items"] == []
+    assert stage.get("/v1/webhooks", **eve.headers) == []
     assert len(stage.get("/v1/merchants/me/keys", **session)) == 1
 
 
@@ -148,7 +177,9 @@ def test_neither_token_opens_what_the_other_does(shared_stage: Stage) -> None:
     assert len(closed) > 15
     for name, who in closed:
         method, path = name.split(" ")
-        path = path.format(channel_id="0x" + "ab" * 32, redemption_id="r", payout_id="p", key_id="k")
+        path = path.format(
+            channel_id="0x" + "ab" * 32, redemption_id="r", payout_id="p", key_id="k", webhook_id="w", delivery_id="d"
+        )
         for headers in (tokens[who], {}):
             answer = stage.client.request(method, path, headers=headers | key(), json={"name": "x"})
             assert_problem(answer, "unauthorized", 401)
@@ -256,7 +287,7 @@ def test_a_key_that_is_revoked_opens_nothing_and_the_others_go_on(stage: Stage) 
     stage.later(1)
     second = stage.client.post("/v1/merchants/me/keys", headers=session).json()["api_key"]
     listed = stage.get("/v1/merchants/me/keys", **session)
-    assert [k["hint"] for k in listed] == [cafe.headers["Authorization"][7:17], second[:10]]
+    assert [k["hint"] for k in listed] == [cafe.headers["Authorization"][7:20], second[:13]]
     first = f"/v1/merchants/me/keys/{listed[0]['id']}"
     assert stage.client.delete(first, headers=session).status_code == 204
     assert_problem(stage.client.get("/v1/account", headers=cafe.headers), "unauthorized", 401)

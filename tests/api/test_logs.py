@@ -129,6 +129,7 @@ def _around(text: str, found: str) -> str:
         PASSWORD,
         "Authorization: Bearer eyJ-any-token_at.all",
         "tsk_aB3-_9",
+        "whsec_aB3/x+9=",
         "postgresql+psycopg://taesan:hunter2@db.example/taesan",
         "https://only-a-key-9876@rpc.example/v2",
         "p4ss%22word%2F%C3%A4",

@@ -6,6 +6,10 @@ from typing import Any
 
 import pytest
 
+from taesan.webhooks.couriers import Couriers
+from taesan.webhooks.events import tell_payments_step
+from taesan.webhooks.schedule import EVENT_TYPES
+from tests.support.chain import free_port
 from tests.support.plans import Recorder, recorded, scans
 from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage, key
 from tests.support.x402_asked import asked as asked_of_x402
@@ -18,6 +22,7 @@ def asked(shared_stage: Stage) -> Iterator[Recorder]:
     stage = shared_stage
     with recorded(stage.hub.db.engine) as recorder:
         anna, ben, cafe = stage.payer(), stage.payer(), stage.merchant()
+        couriers = _listen(stage, cafe)
         for n in range(6):
             anna.pay(30 * CENT, cafe if n % 2 else None)
             ben.pay(CENT)
@@ -46,7 +51,9 @@ def asked(shared_stage: Stage) -> Iterator[Recorder]:
         stage.confirm()
         _pay_over_x402(stage, cafe)
         stage.client.post("/v1/merchants/me/keys", headers=stage.session_of(cafe.wallet))
+        _tell(stage, couriers, anna, cafe)
         _read_everything(stage, anna, cafe)
+        couriers.close()
         yield recorder
 
 
@@ -67,6 +74,29 @@ def _pay_over_x402(stage: Stage, cafe: Merchant) -> None:
     assert stage.rows("SELECT state FROM refund_relay WHERE channel_id = :id", id=carl.id) == [("confirmed",)]
 
 
+def _listen(stage: Stage, cafe: Merchant) -> Couriers:
+    """Two webhooks, at each of which nobody is; one is deleted in the end."""
+    wanted = {"url": f"http://127.0.0.1:{free_port()}/", "event_types": list(EVENT_TYPES)}
+    for _ in range(2):
+        assert stage.client.post("/v1/webhooks", json=wanted, headers=cafe.headers).status_code == 201
+    return Couriers(stage.hub)
+
+
+def _tell(stage: Stage, couriers: Couriers, anna: Payer, cafe: Merchant) -> None:
+    anna.pay(CENT, cafe)
+    first, second = (f"/v1/webhooks/{w['id']}" for w in stage.get("/v1/webhooks", **cafe.headers))
+    assert stage.client.post(f"{first}/test", headers=cafe.headers).status_code == 202
+    while tell_payments_step(stage.hub) or couriers.step():
+        pass
+    delivery = stage.get(f"{first}/deliveries", **cafe.headers)["items"][0]["id"]
+    for path in (f"{first}/deliveries/{delivery}/redeliver", f"{first}/rotate"):
+        assert stage.client.post(path, json={"overlap_s": 1}, headers=cafe.headers).status_code < 300
+    off_and_on = ({"enabled": False}, {"enabled": True})
+    assert all(stage.client.patch(first, json=change, headers=cafe.headers).status_code == 200 for change in off_and_on)
+    assert stage.client.delete(second, headers=cafe.headers).status_code == 204
+    couriers.forget_step()
+
+
 def _read_everything(stage: Stage, anna: Payer, cafe: Merchant) -> None:
     """Each GET route of the OpenAPI document, with and without a cursor, and the pages."""
     own, theirs, operator = anna.headers(), cafe.headers, stage.operator()
@@ -78,6 +108,8 @@ def _read_everything(stage: Stage, anna: Payer, cafe: Merchant) -> None:
         "deposit_id": stage.rows("SELECT public_id FROM deposit_relay LIMIT 1")[0][0],
         "merchant_id": cafe.id,
         "payment_id": payment,
+        "webhook_id": (webhook := stage.get("/v1/webhooks", **theirs)[0]["id"]),
+        "delivery_id": stage.get(f"/v1/webhooks/{webhook}/deliveries", **theirs)["items"][0]["id"],
         "payout_id": stage.get("/v1/payouts", **theirs)["items"][0]["id"],
         "redemption_id": stage.get("/v1/redemptions", **theirs)["items"][0]["id"],
     }

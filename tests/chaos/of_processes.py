@@ -137,7 +137,7 @@ def stop_worker_beyond_lease(world: World) -> None:
     """The first goes on in the middle of its step, when the second has done its work. Not in the middle of a transaction: there
     it would hold SQLite's only lock, and all would wait for it (PostgreSQL ends such a one, `core/db.py`)."""
     first = world.hub.workers[0]
-    holder = world.rows("SELECT holder FROM lease")[0][0]
+    holder = world.rows("SELECT holder FROM lease WHERE name = 'pipeline'")[0][0]
 
     def is_stopped_outside_a_transaction() -> bool:
         time.sleep(random.random() * 0.2)
@@ -150,7 +150,10 @@ def stop_worker_beyond_lease(world: World) -> None:
     world.wait_until(is_stopped_outside_a_transaction, "the worker stopped where it holds no lock")
     world.struck()
     world.hub.start_worker()
-    world.wait_until(lambda: world.rows("SELECT holder FROM lease")[0][0] != holder, "another worker takes over")
+    world.wait_until(
+        lambda: world.rows("SELECT holder FROM lease WHERE name = 'pipeline'")[0][0] != holder,
+        "another worker takes over",
+    )
     world.wait_for_settlement()
     first.send(signal.SIGCONT)
     time.sleep(1)

@@ -49,7 +49,18 @@ def ids(hub: LiveHub) -> Json:
         "account": holder["wallet"].address,
         "payout_id": payout.json()["id"],
         "redemption_id": redemption.json()["id"],
+        **_webhook(hub),
     }
+
+
+def _webhook(hub: LiveHub) -> Json:
+    """The merchant's only one, with a delivery: whoever calls with everything deletes it and makes others."""
+    for webhook in hub.client.get("/v1/webhooks", headers=hub.merchant_headers).json():
+        hub.client.delete(f"/v1/webhooks/{webhook['id']}", headers=hub.merchant_headers)
+    wanted = {"url": "https://shop.example/hooks", "event_types": ["payout.paid", "payment.received"]}
+    webhook = hub.client.post("/v1/webhooks", json=wanted, headers=hub.merchant_headers).json()
+    delivery = hub.client.post(f"/v1/webhooks/{webhook['id']}/test", headers=hub.merchant_headers).json()
+    return {"webhook_id": webhook["id"], "delivery_id": delivery["id"]}
 
 
 # Whose calls go how far in `make test`; `make fuzz` goes all the way with everybody.
@@ -104,6 +115,7 @@ def test_each_operation_that_reads_answers_somebody_in_the_documented_form(hub: 
     """Schemathesis checks forms of whatever it gets: here each read gives something to check."""
     import schemathesis
 
+    ids = ids | _webhook(hub)
     schema: Any = schemathesis.openapi.from_url(f"{hub.url}/openapi.json")
     tokens = [{}, hub.session_of(hub.payers[0]["wallet"]), hub.merchant_headers, hub.session_of(hub.merchant_wallet)]
     tokens.append(hub.operator_headers())

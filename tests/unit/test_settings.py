@@ -101,10 +101,37 @@ def test_strangers_can_spend_little_of_the_operators_gas_where_it_costs_money() 
     assert (Settings(address_rate="7/hour").stranger_rate, Settings(min_relayed=9).least_relayed) == ("7/hour", 9)
 
 
+def test_a_hub_calls_its_own_machine_on_a_local_chain_alone() -> None:
+    assert Settings().local_webhooks
+    assert not Settings(webhook_local_receivers=False).local_webhooks
+    assert not Settings(environment="test-chain", **KEYSTORE).local_webhooks
+    for environment in ("test-chain", "production"):
+        with pytest.raises(ValidationError, match="for local use alone"):
+            Settings(environment=environment, webhook_local_receivers=True, **KEYSTORE)
+
+
+@pytest.mark.parametrize(
+    ("settings", "chain_id", "mode"),
+    [
+        ({}, 31_337, "test"),
+        ({"environment": "test-chain", **KEYSTORE}, 84_532, "test"),
+        ({"environment": "production", **KEYSTORE}, 84_532, "live"),
+        ({"environment": "production", **KEYSTORE}, 31_337, "live"),
+        ({"environment": "test-chain", **KEYSTORE}, 8_453, "live"),
+        ({}, 1, "live"),
+        ({"chain_mode": "test"}, 1, "test"),
+        ({"chain_mode": "live"}, 31_337, "live"),
+    ],
+)
+def test_in_doubt_money_is_real(settings: dict[str, Any], chain_id: int, mode: str) -> None:
+    assert Settings(**settings).mode_on(chain_id) == mode
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
         {"environment": "staging"},
+        {"chain_mode": "real"},
         {"confirmation_depth_blocks": -1},
         {"withdraw_delay_s": 899},
         {"withdraw_delay_s": 2_592_001},

@@ -8,6 +8,7 @@ from sqlmodel import Field, SQLModel
 
 from taesan.core.models import BIG_ID, UtcDateTime
 from taesan.core.values import Address, AmountIn, AmountOut, Bytes32, Shape, Signature
+from taesan.settings import Mode
 
 _BY_CONTRACT = text("secured IS NOT NULL")
 _QUARANTINED = text("quarantine_id IS NOT NULL")
@@ -198,6 +199,7 @@ class HubPublic(Shape):
 
     name: str
     network: str = ShapeField(description="CAIP-2")
+    mode: Mode = ShapeField(description="Whether its money, and so its API keys, are test or live")
     asset: str = ShapeField(description="CAIP-19")
     asset_symbol: str
     asset_exponent: int

@@ -26,6 +26,7 @@ def get_hub_facts(hub: HubDep) -> HubPublic:
     return HubPublic(
         name="Taesan",
         network=hub.contracts.network,
+        mode=hub.mode,
         asset=hub.asset.id,
         asset_symbol=hub.asset.symbol,
         asset_exponent=hub.asset.exponent,

@@ -64,13 +64,13 @@ def serve(
     from taesan.core.server import BoundedHttp
     from taesan.operations.sight import set_up_sight
     from taesan.payments.lanes import ProcessLanes
-    from taesan.work import build_worker
+    from taesan.work import Background
 
     settings = explaining(Settings)
     explaining(lambda: set_up_sight(settings, "taesan"))
     hub = open_hub(settings)
-    worker = build_worker(hub)
-    thread = threading.Thread(target=worker.run, name="worker")
+    background = Background(hub)
+    thread = threading.Thread(target=background.run, name="worker")
     if with_worker:
         thread.start()
     config = uvicorn.Config(
@@ -93,25 +93,25 @@ def serve(
     try:
         server.run()
     finally:
-        worker.stopping.set()
+        background.stop()
         if with_worker:
             thread.join()
         hub.db.close()
 
 
 def worker() -> None:
-    """Run the background worker alone: relays, batches, settlement, the books."""
+    """Run the background worker alone: relays, batches, settlement, the books, webhooks."""
     from taesan.operations.metrics import serve_worker
     from taesan.operations.sight import set_up_sight
-    from taesan.work import build_worker
+    from taesan.work import Background
 
     settings = explaining(Settings)
     explaining(lambda: set_up_sight(settings, "taesan-worker"))
     hub = open_hub(settings)
-    background = build_worker(hub)
+    background = Background(hub)
     if settings.worker_metrics_port:
         serve_worker(settings.worker_metrics_port)
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: background.stopping.set())
+        signal.signal(number, lambda *_: background.stop())
     background.run()
     hub.db.close()

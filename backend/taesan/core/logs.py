@@ -23,6 +23,7 @@ HIDDEN = "[hidden]"
 _FORMS = (
     (re.compile(r"(?i)\b(bearer\s+)[^\s\"',\\]+"), rf"\1{HIDDEN}"),
     (re.compile(r"\btsk_[\w-]+"), HIDDEN),
+    (re.compile(r"\bwhsec_[\w+/=-]+"), HIDDEN),
     (re.compile(r"(?<=://)[^\s/@\"'\\]+(?=@)"), HIDDEN),
 )
 

@@ -53,6 +53,7 @@ class Worker:
     """Runs steps in order until told to stop. A step returns whether it did anything, so that idle time is slept away.
 
     :param lease_s: how long after its death another one takes over
+    :param lease: whose name it bears: workers of one lease take turns, of two they work side by side
     """
 
     def __init__(
@@ -62,8 +63,10 @@ class Worker:
         steps: Mapping[str, Callable[[], bool]],
         tick_s: float,
         lease_s: float = LEASE_S,
+        lease: str = "pipeline",
     ) -> None:
         self.db, self.clock, self.steps, self.tick_s, self.lease_s = db, clock, steps, tick_s, lease_s
+        self.lease = lease
         self.holder = secrets.token_hex(8)
         self.stopping = threading.Event()
         self._leased_until = NEVER
@@ -91,7 +94,7 @@ class Worker:
         if lease * RENEW_WHEN_LEFT < self._leased_until - now <= lease:  # more is left only if the clock was put back
             return True
         with self.db.write() as session:
-            if not acquire(session, "pipeline", self.holder, self.clock, self.lease_s):
+            if not acquire(session, self.lease, self.holder, self.clock, self.lease_s):
                 self._leased_until = NEVER
                 return False
         self._leased_until = now + lease

@@ -1,16 +1,23 @@
 """Route dependencies that tell who is asking."""
 
-from typing import Annotated
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, NamedTuple
 
 from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from taesan.hub import HubDep
 from taesan.identity import auth, keys
-from taesan.identity.models import Merchant
+from taesan.identity.models import ApiKey, Merchant
+from taesan.identity.scopes import Scope
 
 _session = HTTPBearer(auto_error=False, scheme_name="wallet session", description="A token from POST /v1/auth/sessions")
-_key = HTTPBearer(auto_error=False, scheme_name="merchant API key", description="`tsk_…`")
+_key = HTTPBearer(
+    auto_error=False,
+    scheme_name="merchant API key",
+    description="`tsk_test_…` or `tsk_live_…`, as `mode` in `GET /v1/hub` says",
+)
 
 
 def _token(bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_session)]) -> str:
@@ -26,12 +33,38 @@ def _wallet(hub: HubDep, token: SessionToken) -> str:
         return auth.address_of(session, token, hub.clock.now())
 
 
-def _merchant(hub: HubDep, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_key)]) -> Merchant:
+class Caller(NamedTuple):
+    merchant: Merchant
+    key: ApiKey
+
+
+def _caller(hub: HubDep, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_key)]) -> Iterator[Caller]:
+    now = hub.clock.now()
     with hub.db.read() as session:
-        return keys.merchant_of(session, bearer.credentials if bearer else "")
+        key = keys.authenticate(session, bearer.credentials if bearer else "", hub.mode, now)
+        caller = Caller(session.get_one(Merchant, key.merchant_id), key)
+    try:
+        yield caller
+    finally:
+        keys.note_use(hub.db, key, now)  # when the answer is out: nobody waits for it
+
+
+@dataclass(frozen=True)
+class Needs:
+    """The merchant whose API key came along: 401 without one, 403 if the key has not the scope."""
+
+    scope: Scope
+
+    def __call__(self, caller: Annotated[Caller, Depends(_caller)]) -> Merchant:
+        keys.require(caller.key, self.scope)
+        return caller.merchant
+
+
+def _merchant(caller: Annotated[Caller, Depends(_caller)]) -> Merchant:
+    return caller.merchant
 
 
 CurrentWallet = Annotated[str, Depends(_wallet)]
 """The EIP-55 address that signed in; 401 without one."""
 CurrentMerchant = Annotated[Merchant, Depends(_merchant)]
-"""The merchant whose API key came along; 401 without one."""
+"""The merchant whose API key came along, whatever its scopes; 401 without one."""

@@ -1,26 +1,38 @@
 """Merchants and their API keys."""
 
 import secrets
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 
-from sqlalchemy import select
+import structlog
+from sqlalchemy import delete, or_, select, update
 from sqlmodel import Session, col
 
 from taesan.core import counters
+from taesan.core.clock import has_passed
+from taesan.core.db import UNAVAILABLE, Database, brief
 from taesan.core.ids import new_id
 from taesan.core.problems import Problem, not_found
 from taesan.identity.auth import hash_secret, unauthorized
 from taesan.identity.models import ApiKey, Merchant
+from taesan.identity.scopes import Scope, allows
+from taesan.settings import Mode
+
+log = structlog.get_logger()
 
 PREFIX = "tsk_"
+PREFIXES: dict[Mode, str] = {"test": "tsk_test_", "live": "tsk_live_"}
+HINT_LENGTH = 13  # characters: the prefix and four more
 KEYS_MAX = 20  # of one merchant
+USE_NOTED_EVERY = timedelta(minutes=1)
 
 
-def register(session: Session, name: str, address: str, now: datetime, most: int | None = None) -> tuple[Merchant, str]:
-    """Makes the merchant of a wallet; returns it with its first API key, which is not stored.
+def register(
+    session: Session, name: str, address: str, now: datetime, most: int | None = None, mode: Mode = "test"
+) -> tuple[Merchant, str]:
+    """Makes the merchant of a wallet; returns it with its first API key, which is not stored and may do everything.
 
-    :param most: how many merchants there may be; None: as many as come
+    :param most: how many merchants there may be; None: as many as come. :param mode: the hub's
     :raises Problem: `merchant-exists` if the wallet has one, `registration-closed`
     """
     if session.scalar(select(col(Merchant.id)).where(col(Merchant.address) == address)) is not None:
@@ -36,23 +48,68 @@ def register(session: Session, name: str, address: str, now: datetime, most: int
     session.add(merchant)
     session.flush()
     counters.add(session, {"merchants": 1})
-    return merchant, add_key(session, merchant.id, now)
+    return merchant, add_key(session, merchant.id, now, mode)
 
 
-def add_key(session: Session, merchant_id: str, now: datetime) -> str:
-    """:raises Problem: `too-many-keys`"""
-    if len(keys_of(session, merchant_id)) >= KEYS_MAX:
+def add_key(
+    session: Session,
+    merchant_id: str,
+    now: datetime,
+    mode: Mode = "test",
+    *,
+    name: str | None = None,
+    scopes: Collection[Scope] | None = None,
+    expires_at: datetime | None = None,
+) -> str:
+    """Makes a key, which is not stored.
+
+    :param mode: the hub's; a key of another is none here. :param scopes: None: all, those to come too
+    :raises Problem: `too-many-keys`
+    """
+    expired = col(ApiKey.expires_at) <= now
+    session.execute(delete(ApiKey).where(col(ApiKey.merchant_id) == merchant_id, expired))
+    if len(keys_of(session, merchant_id, now)) >= KEYS_MAX:
         raise Problem("too-many-keys", 409, "This merchant has too many API keys.", f"At most {KEYS_MAX}: revoke one.")
-    key = PREFIX + secrets.token_urlsafe(32)
-    session.add(ApiKey(key_hash=hash_secret(key), merchant_id=merchant_id, hint=key[:10], created_at=now))
+    key = PREFIXES[mode] + secrets.token_urlsafe(32)
+    row = ApiKey(
+        key_hash=hash_secret(key),
+        merchant_id=merchant_id,
+        hint=key[:HINT_LENGTH],
+        name=name,
+        scopes=None if scopes is None else " ".join(sorted(set(scopes))),
+        created_at=now,
+        expires_at=expires_at,
+    )
+    session.add(row)
+    session.flush()
     return key
 
 
-def keys_of(session: Session, merchant_id: str) -> Sequence[ApiKey]:
-    """Oldest first."""
+def rotate(session: Session, merchant_id: str, key_id: str, overlap_s: int, now: datetime, mode: Mode) -> str:
+    """A new key in place of one: with its name, scopes and expiry. The old one ends after the overlap, at most.
+
+    :param key_id: `key_…`. :param overlap_s: 0: at once
+    :raises Problem: `not-found` if it is none of this merchant's, `too-many-keys` if there is no room for both
+    """
+    old = _own_key(session, merchant_id, key_id, now)
+    kept_until = old.expires_at
+    if overlap_s:
+        end = now + timedelta(seconds=overlap_s)
+        old.expires_at = min(end, kept_until) if kept_until else end
+    else:
+        session.delete(old)
+    session.flush()
+    scopes = scopes_of(old)
+    return add_key(session, merchant_id, now, mode, name=old.name, scopes=scopes, expires_at=kept_until)
+
+
+def keys_of(session: Session, merchant_id: str, now: datetime) -> Sequence[ApiKey]:
+    """Those that have not expired, oldest first."""
     return session.scalars(
         select(ApiKey)
-        .where(col(ApiKey.merchant_id) == merchant_id)
+        .where(
+            col(ApiKey.merchant_id) == merchant_id, or_(col(ApiKey.expires_at).is_(None), col(ApiKey.expires_at) > now)
+        )
         .order_by(col(ApiKey.created_at), col(ApiKey.key_hash))
     ).all()
 
@@ -62,15 +119,23 @@ def id_of(key: ApiKey) -> str:
     return f"key_{key.key_hash[:16]}"
 
 
-def revoke(session: Session, merchant_id: str, key_id: str) -> None:
+def scopes_of(key: ApiKey) -> list[Scope] | None:
+    """None: all."""
+    return None if key.scopes is None else key.scopes.split()  # type: ignore[return-value]
+
+
+def revoke(session: Session, merchant_id: str, key_id: str, now: datetime) -> None:
     """The key is nobody's from now on.
 
     :param key_id: `key_…`. :raises Problem: `not-found` if it is none of this merchant's
     """
-    for key in keys_of(session, merchant_id):
+    session.delete(_own_key(session, merchant_id, key_id, now))
+
+
+def _own_key(session: Session, merchant_id: str, key_id: str, now: datetime) -> ApiKey:
+    for key in keys_of(session, merchant_id, now):
         if id_of(key) == key_id:
-            session.delete(key)
-            return
+            return key
     raise not_found("The API key", key_id)
 
 
@@ -85,15 +150,44 @@ def own_merchant(session: Session, wallet: str) -> Merchant:
     return merchant
 
 
-def merchant_of(session: Session, key: str) -> Merchant:
-    """The merchant behind an API key.
+def authenticate(session: Session, key: str, mode: Mode, now: datetime) -> ApiKey:
+    """What is known of a key that opens something here.
 
-    :raises Problem: `unauthorized`
+    :param mode: the hub's. :raises Problem: `unauthorized`
     """
+    for other, prefix in PREFIXES.items():
+        if other != mode and key.startswith(prefix):
+            raise unauthorized(f"This is a key for {other} hubs; the money of this one is {_MONEY[mode]}.")
     row = find(session, key)
-    if row is None:
-        raise unauthorized("Send a merchant's API key as `Authorization: Bearer tsk_…`.")
-    return session.get_one(Merchant, row.merchant_id)
+    if row is None or (row.expires_at is not None and row.expires_at <= now):
+        raise unauthorized(f"Send a merchant's API key as `Authorization: Bearer {PREFIXES[mode]}…`.")
+    return row
+
+
+_MONEY: dict[Mode, str] = {"test": "a test chain's", "live": "real"}
+
+
+def require(key: ApiKey, scope: Scope) -> None:
+    """:raises Problem: `missing-scope`"""
+    if not allows(scopes_of(key), scope):
+        raise Problem(
+            "missing-scope",
+            403,
+            "This API key may not do this.",
+            f"It needs the scope {scope}; give it to a new key, or send another one.",
+            scope=scope,
+        )
+
+
+def note_use(db: Database, key: ApiKey, now: datetime) -> None:
+    """At most once a minute, so that reading stays reading; and never to the caller's harm."""
+    if key.last_used_at is not None and not has_passed(USE_NOTED_EVERY, key.last_used_at, now):
+        return
+    try:
+        with db.write() as session:
+            session.execute(update(ApiKey).where(col(ApiKey.key_hash) == key.key_hash).values(last_used_at=now))
+    except UNAVAILABLE as error:
+        log.warning("key.use_not_noted", key_id=id_of(key), reason=brief(error))
 
 
 def find(session: Session, key: str) -> ApiKey | None:

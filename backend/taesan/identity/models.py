@@ -8,6 +8,7 @@ from sqlmodel import Field, SQLModel
 
 from taesan.core.models import BIG_ID, UtcDateTime
 from taesan.core.values import Shape, Text
+from taesan.identity.scopes import SCOPES, Scope
 
 
 class SiweNonce(SQLModel, table=True):
@@ -41,14 +42,21 @@ class Merchant(SQLModel, table=True):
 
 
 class ApiKey(SQLModel, table=True):
-    """A merchant's key; `hint` is its beginning, so that a person can tell keys apart."""
+    """A merchant's key; `hint` is its beginning, so that a person can tell keys apart.
+
+    `scopes`: what it may do, with blanks between them; None: everything. `last_used_at`: give or take a minute.
+    """
 
     __tablename__ = "api_key"
 
     key_hash: str = Field(primary_key=True)
     merchant_id: str = Field(foreign_key="merchant.id", index=True)
     hint: str
+    name: str | None = None
+    scopes: str | None = None
     created_at: datetime = Field(sa_type=UtcDateTime)
+    expires_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    last_used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class OperatorAction(SQLModel, table=True):
@@ -104,11 +112,38 @@ class MerchantPublic(Shape):
     address: str
 
 
+class ApiKeyCreate(Shape):
+    name: Text | None = ShapeField(default=None, min_length=1, max_length=80, examples=["Till 2"])
+    scopes: list[Scope] | None = ShapeField(
+        default=None,
+        min_length=1,
+        max_length=len(SCOPES),
+        description="What it may do; everything if left out. `…:write` includes `…:read`",
+    )
+    expires_in_s: int | None = ShapeField(
+        default=None, ge=60, le=10 * 366 * 86_400, description="Seconds until it ends; never if left out"
+    )
+
+
+class ApiKeyRotate(Shape):
+    overlap_s: int = ShapeField(
+        ge=0, le=7 * 86_400, description="Seconds for which the old key is good beside the new one; 0: it ends at once"
+    )
+
+
 class ApiKeyPublic(Shape):
     id: str = ShapeField(examples=["key_6f0c2a9b1d3e4f50"])
-    hint: str = ShapeField(description="The key's beginning")
+    hint: str = ShapeField(description="The key's beginning", examples=["tsk_test_Kd3f"])
+    name: str | None
+    scopes: list[Scope] | None = ShapeField(description="null: everything")
     created_at: str
+    expires_at: str | None
+    last_used_at: str | None = ShapeField(description="Give or take a minute; payments that it came with are not uses")
 
 
 class MerchantCreated(MerchantPublic):
     api_key: str = ShapeField(description="Shown this once: keep it safe")
+
+
+class ApiKeyCreated(MerchantCreated):
+    key: ApiKeyPublic

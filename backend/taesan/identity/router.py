@@ -1,6 +1,9 @@
 """Sign-in and merchant accounts over HTTP."""
 
+from datetime import timedelta
+
 from fastapi import APIRouter
+from sqlmodel import Session
 
 from taesan.core.clock import rfc3339
 from taesan.core.db import retried
@@ -10,7 +13,12 @@ from taesan.hub import HubDep
 from taesan.identity import auth, keys, operators
 from taesan.identity.access import CurrentMerchant, CurrentWallet, SessionToken
 from taesan.identity.models import (
+    ApiKey,
+    ApiKeyCreate,
+    ApiKeyCreated,
     ApiKeyPublic,
+    ApiKeyRotate,
+    Merchant,
     MerchantCreate,
     MerchantCreated,
     MerchantPublic,
@@ -102,7 +110,8 @@ def sign_out_everywhere(hub: HubDep, wallet: CurrentWallet) -> None:
 def create_merchant(hub: HubDep, wallet: CurrentWallet, body: MerchantCreate) -> MerchantCreated:
     """Makes the signed-in wallet a merchant, paid out to that wallet."""
     with hub.db.write() as session:
-        merchant, key = keys.register(session, body.name, wallet, hub.clock.now(), hub.settings.merchants_max)
+        most = hub.settings.merchants_max
+        merchant, key = keys.register(session, body.name, wallet, hub.clock.now(), most, hub.mode)
         return MerchantCreated(id=merchant.id, name=merchant.name, address=merchant.address, api_key=key)
 
 
@@ -112,23 +121,64 @@ def create_merchant(hub: HubDep, wallet: CurrentWallet, body: MerchantCreate) ->
     operation_id="createApiKey",
     status_code=201,
     dependencies=COUNTED,
-    responses=problem_responses(401, 404, 409, 429),
+    responses=problem_responses(401, 404, 409, 422, 429),
 )
 @retried
-def create_api_key(hub: HubDep, wallet: CurrentWallet) -> MerchantCreated:
-    """A further API key for the signed-in wallet's merchant, such as when the first answer was lost."""
+def create_api_key(hub: HubDep, wallet: CurrentWallet, body: ApiKeyCreate | None = None) -> ApiKeyCreated:
+    """A further API key for the signed-in wallet's merchant: for another system, with what that needs."""
+    body, now = body or ApiKeyCreate(), hub.clock.now()
+    expires_at = now + timedelta(seconds=body.expires_in_s) if body.expires_in_s else None
     with hub.db.write() as session:
         merchant = keys.own_merchant(session, wallet)
-        key = keys.add_key(session, merchant.id, hub.clock.now())
-        return MerchantCreated(id=merchant.id, name=merchant.name, address=merchant.address, api_key=key)
+        key = keys.add_key(
+            session, merchant.id, now, hub.mode, name=body.name, scopes=body.scopes, expires_at=expires_at
+        )
+        return _created(session, merchant, key)
+
+
+@router.post(
+    "/merchants/me/keys/{key_id}/rotate",
+    tags=["merchants"],
+    operation_id="rotateApiKey",
+    status_code=201,
+    dependencies=COUNTED,
+    responses=problem_responses(401, 404, 409, 422, 429),
+)
+@retried
+def rotate_api_key(hub: HubDep, wallet: CurrentWallet, key_id: str, body: ApiKeyRotate) -> ApiKeyCreated:
+    """A new API key in place of an old one, which is good for a while longer: until every system has the new one."""
+    with hub.db.write() as session:
+        merchant = keys.own_merchant(session, wallet)
+        key = keys.rotate(session, merchant.id, key_id, body.overlap_s, hub.clock.now(), hub.mode)
+        return _created(session, merchant, key)
+
+
+def _created(session: Session, merchant: Merchant, key: str) -> ApiKeyCreated:
+    row = keys.find(session, key)
+    assert row is not None
+    return ApiKeyCreated(
+        id=merchant.id, name=merchant.name, address=merchant.address, api_key=key, key=_public_key(row)
+    )
+
+
+def _public_key(row: ApiKey) -> ApiKeyPublic:
+    return ApiKeyPublic(
+        id=keys.id_of(row),
+        hint=row.hint,
+        name=row.name,
+        scopes=keys.scopes_of(row),
+        created_at=rfc3339(row.created_at),
+        expires_at=rfc3339(row.expires_at) if row.expires_at else None,
+        last_used_at=rfc3339(row.last_used_at) if row.last_used_at else None,
+    )
 
 
 @router.get("/merchants/me/keys", tags=["merchants"], operation_id="listApiKeys", responses=problem_responses(401, 404))
 def list_api_keys(hub: HubDep, wallet: CurrentWallet) -> list[ApiKeyPublic]:
     """The API keys of the signed-in wallet's merchant, oldest first; the keys themselves are not known here."""
     with hub.db.read() as session:
-        found = keys.keys_of(session, keys.own_merchant(session, wallet).id)
-        return [ApiKeyPublic(id=keys.id_of(k), hint=k.hint, created_at=rfc3339(k.created_at)) for k in found]
+        found = keys.keys_of(session, keys.own_merchant(session, wallet).id, hub.clock.now())
+        return [_public_key(key) for key in found]
 
 
 @router.delete(
@@ -143,7 +193,7 @@ def list_api_keys(hub: HubDep, wallet: CurrentWallet) -> list[ApiKeyPublic]:
 def revoke_api_key(hub: HubDep, wallet: CurrentWallet, key_id: str) -> None:
     """Ends an API key of the signed-in wallet's merchant, such as when it may have been seen."""
     with hub.db.write() as session:
-        keys.revoke(session, keys.own_merchant(session, wallet).id, key_id)
+        keys.revoke(session, keys.own_merchant(session, wallet).id, key_id, hub.clock.now())
 
 
 @router.get("/merchants/me", tags=["merchants"], operation_id="getOwnMerchant", responses=problem_responses(401))

@@ -10,7 +10,7 @@ from sqlmodel import Session, col
 
 from taesan.chain import relay
 from taesan.chain.models import ChainTransaction, transaction_of
-from taesan.core import restoration
+from taesan.core import outbox, restoration
 from taesan.core.ids import new_id
 from taesan.core.outbox import Handler
 from taesan.core.problems import Problem, too_small
@@ -82,6 +82,12 @@ def _give_back(hub: Hub, session: Session, id_: int) -> None:
     if left:
         lines = transfer(paying_out, hub.chart.credit(row.address), left)
         posting.post(session, f"payout-failed:{row.public_id}", "payout failed", hub.clock.now(), lines)
+    _put(session, "merchants.PayoutFailed", row, hub.clock.now())
+
+
+def _put(session: Session, type_: str, row: Payout, now: datetime) -> None:
+    event = {"merchant_id": row.merchant_id, "id": row.public_id}
+    outbox.put(session, f"{type_}:{row.public_id}", type_, event, now)
 
 
 def _order_behind(session: Session, address: str, amount: int, transaction: str) -> Payout | None:
@@ -113,6 +119,7 @@ def handlers(hub: Hub) -> dict[str, Handler]:
         if row is not None:
             row.state = "paid"
             session.add(row)
+            _put(session, "merchants.PayoutPaid", row, now)
 
     return {"settlement.CreditWithdrawn": paid}
 

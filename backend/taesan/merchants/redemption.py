@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from eth_abi.abi import encode
@@ -12,6 +13,7 @@ from sqlmodel import Session, col
 from taesan.chain import erc1271, relay
 from taesan.chain.models import transaction_of
 from taesan.channels.vouchers import receive_authorization_digest
+from taesan.core import outbox
 from taesan.core.ids import new_id
 from taesan.core.outbox import Handler
 from taesan.core.problems import Problem, too_small
@@ -88,8 +90,22 @@ def relay_step(hub: Hub) -> bool:
         return False
     addresses = {row.id: address for row, address in rows}
     calls = {row.id: _call(hub, row, addresses[row.id]) for row in relay.together([row for row, _ in rows])}
-    hub.relayer.send(Redemption, "redemptions", "settlement", calls)
+    hub.relayer.send(Redemption, "redemptions", "settlement", calls, partial(_put_failed, hub))
     return True
+
+
+def return_reverted_step(hub: Hub) -> bool:
+    """Worker step: redemptions of a failed transaction are tried one by one."""
+    return hub.relayer.return_reverted(Redemption, "redemptions", partial(_put_failed, hub))
+
+
+def _put_failed(hub: Hub, session: Session, id_: int) -> None:
+    _put(session, "merchants.RedemptionFailed", session.get_one(Redemption, id_), hub.clock.now())
+
+
+def _put(session: Session, type_: str, row: Redemption, now: datetime) -> None:
+    event = {"merchant_id": row.merchant_id, "id": row.public_id}
+    outbox.put(session, f"{type_}:{row.public_id}", type_, event, now)
 
 
 def handlers(hub: Hub) -> dict[str, Handler]:
@@ -117,6 +133,7 @@ def handlers(hub: Hub) -> dict[str, Handler]:
         if mine is not None:
             mine.state, mine.reason = "confirmed", None
             session.add(mine)
+            _put(session, "merchants.RedemptionConfirmed", mine, now)
 
     def redeemed(session: Session, event: Mapping[str, Any], now: datetime) -> None:
         """A holder took the money straight from the contract."""

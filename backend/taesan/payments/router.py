@@ -12,7 +12,8 @@ from taesan.core.pages import Cursor, Limit, Page, page
 from taesan.core.problems import Problem
 from taesan.core.values import Bytes32
 from taesan.hub import Hub, HubDep
-from taesan.identity.access import CurrentMerchant, CurrentWallet
+from taesan.identity.access import CurrentWallet, Needs
+from taesan.identity.models import Merchant
 from taesan.identity.rates import RatesDep
 from taesan.payments import answers, queries, requests
 from taesan.payments.lanes import Lanes
@@ -36,6 +37,7 @@ def _lanes(request: Request) -> Lanes:
 
 
 LanesDep = Annotated[Lanes, Depends(_lanes)]
+ReadsPayments = Annotated[Merchant, Depends(Needs("payments:read"))]
 
 
 @router.post(
@@ -104,9 +106,9 @@ def get_payment(hub: HubDep, payment_id: str) -> PaymentPublic:
         return queries.public_payment(queries.find(session, payment_id))
 
 
-@router.get("/payments", operation_id="listReceivedPayments", responses=problem_responses(401, 422))
+@router.get("/payments", operation_id="listReceivedPayments", responses=problem_responses(401, 403, 422))
 def list_received_payments(
-    hub: HubDep, merchant: CurrentMerchant, cursor: Cursor = None, limit: Limit = 100
+    hub: HubDep, merchant: ReadsPayments, cursor: Cursor = None, limit: Limit = 100
 ) -> Page[ReceivedPayment]:
     """What the merchant was paid, newest first."""
     with hub.db.read() as session:
