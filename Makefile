@@ -139,7 +139,7 @@ simulate: build/.stamp ## Payments, faults and restarts by seeds, in one process
 load: build/.stamp ## 200,000 payments while processes are killed: each in the books once, or refused (ARGS="--help")
 	@$(BIN)/python -m tests.chaos.load $(ARGS)
 
-chaos: build/.stamp ## Some thirty kinds of fault against real hubs; writes docs/benchmarks/chaos.md (half an hour; ARGS="postgres" chooses by name)
+chaos: build/.stamp ## Some forty kinds of fault against real hubs; writes docs/benchmarks/chaos.md (a quarter of an hour; ARGS="postgres" chooses by name)
 	@$(BIN)/python -m tests.chaos.run $(ARGS)
 
 coverage: build/.stamp ## Coverage of the contracts' branches by their tests; fails below 95 %

@@ -1,5 +1,6 @@
 """Sign-in and merchant accounts over HTTP."""
 
+import siwe  # noqa: F401  # already here, so that no request waits for its grammar
 from fastapi import APIRouter
 
 from taesan.core.clock import rfc3339
