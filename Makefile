@@ -87,7 +87,7 @@ soak: build/.stamp ## Ten minutes of steady load: is memory flat? Writes docs/be
 
 CHECKS := test-ganache test-contracts test-invariants slither lint
 
-test: build/.stamp ## All tests: contracts, unit, property, API, browser, end to end (a quarter of an hour on two cores)
+test: build/.stamp ## All tests: contracts, unit, property, API, browser, end to end (some eighteen minutes on two cores)
 	@echo "· one after the other, beside the service's tests: $(CHECKS) (each is heard of at its end)"
 	@$(MAKE) --no-print-directory --jobs=2 test-backend $(CHECKS:%=beside-%)
 	@echo "all tests passed"
@@ -142,7 +142,7 @@ simulate: build/.stamp ## Payments, faults and restarts by seeds, in one process
 load: build/.stamp ## 200,000 payments while processes are killed: each in the books once, or refused (ARGS="--help")
 	@$(BIN)/python -m tests.chaos.load $(ARGS)
 
-chaos: build/.stamp ## Some thirty kinds of fault against real hubs; writes docs/benchmarks/chaos.md (half an hour; ARGS="postgres" chooses by name)
+chaos: build/.stamp ## Some forty kinds of fault against real hubs; writes docs/benchmarks/chaos.md (a quarter of an hour; ARGS="postgres" chooses by name)
 	@$(BIN)/python -m tests.chaos.run $(ARGS)
 
 coverage: build/.stamp ## Coverage of the contracts' branches by their tests; fails below 95 %

@@ -180,7 +180,7 @@ def test_a_batch_waits_until_the_one_before_is_in_a_block(stage: Stage) -> None:
     assert stage.audit().differences == []
 
 
-@pytest.mark.database("sqlite")  # half a minute of signatures
+@pytest.mark.database("sqlite")  # many signatures
 def test_more_than_one_transaction_takes_goes_into_two_batches(stage: Stage) -> None:
     """Everything for the first time: each payer with tokens to mint and a merchant of her own."""
     count = 320
@@ -198,9 +198,14 @@ def test_more_than_one_transaction_takes_goes_into_two_batches(stage: Stage) -> 
             keys.register(session, "Café", Wallet(f"merchant {n}").address, stage.clock.now())[0].id
             for n in range(count)
         ]
+    payments = []
     for payer, merchant_id in zip(payers, merchants, strict=True):
-        payer.pay(DOLLAR)
-        payer.pay(DOLLAR, destination={"type": "merchant", "merchant_id": merchant_id})
+        payments.append(payer.payment(DOLLAR))
+        payer.charged += DOLLAR
+        payments.append(payer.payment(DOLLAR, destination={"type": "merchant", "merchant_id": merchant_id}))
+    bulk = {"payments": [payment | {"idempotency_key": f"key-{n}"} for n, payment in enumerate(payments)]}
+    results = stage.client.post("/v1/payments/bulk", json=bulk).json()["results"]
+    assert {result["status"] for result in results} == {201}
     stage.settle()
     stage.later(61)
     stage.settle()

@@ -9,7 +9,7 @@ from eth_account import Account
 from scripts.deploy import deploy, set_gas_price
 from support import DOLLAR, FOREVER, coverage, networks
 from support.batches import batch
-from support.books import assert_escrow_is_covered, assert_settlement_is_solvent
+from support.books import assert_both
 from support.channel import Channel
 from support.packing import word
 
@@ -55,8 +55,7 @@ def books(isolation, hub):
     """After every test: the hub was solvent and its escrow covered in every block of it."""
     since = chain.height
     yield
-    assert_settlement_is_solvent(hub, since)
-    assert_escrow_is_covered(hub.channels, hub.asset, since)
+    assert_both(hub, since)
 
 
 # ---------------------------------------------------------------------- roles

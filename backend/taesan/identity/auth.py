@@ -6,14 +6,13 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from eth_keys.exceptions import BadSignature
-from siwe import SiweMessage, VerificationError
-from siwe import generate_nonce as siwe_nonce
 from sqlalchemy import delete, select
 from sqlmodel import Session, col
 
 from taesan.core.problems import Problem
 from taesan.identity.models import LoginSession, SiweNonce
 
+# `siwe` is imported where it is used (and by the router): it builds a grammar, for half a second, and most processes have no sign-in.
 NONCE_MINUTES = 10
 MAX_LINE = 500  # characters of a message's line: reading a longer URI would take a large part of a second
 SESSIONS_MAX = 20  # of one wallet: the oldest ends
@@ -25,8 +24,10 @@ def hash_secret(secret: str) -> str:
 
 
 def new_nonce(session: Session, now: datetime) -> SiweNonce:
+    from siwe import generate_nonce
+
     session.execute(delete(SiweNonce).where(col(SiweNonce.expires_at) < now))
-    nonce = SiweNonce(nonce=siwe_nonce(), expires_at=now + timedelta(minutes=NONCE_MINUTES))
+    nonce = SiweNonce(nonce=generate_nonce(), expires_at=now + timedelta(minutes=NONCE_MINUTES))
     session.add(nonce)
     return nonce
 
@@ -36,6 +37,8 @@ def parse_message(message: str, signature: str, public_url: str, chain_id: int, 
 
     :raises Problem: `invalid-sign-in` for anything that is not an honest message for this site and chain
     """
+    from siwe import SiweMessage, VerificationError
+
     if max(map(len, message.split("\n"))) > MAX_LINE:
         raise _invalid(f"a line is longer than {MAX_LINE} characters")
     here = urlsplit(public_url)

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import siwe  # noqa: F401  # already here, so that no request waits for its grammar
 from fastapi import APIRouter
 from sqlmodel import Session
 
