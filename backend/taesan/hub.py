@@ -1,6 +1,7 @@
 """The tools that a running service is made of, put together once and handed to routers and worker steps."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -9,7 +10,7 @@ from taesan.chain import nonces
 from taesan.chain.behind import why_behind
 from taesan.chain.bidding import Bidding
 from taesan.chain.contracts import Contracts, Deployment, Token
-from taesan.chain.deployment import WrongChain, bind, read_token, require_wiring
+from taesan.chain.deployment import WrongChain, bind, can_gather, read_token, require_wiring
 from taesan.chain.nodes import connect
 from taesan.chain.relay import Relayer
 from taesan.chain.rpc import Node
@@ -25,7 +26,8 @@ MAX_EXPONENT = 9
 
 @dataclass(frozen=True)
 class Hub:
-    """:ivar asset: the reserve asset. :ivar gift: the gift token. :ivar chart: the asset's accounts."""
+    """:ivar asset: the reserve asset. :ivar gift: the gift token. :ivar chart: the asset's accounts. :ivar gathered: those of the
+    two, by address, whose signed transfers can be gathered in one transaction on this chain"""
 
     settings: Settings
     db: Database
@@ -37,6 +39,7 @@ class Hub:
     gift: Token
     chart: Chart
     relayer: Relayer
+    gathered: Mapping[str, Token] = field(default_factory=dict)
 
     @property
     def mode(self) -> Mode:
@@ -83,7 +86,8 @@ def open_hub(settings: Settings, clock: Clock | None = None, node: Node | None =
         )
     gift = read_token(node, contracts, "gift_token")
     relayer = Relayer(db, node, contracts, signer, clock, settings.max_fee_per_gas_gwei * 10**9)
-    return Hub(settings, db, clock, node, contracts, signer, asset, gift, Chart(asset.id), relayer)
+    gathered = {token.address: token for token in (asset, gift) if can_gather(node, contracts, token)}
+    return Hub(settings, db, clock, node, contracts, signer, asset, gift, Chart(asset.id), relayer, gathered)
 
 
 def get_hub(request: Request) -> Hub:

@@ -110,6 +110,22 @@ class Settings(BaseSettings):
     x402_wait_s: int = Field(
         default=30, ge=0, description="How long an x402 payment waits for its deposit before it is told to ask again"
     )
+    exact_gather_s: float = Field(
+        default=120,
+        ge=0,
+        description="How long an x402 payment by `exact` waits for others to share a transaction with",
+    )
+    exact_max_items: int = Field(default=100, gt=0, description="Such payments in one transaction")
+    exact_exposure: int = Field(
+        default=5_000_000,
+        ge=0,
+        description="What a payer may have authorised so that is not on the chain yet: 5 dollars",
+    )
+    exact_min: int | None = Field(
+        default=None,
+        gt=0,
+        description="Least payment by `exact` that the hub pays the gas for: 1 cent, locally 1 minor unit",
+    )
 
     batch_interval_s: float = Field(default=60, gt=0)
     batch_max_payments: int = Field(default=20_000, gt=0)
@@ -239,3 +255,8 @@ class Settings(BaseSettings):
     def least_relayed(self) -> int:
         """In the reserve asset's minor units."""
         return self.min_relayed or (1 if self.environment == "local" else 1_000_000)
+
+    @property
+    def least_exact(self) -> int:
+        """In the reserve asset's minor units."""
+        return self.exact_min or (1 if self.environment == "local" else 10_000)

@@ -17,6 +17,7 @@ from taesan.core.worker import Worker
 from taesan.hub import Hub
 from taesan.jars import service as jars
 from taesan.merchants import payouts, redemption
+from taesan.payments import gathering
 from taesan.settlement import audit, books, pipeline, reconcile, wallets
 from taesan.webhooks import events as webhooks
 from taesan.webhooks.couriers import WebhookWorker
@@ -79,10 +80,12 @@ def build_worker(hub: Hub) -> Worker:
         "send wallets' claims": lambda: wallets.send_step(hub),
         "freeze batch": lambda: pipeline.freeze_step(hub),
         "sign batch": lambda: pipeline.sign_step(hub),
+        "gather direct payments": lambda: gathering.gather_step(hub),
         "relay redemptions": lambda: redemption.relay_step(hub),
         "relay payouts": lambda: payouts.relay_step(hub),
         "advance transactions": Following(hub.db, hub.node, hub.signer, hub.clock, depth, hub.bidding).step,
         "follow transactions": lambda: pipeline.follow_step(hub),
+        "follow direct payments": lambda: gathering.follow_step(hub),
         "return reverted deposits": lambda: hub.relayer.return_reverted(DepositRelay, "deposits"),
         "return reverted refunds": lambda: refunds.return_reverted_step(hub),
         "return reverted redemptions": lambda: redemption.return_reverted_step(hub),

@@ -9,9 +9,11 @@ import pytest
 from taesan.webhooks.couriers import Couriers
 from taesan.webhooks.events import tell_payments_step
 from taesan.webhooks.schedule import EVENT_TYPES
+from tests.support import x402_exact as exact
 from tests.support.chain import free_port
 from tests.support.plans import Recorder, recorded, scans
 from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage, key
+from tests.support.wallet import Wallet
 from tests.support.x402_asked import asked as asked_of_x402
 from tests.support.x402_asked import payload, requirements
 
@@ -50,6 +52,7 @@ def asked(shared_stage: Stage) -> Iterator[Recorder]:
         stage.later(10)
         stage.confirm()
         _pay_over_x402(stage, cafe)
+        _pay_directly(stage, cafe)
         stage.client.post("/v1/merchants/me/keys", headers=stage.session_of(cafe.wallet))
         _tell(stage, couriers, anna, cafe)
         _read_everything(stage, anna, cafe)
@@ -72,6 +75,26 @@ def _pay_over_x402(stage: Stage, cafe: Merchant) -> None:
             stage.confirm()
         assert answer.status_code == 200, answer.text
     assert stage.rows("SELECT state FROM refund_relay WHERE channel_id = :id", id=carl.id) == [("confirmed",)]
+
+
+def _pay_directly(stage: Stage, cafe: Merchant) -> None:
+    """Three payments by `exact`, one of which is not carried out when its turn comes."""
+    people = [Wallet() for _ in range(3)]
+    offer = exact.requirements(stage, cafe, CENT)
+    for wallet in people:
+        stage.chain.give_dollars(wallet.address, CENT)
+        body = asked_of_x402(offer, exact.transfer(wallet, offer), "a-name-of-16-characters")
+        for path in ("verify", "settle", "settle"):
+            answer = stage.client.post(f"/x402/{path}", json=body)
+            assert answer.status_code == 200, answer.text
+    stage.later(stage.settings.exact_gather_s + 1)
+    with stage.chain.mining_paused():
+        stage.tick()
+        stage.chain.jump_queue(people[2].key, "asset", "transfer", Wallet().address, CENT)
+        stage.chain.mine()
+    stage.confirm()
+    states = stage.rows("SELECT state FROM direct_payment ORDER BY id")
+    assert states == [("confirmed",), ("confirmed",), ("received",)]
 
 
 def _listen(stage: Stage, cafe: Merchant) -> Couriers:
@@ -105,6 +128,7 @@ def _read_everything(stage: Stage, anna: Payer, cafe: Merchant) -> None:
         "account": anna.address,
         "batch_id": "1",
         "channel_id": anna.id,
+        "direct_payment_id": stage.get("/v1/direct-payments", **theirs)["items"][0]["id"],
         "deposit_id": stage.rows("SELECT public_id FROM deposit_relay LIMIT 1")[0][0],
         "merchant_id": cafe.id,
         "payment_id": payment,

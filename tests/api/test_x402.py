@@ -149,7 +149,7 @@ def _changed(body: Json, path: str, value: Any) -> Json:
 
 STRANGER = Wallet("stranger").address
 REFUSALS = [
-    ("paymentRequirements.scheme", "exact", errors.ERR_INVALID_SCHEME),
+    ("paymentRequirements.scheme", "upto", errors.ERR_INVALID_SCHEME),
     ("paymentRequirements.network", "eip155:1", errors.ERR_NETWORK_MISMATCH),
     ("paymentRequirements.payTo", STRANGER, errors.ERR_RECEIVER_MISMATCH),
     ("paymentRequirements.asset", STRANGER, errors.ERR_TOKEN_MISMATCH),
@@ -297,7 +297,7 @@ def test_a_payment_that_was_accepted_needs_no_second_deposit(stage: Stage, cafe:
 
 def test_supported_tells_all_that_an_offer_needs(stage: Stage) -> None:
     supported = SupportedResponse.model_validate(stage.get("/x402/supported"))
-    (kind,) = supported.kinds
+    kind = supported.kinds[0]
     assert (kind.x402_version, kind.scheme, kind.network) == (2, "batch-settlement", stage.facts["network"])
     assert kind.extra is not None
     assert kind.extra["receiverAuthorizer"] == stage.facts["receiver_authorizer"]

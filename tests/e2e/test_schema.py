@@ -16,6 +16,8 @@ import pytest
 from tests.support.live import LiveHub
 from tests.support.stage import DOLLAR, key
 from tests.support.wallet import Json, Wallet
+from tests.support.x402_asked import asked
+from tests.support.x402_exact import offer_of, transfer
 
 SIGNING_OUT = ("signOut", "signOutEverywhere")
 SEED = 7
@@ -40,7 +42,12 @@ def ids(hub: LiveHub) -> Json:
     holder = next(p for p in hub.payers if hub.gift_tokens(p["wallet"].address))
     redeemed = holder["wallet"].redemption(hub.facts, hub.merchant_wallet.address, 1)
     redemption = hub.client.post("/v1/redemptions", json=redeemed, headers=hub.merchant_headers | key())
+    offer = offer_of(hub.client.get("/x402/supported").json(), hub.merchant_wallet.address, 1)
+    giver = Wallet()
+    hub.give_dollars(giver.address, 1)
+    directly = hub.client.post("/x402/settle", json=asked(offer, transfer(giver, offer)))
     return {
+        "direct_payment_id": directly.json()["extra"]["payment"]["id"],
         "channel_id": payer["id"],
         "deposit_id": payer["deposit"],
         "payment_id": paid["id"],

@@ -46,6 +46,7 @@ class LiveHub:
             public_url=self.url,
             confirmation_depth_blocks=1,
             batch_interval_s=0.5,
+            exact_gather_s=1,
             worker_tick_s=0.05,
         )
         self._hub = open_hub(settings)
@@ -119,6 +120,9 @@ class LiveHub:
 
     def give_dollars(self, address: str, amount: int) -> None:
         self._chain.give_dollars(address, amount)
+
+    def dollars(self, address: str) -> int:
+        return int(self._chain.read("asset", "balanceOf", address))
 
     def audit(self) -> Report:
         return audit(self._hub)

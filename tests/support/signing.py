@@ -8,12 +8,13 @@ from eth_account.signers.local import LocalAccount
 CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 ZERO_ADDRESS = "0x" + "0" * 40
 
+AUTHORIZATION = "address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce"
 TYPES = {
     "ChannelConfig": "address payer,address payerAuthorizer,address receiver,address receiverAuthorizer,"
     "address token,uint40 withdrawDelay,bytes32 salt",
     "Voucher": "bytes32 channelId,uint128 maxClaimableAmount",
-    "ReceiveWithAuthorization": "address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,"
-    "bytes32 nonce",
+    "ReceiveWithAuthorization": AUTHORIZATION,
+    "TransferWithAuthorization": AUTHORIZATION,
 }
 
 

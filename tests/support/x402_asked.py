@@ -11,7 +11,7 @@ from tests.support.wallet import Json
 
 def requirements(stage: Stage, merchant: Merchant, amount: int, **extra: Any) -> Json:
     """An offer as `/x402/supported` tells to make it."""
-    (kind,) = stage.get("/x402/supported")["kinds"]
+    kind = stage.get("/x402/supported")["kinds"][0]
     told = kind["extra"]
     return {
         "scheme": kind["scheme"],

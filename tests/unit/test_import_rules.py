@@ -33,6 +33,7 @@ PURE = {
     "core/crypto.py",
     "core/values.py",
     "chain/errors.py",
+    "chain/multicall.py",
     "channels/vouchers.py",
     "client/signing.py",
     "client/x402.py",
@@ -40,6 +41,7 @@ PURE = {
     "ledger/accounts.py",
     "payments/cover.py",
     "payments/decision.py",
+    "payments/x402_exact_wire.py",
     "payments/x402_wire.py",
     "paywall/terms.py",
     "settlement/attribution.py",
@@ -169,6 +171,7 @@ ALLOWED = {
     "chain/signers.py": {"sign_transaction"},
     "chain/nodes.py": {"send_raw"},
     "chain/rpc.py": {"send_raw_transaction"},
+    "paywall/receipts.py": {"sign_message"},  # with a merchant's own key, on the merchant's own machine
     "webhooks/deliveries.py": {"sign"},  # with a merchant's webhook secret
 }
 

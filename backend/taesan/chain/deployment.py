@@ -7,8 +7,9 @@ from typing import Any
 from eth_abi.abi import encode
 from web3 import Web3
 
-from taesan.chain import local, sender
+from taesan.chain import local, multicall, sender
 from taesan.chain.contracts import Contracts, Deployment, Token, artifact
+from taesan.chain.errors import CallReverted
 from taesan.chain.models import ChainBinding, ChainBlock, ChainCursor
 from taesan.chain.rpc import Node
 from taesan.chain.signers import Signer
@@ -22,7 +23,7 @@ NO_LIMIT = 2**96 - 1
 CANONICAL = {
     "PaymentChannels": "0x4020074e9dF2ce1deE5A9C1b5c3f541D02a10003",
     "ERC3009DepositCollector": "0x4020806089470a89826cB9fB1f4059150b550004",
-    "Multicall3": "0xcA11bde05977b3631167028862bE2a173976CA11",
+    "Multicall3": multicall.ADDRESS,
 }
 
 
@@ -92,6 +93,15 @@ def read_token(node: Node, contracts: Contracts, role: str) -> Token:
         exponent=read["decimals"],
         chain_id=chain_id,
     )
+
+
+def can_gather(node: Node, contracts: Contracts, token: Token) -> bool:
+    """Whether transfers of this token that their holders have signed (ERC-3009) can be carried out many at a time."""
+    nobody = contracts.encode("asset", "authorizationState", "0x" + "0" * 40, bytes(32))
+    try:
+        return bool(node.code(multicall.ADDRESS)) and len(node.call(token.address, nobody)) == 32
+    except CallReverted:
+        return False
 
 
 @retried

@@ -1,7 +1,8 @@
 """Several signed requests of users, brought to the chain in one multicall; one bad request fails alone."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any, TypeVar
@@ -83,6 +84,15 @@ def _that_fit(calls: Mapping[int, str]) -> list[int]:
     return [id_ for id_, size in zip(calls, sizes, strict=True) if size <= BYTES]
 
 
+@contextmanager
+def signing(db: Database, kind: str) -> Iterator[Session]:
+    """The transaction that takes rows and signs for them. :param kind: of what is signed"""
+    with db.write() as session:
+        yield session
+        reach("relay.before_commit", kind)
+    reach("relay.after_commit", kind)
+
+
 @dataclass(frozen=True)
 class Relayer:
     """Sends rows that have `state` (received → sent, or failed), `transaction_id`, `attempts` and `reason` columns."""
@@ -112,7 +122,7 @@ class Relayer:
             sender.refuse_if_paused(session)
         planned = plan(self.node, self.contracts, self.signer.address, role, calls, self.ceiling_wei)
         model: Any = table
-        with self.db.write() as session:
+        with signing(self.db, kind) as session:
             waiting = select(model.id).where(model.id.in_(list(calls)), model.state == "received")
             if set(session.scalars(waiting)) != calls.keys():
                 return  # our lease ran out while the node thought about it, and another worker was faster
@@ -121,8 +131,6 @@ class Relayer:
                 on_refused(session, id_)
             if planned.prepared:
                 self._sign(session, table, kind, planned.prepared, planned.included)
-            reach("relay.before_commit", kind)
-        reach("relay.after_commit", kind)
 
     def _sign(
         self, session: Session, table: type[SQLModel], kind: str, prepared: sender.Prepared, included: list[int]

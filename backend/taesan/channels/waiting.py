@@ -1,14 +1,14 @@
-"""Waiting for relayed deposits and refunds to come to an end, without a thread or a transaction for each who waits."""
+"""Waiting for what is relayed, such as deposits and refunds, to come to an end, without a thread or a transaction for each who waits."""
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Collection
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import select
-from sqlmodel import col
+from sqlmodel import SQLModel
 
-from taesan.channels.models import DepositRelay, RefundRelay
 from taesan.core.problems import busy
 from taesan.hub import Hub
 
@@ -18,9 +18,9 @@ ENDED = ("confirmed", "failed")
 
 
 class RelayWatch:
-    """One look at the database for all who wait. For one event loop. :param table: whose rows are waited for"""
+    """One look at the database for all who wait. For one event loop. :param table: whose rows are waited for; it has `id` and `state`"""
 
-    def __init__(self, hub: Hub, table: type[DepositRelay] | type[RefundRelay]) -> None:
+    def __init__(self, hub: Hub, table: type[SQLModel]) -> None:
         self._hub, self._table = hub, table
         self._futures: dict[int, set[asyncio.Future[None]]] = defaultdict(set)
         self._count = 0
@@ -66,7 +66,7 @@ class RelayWatch:
             await asyncio.sleep(LOOK_S)
 
     def _ended(self, ids: Collection[int]) -> list[int]:
-        table = self._table
-        query = select(col(table.id)).where(col(table.id).in_(ids), col(table.state).in_(ENDED))
+        table: Any = self._table
+        query = select(table.id).where(table.id.in_(ids), table.state.in_(ENDED))
         with self._hub.db.read() as session:
             return list(session.scalars(query))

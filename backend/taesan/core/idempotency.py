@@ -1,7 +1,8 @@
 """`Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): the first answer is kept with its effect and given again."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -95,7 +96,7 @@ def once(
     if known is not None:
         return _again(known)
     check()
-    with db.write() as session:
+    with taking(db) as session:
         known = replay(session, scope, key, print_)  # another request may have been faster
         if known is not None:
             return _again(known)
@@ -103,9 +104,16 @@ def once(
             raise problem
         body = effect(session).model_dump(mode="json")
         remember(session, scope, key, print_, status, body, now)
+    return JSONResponse(body, status)
+
+
+@contextmanager
+def taking(db: Database) -> Iterator[Session]:
+    """The transaction of a money request's effect."""
+    with db.write() as session:
+        yield session
         reach("request.before_commit")
     reach("request.after_commit")
-    return JSONResponse(body, status)
 
 
 def _again(known: models.IdempotencyKey) -> JSONResponse:

@@ -15,7 +15,8 @@ from taesan.hub import Hub, HubDep
 from taesan.identity.access import CurrentWallet, Needs
 from taesan.identity.models import Merchant
 from taesan.identity.rates import RatesDep
-from taesan.payments import answers, queries, requests
+from taesan.payments import answers, direct, queries, requests
+from taesan.payments.direct_models import DirectPaymentPublic
 from taesan.payments.lanes import Lanes
 from taesan.payments.messages import Refusal, Submission
 from taesan.payments.models import (
@@ -114,6 +115,25 @@ def list_received_payments(
     with hub.db.read() as session:
         rows = queries.of_merchant(session, merchant.id, cursor, limit)
         return page(rows, limit, lambda payment: payment.id, queries.received_payment)
+
+
+@router.get("/direct-payments", operation_id="listDirectPayments", responses=problem_responses(401, 403, 422))
+def list_direct_payments(
+    hub: HubDep, merchant: ReadsPayments, cursor: Cursor = None, limit: Limit = 100
+) -> Page[DirectPaymentPublic]:
+    """What payers have authorised for the merchant by x402's `exact`, newest first: settled or still pending."""
+    with hub.db.read() as session:
+        rows = direct.of_merchant(session, merchant.id, cursor, limit)
+        return page(rows, limit, lambda row: row.id, lambda row: direct.public(hub, row))
+
+
+@router.get(
+    "/direct-payments/{direct_payment_id}", operation_id="getDirectPayment", responses=problem_responses(404, 422)
+)
+def get_direct_payment(hub: HubDep, direct_payment_id: str) -> DirectPaymentPublic:
+    """How far a payment by x402's `exact` has come."""
+    with hub.db.read() as session:
+        return direct.public(hub, direct.find(session, direct_payment_id))
 
 
 @router.get(

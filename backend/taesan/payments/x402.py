@@ -21,16 +21,18 @@ from taesan.core.idempotency import key_reused
 from taesan.core.problems import Problem
 from taesan.hub import Hub
 from taesan.identity import keys
-from taesan.payments import x402_offers, x402_state
+from taesan.payments import x402_exact, x402_offers, x402_state
 from taesan.payments import x402_wire as wire
 from taesan.payments.intake import view_problem
 from taesan.payments.lanes import Lanes
 from taesan.payments.messages import Refusal
 from taesan.payments.terms import terms_of
+from taesan.payments.x402_exact import Exact
+from taesan.payments.x402_exact_wire import SCHEME as EXACT
 from taesan.payments.x402_offers import AskedBack, Offered
 from taesan.payments.x402_refunds import Refunds
 from taesan.payments.x402_signers import Signers
-from taesan.payments.x402_wire import FacilitatorRequest, NotAccepted, Settled, Verified
+from taesan.payments.x402_wire import FacilitatorRequest, NotAccepted, Settled, Supported, Verified
 
 
 class Facilitator:
@@ -39,13 +41,21 @@ class Facilitator:
     def __init__(self, hub: Hub, lanes: Lanes) -> None:
         self._hub, self._lanes, self._terms = hub, lanes, terms_of(hub)
         self._watch, self._signers = RelayWatch(hub, DepositRelay), Signers(hub)
-        self._refunds = Refunds(hub, self._signers)
+        self._refunds, self._exact = Refunds(hub, self._signers), Exact(hub)
+
+    def supported(self) -> Supported:
+        """Vouchers first: clients that can pay by both ways choose the first."""
+        kinds = [x402_offers.supported(self._hub), *x402_exact.supported(self._hub)]
+        signers = {"eip155:*": [self._hub.signer.address]}
+        return Supported(kinds=kinds, extensions=[wire.PAYMENT_IDENTIFIER], signers=signers)
 
     def verify(self, request: FacilitatorRequest) -> Verified:
         """Whether the payment would be accepted now; changes nothing. Asks the node about deposits and contract wallets.
 
         :raises Problem: nobody can tell now, or an id was used for something else
         """
+        if request.payment_requirements.scheme == EXACT:
+            return self._exact.verify(request)
         payer = None
         try:
             offered = x402_offers.read(self._hub, request)
@@ -71,6 +81,8 @@ class Facilitator:
         :raises Problem: whether it is accepted is open (`settlement-pending`, or the intake's own), or an id was used for
             something else
         """
+        if request.payment_requirements.scheme == EXACT:
+            return await self._exact.settle(request)
         payer = None
         try:
             offered = x402_offers.read(self._hub, request)

@@ -96,7 +96,7 @@ def _deposit_of(payment: wire.WirePayment) -> DepositCreate | None:
     return DepositCreate.model_construct(amount=payment.deposit.amount, authorization=authorization)
 
 
-def supported(hub: Hub) -> wire.Supported:
+def supported(hub: Hub) -> wire.SupportedKind:
     """All that a merchant needs to make an offer, beside its own id and price."""
     deployment, asset, operator = hub.contracts.deployment, hub.asset, hub.signer.address
     extra = {
@@ -111,5 +111,4 @@ def supported(hub: Hub) -> wire.Supported:
         "minDeposit": str(hub.settings.least_relayed),
         "maxAmount": str(hub.settings.max_payment),
     }
-    kind = wire.SupportedKind(scheme=wire.SCHEME, network=hub.contracts.network, extra=extra)
-    return wire.Supported(kinds=[kind], extensions=[wire.PAYMENT_IDENTIFIER], signers={"eip155:*": [operator]})
+    return wire.SupportedKind(scheme=wire.SCHEME, network=hub.contracts.network, extra=extra)

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Depends, Request
 from taesan.core.http import problem_responses
 from taesan.hub import Hub, HubDep
 from taesan.identity.rates import Rates, RatesDep, count_call
-from taesan.payments import x402_offers
 from taesan.payments.x402 import Facilitator
 from taesan.payments.x402_wire import FacilitatorRequest, Settled, Supported, Verified
 
@@ -24,9 +23,9 @@ FacilitatorDep = Annotated[Facilitator, Depends(_facilitator)]
 
 
 @router.get("/supported", operation_id="getX402Supported", response_model_exclude_none=True)
-def get_supported(hub: HubDep) -> Supported:
+def get_supported(facilitator: FacilitatorDep) -> Supported:
     """Schemes, networks, and in `extra` all that an offer to this hub's payers needs beside a price and `merchantId`."""
-    return x402_offers.supported(hub)
+    return facilitator.supported()
 
 
 @router.post(

@@ -30,6 +30,7 @@ from taesan.ledger.models import Account, JournalEntry, Posting
 from taesan.payments import intake
 from taesan.payments.models import Payment
 from taesan.settlement import audit_recovered, batcher, merkle, quarantine
+from taesan.settlement.audit_direct import audit_direct
 from taesan.settlement.audit_recovered import Gaps
 from taesan.settlement.models import Batch, BatchClaim, BatchCredit, BatchEntitlement, ChainCheck, Entitlement
 
@@ -44,6 +45,7 @@ def audit(hub: Hub) -> Report:
         audit_own(session, hub, report)
         compare_totals(session, hub, report)
         _compare_details(session, hub, report)
+        audit_direct(session, hub, report)
         report.check("chain events that wait to be booked", 0, outbox.waiting_count(session))
     return report
 
