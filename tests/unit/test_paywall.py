@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from x402.http.utils import decode_payment_required_header, decode_payment_response_header
 
 from taesan.paywall import Paywall, Price, facilitator
+from taesan.paywall.receipts import ReceiptSigner, signer_of
 from taesan.paywall.terms import minor_units
 
 Json = dict[str, Any]
@@ -54,7 +55,7 @@ class FakeHub:
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path.rsplit("/", 1)[1]
-        assert request.url.path == f"/x402/{path}"
+        assert request.url.path in (f"/x402/{path}", f"/v1/merchants/{path}")
         self.asked.append(path)
         if request.content:
             self.bodies.append(json.loads(request.content))
@@ -77,6 +78,10 @@ def runs() -> list[str]:
 
 @pytest.fixture
 def client(hub: FakeHub, runs: list[str]) -> TestClient:
+    return _shop(hub, runs)
+
+
+def _shop(hub: FakeHub, runs: list[str], **options: Any) -> TestClient:
     app = FastAPI()
 
     @app.get("/weather")
@@ -99,7 +104,7 @@ def client(hub: FakeHub, runs: list[str]) -> TestClient:
 
     asking = httpx.AsyncClient(transport=httpx.MockTransport(hub))
     prices = {"GET /weather": Price("0.01", "Today's weather"), "GET /broken": "0.01", "POST /orders/{number}": "$1"}
-    app.add_middleware(Paywall, hub="http://hub.test/", merchant=MERCHANT, prices=prices, client=asking)
+    app.add_middleware(Paywall, hub="http://hub.test/", merchant=MERCHANT, prices=prices, client=asking, **options)
     return TestClient(app, raise_server_exceptions=False)
 
 
@@ -314,3 +319,158 @@ def test_prices_are_exact(amount: str, decimals: int, units: int) -> None:
 def test_what_is_no_price_is_told_at_once(amount: str) -> None:
     with pytest.raises(ValueError, match="price"):
         minor_units(amount, 6)
+
+
+# ------------------------------------------------------------------- by `exact`
+
+EXACT: Json = {
+    "x402Version": 2,
+    "scheme": "exact",
+    "network": NETWORK,
+    "extra": {
+        "minAmount": "10",
+        "maxAmount": "5000000",
+        "assets": [
+            {"asset": KIND["extra"]["asset"], "name": "Test Dollar", "version": "1", "decimals": 6, "symbol": "TUSD"},
+            {"asset": "0x" + "7" * 40, "name": "Taesan Gift", "version": "1", "decimals": 6, "symbol": "GIFT"},
+        ],
+    },
+}
+PENDING: Json = {
+    "success": True,
+    "transaction": "",
+    "network": NETWORK,
+    "payer": "0x" + "4" * 40,
+    "amount": "10000",
+    "extra": {"payment": {"id": "dir_1", "acceptedAt": "2026-11-26T12:00:00.000Z", "state": "pending"}},
+}
+PAYEE = "0x" + "5" * 40
+RECEIPT_KEY = "0x" + "11" * 32
+
+
+@pytest.fixture
+def exact_hub() -> FakeHub:
+    hub = FakeHub()
+    hub.answers |= {"supported": {"kinds": [KIND, EXACT]}, MERCHANT: {"address": PAYEE}, "settle": PENDING}
+    return hub
+
+
+def _transfer(required: Any, nonce: str = "0x01") -> Json:
+    """Headers with a signed transfer for the last offer."""
+    offer = required.accepts[-1].model_dump(by_alias=True)
+    authorization = {"from": "0x" + "4" * 40, "to": offer["payTo"], "value": offer["amount"], "nonce": nonce}
+    payment = {
+        "x402Version": 2,
+        "accepted": offer,
+        "payload": {"signature": "0x1b", "authorization": authorization},
+    }
+    return {"PAYMENT-SIGNATURE": base64.b64encode(json.dumps(payment).encode()).decode()}
+
+
+@pytest.mark.parametrize(
+    ("options", "offered"),
+    [
+        ({}, ["batch-settlement", "Test Dollar"]),
+        ({"exact": False}, ["batch-settlement"]),
+        ({"gift": True}, ["batch-settlement", "Test Dollar", "Taesan Gift"]),
+        ({"gift": True, "exact": False}, ["batch-settlement", "Taesan Gift"]),
+    ],
+)
+def test_a_merchant_says_what_is_taken(exact_hub: FakeHub, runs: list[str], options: Json, offered: list[str]) -> None:
+    accepts = _required(_shop(exact_hub, runs, **options).get("/weather")).accepts
+    assert [a.scheme if a.scheme != "exact" else a.extra["name"] for a in accepts] == offered
+    assert all(a.pay_to == PAYEE for a in accepts[1:])
+    assert all(a.max_timeout_seconds == 600 for a in accepts[1:])
+
+
+def test_a_price_that_the_hub_would_not_pay_gas_for_is_left_to_channels(exact_hub: FakeHub, runs: list[str]) -> None:
+    dear = EXACT | {"extra": EXACT["extra"] | {"minAmount": "10001"}}
+    exact_hub.answers["supported"] = {"kinds": [KIND, dear]}
+    shop = _shop(exact_hub, runs)
+    assert [a.scheme for a in _required(shop.get("/weather")).accepts] == ["batch-settlement"]
+    assert len(_required(shop.post("/orders/1")).accepts) == 2
+
+
+def test_a_transfer_buys_one_answer_and_what_is_pending_is_told_as_that(exact_hub: FakeHub, runs: list[str]) -> None:
+    shop = _shop(exact_hub, runs, key="tsk_test_1")
+    headers = _transfer(_required(shop.get("/weather")))
+    first, again = (shop.get("/weather", headers=headers) for _ in range(2))
+    assert first.status_code == 200
+    assert first.content == again.content
+    assert runs == ["weather"]
+    receipt = decode_payment_response_header(first.headers["payment-response"])
+    assert receipt.extra == PENDING["extra"]
+    assert receipt.extensions is None
+    exact_hub.answers["verify"] = {"isValid": False, "invalidReason": "invalid_exact_evm_nonce_already_used"}
+    other = _required(shop.get("/weather?day=2", headers=headers))
+    assert other.error == "invalid_exact_evm_nonce_already_used"
+    assert runs == ["weather"]
+
+
+def test_a_merchant_that_waits_asks_the_hub_to(exact_hub: FakeHub, runs: list[str]) -> None:
+    shop = _shop(exact_hub, runs, wait=True)
+    headers = _transfer(_required(shop.get("/weather")))
+    exact_hub.answers["settle"] = (503, {"errorReason": "settlement_pending"}, {"retry-after": "3"})
+    told = shop.get("/weather", headers=headers)
+    assert (told.status_code, told.headers["retry-after"]) == (503, "3")
+    assert exact_hub.bodies[-1]["paymentRequirements"]["extra"]["settlement"] == "final"
+
+
+def test_an_old_transfer_does_not_buy_a_second_answer(exact_hub: FakeHub, runs: list[str]) -> None:
+    shop = _shop(exact_hub, runs)
+    old = {"payment": {"id": "dir_1", "acceptedAt": "2020-01-01T00:00:00Z", "state": "settled"}}
+    exact_hub.answers["verify"] = VALID | {"extra": old}
+    required = _required(shop.get("/weather", headers=_transfer(_required(shop.get("/weather")))))
+    assert required.error == "invalid_exact_evm_nonce_already_used"
+    assert runs == []
+
+
+# --------------------------------------------------------- signed offers, receipts
+
+
+def test_offers_and_receipts_are_signed_by_the_merchant(exact_hub: FakeHub, runs: list[str]) -> None:
+    merchant = ReceiptSigner(RECEIPT_KEY).address
+    shop = _shop(exact_hub, runs, receipt_key=RECEIPT_KEY)
+    required = _required(shop.get("/weather?day=2"))
+    offers = required.extensions["offer-receipt"]["info"]["offers"]
+    assert [o["payload"]["payTo"] for o in offers] == [a.pay_to for a in required.accepts]
+    assert {o["payload"]["resourceUrl"] for o in offers} == {"http://testserver/weather?day=2"}
+    assert {signer_of(o) for o in offers} == {merchant}
+
+    answer = shop.get("/weather?day=2", headers=_transfer(required))
+    told = decode_payment_response_header(answer.headers["payment-response"])
+    assert told.extensions is not None
+    receipt = told.extensions["offer-receipt"]["info"]["receipt"]
+    assert receipt["payload"]["payer"] == PENDING["payer"]
+    assert receipt["payload"]["resourceUrl"] == "http://testserver/weather?day=2"
+    assert signer_of(receipt) == merchant
+
+
+def test_what_was_changed_is_not_signed_by_the_merchant() -> None:
+    signer = ReceiptSigner(RECEIPT_KEY)
+    info = signer.receipt(PENDING, "https://shop.example/weather")["offer-receipt"]["info"]
+    receipt = info["receipt"]
+    assert signer_of(receipt) == signer.address
+    for name, value in (("payer", "0x" + "9" * 40), ("resourceUrl", "https://other.example"), ("issuedAt", 1)):
+        assert signer_of(receipt | {"payload": receipt["payload"] | {name: value}}) != signer.address
+    without = {name: value for name, value in receipt["payload"].items() if name != "transaction"}
+    assert signer_of(receipt | {"payload": without}) == signer.address, "an empty field may be left out"
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        {},
+        {"format": "jws", "payload": {}, "signature": "a.b.c"},
+        {"format": "eip712", "payload": {"network": "eip155:1"}, "signature": "0x"},
+        {"format": "eip712", "payload": {"payer": 1}, "signature": "0x"},
+        {"format": "eip712", "payload": [], "signature": "0x"},
+    ],
+)
+def test_nonsense_is_signed_by_nobody(nonsense: Json) -> None:
+    assert signer_of(nonsense) is None
+
+
+def test_a_receipt_with_more_in_it_than_is_signed_counts_for_nothing() -> None:
+    receipt = ReceiptSigner(RECEIPT_KEY).receipt(PENDING, "https://shop.example/")["offer-receipt"]["info"]["receipt"]
+    assert signer_of(receipt | {"payload": receipt["payload"] | {"amount": "1000000"}}) is None

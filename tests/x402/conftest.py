@@ -47,8 +47,18 @@ def shop(live_hub: LiveHub, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture(scope="session")
+def patient_shop(live_hub: LiveHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """Whose answers wait until the money is on the chain."""
+    shop = Shop(live_hub, tmp_path_factory.mktemp("patient merchant"), "merchant", "wait")
+    yield shop
+    shop.process.stop()
+
+
+@pytest.fixture(scope="session")
 def sdk_shop(live_hub: LiveHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    shop = Shop(live_hub, tmp_path_factory.mktemp("sdk merchant"), "sdk_merchant", live_hub.facts["network"])
+    facts, address = live_hub.facts, live_hub.merchant_wallet.address
+    more = (facts["network"], address, facts["asset"].rsplit(":", 1)[1])
+    shop = Shop(live_hub, tmp_path_factory.mktemp("sdk merchant"), "sdk_merchant", *more)
     yield shop
     shop.process.stop()
 
@@ -84,6 +94,11 @@ class Customer:
 
     def pay_by_npm(self, urls: Sequence[str], **more: Any) -> list[Json]:
         return list(run_node("x402_payer.mjs", self.given(urls, **more)))
+
+    def transfers(self) -> list[Json]:
+        """What the merchant is told of this wallet's payments by `exact`, the last first."""
+        answer = self.hub.client.get("/v1/direct-payments?limit=500", headers=self.hub.merchant_headers)
+        return [item for item in answer.json()["items"] if item["payer"] == self.wallet.address]
 
     def charged(self) -> int:
         """What the hub has in its books, of all channels of this wallet."""

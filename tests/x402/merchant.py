@@ -1,14 +1,17 @@
-"""A merchant's server with our paywall, as a process: `python -m tests.x402.merchant PORT HUB MERCHANT`."""
+"""A merchant's server with our paywall, as a process: `python -m tests.x402.merchant PORT HUB MERCHANT [wait]`."""
 
 import itertools
 import sys
 
 import uvicorn
+from eth_account import Account
 from fastapi import FastAPI, HTTPException, Request, Response
 
 from taesan.paywall import Paywall, Price
 
 DEPOSIT = "0.25"
+RECEIPT_KEY = "0x" + "4e" * 32
+RECEIPT_SIGNER = Account.from_key(RECEIPT_KEY).address
 PRICES: dict[str, Price | str] = {
     "GET /weather": Price("0.01", "Today's weather"),
     "GET /reports/{number}": Price("$0.02", "A report", "text/plain"),
@@ -17,9 +20,9 @@ PRICES: dict[str, Price | str] = {
 }
 
 
-def create_app(hub: str, merchant: str) -> FastAPI:
-    app = FastAPI()
-    app.add_middleware(Paywall, hub=hub, merchant=merchant, prices=PRICES, deposit=DEPOSIT)
+def create_app(hub: str, merchant: str, *, wait: bool = False) -> FastAPI:
+    app, options = FastAPI(), {"deposit": DEPOSIT, "receipt_key": RECEIPT_KEY, "wait": wait}
+    app.add_middleware(Paywall, hub=hub, merchant=merchant, prices=PRICES, **options)
     runs = itertools.count(1)
 
     @app.get("/weather")
@@ -46,5 +49,5 @@ def create_app(hub: str, merchant: str) -> FastAPI:
 
 
 if __name__ == "__main__":
-    port, hub, merchant = sys.argv[1:]
-    uvicorn.run(create_app(hub, merchant), host="127.0.0.1", port=int(port), log_level="warning")
+    port, hub, merchant, *more = sys.argv[1:]
+    uvicorn.run(create_app(hub, merchant, wait="wait" in more), host="127.0.0.1", port=int(port), log_level="warning")

@@ -1,7 +1,8 @@
 """PyPI's `x402` client as a process of its own: pays for what its standard input names, tells what it got.
 
-`{"keys": [wallet, hot key], "network", "rpc", "folder", "urls": […], "dies": bool, "refund": url}`; with `dies`, the process kills
-itself when a paid answer's first bytes have come, before anybody has read them; at last it asks for a refund, if it is told to.
+`{"keys": [wallet, hot key], "network", "rpc", "folder", "urls": […], "exact": bool, "dies": bool, "refund": url}`; with `exact` it
+knows that scheme alone; with `dies`, the process kills itself when a paid answer's first bytes have come, before anybody has read
+them; at last it asks for a refund, if it is told to.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from x402.mechanisms.evm.batch_settlement.client.file_storage import (
     FileChannelStorageOptions,
     FileClientChannelStorage,
 )
+from x402.mechanisms.evm.exact import ExactEvmClientScheme as ExactEvmScheme
 from x402.mechanisms.evm.signers import EthAccountSigner, EthAccountSignerWithRPC
 
 
@@ -42,6 +44,10 @@ def _scheme(given: dict[str, Any]) -> BatchSettlementEvmScheme:
 
 
 def _client(given: dict[str, Any]) -> x402Client:
+    if given.get("exact"):
+        return x402Client().register(
+            given["network"], ExactEvmScheme(EthAccountSigner(Account.from_key(given["keys"][0])))
+        )
     return x402Client().register(given["network"], _scheme(given))
 
 

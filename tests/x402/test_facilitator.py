@@ -74,7 +74,7 @@ def test_the_sdks_facilitator_clients_understand_all_answers(
     first = purse.pay(f"{shop.url}/weather")
     config = FacilitatorConfig(url=f"{live_hub.url}/x402")
     with HTTPFacilitatorClientSync(config) as facilitator:
-        (kind,) = facilitator.get_supported().kinds
+        kind, _ = facilitator.get_supported().kinds
         assert kind.extra is not None
         assert kind.extra["receiverAuthorizer"] == live_hub.facts["receiver_authorizer"]
         assert facilitator.verify(first, _offer(first)).is_valid

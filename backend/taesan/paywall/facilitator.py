@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from taesan.paywall.terms import SCHEME, Json
+from taesan.paywall.terms import Json
 
 PATIENCE_S = 75  # the hub waits for a deposit at most as long as an offer allows
 FACTS_FOR_S, AGAIN_AFTER_S = 300, 10
@@ -29,43 +29,52 @@ class Refused(Exception):
 
 
 class Facilitator:
-    """:param hub: its URL, with or without `/x402`. :param client: to ask by; of httpx, made here if left out"""
+    """:param hub: its URL, with or without `/x402`. :param client: to ask by; of httpx, made here if left out
+    :param key: the merchant's API key: without one the hub counts what it is asked by the address that it is asked from"""
 
-    def __init__(self, hub: str, client: httpx.AsyncClient | None = None) -> None:
-        self._url = hub.rstrip("/").removesuffix("/x402") + "/x402"
+    def __init__(self, hub: str, client: httpx.AsyncClient | None = None, key: str | None = None) -> None:
+        self._hub = hub.rstrip("/").removesuffix("/x402")
+        self._headers = {"authorization": f"Bearer {key}"} if key else {}
         self._client = client or httpx.AsyncClient(timeout=httpx.Timeout(PATIENCE_S, connect=5))
-        self._kind: Json | None = None
+        self._kinds: dict[str, Json] = {}
+        self._payees: dict[str, str] = {}
         self._read_at = 0.0
         self._reading = asyncio.Lock()
 
-    async def kind(self) -> Json:
-        """What the hub settles, and its terms; kept for a while, and if the hub is silent for longer.
+    async def kinds(self) -> dict[str, Json]:
+        """Scheme → what the hub settles, and its terms; kept for a while, and if the hub is silent for longer.
 
         :raises Unknown: the hub was never heard
         """
         async with self._reading:
-            if self._kind is None or time.monotonic() - self._read_at > FACTS_FOR_S:
+            if not self._kinds or time.monotonic() - self._read_at > FACTS_FOR_S:
                 try:
-                    answer = await self._ask("GET", "/supported")
-                    self._kind = next(kind for kind in answer["kinds"] if kind["scheme"] == SCHEME)
+                    answer = await self._ask("GET", "/x402/supported")
+                    self._kinds = {kind["scheme"]: kind for kind in answer["kinds"]}
                     self._read_at = time.monotonic()
                 except (Unknown, Refused):
-                    if self._kind is None:
+                    if not self._kinds:
                         raise
                     self._read_at = time.monotonic() - FACTS_FOR_S + AGAIN_AFTER_S  # they will have stayed as they were
-            return self._kind
+            return self._kinds
+
+    async def payee(self, merchant: str) -> str:
+        """The merchant's payout address, which never changes. :raises Unknown, Refused: see there"""
+        if merchant not in self._payees:
+            self._payees[merchant] = (await self._ask("GET", f"/v1/merchants/{merchant}"))["address"]
+        return self._payees[merchant]
 
     async def verify(self, payment: Json, wanted: Json) -> Json:
         """:raises Unknown, Refused: see there"""
-        return await self._ask("POST", "/verify", _asked(payment, wanted))
+        return await self._ask("POST", "/x402/verify", _asked(payment, wanted))
 
     async def settle(self, payment: Json, wanted: Json) -> Json:
         """:raises Unknown, Refused: see there"""
-        return await self._ask("POST", "/settle", _asked(payment, wanted))
+        return await self._ask("POST", "/x402/settle", _asked(payment, wanted))
 
     async def _ask(self, method: str, path: str, body: Json | None = None) -> Json:
         try:
-            answer = await self._client.request(method, self._url + path, json=body)
+            answer = await self._client.request(method, self._hub + path, json=body, headers=self._headers)
             told: Any = answer.json()
         except (httpx.HTTPError, ValueError) as error:
             raise Unknown(f"the hub does not answer {path}: {error!r}") from error

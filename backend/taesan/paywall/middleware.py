@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from taesan.paywall import terms
 from taesan.paywall.deliveries import KEPT_FOR_S, Deliveries, Delivery
 from taesan.paywall.facilitator import Facilitator, Refused, Unknown
+from taesan.paywall.receipts import ReceiptSigner
 from taesan.paywall.terms import Json, Price
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,13 @@ class Paywall:
     :param hub: URL of the Taesan hub. :param merchant: who is credited, `mer_…`
     :param prices: `METHOD /path` → price; paths as Starlette's routes write them, such as `GET /reports/{id}`
     :param deposit: what a payer is asked to deposit at a time, such as `"5"`; one deposit pays all merchants of the hub
+    :param exact: whether single signed transfers (x402's `exact`) are taken too, for payers without a channel. They go
+        straight to the payout address, and until the hub has brought them to the chain, together with others, they are
+        the payer's promise: `GET /v1/direct-payments` tells which are settled
+    :param gift: whether so are gift tokens, at face value
+    :param wait: let answers paid so wait until the money is on the chain
+    :param key: the merchant's API key, which lets it ask the hub more often than strangers may
+    :param receipt_key: signs offers and receipts (`receipts.py`); there are none if left out
     :param client: asks the hub; made here if left out
     """
 
@@ -51,10 +59,18 @@ class Paywall:
         merchant: str,
         prices: Mapping[str, Price | str],
         deposit: str | None = None,
+        *,
+        exact: bool = True,
+        gift: bool = False,
+        wait: bool = False,
+        key: str | None = None,
+        receipt_key: str | None = None,
         client: httpx.AsyncClient | None = None,
     ) -> None:
         self._app, self._merchant, self._deposit = app, merchant, deposit
-        self._facilitator, self._deliveries = Facilitator(hub, client), Deliveries()
+        self._exact, self._gift, self._wait = exact, gift, wait
+        self._facilitator, self._deliveries = Facilitator(hub, client, key), Deliveries()
+        self._receipts = ReceiptSigner(receipt_key) if receipt_key else None
         self._prices = []
         for route, price in prices.items():
             method, path = route.split(" ", 1)
@@ -81,18 +97,18 @@ class Paywall:
     async def _answer(self, scope: Scope, receive: Receive, price: Price) -> Delivery:
         url = _url(scope)
         try:
-            offers = [terms.offer(await self._facilitator.kind(), self._merchant, price, self._deposit)]
+            offers = await self._offers(price)
         except (Unknown, Refused) as away:
             log.warning("the hub does not tell what to ask for: %s", away)
             return _unknown(Unknown(str(away)))
         header = _header(scope, terms.PAYMENT_SIGNATURE)
         if header is None:
-            return _payment_required(terms.payment_required(offers, url, price, "payment required"))
+            return self._ask_for(offers, url, price, "payment required")
         payment = terms.read_payment(header)
         wanted = terms.taken(offers, payment) if payment else None
         if payment is None or wanted is None:
             why = "invalid_payload" if payment is None else "invalid_payment_requirements"
-            return _payment_required(terms.payment_required(offers, url, price, why))
+            return self._ask_for(offers, url, price, why)
         body = await _body(receive)
         if body is None:
             return _problem("body-too-large", 413, "The request is too large.", {})
@@ -108,7 +124,7 @@ class Paywall:
         try:
             verified = await self._facilitator.verify(purchase.payment, wanted)
             if not verified["isValid"] or _is_spent(verified):
-                return _refused(purchase, verified.get("invalidReason", _SPENT), verified.get("extra"))
+                return self._refused(purchase, verified.get("invalidReason"), verified.get("extra"))
             if terms.is_refund(purchase.payment):
                 delivery = _json(200, {"message": "Refunded."}, [])
             else:
@@ -122,12 +138,40 @@ class Paywall:
         except Refused as error:
             return _as_problem(error.problem, error.status, error.headers)
         if not settled["success"]:
-            return _refused(purchase, settled.get("errorReason"), settled.get("extra"))
+            return self._refused(purchase, settled.get("errorReason"), settled.get("extra"))
         receipt = terms.receipt(settled, purchase.payment, purchase.wanted["amount"])
+        if self._receipts is not None and not terms.is_refund(purchase.payment):
+            more = self._receipts.receipt(settled, purchase.url)
+            receipt |= {"extensions": (receipt.get("extensions") or {}) | more}
         return _paid(delivery, receipt, is_kept=not terms.is_refund(purchase.payment))
 
+    # ------------------------------------------------------------- asking
 
-_SPENT = "invalid_batch_settlement_evm_cumulative_amount_mismatch"
+    async def _offers(self, price: Price) -> list[Json]:
+        """Vouchers first: a client that can pay by both ways takes the first. :raises Unknown, Refused: see there"""
+        kinds = await self._facilitator.kinds()
+        offers = [terms.offer(kinds[terms.SCHEME], self._merchant, price, self._deposit)]
+        kind = kinds.get(terms.EXACT) if self._exact or self._gift else None
+        if kind is not None:
+            asset = kinds[terms.SCHEME]["extra"]["asset"]
+            tokens = [t for t in kind["extra"]["assets"] if (self._exact if t["asset"] == asset else self._gift)]
+            payee = await self._facilitator.payee(self._merchant)
+            offers += terms.exact_offers(kind, tokens, payee, price, is_final=self._wait)
+        return offers
+
+    def _refused(self, purchase: _Purchase, reason: str | None, extra: Any) -> Delivery:
+        reason = reason or _SPENT.get(purchase.wanted["scheme"], "refused")
+        return self._ask_for(purchase.offers, purchase.url, purchase.price, reason, extra)
+
+    def _ask_for(self, offers: list[Json], url: str, price: Price, error: str, extra: Json | None = None) -> Delivery:
+        signed = self._receipts.offers(offers, url) if self._receipts is not None else None
+        return _payment_required(terms.payment_required(offers, url, price, error, extra, signed))
+
+
+_SPENT = {
+    terms.SCHEME: "invalid_batch_settlement_evm_cumulative_amount_mismatch",
+    terms.EXACT: "invalid_exact_evm_nonce_already_used",
+}
 
 
 def _is_spent(verified: Json) -> bool:
@@ -203,11 +247,6 @@ def _paid(delivery: Delivery, receipt: Json, is_kept: bool) -> Delivery:
     if exposed:
         told[-1] = (_EXPOSED[0], ", ".join([*exposed, terms.EXPOSED]))
     return Delivery(delivery.status, own + _raw(told), delivery.body, is_kept)
-
-
-def _refused(purchase: _Purchase, reason: str | None, extra: Any) -> Delivery:
-    required = terms.payment_required(purchase.offers, purchase.url, purchase.price, reason or "refused", extra)
-    return _payment_required(required)
 
 
 def _payment_required(required: Json) -> Delivery:

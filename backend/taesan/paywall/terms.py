@@ -4,16 +4,17 @@ import base64
 import binascii
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 Json = dict[str, Any]
 VERSION = 2
-SCHEME = "batch-settlement"
+SCHEME, EXACT = "batch-settlement", "exact"
 PAYMENT_REQUIRED, PAYMENT_SIGNATURE, PAYMENT_RESPONSE = "PAYMENT-REQUIRED", "PAYMENT-SIGNATURE", "PAYMENT-RESPONSE"
 EXPOSED = f"{PAYMENT_REQUIRED}, {PAYMENT_RESPONSE}"
-TIMEOUT_S = 60
+TIMEOUT_S, EXACT_TIMEOUT_S = 60, 600  # a signed transfer waits for others, so it has to be good for longer
 DEPOSITS = 10  # a new payer is asked to deposit so many prices, as the SDKs' servers do
 MAX_HEADER = 16_384  # characters
 MAX_UNITS = 2**63
@@ -85,14 +86,44 @@ def offer(kind: Json, merchant_id: str, price: Price, deposit: str | None = None
     }
 
 
-def payment_required(offers: list[Json], url: str, price: Price, error: str, extra: Json | None = None) -> Json:
-    """The body of the header. :param extra: from which the client resynchronises"""
+def exact_offers(kind: Json, tokens: Sequence[Json], pay_to: str, price: Price, *, is_final: bool) -> list[Json]:
+    """One for each token in which a signed transfer is taken; none if the hub would not pay the gas for such a price.
+
+    :param kind: the hub's, of `/x402/supported`. :param tokens: of those that it names
+    :param pay_to: the merchant's payout address. :param is_final: the answer waits until the money is on the chain
+    """
+    facts, settlement = kind["extra"], {"settlement": "final"} if is_final else {}
+    made = []
+    for token in tokens:
+        amount = minor_units(price.amount, token["decimals"])
+        if not int(facts["minAmount"]) <= amount <= int(facts["maxAmount"]):
+            continue
+        offered = {
+            "scheme": EXACT,
+            "network": kind["network"],
+            "amount": str(amount),
+            "asset": token["asset"],
+            "payTo": pay_to,
+            "maxTimeoutSeconds": EXACT_TIMEOUT_S,
+            "extra": {"name": token["name"], "version": token["version"]} | settlement,
+        }
+        made.append(offered)
+    return made
+
+
+def payment_required(
+    offers: list[Json], url: str, price: Price, error: str, extra: Json | None = None, extensions: Json | None = None
+) -> Json:
+    """The body of the header. :param extra: from which the client resynchronises. :param extensions: more than we always have"""
     return {
         "x402Version": VERSION,
         "error": error,
         "resource": {"url": url, "description": price.description, "mimeType": price.mime_type},
-        "accepts": [made | {"extra": resynchronising(made["extra"], extra or {})} for made in offers],
-        "extensions": {"payment-identifier": _IDENTIFIER},
+        "accepts": [
+            made | {"extra": resynchronising(made["extra"], extra or {})} if made["scheme"] == SCHEME else made
+            for made in offers
+        ],
+        "extensions": {"payment-identifier": _IDENTIFIER} | (extensions or {}),
     }
 
 
@@ -112,12 +143,20 @@ def read_payment(header: str) -> Json | None:
         # What is looked at before the hub has read all of it.
         if not isinstance(value["accepted"]["extra"], dict) or value["x402Version"] != VERSION:
             return None
-        voucher = value["payload"]["voucher"]
-        if not all(isinstance(voucher[name], str) for name in ("channelId", "maxClaimableAmount", "signature")):
+        if not all(isinstance(part, str) for part in _signed(value)):
             return None
     except (binascii.Error, ValueError, KeyError, TypeError, RecursionError):
         return None
     return dict(value)
+
+
+def _signed(payment: Json) -> list[Any]:
+    """What of a payment makes it this one."""
+    payload = payment["payload"]
+    if _is_exact(payment):
+        authorization = payload["authorization"]
+        return [*(authorization[name] for name in ("from", "to", "value", "nonce")), payload["signature"]]
+    return [payload["voucher"][name] for name in ("channelId", "maxClaimableAmount", "signature")]
 
 
 def taken(offers: list[Json], payment: Json) -> Json | None:
@@ -137,11 +176,14 @@ def reference_of(method: str, target: str, body: bytes) -> str:
 
 def identity_of(payment: Json, reference: str) -> str:
     """Whether two requests are the same payment for the same thing. Its deposit does not matter: that may be signed anew."""
-    voucher = payment["payload"]["voucher"]
     named = ((payment.get("extensions") or {}).get("payment-identifier") or {}).get("info")
     back = payment["payload"].get("amount", "all") if is_refund(payment) else None
-    parts = [voucher["channelId"].lower(), voucher["maxClaimableAmount"], voucher["signature"], named, reference, back]
+    parts = [[part.lower() for part in _signed(payment)], named, reference, back]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _is_exact(payment: Json) -> bool:
+    return "authorization" in payment["payload"]
 
 
 def is_refund(payment: Json) -> bool:
@@ -151,7 +193,7 @@ def is_refund(payment: Json) -> bool:
 
 def receipt(settled: Json, payment: Json, amount: str) -> Json:
     """The hub's answer as the client wants it: with what this request has charged."""
-    if is_refund(payment):
+    if is_refund(payment) or _is_exact(payment):
         return settled
     extra = dict(settled.get("extra") or {})
     charged = payment["payload"]["voucher"]["maxClaimableAmount"]
