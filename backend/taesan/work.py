@@ -14,8 +14,7 @@ from taesan.core.restoration import Gate
 from taesan.core.worker import Worker
 from taesan.hub import Hub
 from taesan.jars import service as jars
-from taesan.merchants import payouts, redemption
-from taesan.merchants.models import Redemption
+from taesan.merchants import invoices, payouts, redemption
 from taesan.settlement import audit, books, pipeline, reconcile, wallets
 
 
@@ -67,12 +66,13 @@ def build_worker(hub: Hub) -> Worker:
         "send wallets' claims": lambda: wallets.send_step(hub),
         "freeze batch": lambda: pipeline.freeze_step(hub),
         "sign batch": lambda: pipeline.sign_step(hub),
+        "expire invoices": lambda: invoices.expire_step(hub),
         "relay redemptions": lambda: redemption.relay_step(hub),
         "relay payouts": lambda: payouts.relay_step(hub),
         "advance transactions": Following(hub.db, hub.node, hub.signer, hub.clock, depth, hub.bidding).step,
         "follow transactions": lambda: pipeline.follow_step(hub),
         "return reverted deposits": lambda: hub.relayer.return_reverted(DepositRelay, "deposits"),
-        "return reverted redemptions": lambda: hub.relayer.return_reverted(Redemption, "redemptions"),
+        "return reverted redemptions": lambda: redemption.return_reverted_step(hub),
         "return reverted wallets' claims": lambda: wallets.return_reverted_step(hub),
         "return reverted payouts": lambda: payouts.return_reverted_step(hub),
         "read chain": lambda: watcher.index(

@@ -102,14 +102,18 @@ def ids(stage: Stage) -> Json:
     stage.settle()
     redemption = cafe.redeem(anna.wallet, DOLLAR).json()["id"]
     payout = cafe.order_payout(DOLLAR).json()["id"]
+    invoice = cafe.invoice(reference="her order")
+    refund = cafe.refund(anna.pay(DOLLAR, cafe)["id"]).json()["id"]
     session = stage.session_of(cafe.wallet)
     (api_key,) = stage.get("/v1/merchants/me/keys", **session)
     return {
         "channel_id": anna.id,
         "redemption_id": redemption,
         "payout_id": payout,
+        "invoice_id": invoice["id"],
+        "refund_id": refund,
         "key_id": api_key["id"],
-        "secrets": [cafe.id, str(3 * DOLLAR), str(2 * DOLLAR), str(5 * DOLLAR)],
+        "secrets": [cafe.id, "her order", str(3 * DOLLAR), str(2 * DOLLAR), str(5 * DOLLAR)],
     }
 
 
@@ -134,7 +138,7 @@ def test_nobody_sees_or_changes_what_is_somebody_elses(stage: Stage, ids: Json) 
 def test_lists_hold_ones_own_alone(stage: Stage, ids: Json) -> None:
     eve = stage.merchant("Eve's")
     session = stage.session_of(eve.wallet)
-    for path in ("/v1/payments", "/v1/redemptions", "/v1/payouts"):
+    for path in ("/v1/payments", "/v1/redemptions", "/v1/payouts", "/v1/invoices", "/v1/refunds"):
         assert stage.get(path, **eve.headers)["items"] == []
     assert stage.get("/v1/channels", **session)["items"] == []
     assert len(stage.get("/v1/merchants/me/keys", **session)) == 1
@@ -148,7 +152,8 @@ def test_neither_token_opens_what_the_other_does(shared_stage: Stage) -> None:
     assert len(closed) > 15
     for name, who in closed:
         method, path = name.split(" ")
-        path = path.format(channel_id="0x" + "ab" * 32, redemption_id="r", payout_id="p", key_id="k")
+        ids = dict.fromkeys(("redemption_id", "payout_id", "key_id", "invoice_id", "refund_id"), "x")
+        path = path.format(channel_id="0x" + "ab" * 32, **ids)
         for headers in (tokens[who], {}):
             answer = stage.client.request(method, path, headers=headers | key(), json={"name": "x"})
             assert_problem(answer, "unauthorized", 401)

@@ -31,6 +31,13 @@ def asked(shared_stage: Stage) -> Iterator[Recorder]:
         assert anna.set_rule(trigger_count=5).status_code == 200
         stage.settle()
         cafe.redeem(anna.wallet, 10 * CENT)
+        paid, expiring, in_tokens = cafe.invoice(1), cafe.invoice(2, expires_in_s=30), cafe.invoice(3)
+        assert anna.pay_invoice(paid).status_code == 201
+        assert anna.pay_invoice_in_tokens(in_tokens).status_code == 202
+        cancelled = cafe.invoice()
+        assert stage.client.post(f"/v1/invoices/{cancelled['id']}/cancel", headers=cafe.headers).status_code == 200
+        for refunded in (cafe.record(paid)["paid_by"], stage.get("/v1/payments", **cafe.headers)["items"][-1]["id"]):
+            assert cafe.refund(refunded, 1).status_code == 202
         cafe.order_payout(CENT)
         stage.confirm()
         ben.announce_withdrawal(CENT)
@@ -39,6 +46,8 @@ def asked(shared_stage: Stage) -> Iterator[Recorder]:
         stage.later(5)
         stage.tick(3)
         stage.confirm()
+        assert cafe.record(expiring)["state"] == "open"
+        stage.later(30)
         ben.finish_withdrawal()
         stage.later(10)
         stage.confirm()
@@ -59,6 +68,8 @@ def _read_everything(stage: Stage, anna: Payer, cafe: Merchant) -> None:
         "merchant_id": cafe.id,
         "payment_id": payment,
         "payout_id": stage.get("/v1/payouts", **theirs)["items"][0]["id"],
+        "invoice_id": stage.get("/v1/invoices?state=paid", **theirs)["items"][0]["id"],
+        "refund_id": stage.get("/v1/refunds", **theirs)["items"][0]["id"],
         "redemption_id": stage.get("/v1/redemptions", **theirs)["items"][0]["id"],
     }
     document: Any = stage.client.get("/openapi.json").json()
