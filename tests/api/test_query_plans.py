@@ -51,6 +51,10 @@ def asked(shared_stage: Stage) -> Iterator[Recorder]:
         ben.finish_withdrawal()
         stage.later(10)
         stage.confirm()
+        daily = {"payouts": {"every": "day"}}
+        assert stage.client.put("/v1/account/settings", json=daily, headers=cafe.headers).status_code == 200
+        stage.write("UPDATE merchant_settings SET next_at = '2026-01-01 00:00:00' WHERE merchant_id = :id", id=cafe.id)
+        stage.confirm()
         stage.client.post("/v1/merchants/me/keys", headers=stage.session_of(cafe.wallet))
         _read_everything(stage, anna, cafe)
         yield recorder
@@ -69,6 +73,7 @@ def _read_everything(stage: Stage, anna: Payer, cafe: Merchant) -> None:
         "payment_id": payment,
         "payout_id": stage.get("/v1/payouts", **theirs)["items"][0]["id"],
         "invoice_id": stage.get("/v1/invoices?state=paid", **theirs)["items"][0]["id"],
+        "day": stage.clock.now().date().isoformat(),
         "refund_id": stage.get("/v1/refunds", **theirs)["items"][0]["id"],
         "redemption_id": stage.get("/v1/redemptions", **theirs)["items"][0]["id"],
     }
@@ -86,7 +91,7 @@ def _read_everything(stage: Stage, anna: Payer, cafe: Merchant) -> None:
         if "next_cursor" in answer.text:
             first = stage.client.get(f"{filled}?limit=1", headers=headers).json()
             stage.client.get(f"{filled}?limit=1&cursor={first['next_cursor'] or 'MQ'}", headers=headers)
-    for page in ("/", "/batches/1"):
+    for page in ("/", "/batches/1", "/till", f"/pay/{known['invoice_id']}", f"/pay/{known['invoice_id']}/qr.svg"):
         assert stage.client.get(page).status_code == 200
 
 

@@ -56,6 +56,7 @@ def ids(hub: LiveHub) -> Json:
         "redemption_id": redemption.json()["id"],
         "invoice_id": invoice.json()["id"],
         "refund_id": refund.json()["id"],
+        "day": "2026-11-26",
     }
 
 

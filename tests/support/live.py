@@ -26,11 +26,12 @@ PAYERS = 3
 class LiveHub:
     """Starts with a few payers, their payments, a merchant, and one posted batch that minted gift tokens.
 
+    :param more: settings
     :ivar url: without a slash at its end. :ivar merchant_id: who is paid. :ivar merchant_headers: its API key. :ivar
     batch_id: a posted batch. :ivar payers: with their `wallet`, channel `id`, `deposit`
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **more: Any) -> None:
         self._random = random.Random(1)
         self._chain = Chain(folder, "--block-time=1", "--mixed-mining")
         port = free_port()
@@ -45,6 +46,7 @@ class LiveHub:
             confirmation_depth_blocks=1,
             batch_interval_s=0.5,
             worker_tick_s=0.05,
+            **more,
         )
         self._hub = open_hub(settings)
         self._worker = build_worker(self._hub)

@@ -35,6 +35,7 @@ PURE = {
     "channels/vouchers.py",
     "jars/accrual.py",
     "ledger/accounts.py",
+    "merchants/days.py",
     "merchants/quotes.py",
     "payments/cover.py",
     "payments/decision.py",

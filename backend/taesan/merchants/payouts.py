@@ -21,9 +21,12 @@ from taesan.ledger.posting import Line, transfer
 from taesan.merchants.models import Payout
 
 
-def order(session: Session, hub: Hub, merchant: Merchant, amount: int | None, now: datetime) -> Payout:
+def order(
+    session: Session, hub: Hub, merchant: Merchant, amount: int | None, now: datetime, period: str | None = None
+) -> Payout:
     """Sets part (or all) of the credit aside and orders its payout.
 
+    :param period: see `Payout`
     :raises Problem: `insufficient-credit`, `amount-too-small`
     """
     credit = posting.balance(session, hub.chart.credit(merchant.address))
@@ -45,6 +48,7 @@ def order(session: Session, hub: Hub, merchant: Merchant, amount: int | None, no
         amount=amount,
         state="received",
         received_at=now,
+        period=period,
     )
     lines = transfer(hub.chart.credit(merchant.address), hub.chart.paying_out(merchant.address), amount)
     posting.post(session, f"payout:{row.public_id}", "payout ordered", now, lines)

@@ -74,6 +74,7 @@ def public_payout(session: Session, row: Payout) -> PayoutPublic:
         state=row.state,
         reason=row.reason,
         transaction=_hash(session, row.transaction_id),
+        period=row.period,
     )
 
 

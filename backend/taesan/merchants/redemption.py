@@ -121,7 +121,8 @@ def handlers(hub: Hub) -> dict[str, Handler]:
                 col(Redemption.state).in_(["received", "sent", "failed"]),
             )
             .order_by(
-                col(Redemption.transaction_id).in_(transaction_of(event["transaction"])).desc(), col(Redemption.id)
+                col(Redemption.transaction_id).in_(transaction_of(event["transaction"])).desc().nulls_last(),
+                col(Redemption.id),
             )
             .limit(1)
         )

@@ -1,7 +1,11 @@
 """A merchant's account, redemptions, payouts, invoices and refunds over HTTP. All need the merchant's API key, but for what
 the payer of an invoice needs."""
 
-from fastapi import APIRouter, Response
+from datetime import date
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+from fastapi.responses import PlainTextResponse
 from sqlmodel import Session
 
 from taesan.chain import watcher
@@ -13,9 +17,12 @@ from taesan.core.pages import Cursor, Limit, Page, page
 from taesan.hub import HubDep
 from taesan.identity.access import CurrentMerchant
 from taesan.identity.rates import COUNTED
-from taesan.merchants import checkout, invoices, payouts, queries, redemption, refunds
+from taesan.merchants import checkout, closings, invoices, payouts, queries, redemption, refunds, schedule
 from taesan.merchants.models import (
     AccountPublic,
+    AccountSettings,
+    AccountSettingsPublic,
+    Closing,
     InvoiceCreate,
     InvoicePublic,
     InvoiceRecord,
@@ -30,6 +37,7 @@ from taesan.merchants.models import (
 from taesan.payments.models import MAX_INVOICE_ID
 
 router = APIRouter(prefix="/v1", tags=["merchants"])
+Day = Annotated[date, Path(ge=date(2000, 1, 1), le=date(2999, 1, 1), examples=["2026-11-26"])]
 
 
 @router.get("/account", operation_id="getAccount", responses=problem_responses(401))
@@ -263,3 +271,50 @@ def get_refund(hub: HubDep, merchant: CurrentMerchant, refund_id: str) -> Refund
     """How far a refund has come."""
     with hub.db.read() as session:
         return refunds.public(session, refunds.find(session, merchant, refund_id))
+
+
+# ------------------------------------------------- days, settings, schedules
+
+
+@router.get("/account/settings", operation_id="getAccountSettings", responses=problem_responses(401))
+def get_settings(hub: HubDep, merchant: CurrentMerchant) -> AccountSettingsPublic:
+    """The merchant's time zone and payout schedule."""
+    with hub.db.read() as session:
+        return schedule.public(schedule.settings_of(session, merchant))
+
+
+@router.put(
+    "/account/settings",
+    operation_id="setAccountSettings",
+    dependencies=COUNTED,
+    responses=problem_responses(401, 422, 429),
+)
+@retried
+def set_settings(hub: HubDep, merchant: CurrentMerchant, body: AccountSettings) -> AccountSettingsPublic:
+    """Sets them all. A schedule begins with the next midnight in the time zone, and pays out all of the credit."""
+    with hub.db.write() as session:
+        return schedule.public(schedule.set_up(session, merchant, body, hub.clock.now()))
+
+
+@router.get(
+    "/closings/{day}", operation_id="getClosing", dependencies=COUNTED, responses=problem_responses(401, 422, 429)
+)
+def get_closing(hub: HubDep, merchant: CurrentMerchant, day: Day) -> Closing:
+    """What a day brought, in the merchant's time zone."""
+    with hub.db.read() as session:
+        return closings.close(session, hub, merchant, day, hub.clock.now())
+
+
+@router.get(
+    "/closings/{day}/csv",
+    operation_id="getClosingAsCsv",
+    dependencies=COUNTED,
+    response_class=PlainTextResponse,
+    responses=problem_responses(401, 422, 429) | {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+)
+def get_closing_as_csv(hub: HubDep, merchant: CurrentMerchant, day: Day) -> Response:
+    """The same, a line for each sum."""
+    with hub.db.read() as session:
+        text = closings.as_csv(closings.close(session, hub, merchant, day, hub.clock.now()))
+    headers = {"content-disposition": f'attachment; filename="closing-{day}.csv"'}
+    return PlainTextResponse(text, headers=headers, media_type="text/csv")

@@ -88,7 +88,7 @@ def freeze(session: Session, hub: Hub, now: datetime, most: int = packing.UNLIMI
         session.add(firing)
     claimed = _freeze_claims(session, batch_id, payments, firings)
     earned = _earned(payments)
-    given_back = refunds.take_in(session, hub, batch_id, earned, now)
+    given_back = refunds.take_in(session, batch_id, earned)
     credited = _freeze_credits(session, batch_id, earned)
     entitled = _freeze_entitlements(session, batch_id, [*firings, *given_back])
     batch = Batch(

@@ -4,8 +4,8 @@ A voucher's amount cannot go down, and a credit on chain leaves the reserve towa
 frozen, it is the hub that says who gets what the batch claims. So a refund comes out of what its merchant is paid by the batch
 that takes it along: the claims stay as they are, the merchant is credited less, and the payer entitled to more.
 
-If less than that waits for a batch, the refund does, and holds the merchant's credit meanwhile. With the next payments the two
-change places: they go to the payer, and the merchant has its credit back.
+If less than that waits for a batch, the refund waits, and holds the merchant's credit meanwhile. With the next payments the two
+change places (`cover`): they go to the payer, and the merchant has its credit back.
 """
 
 from collections.abc import Sequence
@@ -21,6 +21,7 @@ from taesan.ledger.posting import transfer
 from taesan.settlement.models import Batch, BatchCredit, Refund
 
 UNPOSTED = ("frozen", "signed", "broadcast", "mined", "confirmed")
+MOST_WAITING = 1_000  # of a merchant
 MOST_AT_ONCE = 100  # in a batch: room for so many is kept free
 
 
@@ -32,8 +33,9 @@ def refunded(session: Session, source: str) -> int:
 def accept(session: Session, hub: Hub, row: Refund, now: datetime) -> None:
     """Books a new refund and stores it.
 
-    :raises Problem: `refund-not-covered`
+    :raises Problem: `refund-not-covered`, `too-many-refunds`
     """
+    _refuse_too_many(session, row.address)
     chart, free = hub.chart, _unfrozen(session, hub, row.address)
     if free >= row.amount:
         row.is_covered = True
@@ -57,44 +59,39 @@ def accept(session: Session, hub: Hub, row: Refund, now: datetime) -> None:
     session.flush()
 
 
+def _refuse_too_many(session: Session, address: str) -> None:
+    ids = select(col(Refund.id)).where(col(Refund.batch_id).is_(None), col(Refund.address) == address)
+    if len(session.scalars(ids.limit(MOST_WAITING)).all()) == MOST_WAITING:
+        raise Problem(
+            "too-many-refunds",
+            409,
+            "Too many of this merchant's refunds wait to be settled.",
+            f"At most {MOST_WAITING} may.",
+            headers={"retry-after": "60"},
+        )
+
+
 def waiting_count(session: Session) -> int:
     """How many the next batch may have to find room for."""
     ids = select(col(Refund.id)).where(col(Refund.batch_id).is_(None)).limit(MOST_AT_ONCE)
     return len(session.scalars(ids).all())
 
 
-def take_in(session: Session, hub: Hub, batch_id: int, credited: dict[str, int], now: datetime) -> Sequence[Refund]:
-    """Has a new batch take along what its merchants can give back, oldest first.
-
-    :param credited: merchant's address → what the batch's payments bring it; lowered by what is given back
-    """
-    waiting = (
-        select(Refund)
-        .where(col(Refund.batch_id).is_(None), col(Refund.address).in_(credited))
-        .order_by(col(Refund.id))
-        .limit(MOST_AT_ONCE)
-    )
-    taken = []
-    for row in session.scalars(waiting).all():
-        if credited[row.address] < row.amount or not (row.is_covered or _cover(session, hub, row, now)):
+def cover(session: Session, hub: Hub, now: datetime) -> None:
+    """New payments take the place of credit that is held for refunds, oldest first: to be called before a batch is frozen."""
+    waiting = (col(Refund.batch_id).is_(None), ~col(Refund.is_covered))
+    for address in session.scalars(select(col(Refund.address)).where(*waiting).distinct()).all():
+        free = _unfrozen(session, hub, address)
+        if not free:
             continue
-        credited[row.address] -= row.amount
-        row.batch_id = batch_id
-        session.add(row)
-        taken.append(row)
-    session.flush()
-    return taken
+        of_merchant = select(Refund).where(*waiting, col(Refund.address) == address).order_by(col(Refund.id))
+        for row in session.scalars(of_merchant).all():
+            if row.amount <= free:
+                _cover(session, hub, row, now)
+                free -= row.amount
 
 
-def release(session: Session, batch_id: int) -> None:
-    """Its batch is dissolved: they wait for another."""
-    session.execute(update(Refund).where(col(Refund.batch_id) == batch_id).values(batch_id=None))
-
-
-def _cover(session: Session, hub: Hub, row: Refund, now: datetime) -> bool:
-    """New payments take the place of the credit that was held; False if too few are free, for other refunds were first."""
-    if _unfrozen(session, hub, row.address) < row.amount:
-        return False
+def _cover(session: Session, hub: Hub, row: Refund, now: datetime) -> None:
     chart = hub.chart
     # The merchant may have taken it from the contract directly, held or not.
     held = min(row.held, posting.balance(session, chart.refunding(row.address)))
@@ -102,7 +99,40 @@ def _cover(session: Session, hub: Hub, row: Refund, now: datetime) -> bool:
     lines += transfer(chart.refunding(row.address), chart.credit(row.address), held)
     posting.post(session, f"refund-covered:{row.public_id}", "refund covered", now, lines)
     row.is_covered = True
-    return True
+    session.add(row)
+
+
+def covered(session: Session) -> Sequence[Refund]:
+    """Those that the next batch may take along, oldest first."""
+    rows = select(Refund).where(col(Refund.batch_id).is_(None), col(Refund.is_covered))
+    return session.scalars(rows.order_by(col(Refund.id))).all()
+
+
+def take_in(session: Session, batch_id: int, earned: dict[str, int]) -> Sequence[Refund]:
+    """Has a new batch take along what its payments bring their merchants and these give back, oldest first.
+
+    :param earned: merchant's address → what the batch's payments bring it; lowered by what is given back
+    """
+    covered = (
+        select(Refund)
+        .where(col(Refund.batch_id).is_(None), col(Refund.is_covered), col(Refund.address).in_(earned))
+        .order_by(col(Refund.id))
+        .limit(MOST_AT_ONCE)
+    )
+    taken = []
+    for row in session.scalars(covered).all():
+        if row.amount <= earned[row.address]:
+            earned[row.address] -= row.amount
+            row.batch_id = batch_id
+            session.add(row)
+            taken.append(row)
+    session.flush()
+    return taken
+
+
+def release(session: Session, batch_id: int) -> None:
+    """Its batch is dissolved: they wait for another."""
+    session.execute(update(Refund).where(col(Refund.batch_id) == batch_id).values(batch_id=None))
 
 
 def _unfrozen(session: Session, hub: Hub, address: str) -> int:

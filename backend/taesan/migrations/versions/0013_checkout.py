@@ -1,4 +1,4 @@
-"""Invoices and refunds"""
+"""Invoices, refunds, payouts by schedule"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,6 +12,8 @@ BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 TO_INVOICE = sa.text("destination = 'invoice'")
 OPEN = sa.text("state = 'open'")
 UNBATCHED = sa.text("batch_id IS NULL")
+SCHEDULED = sa.text("period IS NOT NULL")
+DUE = sa.text("next_at IS NOT NULL")
 
 
 def upgrade() -> None:
@@ -64,9 +66,33 @@ def upgrade() -> None:
     op.create_index(
         "ix_refund_waiting", "refund", ["address", "id"], sqlite_where=UNBATCHED, postgresql_where=UNBATCHED
     )
+    op.add_column("payout", sa.Column("period", sa.String()))
+    op.create_index(
+        "ix_payout_period",
+        "payout",
+        ["merchant_id", "period"],
+        unique=True,
+        sqlite_where=SCHEDULED,
+        postgresql_where=SCHEDULED,
+    )
+    op.create_table(
+        "merchant_settings",
+        sa.Column("merchant_id", sa.String(), sa.ForeignKey("merchant.id"), primary_key=True),
+        sa.Column("time_zone", sa.String(), nullable=False),
+        sa.Column("every", sa.String(), nullable=False),
+        sa.Column("weekday", sa.Integer()),
+        sa.Column("at_least", sa.BigInteger(), nullable=False),
+        sa.Column("next_at", sa.DateTime(timezone=True)),
+    )
+    op.create_index(
+        "ix_merchant_settings_next_at", "merchant_settings", ["next_at"], sqlite_where=DUE, postgresql_where=DUE
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("merchant_settings")
+    op.drop_index("ix_payout_period", "payout")
+    op.drop_column("payout", "period")
     op.drop_table("refund")
     op.drop_column("redemption", "invoice_id")
     op.drop_index("ix_payment_invoice", "payment")
