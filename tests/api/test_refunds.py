@@ -4,8 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from taesan.settlement import refunds
 from tests.support.problems import assert_problem
-from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage, key
+from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage, StageFactory, key
 
 pytestmark = pytest.mark.database("sqlite", "postgresql")
 
@@ -223,8 +224,56 @@ def test_a_refund_of_a_channel_in_quarantine_waits_with_it(stage: Stage, cafe: M
     ben.pay(DOLLAR, cafe)
     stage.settle()
     assert _refund(cafe, made)["state"] == "accepted"
+    assert stage.gift_tokens(anna.address) == DOLLAR, "so much came in"
     ben.pay(2 * DOLLAR, cafe)
     stage.settle()
     assert _refund(cafe, made)["state"] == "done"
     assert stage.gift_tokens(anna.address) == 2 * DOLLAR
     assert stage.audit().differences == []
+
+
+def test_not_more_of_them_wait_than_a_batch_can_keep_up_with(
+    stage: Stage, cafe: Merchant, anna: Payer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refunds, "MOST_WAITING", 2)
+    paid = anna.pay(DOLLAR, cafe)["id"]
+    assert [cafe.refund(paid, CENT).status_code for _ in range(2)] == [202, 202]
+    for language in ("ko", "en"):
+        headers = cafe.headers | key() | {"Accept-Language": language}
+        answer = stage.client.post("/v1/refunds", json={"of": paid, "amount": "1"}, headers=headers)
+        assert_problem(answer, "too-many-refunds", 409)
+    stage.settle()
+    anna.pay(DOLLAR, cafe)
+    assert cafe.refund(paid, CENT).status_code == 202
+
+
+def test_a_refund_that_is_more_than_a_batch_brings_goes_in_parts(open_stage: StageFactory) -> None:
+    """Whatever a batch brings the merchant goes to it, so that nothing is credited that is needed for the rest."""
+    stage = open_stage(batch_max_payments=1)
+    cafe, anna, ben = stage.merchant(), stage.payer(), stage.payer()
+    paid = anna.pay(2 * DOLLAR, cafe)["id"]
+    stage.settle()
+    ben.pay(DOLLAR, cafe)
+    ben.pay(150 * CENT, cafe)
+    made = cafe.refund(paid).json()
+    assert made["state"] == "accepted"
+    stage.later(stage.settings.batch_interval_s + 1)
+    stage.tick()
+    assert stage.rows("SELECT credited, entitled FROM batch WHERE id = 2") == [(0, DOLLAR)]
+    stage.settle()
+    assert stage.rows("SELECT credited, entitled FROM batch WHERE id = 3") == [(50 * CENT, DOLLAR)]
+    assert _refund(cafe, made["id"])["state"] == "done"
+    assert stage.gift_tokens(anna.address) == 2 * DOLLAR
+    assert cafe.account()["credit"] == str(250 * CENT)
+    assert stage.audit().differences == []
+
+
+def test_a_refund_leaves_a_merchant_that_is_not_in_the_batch_alone(open_stage: StageFactory) -> None:
+    stage = open_stage(batch_max_payments=1)
+    cafe, kiosk, anna = stage.merchant(), stage.merchant("Kiosk"), stage.payer()
+    anna.pay(DOLLAR, kiosk)
+    made = cafe.refund(anna.pay(DOLLAR, cafe)["id"], CENT).json()["id"]
+    stage.later(stage.settings.batch_interval_s + 1)
+    stage.tick()
+    assert stage.rows("SELECT credited, entitled FROM batch") == [(DOLLAR, 0)]
+    assert _refund(cafe, made)["state"] == "accepted"

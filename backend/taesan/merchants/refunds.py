@@ -50,6 +50,7 @@ def make(session: Session, hub: Hub, merchant: Merchant, request: RefundCreate, 
         account=account,
         amount=amount,
         is_covered=False,
+        left_over=amount,
         note=request.note,
         made_at=now,
     )

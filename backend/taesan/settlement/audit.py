@@ -29,7 +29,7 @@ from taesan.ledger.audit import Report, audit_books
 from taesan.ledger.models import Account, JournalEntry, Posting
 from taesan.payments import intake
 from taesan.payments.models import Payment
-from taesan.settlement import audit_recovered, batcher, merkle, quarantine
+from taesan.settlement import audit_recovered, batcher, merkle, quarantine, refunds
 from taesan.settlement.audit_checkout import audit_checkout
 from taesan.settlement.audit_recovered import Gaps
 from taesan.settlement.models import (
@@ -39,7 +39,6 @@ from taesan.settlement.models import (
     BatchEntitlement,
     ChainCheck,
     Entitlement,
-    Refund,
 )
 
 CHECK_EVERY = timedelta(seconds=3)
@@ -263,9 +262,9 @@ def _audit_shares(session: Session, batch: Batch, payments: Sequence[Payment], r
     for firing in session.scalars(select(JarFiring).where(col(JarFiring.batch_id) == batch.id)):
         fired[firing.account] += firing.amount
         claims[firing.channel_id] += firing.amount
-    for refund in session.scalars(select(Refund).where(col(Refund.batch_id) == batch.id)):
-        paid[refund.address] -= refund.amount
-        fired[refund.account] += refund.amount
+    for part, refund in refunds.parts_of(session, batch.id):
+        paid[refund.address] -= part.amount
+        fired[refund.account] += part.amount
 
     def stored(model: Any, owner: Any) -> dict[str, int]:
         return dict(session.execute(select(owner, model.amount).where(model.batch_id == batch.id)).all())

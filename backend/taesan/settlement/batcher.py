@@ -17,7 +17,7 @@ from taesan.jars.models import JarFiring
 from taesan.payments.models import Payment
 from taesan.payments.queries import NEWEST_OF_CHANNEL
 from taesan.settlement import merkle, packing, refunds
-from taesan.settlement.models import Batch, BatchClaim, BatchCredit, BatchEntitlement, Entitlement, Refund
+from taesan.settlement.models import Batch, BatchClaim, BatchCredit, BatchEntitlement, Entitlement
 
 UNMINED = ("frozen", "signed", "broadcast")
 
@@ -90,7 +90,8 @@ def freeze(session: Session, hub: Hub, now: datetime, most: int = packing.UNLIMI
     earned = _earned(payments)
     given_back = refunds.take_in(session, batch_id, earned)
     credited = _freeze_credits(session, batch_id, earned)
-    entitled = _freeze_entitlements(session, batch_id, [*firings, *given_back])
+    fired = [(firing.account, firing.amount) for firing in firings]
+    entitled = _freeze_entitlements(session, batch_id, [*fired, *given_back])
     batch = Batch(
         id=batch_id,
         state="frozen",
@@ -188,7 +189,7 @@ def _next_payments(session: Session, hub: Hub, most: int) -> list[Payment]:
     )
     taken: list[Payment] = []
     room = packing.Room(most)
-    room.take(*[packing.MINT] * refunds.waiting_count(session))
+    refunded_accounts = refunds.accounts_to_raise(session)
     inside: dict[packing.Cost, set[str]] = defaultdict(set)
     for payment in oldest:
         wanted: dict[packing.Cost, str | None] = {packing.CLAIM: payment.channel_id}
@@ -199,8 +200,11 @@ def _next_payments(session: Session, hub: Hub, most: int) -> list[Payment]:
         new = {cost: who for cost, who in wanted.items() if who is not None and who not in inside[cost]}
         if packing.CLAIM in new and len(inside[packing.CLAIM]) == hub.settings.batch_max_channels:
             break
+        for_refunds = [packing.MINT] * refunded_accounts.get(payment.payee, 0) if packing.CREDIT in new else []
         if not room.take(
-            *new, value=(payment.jar_fired or 0) + (payment.amount if payment.merchant_id is not None else 0)
+            *new,
+            *for_refunds,
+            value=(payment.jar_fired or 0) + (payment.amount if payment.merchant_id is not None else 0),
         ):
             break
         for cost, who in new.items():
@@ -260,10 +264,10 @@ def _freeze_credits(session: Session, batch_id: int, amounts: dict[str, int]) ->
     return sum(amounts.values())
 
 
-def _freeze_entitlements(session: Session, batch_id: int, raises: Sequence[JarFiring | Refund]) -> int:
+def _freeze_entitlements(session: Session, batch_id: int, raises: Iterable[tuple[str, int]]) -> int:
     amounts: dict[str, int] = defaultdict(int)
-    for raised in raises:
-        amounts[raised.account] += raised.amount
+    for raised, by in raises:
+        amounts[raised] += by
     for account, amount in sorted(amounts.items()):
         row = session.get(Entitlement, account) or Entitlement(account=account, cumulative=0)
         row.cumulative += amount

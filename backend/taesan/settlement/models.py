@@ -10,7 +10,7 @@ from taesan.core.models import BIG_ID, UtcDateTime
 from taesan.core.values import AmountOut, Shape, SignedAmountOut, bytes_of, hex_of
 from taesan.settlement import merkle
 
-_UNBATCHED = text("batch_id IS NULL")
+_LEFT = text("left_over > 0")
 
 
 class Batch(SQLModel, table=True):
@@ -111,13 +111,13 @@ class Refund(SQLModel, table=True):
     """What a merchant gives back of a payment (`source`: `pay_…`) or redemption (`red_…`): gift tokens for `account`.
 
     `is_covered`: booked out of what the merchant was paid and no batch had; before that `held` of its credit stands in.
-    `batch_id` is set when a batch takes it along.
+    `left_over`: what no batch has taken along yet; `batch_id`: the one that took the last of it.
     """
 
     __tablename__ = "refund"
     __table_args__ = (
         Index("ix_refund_merchant_id", "merchant_id", "id"),
-        Index("ix_refund_waiting", "address", "id", sqlite_where=_UNBATCHED, postgresql_where=_UNBATCHED),
+        Index("ix_refund_waiting", "address", "id", sqlite_where=_LEFT, postgresql_where=_LEFT),
     )
 
     id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))
@@ -129,9 +129,20 @@ class Refund(SQLModel, table=True):
     amount: int = Field(sa_column=Column(BigInteger, nullable=False))
     is_covered: bool
     held: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    left_over: int = Field(sa_column=Column(BigInteger, nullable=False))
     note: str | None = None
     made_at: datetime = Field(sa_type=UtcDateTime)
-    batch_id: int | None = Field(default=None, sa_column=Column(BigInteger, index=True))
+    batch_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+
+
+class BatchRefund(SQLModel, table=True):
+    """What a batch takes along of a refund."""
+
+    __tablename__ = "batch_refund"
+
+    batch_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    refund_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    amount: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
 class BatchCredit(SQLModel, table=True):

@@ -70,8 +70,8 @@ def recover(session: Session, hub: Hub, event: Mapping[str, Any], now: datetime)
     found, given_back = _attribute(settled, candidates, claimed_by_purse, raised, refunds.covered(session))
     skipped = {settled.claims[number].channel_id for number in skipped_in(session, event["transaction"])}
     _take_in(session, settled.batch_id, found.inside)
-    for refund in given_back:
-        refund.batch_id = settled.batch_id
+    for refund, amount in given_back:
+        refunds.take_part(session, settled.batch_id, refund, amount)
     taken = _charge(session, hub, settled, channels, found.unknown, skipped, now)
     known = _sums(found.inside, given_back)
     _book(session, hub, settled, known, raised, now)
@@ -182,18 +182,18 @@ def _attribute(
     claimed: Mapping[str, int],
     raised: Mapping[str, int],
     waiting: Sequence[Refund],
-) -> tuple[Attribution, Sequence[Refund]]:
-    """Which known payments, and which known refunds, the batch has settled: as many refunds as there is a raise for, or none.
+) -> tuple[Attribution, Sequence[tuple[Refund, int]]]:
+    """Which known payments, and how much of known refunds, the batch has settled: what there is a raise for, or nothing.
 
     :raises CannotRecover: neither fits
     """
     credited, left = dict(settled.credits), dict(raised)
     inside = []
     for refund in waiting:
-        if refund.amount <= left.get(refund.account, 0):
-            left[refund.account] -= refund.amount
-            credited[refund.address] = credited.get(refund.address, 0) + refund.amount
-            inside.append(refund)
+        if part := min(refund.left_over, left.get(refund.account, 0)):
+            left[refund.account] -= part
+            credited[refund.address] = credited.get(refund.address, 0) + part
+            inside.append((refund, part))
     if inside:
         found = attribution.attribute(candidates, settled.payment_count, claimed, credited, left)
         if not _contradictions(candidates, found):
@@ -282,16 +282,18 @@ def _book(
         posting.post(session, f"batch:{settled.batch_id}", "recovered: batch settled", now, lines)
 
 
-def _sums(inside: Sequence[Candidate], given_back: Sequence[Refund]) -> tuple[dict[str, int], dict[str, int]]:
+def _sums(
+    inside: Sequence[Candidate], given_back: Sequence[tuple[Refund, int]]
+) -> tuple[dict[str, int], dict[str, int]]:
     """By payee, without zeros: what is known to credit merchants, and what to entitle accounts."""
     credited: dict[str, int] = defaultdict(int)
     raised: dict[str, int] = defaultdict(int)
     for candidate in inside:
         credited[candidate.payee] += candidate.credited
         raised[candidate.payee] += candidate.fired
-    for refund in given_back:
-        credited[refund.address] -= refund.amount
-        raised[refund.account] += refund.amount
+    for refund, amount in given_back:
+        credited[refund.address] -= amount
+        raised[refund.account] += amount
     return {owner: n for owner, n in credited.items() if n}, {owner: n for owner, n in raised.items() if n}
 
 

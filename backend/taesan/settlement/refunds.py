@@ -2,7 +2,9 @@
 
 A voucher's amount cannot go down, and a credit on chain leaves the reserve towards its merchant alone. But until a batch is
 frozen, it is the hub that says who gets what the batch claims. So a refund comes out of what its merchant is paid by the batch
-that takes it along: the claims stay as they are, the merchant is credited less, and the payer entitled to more.
+that takes it along: the claims stay as they are, the merchant is credited less, and the payer entitled to more. A batch that
+pays a merchant gives back as much of its refunds as that is, and credits it the rest: so what is left of `pending` is always
+enough for what is left of them.
 
 If less than that waits for a batch, the refund waits, and holds the merchant's credit meanwhile. With the next payments the two
 change places (`cover`): they go to the payer, and the merchant has its credit back.
@@ -11,18 +13,20 @@ change places (`cover`): they go to the payer, and the merchant has its credit b
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select
 from sqlmodel import Session, col
 
 from taesan.core.problems import Problem
 from taesan.hub import Hub
 from taesan.ledger import posting
 from taesan.ledger.posting import transfer
-from taesan.settlement.models import Batch, BatchCredit, Refund
+from taesan.settlement.models import Batch, BatchCredit, BatchRefund, Refund
 
 UNPOSTED = ("frozen", "signed", "broadcast", "mined", "confirmed")
-MOST_WAITING = 1_000  # of a merchant
-MOST_AT_ONCE = 100  # in a batch: room for so many is kept free
+MOST_WAITING = 100  # of a merchant: a batch that pays it takes them all along, and needs room for their accounts
+
+_WAITING = (col(Refund.left_over) > 0,)
+_COVERED = (*_WAITING, col(Refund.is_covered))
 
 
 def refunded(session: Session, source: str) -> int:
@@ -60,7 +64,7 @@ def accept(session: Session, hub: Hub, row: Refund, now: datetime) -> None:
 
 
 def _refuse_too_many(session: Session, address: str) -> None:
-    ids = select(col(Refund.id)).where(col(Refund.batch_id).is_(None), col(Refund.address) == address)
+    ids = select(col(Refund.id)).where(*_WAITING, col(Refund.address) == address)
     if len(session.scalars(ids.limit(MOST_WAITING)).all()) == MOST_WAITING:
         raise Problem(
             "too-many-refunds",
@@ -71,15 +75,20 @@ def _refuse_too_many(session: Session, address: str) -> None:
         )
 
 
-def waiting_count(session: Session) -> int:
-    """How many the next batch may have to find room for."""
-    ids = select(col(Refund.id)).where(col(Refund.batch_id).is_(None)).limit(MOST_AT_ONCE)
-    return len(session.scalars(ids).all())
+def covered(session: Session) -> Sequence[Refund]:
+    """Those that the next batches take along, oldest first."""
+    return session.scalars(select(Refund).where(*_COVERED).order_by(col(Refund.id))).all()
+
+
+def accounts_to_raise(session: Session) -> dict[str, int]:
+    """Merchant's address → how many accounts a batch that pays it may have to raise for its refunds."""
+    counted = select(col(Refund.address), func.count(func.distinct(Refund.account))).where(*_COVERED)
+    return dict(session.execute(counted.group_by(col(Refund.address))).all())
 
 
 def cover(session: Session, hub: Hub, now: datetime) -> None:
     """New payments take the place of credit that is held for refunds, oldest first: to be called before a batch is frozen."""
-    waiting = (col(Refund.batch_id).is_(None), ~col(Refund.is_covered))
+    waiting = (*_WAITING, ~col(Refund.is_covered))
     for address in session.scalars(select(col(Refund.address)).where(*waiting).distinct()).all():
         free = _unfrozen(session, hub, address)
         if not free:
@@ -102,37 +111,43 @@ def _cover(session: Session, hub: Hub, row: Refund, now: datetime) -> None:
     session.add(row)
 
 
-def covered(session: Session) -> Sequence[Refund]:
-    """Those that the next batch may take along, oldest first."""
-    rows = select(Refund).where(col(Refund.batch_id).is_(None), col(Refund.is_covered))
-    return session.scalars(rows.order_by(col(Refund.id))).all()
-
-
-def take_in(session: Session, batch_id: int, earned: dict[str, int]) -> Sequence[Refund]:
-    """Has a new batch take along what its payments bring their merchants and these give back, oldest first.
+def take_in(session: Session, batch_id: int, earned: dict[str, int]) -> Sequence[tuple[str, int]]:
+    """Has a new batch take along what its payments bring their merchants and these give back, oldest first; returns
+    (account, amount) of each.
 
     :param earned: merchant's address → what the batch's payments bring it; lowered by what is given back
     """
-    covered = (
-        select(Refund)
-        .where(col(Refund.batch_id).is_(None), col(Refund.is_covered), col(Refund.address).in_(earned))
-        .order_by(col(Refund.id))
-        .limit(MOST_AT_ONCE)
-    )
+    rows = session.scalars(select(Refund).where(*_COVERED, col(Refund.address).in_(earned)).order_by(col(Refund.id)))
     taken = []
-    for row in session.scalars(covered).all():
-        if row.amount <= earned[row.address]:
-            earned[row.address] -= row.amount
-            row.batch_id = batch_id
-            session.add(row)
-            taken.append(row)
+    for row in rows.all():
+        if part := min(row.left_over, earned[row.address]):
+            earned[row.address] -= part
+            take_part(session, batch_id, row, part)
+            taken.append((row.account, part))
     session.flush()
     return taken
 
 
+def take_part(session: Session, batch_id: int, row: Refund, amount: int) -> None:
+    assert row.id is not None
+    row.left_over -= amount
+    row.batch_id = None if row.left_over else batch_id
+    session.add_all([row, BatchRefund(batch_id=batch_id, refund_id=row.id, amount=amount)])
+
+
+def parts_of(session: Session, batch_id: int) -> Sequence[tuple[BatchRefund, Refund]]:
+    of_batch = select(BatchRefund, Refund).join(Refund, col(Refund.id) == col(BatchRefund.refund_id))
+    return [(part, row) for part, row in session.execute(of_batch.where(col(BatchRefund.batch_id) == batch_id))]
+
+
 def release(session: Session, batch_id: int) -> None:
-    """Its batch is dissolved: they wait for another."""
-    session.execute(update(Refund).where(col(Refund.batch_id) == batch_id).values(batch_id=None))
+    """The batch is dissolved: its refunds wait for another."""
+    for part, row in parts_of(session, batch_id):
+        row.left_over += part.amount
+        row.batch_id = None
+        session.add(row)
+    session.flush()
+    session.execute(delete(BatchRefund).where(col(BatchRefund.batch_id) == batch_id))
 
 
 def _unfrozen(session: Session, hub: Hub, address: str) -> int:

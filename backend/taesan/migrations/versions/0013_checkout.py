@@ -11,7 +11,7 @@ depends_on = None
 BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 TO_INVOICE = sa.text("destination = 'invoice'")
 OPEN = sa.text("state = 'open'")
-UNBATCHED = sa.text("batch_id IS NULL")
+LEFT = sa.text("left_over > 0")
 SCHEDULED = sa.text("period IS NOT NULL")
 DUE = sa.text("next_at IS NOT NULL")
 
@@ -58,13 +58,18 @@ def upgrade() -> None:
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("is_covered", sa.Boolean(), nullable=False),
         sa.Column("held", sa.BigInteger(), nullable=False),
+        sa.Column("left_over", sa.BigInteger(), nullable=False),
         sa.Column("note", sa.String()),
         sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("batch_id", sa.BigInteger(), index=True),
+        sa.Column("batch_id", sa.BigInteger()),
     )
     op.create_index("ix_refund_merchant_id", "refund", ["merchant_id", "id"])
-    op.create_index(
-        "ix_refund_waiting", "refund", ["address", "id"], sqlite_where=UNBATCHED, postgresql_where=UNBATCHED
+    op.create_index("ix_refund_waiting", "refund", ["address", "id"], sqlite_where=LEFT, postgresql_where=LEFT)
+    op.create_table(
+        "batch_refund",
+        sa.Column("batch_id", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("refund_id", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
     )
     op.add_column("payout", sa.Column("period", sa.String()))
     op.create_index(
@@ -93,6 +98,7 @@ def downgrade() -> None:
     op.drop_table("merchant_settings")
     op.drop_index("ix_payout_period", "payout")
     op.drop_column("payout", "period")
+    op.drop_table("batch_refund")
     op.drop_table("refund")
     op.drop_column("redemption", "invoice_id")
     op.drop_index("ix_payment_invoice", "payment")
