@@ -39,6 +39,7 @@ def _invoice(hub: LiveHub, value: int, asset: str = "KRW", **more: Any) -> dict[
 
 def _scanned(page: Page) -> str:
     """What a telephone's camera reads off the screen."""
+    expect(page.locator("figure[data-for='open']")).to_be_visible()
     page.evaluate("Promise.all([...document.images].map(image => image.decode()))")
     (code,) = zxingcpp.read_barcodes(grey_pixels(page.screenshot(full_page=True)))
     return str(code.text)
