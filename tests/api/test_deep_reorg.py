@@ -271,6 +271,38 @@ def test_what_cannot_come_back_is_unposted_and_done_anew(stage: Stage, anna: Pay
     assert stage.audit().differences == []
 
 
+def test_a_refund_is_done_anew_and_an_invoice_whose_tokens_are_gone_is_open_again(
+    stage: Stage, anna: Payer, cafe: Merchant
+) -> None:
+    before = stage.chain.head()
+    anna.pay(3 * DOLLAR)
+    refund = cafe.refund(anna.pay(2 * DOLLAR, cafe)["id"], DOLLAR).json()["id"]
+    stage.settle()
+    invoice = cafe.invoice(100)
+    assert anna.pay_invoice_in_tokens(invoice).status_code == 202
+    stage.confirm()
+    assert cafe.record(invoice)["state"] == "paid"
+    stage.chain.reorganise(stage.chain.head() - before)
+    for _ in range(3):
+        stage.chain.send(DEV_OPERATOR_KEY, "asset", "mint", anna.address, 1)
+    stage.chain.mine(DEPTH + 1)
+    for _ in range(4):
+        stage.later(20)
+        stage.confirm()
+        stage.chain.mine(10)
+    stage.settle()
+    assert stage.get(f"/v1/refunds/{refund}", **cafe.headers)["state"] == "done"
+    # The tokens were sent again before they were minted again: they failed, and the invoice is to be paid.
+    assert stage.rows("SELECT state FROM redemption") == [("failed",)]
+    assert (cafe.record(invoice)["state"], cafe.record(invoice)["paid_by"]) == ("open", None)
+    assert (stage.gift_tokens(anna.address), cafe.account()["credit"]) == (4 * DOLLAR, str(DOLLAR))
+    assert stage.audit().differences == []
+    assert anna.pay_invoice_in_tokens(invoice).status_code == 202
+    stage.confirm()
+    assert (cafe.record(invoice)["state"], cafe.account()["credit"]) == ("paid", str(2 * DOLLAR))
+    assert stage.audit().differences == []
+
+
 def test_a_reorganisation_in_the_middle_of_another_is_survived(stage: Stage, anna: Payer) -> None:
     before = stage.chain.head()
     anna.pay(DOLLAR)

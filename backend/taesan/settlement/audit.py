@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import func, or_, select
 from sqlmodel import Session, col
 
-from taesan.chain import sender
+from taesan.chain import reorg, sender
 from taesan.chain.errors import CallReverted
 from taesan.chain.models import ChainCursor, ChainTransaction
 from taesan.channels import queries, vouchers
@@ -29,11 +29,20 @@ from taesan.ledger.audit import Report, audit_books
 from taesan.ledger.models import Account, JournalEntry, Posting
 from taesan.payments import intake
 from taesan.payments.models import Payment
-from taesan.settlement import audit_recovered, batcher, merkle, quarantine
+from taesan.settlement import audit_recovered, batcher, merkle, quarantine, refunds
+from taesan.settlement.audit_checkout import audit_checkout
 from taesan.settlement.audit_recovered import Gaps
-from taesan.settlement.models import Batch, BatchClaim, BatchCredit, BatchEntitlement, ChainCheck, Entitlement
+from taesan.settlement.models import (
+    Batch,
+    BatchClaim,
+    BatchCredit,
+    BatchEntitlement,
+    ChainCheck,
+    Entitlement,
+)
 
 CHECK_EVERY = timedelta(seconds=3)
+CREDIT_KINDS = ("credit", "paying_out", "refunding")  # in `credits[merchant]` on chain together
 STREAMED = 5_000  # rows in memory at a time
 
 
@@ -44,7 +53,7 @@ def audit(hub: Hub) -> Report:
         audit_own(session, hub, report)
         compare_totals(session, hub, report)
         _compare_details(session, hub, report)
-        report.check("chain events that wait to be booked", 0, outbox.waiting_count(session))
+        report.check("chain events that wait to be booked", 0, outbox.waiting_count(session, reorg.OUTBOX_PREFIX))
     return report
 
 
@@ -54,6 +63,7 @@ def audit_own(session: Session, hub: Hub, report: Report) -> None:
     audit_payments(session, hub, report)
     _audit_batches(session, hub, report)
     _audit_counters(session, report)
+    audit_checkout(session, report)
 
 
 def check_step(hub: Hub) -> bool:
@@ -252,11 +262,15 @@ def _audit_shares(session: Session, batch: Batch, payments: Sequence[Payment], r
     for firing in session.scalars(select(JarFiring).where(col(JarFiring.batch_id) == batch.id)):
         fired[firing.account] += firing.amount
         claims[firing.channel_id] += firing.amount
+    for part, refund in refunds.parts_of(session, batch.id):
+        paid[refund.address] -= part.amount
+        fired[refund.account] += part.amount
 
     def stored(model: Any, owner: Any) -> dict[str, int]:
         return dict(session.execute(select(owner, model.amount).where(model.batch_id == batch.id)).all())
 
-    report.check(f"credits of batch {batch.id}", dict(paid), stored(BatchCredit, col(BatchCredit.address)))
+    paid = {address: amount for address, amount in paid.items() if amount}
+    report.check(f"credits of batch {batch.id}", paid, stored(BatchCredit, col(BatchCredit.address)))
     report.check(
         f"entitlements of batch {batch.id}", dict(fired), stored(BatchEntitlement, col(BatchEntitlement.account))
     )
@@ -272,7 +286,8 @@ def compare_totals(session: Session, hub: Hub, report: Report) -> tuple[int, int
     settlement = hub.contracts.deployment.settlement
     supply = posting.balance(session, chart.gift_supply)
     totals = ledger.totals(session)
-    entitled, credit, paying_out = (totals.get((kind, asset), 0) for kind in ("entitled", "credit", "paying_out"))
+    owed_to_merchants = sum(totals.get((kind, asset), 0) for kind in CREDIT_KINDS)
+    entitled = totals.get(("entitled", asset), 0)
     reserve, liabilities, unclaimed, minted = _read(
         session,
         hub,
@@ -283,7 +298,7 @@ def compare_totals(session: Session, hub: Hub, report: Report) -> tuple[int, int
             ("gift_token", "totalSupply"),
         ],
     )
-    report.check("liabilities on chain", supply + entitled + credit + paying_out, liabilities)
+    report.check("liabilities on chain", supply + entitled + owed_to_merchants, liabilities)
     report.check("entitled and unclaimed on chain", entitled, unclaimed)
     report.check("gift tokens in circulation", supply, minted)
     report.check("reserve covers liabilities", True, reserve >= liabilities)
@@ -321,12 +336,13 @@ def _compare_details(session: Session, hub: Hub, report: Report) -> None:
     ((claimed, settled),) = _read_raw(session, hub, [("channels", "receivers", settlement, asset)])
     report.check("escrow on chain", posting.balance(session, chart.escrow), escrow + claimed - settled)
 
-    credit = posting.balances(session, "credit", hub.asset.id)
-    paying_out = posting.balances(session, "paying_out", hub.asset.id)
-    merchants = sorted(credit.keys() | paying_out.keys())
-    on_chain = _read(session, hub, [("settlement", "credits", m) for m in merchants])
-    for merchant, amount in zip(merchants, on_chain, strict=True):
-        report.check(f"credit of {merchant}", credit.get(merchant, 0) + paying_out.get(merchant, 0), amount)
+    owed_to: dict[str, int] = defaultdict(int)
+    for kind in CREDIT_KINDS:
+        for merchant, amount in posting.balances(session, kind, hub.asset.id).items():
+            owed_to[merchant] += amount
+    on_chain = _read(session, hub, [("settlement", "credits", m) for m in owed_to])
+    for (merchant, expected), amount in zip(owed_to.items(), on_chain, strict=True):
+        report.check(f"credit of {merchant}", expected, amount)
 
     entitlements = session.scalars(select(Entitlement)).all()
     minted = _read(session, hub, [("gift_token", "mintedTo", e.account) for e in entitlements])
