@@ -1,5 +1,6 @@
 """Everything that an operator can set, read from `TAESAN_…` variables. Secrets have no default outside `local`."""
 
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
@@ -82,6 +83,9 @@ class Settings(BaseSettings):
     confirmation_depth_blocks: int | None = Field(default=None, ge=0, description="2 locally, 12 elsewhere")
     withdraw_delay_s: int = Field(default=86_400, ge=900, le=2_592_000)
     asset_currency: str = Field(default="USD", description="ISO 4217 currency that the reserve asset stands for")
+    rate_krw: str | None = Field(
+        default=None, description="Won for a dollar, exactly: 1385.2 or 6926/5. Invoices in the other currency need it"
+    )
     max_payment: int = Field(default=5_000_000, gt=0, description="In the reserve asset's minor units: 5 dollars")
     payer_rate: str = Field(default="200/second", description="Payments of one payer that are taken in")
     key_rate: str = Field(default="2000/second", description="Payments with one API key")
@@ -174,6 +178,13 @@ class Settings(BaseSettings):
             parse(rate)  # raises ValueError, with what it expects
         return rate
 
+    @field_validator("rate_krw")
+    @classmethod
+    def _is_fraction(cls, rate: str | None) -> str | None:
+        if rate is not None and Fraction(rate) <= 0:  # raises ValueError, too
+            raise ValueError("a rate is more than zero")
+        return rate
+
     @field_validator("operator_address")
     @classmethod
     def _is_address(cls, address: str | None) -> str | None:
@@ -238,6 +249,10 @@ class Settings(BaseSettings):
     def operator_addresses(self) -> frozenset[str]:
         """EIP-55."""
         return frozenset(filter(None, self.operators.split(",")))
+
+    @property
+    def won_for_a_dollar(self) -> Fraction | None:
+        return None if self.rate_krw is None else Fraction(self.rate_krw)
 
     @cached_property
     def depth(self) -> int:

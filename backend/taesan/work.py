@@ -16,7 +16,7 @@ from taesan.core.restoration import Gate
 from taesan.core.worker import Worker
 from taesan.hub import Hub
 from taesan.jars import service as jars
-from taesan.merchants import payouts, redemption
+from taesan.merchants import invoices, payouts, redemption, schedule
 from taesan.payments import gathering
 from taesan.settlement import audit, books, pipeline, reconcile, wallets
 from taesan.webhooks import events as webhooks
@@ -81,7 +81,9 @@ def build_worker(hub: Hub) -> Worker:
         "freeze batch": lambda: pipeline.freeze_step(hub),
         "sign batch": lambda: pipeline.sign_step(hub),
         "gather direct payments": lambda: gathering.gather_step(hub),
+        "expire invoices": lambda: invoices.expire_step(hub),
         "relay redemptions": lambda: redemption.relay_step(hub),
+        "order due payouts": lambda: schedule.order_step(hub),
         "relay payouts": lambda: payouts.relay_step(hub),
         "advance transactions": Following(hub.db, hub.node, hub.signer, hub.clock, depth, hub.bidding).step,
         "follow transactions": lambda: pipeline.follow_step(hub),

@@ -11,7 +11,7 @@ from taesan.settings import DEV_OPERATOR_KEY
 from taesan.work import event_handlers, undo_handlers
 from tests.support.chain import RICH_KEY, Chain
 from tests.support.problems import assert_problem
-from tests.support.stage import DEPTH, DOLLAR, Merchant, Payer, Stage
+from tests.support.stage import DEPTH, DOLLAR, Merchant, Payer, Stage, key
 from tests.support.x402_asked import asked, payload, requirements
 
 pytestmark = pytest.mark.database("sqlite", "postgresql")
@@ -268,6 +268,65 @@ def test_what_cannot_come_back_is_unposted_and_done_anew(stage: Stage, anna: Pay
     cafe.order_payout(2 * DOLLAR)
     stage.confirm()
     assert stage.chain.read("asset", "balanceOf", cafe.address) == 2 * DOLLAR
+    assert stage.audit().differences == []
+
+
+def test_a_refund_is_done_anew_and_an_invoice_whose_tokens_are_gone_is_open_again(
+    stage: Stage, anna: Payer, cafe: Merchant
+) -> None:
+    before = stage.chain.head()
+    anna.pay(3 * DOLLAR)
+    refund = cafe.refund(anna.pay(2 * DOLLAR, cafe)["id"], DOLLAR).json()["id"]
+    stage.settle()
+    invoice = cafe.invoice(100)
+    assert anna.pay_invoice_in_tokens(invoice).status_code == 202
+    stage.confirm()
+    assert cafe.record(invoice)["state"] == "paid"
+    stage.chain.reorganise(stage.chain.head() - before)
+    for _ in range(3):
+        stage.chain.send(DEV_OPERATOR_KEY, "asset", "mint", anna.address, 1)
+    stage.chain.mine(DEPTH + 1)
+    for _ in range(4):
+        stage.later(20)
+        stage.confirm()
+        stage.chain.mine(10)
+    stage.settle()
+    assert stage.get(f"/v1/refunds/{refund}", **cafe.headers)["state"] == "done"
+    # The tokens were sent again before they were minted again: they failed, and the invoice is to be paid.
+    assert stage.rows("SELECT state FROM redemption") == [("failed",)]
+    assert (cafe.record(invoice)["state"], cafe.record(invoice)["paid_by"]) == ("open", None)
+    assert (stage.gift_tokens(anna.address), cafe.account()["credit"]) == (4 * DOLLAR, str(DOLLAR))
+    assert stage.audit().differences == []
+    assert anna.pay_invoice_in_tokens(invoice).status_code == 202
+    stage.confirm()
+    assert (cafe.record(invoice)["state"], cafe.account()["credit"]) == ("paid", str(2 * DOLLAR))
+    assert stage.audit().differences == []
+
+
+def test_an_invoice_whose_tokens_somebody_else_has_relayed_is_paid_by_the_hub_if_they_are_gone(
+    stage: Stage, anna: Payer, cafe: Merchant
+) -> None:
+    anna.pay(2 * DOLLAR)
+    stage.settle()
+    before = stage.chain.head()
+    invoice = cafe.invoice(100)
+    body = anna.wallet.redemption_for(stage.facts, invoice)
+    ordered = stage.client.post(f"/v1/invoices/{invoice['id']}/redemptions", json=body, headers=key())
+    assert ordered.status_code == 202
+    terms = (body["holder"], cafe.address, DOLLAR, 0, int(body["valid_before"]), body["salt"], body["signature"])
+    stage.chain.send(RICH_KEY, "settlement", "redeemWithAuthorization", *terms)
+    stage.confirm()
+    assert cafe.record(invoice)["state"] == "paid"
+    assert stage.rows("SELECT state, transaction_id FROM redemption") == [("confirmed", None)]
+    reorganise(stage, before)
+    for _ in range(3):
+        stage.later(20)
+        stage.confirm()
+    assert stage.alarms() == {}
+    assert stage.rows("SELECT count(*) FROM journal_entry WHERE ref LIKE 'undone:redeemed:%'") == [(1,)]
+    assert stage.rows("SELECT state, transaction_id IS NULL FROM redemption") == [("confirmed", False)]
+    assert (cafe.record(invoice)["state"], cafe.account()["credit"]) == ("paid", str(DOLLAR))
+    assert stage.gift_tokens(anna.address) == DOLLAR
     assert stage.audit().differences == []
 
 

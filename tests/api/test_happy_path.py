@@ -30,7 +30,13 @@ def test_from_deposit_to_payout_and_every_step_can_be_checked(stage: Stage) -> N
     last = anna.pay(80 * CENT)
     assert last["jar"] == {"gathered": str(3 * CENT), "payments": 0, "fired": str(DOLLAR)}
     assert chain.head() == blocks, "paying takes no transaction"
-    assert cafe.account() == {"merchant_id": cafe.id, "pending": str(2 * DOLLAR), "credit": "0", "paying_out": "0"}
+    assert cafe.account() == {
+        "merchant_id": cafe.id,
+        "pending": str(2 * DOLLAR),
+        "credit": "0",
+        "paying_out": "0",
+        "refunding": "0",
+    }
     assert stage.balance("jar", anna.id) == 3 * CENT
     assert stage.balance("converting", anna.address) == DOLLAR
     assert client.get(f"/v1/payments/{coffee['id']}/proof").json()["type"].endswith(":not-batched")
@@ -87,13 +93,25 @@ def test_from_deposit_to_payout_and_every_step_can_be_checked(stage: Stage) -> N
 
     answer = cafe.order_payout()
     assert (answer.status_code, answer.json()["amount"]) == (202, str(3 * DOLLAR))
-    assert cafe.account() == {"merchant_id": cafe.id, "pending": "0", "credit": "0", "paying_out": str(3 * DOLLAR)}
+    assert cafe.account() == {
+        "merchant_id": cafe.id,
+        "pending": "0",
+        "credit": "0",
+        "paying_out": str(3 * DOLLAR),
+        "refunding": "0",
+    }
     stage.confirm()
     payout = stage.get(f"/v1/payouts/{answer.json()['id']}", **cafe.headers)
     assert payout["state"] == "paid"
     assert chain.web3.eth.get_transaction_receipt(payout["transaction"])["status"] == 1
     assert chain.read("asset", "balanceOf", cafe.address) == 3 * DOLLAR
-    assert cafe.account() == {"merchant_id": cafe.id, "pending": "0", "credit": "0", "paying_out": "0"}
+    assert cafe.account() == {
+        "merchant_id": cafe.id,
+        "pending": "0",
+        "credit": "0",
+        "paying_out": "0",
+        "refunding": "0",
+    }
 
     # The books equal the chain.
     report = stage.audit()

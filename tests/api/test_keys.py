@@ -55,6 +55,10 @@ CALLS = {
     "redemptions:write": ("POST", "/v1/redemptions"),
     "payouts:read": ("GET", "/v1/payouts"),
     "payouts:write": ("POST", "/v1/payouts"),
+    "invoices:read": ("GET", "/v1/invoices"),
+    "invoices:write": ("POST", "/v1/invoices"),
+    "refunds:read": ("GET", "/v1/refunds"),
+    "refunds:write": ("POST", "/v1/refunds"),
 }
 
 

@@ -211,7 +211,13 @@ def test_a_payout_that_the_merchant_took_itself_meanwhile_fails_and_the_books_go
     payout = stage.get(f"/v1/payouts/{ordered['id']}", **cafe.headers)
     assert payout["state"] == "failed"
     assert payout["reason"].startswith("GiftSettlement_ExceedsCredit")
-    assert cafe.account() == {"merchant_id": cafe.id, "pending": "0", "credit": "0", "paying_out": "0"}
+    assert cafe.account() == {
+        "merchant_id": cafe.id,
+        "pending": "0",
+        "credit": "0",
+        "paying_out": "0",
+        "refunding": "0",
+    }
     assert stage.rows("SELECT count(*) FROM outbox_event WHERE handled_at IS NULL") == [(0,)]
     assert stage.audit().differences == []
 

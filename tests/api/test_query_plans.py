@@ -40,6 +40,13 @@ def asked(shared_stage: Stage) -> Iterator[Recorder]:
         assert anna.set_rule(trigger_count=5).status_code == 200
         stage.settle()
         cafe.redeem(anna.wallet, 10 * CENT)
+        paid, expiring, in_tokens = cafe.invoice(1), cafe.invoice(2, expires_in_s=30), cafe.invoice(3)
+        assert anna.pay_invoice(paid).status_code == 201
+        assert anna.pay_invoice_in_tokens(in_tokens).status_code == 202
+        cancelled = cafe.invoice()
+        assert stage.client.post(f"/v1/invoices/{cancelled['id']}/cancel", headers=cafe.headers).status_code == 200
+        for refunded in (cafe.record(paid)["paid_by"], stage.get("/v1/payments", **cafe.headers)["items"][-1]["id"]):
+            assert cafe.refund(refunded, 1).status_code == 202
         cafe.order_payout(CENT)
         stage.confirm()
         ben.announce_withdrawal(CENT)
@@ -48,11 +55,17 @@ def asked(shared_stage: Stage) -> Iterator[Recorder]:
         stage.later(5)
         stage.tick(3)
         stage.confirm()
+        assert cafe.record(expiring)["state"] == "open"
+        stage.later(30)
         ben.finish_withdrawal()
         stage.later(10)
         stage.confirm()
         _pay_over_x402(stage, cafe)
         _pay_directly(stage, cafe)
+        daily = {"payouts": {"every": "day"}}
+        assert stage.client.put("/v1/account/settings", json=daily, headers=cafe.headers).status_code == 200
+        stage.write("UPDATE merchant_settings SET next_at = '2026-01-01 00:00:00' WHERE merchant_id = :id", id=cafe.id)
+        stage.confirm()
         stage.client.post("/v1/merchants/me/keys", headers=stage.session_of(cafe.wallet))
         _tell(stage, couriers, anna, cafe)
         _read_everything(stage, anna, cafe)
@@ -135,6 +148,9 @@ def _read_everything(stage: Stage, anna: Payer, cafe: Merchant) -> None:
         "webhook_id": (webhook := stage.get("/v1/webhooks", **theirs)[0]["id"]),
         "delivery_id": stage.get(f"/v1/webhooks/{webhook}/deliveries", **theirs)["items"][0]["id"],
         "payout_id": stage.get("/v1/payouts", **theirs)["items"][0]["id"],
+        "invoice_id": stage.get("/v1/invoices?state=paid", **theirs)["items"][0]["id"],
+        "day": stage.clock.now().date().isoformat(),
+        "refund_id": stage.get("/v1/refunds", **theirs)["items"][0]["id"],
         "redemption_id": stage.get("/v1/redemptions", **theirs)["items"][0]["id"],
     }
     document: Any = stage.client.get("/openapi.json").json()
@@ -151,7 +167,7 @@ def _read_everything(stage: Stage, anna: Payer, cafe: Merchant) -> None:
         if "next_cursor" in answer.text:
             first = stage.client.get(f"{filled}?limit=1", headers=headers).json()
             stage.client.get(f"{filled}?limit=1&cursor={first['next_cursor'] or 'MQ'}", headers=headers)
-    for page in ("/", "/batches/1"):
+    for page in ("/", "/batches/1", "/till", f"/pay/{known['invoice_id']}", f"/pay/{known['invoice_id']}/qr.svg"):
         assert stage.client.get(page).status_code == 200
 
 

@@ -107,6 +107,48 @@ def test_what_was_settled_after_the_backup_is_in_the_books_again(stage: Stage) -
     _goes_on(stage, [anna, ben, carla], cafe)
 
 
+def test_a_refund_that_was_settled_after_the_backup_is_in_the_books_again(stage: Stage) -> None:
+    """One that the backup knows, and one that it does not."""
+    anna, ben, cafe = stage.payer(), stage.payer(), stage.merchant()
+    paid = anna.pay(2 * DOLLAR, cafe)["id"]
+    later = ben.pay(3 * DOLLAR, cafe)["id"]
+    assert cafe.refund(paid, DOLLAR).json()["state"] == "accepted"
+    kept = stage.kept()
+
+    assert cafe.refund(later, 50 * CENT).json()["state"] == "accepted"
+    anna.pay(DOLLAR, cafe)
+    stage.settle()
+    owed = cafe.account()["credit"]
+    assert owed == str(4 * DOLLAR + 50 * CENT)
+
+    stage.restore(kept)
+    _catch_up(stage)
+    assert cafe.account() == {
+        "merchant_id": cafe.id,
+        "pending": "0",
+        "credit": owed,
+        "paying_out": "0",
+        "refunding": "0",
+    }
+    assert (stage.gift_tokens(anna.address), stage.gift_tokens(ben.address)) == (DOLLAR, 50 * CENT)
+    (refund,) = stage.get("/v1/refunds", **cafe.headers)["items"]
+    assert (refund["of"], refund["state"], refund["batch_id"]) == (paid, "done", 1)
+    _goes_on(stage, [anna, ben], cafe)
+
+
+def test_a_lost_refund_of_known_payments_alone_does_not_stop_the_books(stage: Stage) -> None:
+    anna, cafe = stage.payer(), stage.merchant()
+    paid = anna.pay(2 * DOLLAR, cafe)["id"]
+    kept = stage.kept()
+    assert cafe.refund(paid).json()["state"] == "accepted"
+    stage.settle()
+    stage.restore(kept)
+    _catch_up(stage)
+    assert cafe.account()["pending"] == cafe.account()["credit"] == "0"
+    assert stage.gift_tokens(anna.address) == 2 * DOLLAR
+    _goes_on(stage, [anna], cafe)
+
+
 def _charged(stage: Stage, payer: Payer) -> int:
     sql = "SELECT charged.amount FROM charged JOIN channel USING (account_id) WHERE channel.id = :id"
     return int(stage.rows(sql, id=payer.id)[0][0])

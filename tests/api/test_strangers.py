@@ -28,7 +28,13 @@ def test_a_merchant_who_takes_its_credit_just_before_new_credit_comes_does_not_s
     stage.confirm()
     assert stage.rows("SELECT count(*) FROM outbox_event WHERE handled_at IS NULL") == [(0,)]
     assert stage.chain.read("asset", "balanceOf", cafe.address) == 2 * CENT
-    assert cafe.account() == {"merchant_id": cafe.id, "pending": "0", "credit": "0", "paying_out": "0"}
+    assert cafe.account() == {
+        "merchant_id": cafe.id,
+        "pending": "0",
+        "credit": "0",
+        "paying_out": "0",
+        "refunding": "0",
+    }
     assert stage.audit().differences == []
 
 

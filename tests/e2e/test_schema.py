@@ -38,6 +38,11 @@ def ids(hub: LiveHub) -> Json:
     """Of things that are there, by the names of the paths' parameters: half of the calls ask for one of them."""
     payer, paid = hub.payers[0], hub.pay_once(DOLLAR, to_merchant=True)
     hub.wait_until(lambda o: o["counts"]["payments_waiting"] == 0 and o["batches"][0]["state"] == "posted")
+    asked = {"amount": {"value": "1", "asset": "USD"}, "description": "Coffee"}
+    invoice = hub.client.post("/v1/invoices", json=asked, headers=hub.merchant_headers | key())
+    refund = hub.client.post(
+        "/v1/refunds", json={"of": paid["id"], "amount": "1"}, headers=hub.merchant_headers | key()
+    )
     payout = hub.client.post("/v1/payouts", json={}, headers=hub.merchant_headers | key())
     holder = next(p for p in hub.payers if hub.gift_tokens(p["wallet"].address))
     redeemed = holder["wallet"].redemption(hub.facts, hub.merchant_wallet.address, 1)
@@ -57,6 +62,9 @@ def ids(hub: LiveHub) -> Json:
         "payout_id": payout.json()["id"],
         "redemption_id": redemption.json()["id"],
         **_webhook(hub),
+        "invoice_id": invoice.json()["id"],
+        "refund_id": refund.json()["id"],
+        "day": "2026-11-26",
     }
 
 

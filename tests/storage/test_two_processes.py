@@ -5,8 +5,10 @@ import os
 import random
 import signal
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,9 @@ from taesan.channels.models import Charged
 from taesan.demo.processes import Process, wait_for_http
 from taesan.hub import Hub
 from taesan.ledger.audit import Report, audit_books
+from taesan.payments.invoices import Invoice
 from taesan.payments.models import Payment
+from taesan.settlement.audit_checkout import audit_checkout
 from tests.bench.payers import AMOUNT, Facts, Payer, move_in
 from tests.support import databases
 from tests.support.chain import free_port
@@ -27,7 +31,7 @@ from tests.support.offline import hub_on
 
 pytestmark = pytest.mark.database("sqlite", "postgresql")
 
-CHANNELS, PAYMENTS = 12, 20
+CHANNELS, PAYMENTS, INVOICES = 12, 20, 15
 
 
 @pytest.fixture
@@ -101,6 +105,56 @@ async def _pay_in_turn(
         if not one_dies:
             assert sorted("idempotent-replayed" in answer.headers for answer in told) == [False, True]
     return lost
+
+
+def test_each_invoice_is_paid_once_by_whoever_comes_first_to_either(hub: Hub, servers: dict[str, Process]) -> None:
+    facts = move_in(hub, CHANNELS)
+    ids = [f"inv_{n}" for n in range(INVOICES)]
+    later = hub.clock.now() + timedelta(hours=1)
+    with hub.db.write() as session:
+        session.add_all(
+            Invoice(
+                public_id=id_,
+                merchant_id=facts.merchant_ids[0],
+                currency="USD",
+                amount=2,
+                quote=AMOUNT,
+                description="Coffee",
+                details={},
+                state="open",
+                created_at=hub.clock.now(),
+                expires_at=later,
+            )
+            for id_ in ids
+        )
+    statuses = asyncio.run(_race(facts, list(servers), ids))
+    assert statuses == {201: INVOICES, 409: INVOICES * (CHANNELS - 1)}
+    _check(hub, INVOICES)
+    with hub.db.read() as session:
+        report = Report()
+        audit_checkout(session, report)
+        assert report.differences == []
+        assert report.counted["invoices paid"] == INVOICES
+
+
+async def _race(facts: Facts, urls: list[str], ids: list[str]) -> Counter[int]:
+    """All payers try to pay all invoices, half of them from the last to the first; how each request was answered."""
+    statuses: Counter[int] = Counter()
+
+    async def pay_all(client: httpx.AsyncClient, number: int) -> None:
+        payer = Payer(facts, number)
+        for id_ in ids if number % 2 else reversed(ids):
+            body = payer.payment() | {"destination": {"type": "invoice", "invoice_id": id_}}
+            headers = {"Idempotency-Key": id_}
+            answer = await client.post(f"{random.choice(urls)}/v1/payments", json=body, headers=headers)
+            statuses[answer.status_code] += 1
+            if answer.status_code != 201:
+                assert answer.json()["type"].endswith(":invoice-paid"), answer.text
+                payer.paid -= 1
+
+    async with httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_connections=100)) as client:
+        await asyncio.gather(*(pay_all(client, number) for number in range(CHANNELS)))
+    return statuses
 
 
 def _check(hub: Hub, accepted: int) -> None:

@@ -17,7 +17,7 @@ from taesan.hub import open_hub
 from taesan.ledger.audit import Report
 from taesan.settings import Settings
 from taesan.settlement.audit import audit
-from taesan.work import build_worker
+from taesan.work import Background
 from tests.support.chain import ARTIFACTS, CHAIN_ID, Chain, free_port
 from tests.support.stage import CENT, DOLLAR, OPERATOR_KEY, key
 from tests.support.wallet import Json, Wallet, channel_id
@@ -28,11 +28,12 @@ PAYERS = 3
 class LiveHub:
     """Starts with a few payers, their payments, a merchant, and one posted batch that minted gift tokens.
 
+    :param more: settings
     :ivar url: without a slash at its end. :ivar merchant_id: who is paid. :ivar merchant_headers: its API key. :ivar
     batch_id: a posted batch. :ivar payers: with their `wallet`, channel `id`, `deposit`
     """
 
-    def __init__(self, folder: Path, chain_id: int = CHAIN_ID) -> None:
+    def __init__(self, folder: Path, chain_id: int = CHAIN_ID, **more: Any) -> None:
         self._random = random.Random(1)
         self._chain = Chain(folder, "--block-time=1", "--mixed-mining", chain_id=chain_id)
         port = free_port()
@@ -48,9 +49,10 @@ class LiveHub:
             batch_interval_s=0.5,
             exact_gather_s=1,
             worker_tick_s=0.05,
+            **more,
         )
         self._hub = open_hub(settings)
-        self._worker = build_worker(self._hub)
+        self._worker = Background(self._hub)
         self._server = uvicorn.Server(
             uvicorn.Config(
                 create_app(self._hub),
@@ -74,7 +76,7 @@ class LiveHub:
 
     def stop(self) -> None:
         self._server.should_exit = True
-        self._worker.stopping.set()
+        self._worker.stop()
         for thread in self._threads:
             thread.join()
         self.client.close()

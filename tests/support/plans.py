@@ -30,6 +30,7 @@ FEW = {
     "ix_channel_quarantine": "channels that were set aside and wait for an operator",
     "ix_channel_pressing": "channels of which so much waits that a batch is due at once, which takes the mark away",
     "ix_webhook_endpoint_enabled": "webhooks that are on, of each of which the worker looks whether anything is due",
+    "ix_refund_waiting": "refunds that wait for a batch: at most a hundred of a merchant",
     "ix_outbox_waiting": "events that are not handled yet, which the metrics count",
 }
 

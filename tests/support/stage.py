@@ -304,6 +304,22 @@ class Payer:
         assert answer.status_code == 201, answer.text
         return answer.json()
 
+    def invoice_payment(self, invoice: Json, **changes: Any) -> Json:
+        """The body of the next payment, if it pays an invoice with its quote."""
+        to = {"type": "invoice", "invoice_id": invoice["id"]}
+        return self.payment(int(invoice["quote"]["value"]), destination=to) | changes
+
+    def pay_invoice(self, invoice: Json, **changes: Any) -> httpx.Response:
+        body = self.invoice_payment(invoice, **changes)
+        answer = self.stage.client.post("/v1/payments", json=body, headers=key())
+        if answer.status_code == 201:
+            self.charged += int(body["amount"]["value"])
+        return answer
+
+    def pay_invoice_in_tokens(self, invoice: Json, **signed: Any) -> httpx.Response:
+        body = self.wallet.redemption_for(self.stage.facts, invoice, **signed)
+        return self.stage.client.post(f"/v1/invoices/{invoice['id']}/redemptions", json=body, headers=key())
+
     def set_rule(self, **rule: Any) -> httpx.Response:
         body = {"round_up_step": str(DOLLAR)} | rule
         return self.stage.client.put(f"/v1/channels/{self.id}/jar", json=body, headers=self.headers())
@@ -364,6 +380,23 @@ class Merchant:
     def redeem(self, holder: Wallet, amount: int, **signed: Any) -> httpx.Response:
         body = holder.redemption(self.stage.facts, self.address, amount, **signed)
         return self.stage.client.post("/v1/redemptions", json=body, headers=self.headers | key())
+
+    def try_invoice(self, value: int, asset: str = "USD", **more: Any) -> httpx.Response:
+        body = {"amount": {"value": str(value), "asset": asset}, "description": "Coffee"} | more
+        return self.stage.client.post("/v1/invoices", json=body, headers=self.headers | key())
+
+    def invoice(self, value: int = 100, asset: str = "USD", **more: Any) -> Json:
+        answer = self.try_invoice(value, asset, **more)
+        assert answer.status_code == 201, answer.text
+        made: Json = answer.json()
+        return made
+
+    def record(self, invoice: Json) -> Any:
+        return self.stage.get(f"/v1/invoices/{invoice['id']}/record", **self.headers)
+
+    def refund(self, of: str, amount: int | None = None) -> httpx.Response:
+        body = {"of": of} | ({} if amount is None else {"amount": str(amount)})
+        return self.stage.client.post("/v1/refunds", json=body, headers=self.headers | key())
 
     def order_payout(self, amount: int | None = None) -> httpx.Response:
         body = {} if amount is None else {"amount": str(amount)}

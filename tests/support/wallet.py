@@ -117,6 +117,14 @@ class Wallet:
             "signature": signature,
         }
 
+    def redemption_for(self, facts: Json, invoice: Json, **signed: Any) -> Json:
+        """Signed gift tokens for an invoice, as `GET /v1/invoices/…` shows it."""
+        salt = invoice["salt_prefix"] + secrets.token_hex(16)
+        ends = int(datetime.fromisoformat(invoice["expires_at"]).timestamp())
+        more = {"salt": salt, "valid_before": ends} | signed
+        amount = more.pop("amount", int(invoice["quote"]["value"]))
+        return self.redemption(facts, invoice["merchant_address"], amount, **more)
+
     # --------------------------------------------------------------- sign-in
 
     def sign_in(self, nonce: str, now: datetime, **changes: Any) -> Json:

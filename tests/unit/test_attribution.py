@@ -37,6 +37,14 @@ def test_a_merchant_who_got_nothing_has_no_payment_inside() -> None:
     assert _inside(9, {"a": 9, "b": 5}, cafe=5, anna=4) == ([1, 3, 4], {"b": 5})
 
 
+def test_a_merchant_who_got_less_by_a_lost_refund_was_paid_all_the_same() -> None:
+    """Ben was given 2 back, of whatever; his entitlement tells of it."""
+    found = attribute(KNOWN, 5, {"a": 9, "b": 5}, {"cafe": 8}, {"anna": 4, "ben": 2})
+    assert ([candidate.id for candidate in found.inside], found.unknown) == ([1, 2, 3, 4, 5], {})
+    none_left = attribute(KNOWN, 5, {"a": 9, "b": 5}, {}, {"anna": 4, "ben": 10})
+    assert [candidate.id for candidate in none_left.inside] == [1, 2, 3, 4, 5]
+
+
 @given(st.integers(0, 100), st.integers(0, 100), st.integers(0, 100), st.integers(0, 100))
 def test_no_more_is_taken_than_there_is_and_no_less_than_can_be(amount: int, lost: int, free: int, jar: int) -> None:
     from_free, from_jar = divide(amount, lost, free, jar)

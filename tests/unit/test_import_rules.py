@@ -39,6 +39,8 @@ PURE = {
     "client/x402.py",
     "jars/accrual.py",
     "ledger/accounts.py",
+    "merchants/days.py",
+    "merchants/quotes.py",
     "payments/cover.py",
     "payments/decision.py",
     "payments/x402_exact_wire.py",

@@ -81,7 +81,7 @@ def is_stuck(session: Session) -> bool:
     return session.scalar(oldest.order_by(col(OutboxEvent.id)).limit(1)) is not None
 
 
-def waiting_count(session: Session) -> int:
-    return (
-        session.scalar(select(func.count()).select_from(OutboxEvent).where(col(OutboxEvent.handled_at).is_(None))) or 0
-    )
+def waiting_count(session: Session, key: str = "") -> int:
+    """Of all events, or of those whose key begins with `key`."""
+    waiting = select(func.count()).select_from(OutboxEvent).where(col(OutboxEvent.handled_at).is_(None))
+    return session.scalar(waiting.where(col(OutboxEvent.key).startswith(key)) if key else waiting) or 0

@@ -1,19 +1,25 @@
 """Redemptions of gift tokens and payouts of credit: what the hub brings to the chain for a merchant."""
 
 from datetime import datetime
+from functools import cache
+from typing import Annotated, Literal, Self
+from zoneinfo import available_timezones
 
+from pydantic import AfterValidator, model_validator
 from pydantic import Field as ShapeField
-from sqlalchemy import BigInteger, Column, Index, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from taesan.core.models import BIG_ID, UtcDateTime
-from taesan.core.values import Address, AmountIn, AmountOut, Bytes32, Shape, Signature
+from taesan.core.values import Address, AmountIn, AmountOut, Bytes32, Money, Shape, Signature, SignedAmountOut, Text
+
+_SCHEDULED, _DUE = text("period IS NOT NULL"), text("next_at IS NOT NULL")
 
 
 class Redemption(SQLModel, table=True):
     """A holder's signed gift tokens, to be burned for a merchant's credit.
 
-    `state`: received → sent → confirmed, or failed with its reason.
+    `state`: received → sent → confirmed, or failed with its reason. `invoice_id`: what it pays, if it pays an invoice.
     """
 
     __tablename__ = "redemption"
@@ -36,13 +42,25 @@ class Redemption(SQLModel, table=True):
     transaction_id: int | None = Field(default=None, sa_column=Column(BigInteger, index=True))
     reason: str | None = None
     received_at: datetime = Field(sa_type=UtcDateTime)
+    invoice_id: str | None = None
 
 
 class Payout(SQLModel, table=True):
-    """A merchant's order to be paid out. `state`: received → sent → paid, or failed with its reason."""
+    """A merchant's order to be paid out. `state`: received → sent → paid, or failed with its reason. `period`: the day, in the
+    merchant's time zone, that its schedule ordered it for; once for each."""
 
     __tablename__ = "payout"
-    __table_args__ = (Index("ix_payout_merchant_id", "merchant_id", "id"),)
+    __table_args__ = (
+        Index("ix_payout_merchant_id", "merchant_id", "id"),
+        Index(
+            "ix_payout_period",
+            "merchant_id",
+            "period",
+            unique=True,
+            sqlite_where=_SCHEDULED,
+            postgresql_where=_SCHEDULED,
+        ),
+    )
 
     id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))
     public_id: str = Field(unique=True)
@@ -54,6 +72,22 @@ class Payout(SQLModel, table=True):
     transaction_id: int | None = Field(default=None, sa_column=Column(BigInteger, index=True))
     reason: str | None = None
     received_at: datetime = Field(sa_type=UtcDateTime)
+    period: str | None = None
+
+
+class MerchantSettings(SQLModel, table=True):
+    """A merchant's time zone (IANA) and when it is paid out by itself: `every` day or week, on `weekday` (Monday is 0), if its
+    credit is `at_least` so much. `next_at`: when that is looked at next."""
+
+    __tablename__ = "merchant_settings"
+    __table_args__ = (Index("ix_merchant_settings_next_at", "next_at", sqlite_where=_DUE, postgresql_where=_DUE),)
+
+    merchant_id: str = Field(primary_key=True, foreign_key="merchant.id")
+    time_zone: str
+    every: str
+    weekday: int | None = None
+    at_least: int = Field(sa_column=Column(BigInteger, nullable=False))
+    next_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 # ------------------------------------------------------------------- shapes
@@ -78,6 +112,7 @@ class RedemptionPublic(Shape):
     state: str = ShapeField(description="received, sent, confirmed or failed")
     reason: str | None
     transaction: str | None
+    invoice_id: str | None = ShapeField(description="The invoice that it pays, if it pays one")
 
 
 class PayoutCreate(Shape):
@@ -91,6 +126,7 @@ class PayoutPublic(Shape):
     state: str = ShapeField(description="received, sent, paid or failed")
     reason: str | None
     transaction: str | None
+    period: str | None = ShapeField(description="The day that the merchant's schedule ordered it for, if that did")
 
 
 class AccountPublic(Shape):
@@ -100,3 +136,140 @@ class AccountPublic(Shape):
     pending: AmountOut
     credit: AmountOut
     paying_out: AmountOut
+    refunding: AmountOut = ShapeField(description="Of the credit, held for refunds until new payments cover them")
+
+
+class MoneyOut(Shape):
+    value: AmountOut
+    asset: str = ShapeField(description="CAIP-19 id or ISO 4217 code", examples=["KRW"])
+    exponent: int = ShapeField(description="How many decimals the minor unit has")
+
+
+InvoiceState = Literal["open", "paying", "paid", "expired", "cancelled"]
+_NoteKey = Annotated[Text, ShapeField(min_length=1, max_length=40)]
+_Note = Annotated[Text, ShapeField(max_length=200)]
+
+
+class InvoiceCreate(Shape):
+    amount: Money = ShapeField(description="In USD or KRW", examples=[{"value": "4500", "asset": "KRW", "exponent": 0}])
+    description: Text = ShapeField(min_length=1, max_length=200, examples=["A cup of coffee"])
+    expires_in_s: int = ShapeField(default=900, ge=30, le=604_800, description="How long the quote holds")
+    reference: Text | None = ShapeField(default=None, max_length=64, description="The merchant's own, such as an order")
+    metadata: dict[_NoteKey, _Note] = ShapeField(
+        default={}, max_length=10, description="Whatever else the merchant wants kept; the payer is not shown it"
+    )
+
+
+class InvoicePublic(Shape):
+    """As a payer sees it. To pay in channel credit: `POST /v1/payments` with the destination `invoice` and the quote."""
+
+    id: str
+    state: str = ShapeField(description="open, paying, paid, partly_refunded, refunded, expired or cancelled")
+    merchant_id: str
+    merchant_name: str
+    merchant_address: str
+    amount: MoneyOut = ShapeField(description="What the merchant asks for")
+    quote: MoneyOut = ShapeField(description="What is due for it, in the hub's reserve asset: exactly this is paid")
+    won_for_a_dollar: str | None = ShapeField(
+        description="The rate of the quote, as a fraction; null if none was needed"
+    )
+    description: str
+    created_at: str
+    expires_at: str
+    paid_at: str | None
+    payable_in: list[str] = ShapeField(description="channel, gift_tokens: a hub has limits for each")
+    salt_prefix: str = ShapeField(description="What the salt of a redemption that pays it begins with")
+    pay_url: str = ShapeField(description="A page for people")
+
+
+class InvoiceRecord(InvoicePublic):
+    """As its merchant sees it."""
+
+    reference: str | None
+    metadata: dict[str, str]
+    paid_by: str | None = ShapeField(description="`pay_…` or `red_…`")
+    refunded: AmountOut = ShapeField(description="Of the quote")
+
+
+class RefundCreate(Shape):
+    of: Text = ShapeField(max_length=64, description="A payment `pay_…` or a redemption `red_…` that the merchant got")
+    amount: AmountIn | None = ShapeField(default=None, description="Minor units; all that is left of it if left out")
+    note: Text | None = ShapeField(default=None, max_length=200)
+
+
+class RefundPublic(Shape):
+    """What is given back becomes gift tokens of who paid."""
+
+    id: str
+    of: str
+    account: str = ShapeField(description="Who gets it")
+    amount: AmountOut
+    state: str = ShapeField(
+        description="waiting: until the merchant is paid as much again, its credit is held; accepted; settling; done"
+    )
+    note: str | None
+    batch_id: int | None
+    made_at: str
+
+
+_zones = cache(available_timezones)  # which looks for files
+
+
+def _known_zone(name: str) -> str:
+    if name not in _zones():
+        raise ValueError("must be a name of the IANA time zone database, such as Asia/Seoul")
+    return name
+
+
+class PayoutSchedule(Shape):
+    every: Literal["never", "day", "week"] = "never"
+    weekday: int | None = ShapeField(default=None, ge=0, le=6, description="Of a weekly payout; Monday is 0")
+    at_least: AmountIn = ShapeField(default=0, description="With less credit it waits for the next time")
+
+    @model_validator(mode="after")
+    def _weekday_of_a_week(self) -> Self:
+        if (self.weekday is not None) != (self.every == "week"):
+            raise ValueError("a weekly payout has a weekday, and no other has one")
+        return self
+
+
+class AccountSettings(Shape):
+    time_zone: Annotated[Text, AfterValidator(_known_zone)] = ShapeField(
+        default="UTC", max_length=64, examples=["Asia/Seoul"], description="Where the merchant's day begins"
+    )
+    payouts: PayoutSchedule = PayoutSchedule()
+
+
+class PayoutSchedulePublic(Shape):
+    every: str
+    weekday: int | None
+    at_least: AmountOut
+    next_at: str | None = ShapeField(description="When the credit is looked at next")
+
+
+class AccountSettingsPublic(Shape):
+    time_zone: str
+    payouts: PayoutSchedulePublic
+
+
+class Sum(Shape):
+    count: int
+    amount: AmountOut
+
+
+class Closing(Shape):
+    """A merchant's day, from midnight to midnight in its time zone."""
+
+    day: str = ShapeField(examples=["2026-11-26"])
+    time_zone: str
+    begins_at: str
+    ends_at: str
+    is_over: bool = ShapeField(description="False: more may come")
+    asset: str
+    exponent: int
+    payments: Sum = ShapeField(description="Accepted in channel credit")
+    of_invoices: Sum = ShapeField(description="Those of them that paid an invoice")
+    redemptions: Sum = ShapeField(description="Gift tokens received on that day and confirmed since")
+    refunds: Sum
+    payouts: Sum = ShapeField(description="Ordered on that day, without those that failed")
+    net: SignedAmountOut = ShapeField(description="Payments and redemptions without refunds")

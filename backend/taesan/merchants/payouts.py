@@ -21,9 +21,12 @@ from taesan.ledger.posting import Line, transfer
 from taesan.merchants.models import Payout
 
 
-def order(session: Session, hub: Hub, merchant: Merchant, amount: int | None, now: datetime) -> Payout:
+def order(
+    session: Session, hub: Hub, merchant: Merchant, amount: int | None, now: datetime, period: str | None = None
+) -> Payout:
     """Sets part (or all) of the credit aside and orders its payout.
 
+    :param period: see `Payout`
     :raises Problem: `insufficient-credit`, `amount-too-small`
     """
     credit = posting.balance(session, hub.chart.credit(merchant.address))
@@ -45,6 +48,7 @@ def order(session: Session, hub: Hub, merchant: Merchant, amount: int | None, no
         amount=amount,
         state="received",
         received_at=now,
+        period=period,
     )
     lines = transfer(hub.chart.credit(merchant.address), hub.chart.paying_out(merchant.address), amount)
     posting.post(session, f"payout:{row.public_id}", "payout ordered", now, lines)
@@ -110,11 +114,14 @@ def handlers(hub: Hub) -> dict[str, Handler]:
         address, amount = event["args"]["merchant"], event["args"]["amount"]
         row = _order_behind(session, address, amount, event["transaction"])
         # Without an order of ours the merchant has taken it from the contract directly. It knows one credit only, and may
-        # by then have paid out what we had set aside for an order, or the other way round: the sum is what must agree.
+        # by then have paid out what we had set aside for an order or a refund, or the other way round: the sum is what must agree.
         paying_out, credit = hub.chart.paying_out(address), hub.chart.credit(address)
         first, second = (paying_out, credit) if row else (credit, paying_out)
         from_first = min(amount, posting.balance(session, first))
-        lines = [Line(first, from_first), Line(second, amount - from_first), Line(hub.chart.reserve, -amount)]
+        from_second = min(amount - from_first, posting.balance(session, second))
+        rest = amount - from_first - from_second
+        lines = [Line(first, from_first), Line(second, from_second), Line(hub.chart.refunding(address), rest)]
+        lines.append(Line(hub.chart.reserve, -amount))
         posting.post(session, f"paid:{event['key']}", "credit paid out", now, lines)
         if row is not None:
             row.state = "paid"

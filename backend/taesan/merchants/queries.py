@@ -50,6 +50,7 @@ def public_account(session: Session, hub: Hub, merchant: Merchant) -> AccountPub
         pending=posting.balance(session, hub.chart.pending(merchant.address)),
         credit=posting.balance(session, hub.chart.credit(merchant.address)),
         paying_out=posting.balance(session, hub.chart.paying_out(merchant.address)),
+        refunding=posting.balance(session, hub.chart.refunding(merchant.address)),
     )
 
 
@@ -61,6 +62,7 @@ def public_redemption(session: Session, row: Redemption) -> RedemptionPublic:
         state=row.state,
         reason=row.reason,
         transaction=_hash(session, row.transaction_id),
+        invoice_id=row.invoice_id,
     )
 
 
@@ -72,6 +74,7 @@ def public_payout(session: Session, row: Payout) -> PayoutPublic:
         state=row.state,
         reason=row.reason,
         transaction=_hash(session, row.transaction_id),
+        period=row.period,
     )
 
 

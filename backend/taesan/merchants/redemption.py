@@ -7,11 +7,11 @@ from typing import Any
 
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlmodel import Session, col
 
 from taesan.chain import erc1271, relay
-from taesan.chain.models import transaction_of
+from taesan.chain.models import ChainTransaction, transaction_of
 from taesan.channels.vouchers import receive_authorization_digest
 from taesan.core import outbox
 from taesan.core.ids import new_id
@@ -22,6 +22,7 @@ from taesan.hub import Hub
 from taesan.identity.models import Merchant
 from taesan.ledger import posting
 from taesan.ledger.posting import Line, transfer
+from taesan.merchants import invoices
 from taesan.merchants.models import Redemption, RedemptionCreate
 
 
@@ -32,11 +33,11 @@ def redemption_nonce(merchant_address: str, salt: str) -> bytes:
 def check(hub: Hub, merchant: Merchant, request: RedemptionCreate, now: datetime) -> None:
     """:raises Problem: `invalid-redemption` for what the chain would refuse, `amount-too-small`"""
     if request.amount == 0:
-        raise _invalid("The amount is zero.")
+        raise invalid("The amount is zero.")
     if request.amount < hub.settings.least_relayed:
         raise too_small(hub.settings.least_relayed)
     if not request.valid_after < now.timestamp() < request.valid_before:
-        raise _invalid("The authorisation is not valid now: look at valid_after and valid_before.")
+        raise invalid("The authorisation is not valid now: look at valid_after and valid_before.")
     digest = receive_authorization_digest(
         hub.gift.domain,
         request.holder,
@@ -48,10 +49,10 @@ def check(hub: Hub, merchant: Merchant, request: RedemptionCreate, now: datetime
     )
     gift_token = hub.contracts.deployment.gift_token
     if not erc1271.is_valid(hub.node, request.holder, digest, bytes_of(request.signature), asker=gift_token):
-        raise _invalid("The signature is not the holder's for this merchant, amount and time.")
+        raise invalid("The signature is not the holder's for this merchant, amount and time.")
     held = hub.node.call(gift_token, hub.contracts.encode("gift_token", "balanceOf", request.holder))
     if int.from_bytes(held, "big") < request.amount:
-        raise _invalid(f"The holder has {int.from_bytes(held, 'big')} minor units of gift tokens.")
+        raise invalid(f"The holder has {int.from_bytes(held, 'big')} minor units of gift tokens.")
 
 
 def request(session: Session, merchant: Merchant, request: RedemptionCreate, now: datetime) -> Redemption:
@@ -67,7 +68,7 @@ def request(session: Session, merchant: Merchant, request: RedemptionCreate, now
         )
     )
     if known is not None:
-        raise _invalid(f"This authorisation was received before, as {known}.")
+        raise invalid(f"This authorisation was received before, as {known}.")
     row = Redemption(
         public_id=new_id("red"), merchant_id=merchant.id, state="received", received_at=now, **request.model_dump()
     )
@@ -90,17 +91,20 @@ def relay_step(hub: Hub) -> bool:
         return False
     addresses = {row.id: address for row, address in rows}
     calls = {row.id: _call(hub, row, addresses[row.id]) for row in relay.together([row for row, _ in rows])}
-    hub.relayer.send(Redemption, "redemptions", "settlement", calls, partial(_put_failed, hub))
+    hub.relayer.send(Redemption, "redemptions", "settlement", calls, partial(_on_refused, hub))
     return True
 
 
 def return_reverted_step(hub: Hub) -> bool:
-    """Worker step: redemptions of a failed transaction are tried one by one."""
-    return hub.relayer.return_reverted(Redemption, "redemptions", partial(_put_failed, hub))
+    """Worker step: redemptions of a failed transaction are tried one by one; what they were to pay is open again if they
+    fail alone."""
+    return hub.relayer.return_reverted(Redemption, "redemptions", partial(_on_refused, hub))
 
 
-def _put_failed(hub: Hub, session: Session, id_: int) -> None:
-    _put(session, "merchants.RedemptionFailed", session.get_one(Redemption, id_), hub.clock.now())
+def _on_refused(hub: Hub, session: Session, id_: int) -> None:
+    row = session.get_one(Redemption, id_)
+    invoices.reopen(session, row)
+    _put(session, "merchants.RedemptionFailed", row, hub.clock.now())
 
 
 def _put(session: Session, type_: str, row: Redemption, now: datetime) -> None:
@@ -126,7 +130,8 @@ def handlers(hub: Hub) -> dict[str, Handler]:
                 col(Redemption.state).in_(["received", "sent", "failed"]),
             )
             .order_by(
-                col(Redemption.transaction_id).in_(transaction_of(event["transaction"])).desc(), col(Redemption.id)
+                col(Redemption.transaction_id).in_(transaction_of(event["transaction"])).desc().nulls_last(),
+                col(Redemption.id),
             )
             .limit(1)
         )
@@ -134,6 +139,7 @@ def handlers(hub: Hub) -> dict[str, Handler]:
             mine.state, mine.reason = "confirmed", None
             session.add(mine)
             _put(session, "merchants.RedemptionConfirmed", mine, now)
+            invoices.confirm(session, mine, now)
 
     def redeemed(session: Session, event: Mapping[str, Any], now: datetime) -> None:
         """A holder took the money straight from the contract."""
@@ -150,17 +156,26 @@ def undo(hub: Hub) -> dict[str, Handler]:
     def redeemed_to_credit(session: Session, event: Mapping[str, Any], now: datetime) -> None:
         args = event["args"]
         posting.undo(session, f"redeemed:{event['key']}", now)
-        relayed = session.scalar(
-            select(Redemption).where(
+        ours = session.scalar(transaction_of(event["transaction"]))
+        # What somebody else had relayed did not come by a transaction of ours, so none of ours is there that it came by.
+        there = select(col(ChainTransaction.id)).where(col(ChainTransaction.state) == "confirmed")
+        by_others = or_(col(Redemption.transaction_id).is_(None), col(Redemption.transaction_id).not_in(there))
+        mine = session.scalar(
+            select(Redemption)
+            .join(Merchant, col(Merchant.id) == col(Redemption.merchant_id))
+            .where(
+                col(Merchant.address) == args["merchant"],
                 col(Redemption.holder) == args["holder"],
                 col(Redemption.amount) == args["amount"],
                 col(Redemption.state) == "confirmed",
-                col(Redemption.transaction_id).in_(transaction_of(event["transaction"])),
+                by_others if ours is None else col(Redemption.transaction_id) == ours,
             )
+            .limit(1)
         )
-        if relayed is not None:
-            relayed.state = "sent"
-            session.add(relayed)
+        if mine is not None:
+            mine.state = "received" if ours is None else "sent"
+            session.add(mine)
+            invoices.unconfirm(session, mine)
 
     def redeemed(session: Session, event: Mapping[str, Any], now: datetime) -> None:
         posting.undo(session, f"redeemed:{event['key']}", now)
@@ -182,5 +197,5 @@ def _call(hub: Hub, row: Redemption, merchant_address: str) -> str:
     )
 
 
-def _invalid(detail: str) -> Problem:
+def invalid(detail: str) -> Problem:
     return Problem("invalid-redemption", 422, "The redemption's authorisation cannot be used.", detail)

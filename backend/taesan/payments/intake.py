@@ -17,11 +17,11 @@ from taesan.core.problems import Problem
 from taesan.identity import keys
 from taesan.ledger import posting
 from taesan.ledger.posting import Move
-from taesan.payments import store, tally
+from taesan.payments import invoices, store, tally
 from taesan.payments.cover import Cover
 from taesan.payments.decision import ChannelState, decide
 from taesan.payments.messages import Outcome, Refusal, Result, Submission
-from taesan.payments.store import Accepted
+from taesan.payments.store import Accepted, destination_of
 from taesan.payments.terms import Terms
 
 _encode = msgspec.json.Encoder().encode
@@ -46,11 +46,13 @@ def accept(
         whole group (IntegrityError) if a key is used again for a new voucher
     :param wary_of: channels whose keys are looked up all the same
     :returns: one for each: `unknown-channel`, `unknown-merchant`, `idempotency-key-reused`, `chain-view-too-old`, or
-        what `decide` raises
+        what `decide` and `invoices.addressed` raise
     """
     connection = session.connection()
     channels = store.channels(connection, terms, {s.channel_id for s in submissions})
-    merchants = store.payees(connection, {s.merchant_id for s in submissions if s.merchant_id is not None})
+    due = invoices.locked(session, {s.invoice_id for s in submissions if s.invoice_id is not None})
+    payees = {s.merchant_id for s in submissions if s.merchant_id is not None}
+    merchants = store.payees(connection, payees | {invoice.merchant_id for invoice in due.values()})
     suspects = [s for s in submissions if look_up_keys or s.channel_id in wary_of or _is_behind(s, channels)]
     known = store.by_key(session, channels, suspects)
     cover = Cover(0, terms.wallet_exposure)
@@ -60,14 +62,15 @@ def accept(
     ids = iter(new_ids("pay", len(submissions)))
     outcomes: list[Result] = []
     accepted: list[Accepted] = []
-    for submission in submissions:
-        key = (submission.channel_id, submission.idempotency_key)
+    for asked in submissions:
+        key = (asked.channel_id, asked.idempotency_key)
         try:
             if key in known:
-                outcomes.append(_replay(known[key], submission))
+                outcomes.append(_replay(known[key], asked))
                 continue
             if closed:
                 raise closed
+            submission = asked if asked.invoice_id is None else invoices.addressed(asked, due, now)
             payee = _payee(merchants, submission)
             channel = _channel(channels, submission)
             decision = decide(submission, channel, payee, terms.asset_exponent, cover, terms.channel_exposure, admit)
@@ -76,12 +79,16 @@ def accept(
             continue
         known[key] = new = Accepted(next(ids), now, decision)
         accepted.append(new)
+        if asked.invoice_id is not None:
+            invoices.mark_paid(due[asked.invoice_id], new.public_id, now)
         outcomes.append(Outcome(_answer(new, accepted_at)))
     if accepted:
         entry_id = _book(session, terms, accepted, channels, now)
         tally.count(session, accepted, channels)
         _hold(session, terms, cover, entry_id, now)
         store.write(connection, accepted, channels, entry_id, now)
+        paid = {a.decision.submission.invoice_id for a in accepted}
+        invoices.tell(session, invoices.PAID, [invoice for id_, invoice in due.items() if id_ in paid], now)
     return outcomes
 
 
@@ -159,7 +166,7 @@ def _answer(accepted: Accepted, accepted_at: str) -> bytes:
             "channel_id": submission.channel_id,
             "amount": str(submission.amount),
             "charged_cumulative": str(submission.cumulative),
-            "destination": "jar" if submission.merchant_id is None else "merchant",
+            "destination": destination_of(submission),
             "merchant_id": submission.merchant_id,
             "reference": submission.reference,
             "accepted_at": accepted_at,
@@ -170,9 +177,7 @@ def _answer(accepted: Accepted, accepted_at: str) -> bytes:
 
 
 def _replay(accepted: Accepted, submission: Submission) -> Outcome:
-    # The mark is the hub's own, and rows do not keep it.
-    before, now = (msgspec.structs.replace(s, by_contract=False) for s in (accepted.decision.submission, submission))
-    if before != now:
+    if accepted.decision.submission.as_sent() != submission.as_sent():
         raise idempotency.key_reused()
     return Outcome(_answer(accepted, rfc3339(accepted.accepted_at)), replayed=True)
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from taesan.core.problems import Problem
@@ -13,6 +14,7 @@ class Submission(Struct, array_like=True):
     :ivar cumulative: the voucher's `maxClaimableAmount`. :ivar signature: 0x-hex
     :ivar merchant_id: who is paid; None: the channel's own jar
     :ivar by_contract: the payer, a contract wallet, was asked on chain and says that it signed; only `wallets` sets this
+    :ivar invoice_id: which invoice is paid: its merchant is then who is paid, and its id the reference
     """
 
     idempotency_key: str
@@ -25,6 +27,13 @@ class Submission(Struct, array_like=True):
     purchase_currency: str | None = None
     reference: str | None = None
     by_contract: bool = False
+    invoice_id: str | None = None
+
+    def as_sent(self) -> "Submission":
+        """Without what the hub itself has found out about it."""
+        if self.invoice_id is None:
+            return msgspec.structs.replace(self, by_contract=False)
+        return msgspec.structs.replace(self, by_contract=False, merchant_id=None, reference=None)
 
 
 class Outcome(Struct, array_like=True, tag_field="kind", tag="accepted"):

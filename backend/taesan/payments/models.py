@@ -1,9 +1,10 @@
 """Accepted payments. A row here is a promise: it is in the books, in a jar or a merchant's account, and will be settled."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field as ShapeField
+from pydantic import model_validator
 from sqlalchemy import BigInteger, Column, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
@@ -12,16 +13,18 @@ from taesan.core.models import BIG_ID, UtcDateTime
 from taesan.core.values import Address, AmountIn, AmountOut, Bytes32, Money, Shape, Signature, Text
 
 MAX_BULK = 1_000
-MAX_MERCHANT_ID, MAX_REFERENCE = 80, 64  # characters
+MAX_MERCHANT_ID, MAX_INVOICE_ID, MAX_REFERENCE = 80, 64, 64  # characters
 
 _UNBATCHED = text("batch_id IS NULL")
 _BATCHED = text("batch_id IS NOT NULL")
 _TO_MERCHANT = text("merchant_id IS NOT NULL")
+_TO_INVOICE = text("destination = 'invoice'")
 
 
 class Payment(SQLModel, table=True):
     """`cumulative` is the voucher's amount with this payment; `payee` the merchant's payout address, or the payer's own
-    for a payment to the jar. Within its batch a payment's leaf number is its rank by `id`. `entry_id` is the entry
+    for a payment to the jar. `destination`: jar, merchant or invoice, whose id is the `reference` then: the last guard against
+    paying one twice is a unique index that other payments have no part in. Within its batch a payment's leaf number is its rank by `id`. `entry_id` is the entry
     that books it, `account_id` the channel's account: short, so that indexes by channel are too. With `idempotency_key`
     and the jar's state right after it, a repeated request gets its first answer.
     """
@@ -30,6 +33,7 @@ class Payment(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("account_id", "cumulative"),
         Index("ix_payment_batch", "batch_id", "id", sqlite_where=_BATCHED, postgresql_where=_BATCHED),
+        Index("ix_payment_invoice", "reference", unique=True, sqlite_where=_TO_INVOICE, postgresql_where=_TO_INVOICE),
         Index("ix_payment_key", "account_id", "idempotency_key", unique=True),
         Index("ix_payment_merchant", "merchant_id", "id", sqlite_where=_TO_MERCHANT, postgresql_where=_TO_MERCHANT),
         Index("ix_payment_unbatched", "id", sqlite_where=_UNBATCHED, postgresql_where=_UNBATCHED),
@@ -82,15 +86,28 @@ class ToMerchant(Shape):
     merchant_id: Text = ShapeField(max_length=MAX_MERCHANT_ID, examples=["mer_6f0c2a9b1d3e4f5061728394"])
 
 
+class ToInvoice(Shape):
+    """Pays an invoice, with exactly its quote."""
+
+    type: Literal["invoice"]
+    invoice_id: Text = ShapeField(max_length=MAX_INVOICE_ID, examples=["inv_019ac5b2f1d06f0c2a9b1d3e4f506172"])
+
+
 class PaymentCreate(Shape):
     voucher: VoucherIn
     amount: Money = ShapeField(description="In the hub's reserve asset")
-    destination: Annotated[ToJar | ToMerchant, ShapeField(discriminator="type")]
+    destination: Annotated[ToJar | ToMerchant | ToInvoice, ShapeField(discriminator="type")]
     purchase: Money | None = ShapeField(
         default=None,
         description="What was bought, in its currency. With it, a payment to the jar must be exactly its round-up.",
     )
     reference: Text | None = ShapeField(default=None, max_length=MAX_REFERENCE, description="The client's own note")
+
+    @model_validator(mode="after")
+    def _invoice_has_its_own_reference(self) -> Self:
+        if self.reference is not None and isinstance(self.destination, ToInvoice):
+            raise ValueError("leave out `reference`: the payment's is the invoice's id")
+        return self
 
     model_config = Shape.model_config | {
         "json_schema_extra": {

@@ -6,7 +6,7 @@ from taesan.core.problems import Problem
 from taesan.core.values import Money
 from taesan.hub import Hub
 from taesan.payments.messages import Submission
-from taesan.payments.models import PaymentCreate, ToMerchant, VoucherIn
+from taesan.payments.models import PaymentCreate, ToInvoice, ToMerchant, VoucherIn
 
 
 def submission_of(hub: Hub, request: PaymentCreate, idempotency_key: str) -> Submission:
@@ -15,20 +15,15 @@ def submission_of(hub: Hub, request: PaymentCreate, idempotency_key: str) -> Sub
     :raises Problem: `wrong-network`, `wrong-contract`, `wrong-asset`, `wrong-currency`, `wrong-exponent`, `zero-amount`,
         `amount-over-cap`
     """
-    voucher, amount, purchase = request.voucher, request.amount, request.purchase
+    voucher, amount, purchase, to = request.voucher, request.amount, request.purchase, request.destination
     _check_voucher(hub, voucher)
     if amount.asset != hub.asset.id:
         raise Problem("wrong-asset", 422, "The amount is in another asset.", f"This hub's asset is {hub.asset.id}.")
-    _check_exponent(amount, hub.asset.exponent)
+    check_exponent(amount, hub.asset.exponent)
     if amount.value == 0:
-        raise Problem("zero-amount", 422, "The amount is zero.", "There is nothing to pay: do not send it.")
+        raise zero_amount()
     if amount.value > hub.settings.max_payment:
-        raise Problem(
-            "amount-over-cap",
-            422,
-            "The amount is over this hub's cap for one payment.",
-            f"At most {hub.settings.max_payment} minor units; this hub is made for micropayments.",
-        )
+        raise over_cap(hub.settings.max_payment)
     if purchase is not None:
         _check_purchase(hub, purchase)
     return Submission(
@@ -37,10 +32,11 @@ def submission_of(hub: Hub, request: PaymentCreate, idempotency_key: str) -> Sub
         amount.value,
         voucher.max_claimable_amount,
         voucher.signature,
-        request.destination.merchant_id if isinstance(request.destination, ToMerchant) else None,
+        to.merchant_id if isinstance(to, ToMerchant) else None,
         None if purchase is None else purchase.value,
         None if purchase is None else purchase.asset,
         request.reference,
+        invoice_id=to.invoice_id if isinstance(to, ToInvoice) else None,
     )
 
 
@@ -66,10 +62,24 @@ def _check_purchase(hub: Hub, purchase: Money) -> None:
             "The purchase is in another currency.",
             f"Round-ups of this hub are from {hub.settings.asset_currency}.",
         )
-    _check_exponent(purchase, get_currency_precision(purchase.asset))
+    check_exponent(purchase, get_currency_precision(purchase.asset))
 
 
-def _check_exponent(money: Money, exponent: int) -> None:
+def zero_amount() -> Problem:
+    return Problem("zero-amount", 422, "The amount is zero.", "There is nothing to pay: do not send it.")
+
+
+def over_cap(most: int) -> Problem:
+    return Problem(
+        "amount-over-cap",
+        422,
+        "The amount is over this hub's cap for one payment.",
+        f"At most {most} minor units; this hub is made for micropayments.",
+    )
+
+
+def check_exponent(money: Money, exponent: int) -> None:
+    """:raises Problem: `wrong-exponent`"""
     if money.exponent is not None and money.exponent != exponent:
         raise Problem(
             "wrong-exponent",

@@ -156,6 +156,7 @@ def by_key(
                     row.purchase_value,
                     row.purchase_currency,
                     row.reference,
+                    invoice_id=row.reference if row.destination == "invoice" else None,
                 ),
                 row.payee,
                 row.jar_gathered,
@@ -168,6 +169,13 @@ def by_key(
 
 
 # ------------------------------------------------------------------- writing
+
+
+def destination_of(submission: Submission) -> str:
+    """As a payment's row names it. Of a payment to an invoice the reference is the invoice's id."""
+    if submission.invoice_id is not None:
+        return "invoice"
+    return "jar" if submission.merchant_id is None else "merchant"
 
 
 def write(
@@ -226,7 +234,7 @@ def _payment_row(
         s.amount,
         s.cumulative,
         s.signature,
-        "jar" if s.merchant_id is None else "merchant",
+        destination_of(s),
         s.merchant_id,
         decision.payee,
         s.purchase_value,

@@ -113,7 +113,7 @@ class WalletLanes:
             try:
                 before = known.get((submission.channel_id, submission.idempotency_key))
                 # What was accepted before is answered as before, whatever the wallet says by now.
-                is_known = before is not None and before.decision.submission == submission
+                is_known = before is not None and before.decision.submission.as_sent() == submission.as_sent()
                 is_signed = is_known or self._is_signed(submission, payers[submission.channel_id])
                 answers.append(msgspec.structs.replace(submission, by_contract=True) if is_signed else None)
             except Problem as problem:

@@ -82,13 +82,16 @@ def attribute(
     """Which of the waiting payments a batch has settled.
 
     A batch takes waiting payments in their order, and those of a restored database are older than those that it lost. So the
-    known ones of a channel come first, as far as what the channel was claimed, and what their payees got, goes round.
+    known ones of a channel come first, as far as what the channel was claimed, and what their payees got, goes round. A merchant
+    may have got less by a refund that was lost: then some account got that, and nothing known explains why.
 
     :param candidates: in the order of their ids. :param count: how many payments the batch has
     :param claimed: purse → what the batch took from it. :param credited: by merchant. :param entitled: by account
     """
     left = dict(claimed)
+    candidates = list(candidates)
     for_merchants, for_accounts = dict(credited), dict(entitled)
+    given_back = _unexplained(candidates, entitled)
     passed_over: set[str] = set()
     inside: list[Candidate] = []
     for candidate in candidates:
@@ -97,9 +100,10 @@ def attribute(
         if candidate.channel_id in passed_over:
             continue
         owed = candidate.credited + candidate.fired
+        missing = max(0, candidate.credited - for_merchants.get(candidate.payee, 0))
         if (
             owed > left.get(candidate.purse, 0)
-            or candidate.credited > for_merchants.get(candidate.payee, 0)
+            or missing > given_back
             or candidate.fired > for_accounts.get(candidate.payee, 0)
         ):
             passed_over.add(candidate.channel_id)
@@ -107,11 +111,20 @@ def attribute(
         if owed:
             left[candidate.purse] -= owed
         if candidate.credited:
-            for_merchants[candidate.payee] -= candidate.credited
+            given_back -= missing
+            for_merchants[candidate.payee] = for_merchants.get(candidate.payee, 0) - candidate.credited + missing
         if candidate.fired:
             for_accounts[candidate.payee] -= candidate.fired
         inside.append(candidate)
     return Attribution(inside, {purse: amount for purse, amount in left.items() if amount})
+
+
+def _unexplained(candidates: Iterable[Candidate], entitled: Mapping[str, int]) -> int:
+    """What accounts were entitled to beyond all that is known to have left their jars."""
+    fired: dict[str, int] = {}
+    for candidate in candidates:
+        fired[candidate.payee] = fired.get(candidate.payee, 0) + candidate.fired
+    return sum(max(0, amount - fired.get(account, 0)) for account, amount in entitled.items())
 
 
 def divide(amount: int, lost_vouchers: int, free: int, gathered: int) -> tuple[int, int]:

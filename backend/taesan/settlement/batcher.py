@@ -16,7 +16,7 @@ from taesan.hub import Hub
 from taesan.jars.models import JarFiring
 from taesan.payments.models import Payment
 from taesan.payments.queries import NEWEST_OF_CHANNEL
-from taesan.settlement import merkle, packing
+from taesan.settlement import merkle, packing, refunds
 from taesan.settlement.models import Batch, BatchClaim, BatchCredit, BatchEntitlement, Entitlement
 
 UNMINED = ("frozen", "signed", "broadcast")
@@ -87,8 +87,11 @@ def freeze(session: Session, hub: Hub, now: datetime, most: int = packing.UNLIMI
         firing.batch_id = batch_id
         session.add(firing)
     claimed = _freeze_claims(session, batch_id, payments, firings)
-    credited = _freeze_credits(session, batch_id, payments)
-    entitled = _freeze_entitlements(session, batch_id, firings)
+    earned = _earned(payments)
+    given_back = refunds.take_in(session, batch_id, earned)
+    credited = _freeze_credits(session, batch_id, earned)
+    fired = [(firing.account, firing.amount) for firing in firings]
+    entitled = _freeze_entitlements(session, batch_id, [*fired, *given_back])
     batch = Batch(
         id=batch_id,
         state="frozen",
@@ -113,6 +116,7 @@ def dissolve(session: Session, batch: Batch) -> None:
     transaction can settle any more."""
     session.execute(update(Payment).where(col(Payment.batch_id) == batch.id).values(batch_id=None))
     session.execute(update(JarFiring).where(col(JarFiring.batch_id) == batch.id).values(batch_id=None))
+    refunds.release(session, batch.id)
     for claim in session.scalars(select(BatchClaim).where(col(BatchClaim.batch_id) == batch.id)):
         session.get_one(Channel, claim.channel_id).claim_total -= claim.amount
     for raised in session.scalars(select(BatchEntitlement).where(col(BatchEntitlement.batch_id) == batch.id)):
@@ -185,6 +189,7 @@ def _next_payments(session: Session, hub: Hub, most: int) -> list[Payment]:
     )
     taken: list[Payment] = []
     room = packing.Room(most)
+    refunded_accounts = refunds.accounts_to_raise(session)
     inside: dict[packing.Cost, set[str]] = defaultdict(set)
     for payment in oldest:
         wanted: dict[packing.Cost, str | None] = {packing.CLAIM: payment.channel_id}
@@ -195,8 +200,11 @@ def _next_payments(session: Session, hub: Hub, most: int) -> list[Payment]:
         new = {cost: who for cost, who in wanted.items() if who is not None and who not in inside[cost]}
         if packing.CLAIM in new and len(inside[packing.CLAIM]) == hub.settings.batch_max_channels:
             break
+        for_refunds = [packing.MINT] * refunded_accounts.get(payment.payee, 0) if packing.CREDIT in new else []
         if not room.take(
-            *new, value=(payment.jar_fired or 0) + (payment.amount if payment.merchant_id is not None else 0)
+            *new,
+            *for_refunds,
+            value=(payment.jar_fired or 0) + (payment.amount if payment.merchant_id is not None else 0),
         ):
             break
         for cost, who in new.items():
@@ -240,20 +248,26 @@ def _freeze_claims(session: Session, batch_id: int, payments: list[Payment], fir
     return sum(amounts.values())
 
 
-def _freeze_credits(session: Session, batch_id: int, payments: list[Payment]) -> int:
+def _earned(payments: list[Payment]) -> dict[str, int]:
+    """Merchant's address → what it was paid."""
     amounts: dict[str, int] = defaultdict(int)
     for payment in payments:
         if payment.merchant_id is not None:
             amounts[payment.payee] += payment.amount
+    return amounts
+
+
+def _freeze_credits(session: Session, batch_id: int, amounts: dict[str, int]) -> int:
     for address, amount in sorted(amounts.items()):
-        session.add(BatchCredit(batch_id=batch_id, address=address, amount=amount))
+        if amount:
+            session.add(BatchCredit(batch_id=batch_id, address=address, amount=amount))
     return sum(amounts.values())
 
 
-def _freeze_entitlements(session: Session, batch_id: int, firings: Sequence[JarFiring]) -> int:
+def _freeze_entitlements(session: Session, batch_id: int, raises: Iterable[tuple[str, int]]) -> int:
     amounts: dict[str, int] = defaultdict(int)
-    for firing in firings:
-        amounts[firing.account] += firing.amount
+    for raised, by in raises:
+        amounts[raised] += by
     for account, amount in sorted(amounts.items()):
         row = session.get(Entitlement, account) or Entitlement(account=account, cumulative=0)
         row.cumulative += amount

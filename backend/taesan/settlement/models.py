@@ -3,12 +3,14 @@
 from datetime import datetime
 
 from pydantic import Field as ShapeField
-from sqlalchemy import BigInteger, Column, Index
+from sqlalchemy import BigInteger, Column, Index, text
 from sqlmodel import Field, SQLModel
 
 from taesan.core.models import BIG_ID, UtcDateTime
 from taesan.core.values import AmountOut, Shape, SignedAmountOut, bytes_of, hex_of
 from taesan.settlement import merkle
+
+_LEFT = text("left_over > 0")
 
 
 class Batch(SQLModel, table=True):
@@ -103,6 +105,44 @@ class Quarantine(SQLModel, table=True):
     state: str = Field(index=True)
     since: datetime = Field(sa_type=UtcDateTime)
     ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class Refund(SQLModel, table=True):
+    """What a merchant gives back of a payment (`source`: `pay_…`) or redemption (`red_…`): gift tokens for `account`.
+
+    `is_covered`: booked out of what the merchant was paid and no batch had; before that `held` of its credit stands in.
+    `left_over`: what no batch has taken along yet; `batch_id`: the one that took the last of it.
+    """
+
+    __tablename__ = "refund"
+    __table_args__ = (
+        Index("ix_refund_merchant_id", "merchant_id", "id"),
+        Index("ix_refund_waiting", "address", "id", sqlite_where=_LEFT, postgresql_where=_LEFT),
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))
+    public_id: str = Field(unique=True)
+    merchant_id: str = Field(foreign_key="merchant.id")
+    address: str
+    source: str = Field(index=True)
+    account: str
+    amount: int = Field(sa_column=Column(BigInteger, nullable=False))
+    is_covered: bool
+    held: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    left_over: int = Field(sa_column=Column(BigInteger, nullable=False))
+    note: str | None = None
+    made_at: datetime = Field(sa_type=UtcDateTime)
+    batch_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+
+
+class BatchRefund(SQLModel, table=True):
+    """What a batch takes along of a refund."""
+
+    __tablename__ = "batch_refund"
+
+    batch_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    refund_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    amount: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
 class BatchCredit(SQLModel, table=True):

@@ -13,7 +13,7 @@ from taesan.chain.models import ChainTransaction
 from taesan.core.crashpoints import reach
 from taesan.core.values import hex_of
 from taesan.hub import Hub
-from taesan.settlement import batcher, calls, quarantine, suspects
+from taesan.settlement import batcher, calls, quarantine, refunds, suspects
 from taesan.settlement.models import Batch
 
 log = structlog.get_logger()
@@ -38,7 +38,10 @@ def freeze_step(hub: Hub) -> bool:
             return False
     most = _most(hub)
     with hub.db.write() as session:
-        batch = batcher.freeze(session, hub, now, most) if batcher.is_due(session, hub, now) else None
+        batch = None
+        if batcher.is_due(session, hub, now):
+            refunds.cover(session, hub, now)
+            batch = batcher.freeze(session, hub, now, most)
         reach("freeze.before_commit")
     reach("freeze.after_commit")
     if batch is not None:

@@ -27,7 +27,7 @@ from taesan.ledger import posting
 from taesan.ledger.posting import Line, transfer
 from taesan.payments.models import Payment
 from taesan.payments.queries import NEWEST_OF_CHANNEL
-from taesan.settlement import attribution, batcher, merkle, quarantine
+from taesan.settlement import attribution, batcher, merkle, quarantine, refunds
 from taesan.settlement.attribution import WALLETS, Attribution, Candidate, Settled
 from taesan.settlement.models import (
     Batch,
@@ -36,6 +36,7 @@ from taesan.settlement.models import (
     BatchEntitlement,
     Entitlement,
     RecoveredCharge,
+    Refund,
 )
 
 log = structlog.get_logger()
@@ -63,18 +64,20 @@ def recover(session: Session, hub: Hub, event: Mapping[str, Any], now: datetime)
     # What channels of contract wallets have paid was claimed before; the sums tell how much it was.
     of_wallets = max(0, settled.credited + settled.entitled - sum(claimed.values()))
     quarantine.end_as_settled(session, [channel_id for channel_id, amount in claimed.items() if amount], now)
+    refunds.cover(session, hub, now)
     candidates = _candidates(session)
-    found = attribution.attribute(
-        candidates, settled.payment_count, claimed | {WALLETS: of_wallets}, settled.credits, raised
-    )
-    _refuse_contradictions(settled, candidates, found)
+    claimed_by_purse = claimed | {WALLETS: of_wallets}
+    found, given_back = _attribute(settled, candidates, claimed_by_purse, raised, refunds.covered(session))
     skipped = {settled.claims[number].channel_id for number in skipped_in(session, event["transaction"])}
     _take_in(session, settled.batch_id, found.inside)
+    for refund, amount in given_back:
+        refunds.take_part(session, settled.batch_id, refund, amount)
     taken = _charge(session, hub, settled, channels, found.unknown, skipped, now)
-    _book(session, hub, settled, found.inside, raised, now)
+    known = _sums(found.inside, given_back)
+    _book(session, hub, settled, known, raised, now)
     _store_claims(session, settled, channels, claimed, skipped)
     _store_wallets_claims(session, settled.batch_id, found.inside)
-    _store_batch(session, settled, raised, event["transaction"], now)
+    _store_batch(session, settled, raised, known == (settled.credits, raised), event["transaction"], now)
     counters.add(session, {"payments_batched": len(found.inside), "payments_settled": settled.payment_count})
     log.warning(
         "batch.recovered",
@@ -173,14 +176,43 @@ def _candidates(session: Session) -> list[Candidate]:
     ]
 
 
+def _attribute(
+    settled: Settled,
+    candidates: Sequence[Candidate],
+    claimed: Mapping[str, int],
+    raised: Mapping[str, int],
+    waiting: Sequence[Refund],
+) -> tuple[Attribution, Sequence[tuple[Refund, int]]]:
+    """Which known payments, and how much of known refunds, the batch has settled: what there is a raise for, or nothing.
+
+    :raises CannotRecover: neither fits
+    """
+    credited, left = dict(settled.credits), dict(raised)
+    inside = []
+    for refund in waiting:
+        if part := min(refund.left_over, left.get(refund.account, 0)):
+            left[refund.account] -= part
+            credited[refund.address] = credited.get(refund.address, 0) + part
+            inside.append((refund, part))
+    if inside:
+        found = attribution.attribute(candidates, settled.payment_count, claimed, credited, left)
+        if not _contradictions(candidates, found):
+            return found, inside
+    found = attribution.attribute(candidates, settled.payment_count, claimed, settled.credits, raised)
+    _refuse_contradictions(settled, candidates, found)
+    return found, []
+
+
 def _refuse_contradictions(settled: Settled, candidates: Sequence[Candidate], found: Attribution) -> None:
+    if purses := _contradictions(candidates, found):
+        raise CannotRecover(f"batch {settled.batch_id} claims other payments than those that wait of {purses}")
+
+
+def _contradictions(candidates: Sequence[Candidate], found: Attribution) -> set[str]:
     """What is lost came after what is kept: a channel with lost payments in the batch has no known one that waits on."""
     inside = {candidate.id for candidate in found.inside}
     waiting = {candidate.purse for candidate in candidates if candidate.id not in inside} - {WALLETS}
-    if waiting & found.unknown.keys():
-        raise CannotRecover(
-            f"batch {settled.batch_id} claims other payments than those that wait of {waiting & found.unknown.keys()}"
-        )
+    return waiting & found.unknown.keys()
 
 
 # -------------------------------------------------------------------- the books
@@ -226,20 +258,20 @@ def _book(
     session: Session,
     hub: Hub,
     settled: Settled,
-    inside: Sequence[Candidate],
+    known: tuple[Mapping[str, int], Mapping[str, int]],
     raised: Mapping[str, int],
     now: datetime,
 ) -> None:
     """As `books.batch_settled`, and what known payments do not explain out of what was taken for lost ones."""
     chart = hub.chart
-    known_credits, known_firings = _sums(inside)
+    known_credits, known_raises = known
     lines: list[Line] = []
-    for address, amount in settled.credits.items():
-        known = known_credits.get(address, 0)
-        lines += [Line(chart.pending(address), known), Line(chart.credit(address), -amount)]
+    for address in sorted(settled.credits.keys() | known_credits.keys()):
+        lines.append(Line(chart.pending(address), known_credits.get(address, 0)))
+        lines.append(Line(chart.credit(address), -settled.credits.get(address, 0)))
     for account, amount in raised.items():
-        known = known_firings.get(account, 0)
-        lines += [Line(chart.converting(account), known), Line(chart.entitled(account), -amount)]
+        lines.append(Line(chart.converting(account), known_raises.get(account, 0)))
+        lines.append(Line(chart.entitled(account), -amount))
     unexplained = -sum(line.amount for line in lines)
     there_is = posting.balance(session, chart.recovered)
     missing = max(0, unexplained - there_is)
@@ -250,14 +282,19 @@ def _book(
         posting.post(session, f"batch:{settled.batch_id}", "recovered: batch settled", now, lines)
 
 
-def _sums(inside: Sequence[Candidate]) -> tuple[dict[str, int], dict[str, int]]:
-    """By payee: what known payments credit, and what their firings entitle to."""
+def _sums(
+    inside: Sequence[Candidate], given_back: Sequence[tuple[Refund, int]]
+) -> tuple[dict[str, int], dict[str, int]]:
+    """By payee, without zeros: what is known to credit merchants, and what to entitle accounts."""
     credited: dict[str, int] = defaultdict(int)
-    firings: dict[str, int] = defaultdict(int)
+    raised: dict[str, int] = defaultdict(int)
     for candidate in inside:
         credited[candidate.payee] += candidate.credited
-        firings[candidate.payee] += candidate.fired
-    return credited, firings
+        raised[candidate.payee] += candidate.fired
+    for refund, amount in given_back:
+        credited[refund.address] -= amount
+        raised[refund.account] += amount
+    return {owner: n for owner, n in credited.items() if n}, {owner: n for owner, n in raised.items() if n}
 
 
 # --------------------------------------------------------------------- the rows
@@ -327,8 +364,9 @@ def _store_wallets_claims(session: Session, batch_id: int, inside: Sequence[Cand
 
 
 def _store_batch(
-    session: Session, settled: Settled, raised: Mapping[str, int], transaction: str, now: datetime
+    session: Session, settled: Settled, raised: Mapping[str, int], is_explained: bool, transaction: str, now: datetime
 ) -> None:
+    """:param is_explained: all that it gave is known to have been due"""
     batch_id = settled.batch_id
     for address, amount in settled.credits.items():
         session.add(BatchCredit(batch_id=batch_id, address=address, amount=amount))
@@ -342,7 +380,7 @@ def _store_batch(
     session.flush()
     payments_root = batcher.payments_tree(batcher.payments_of(session, batch_id)).root
     entitlement_root = batcher.entitlements_tree(session, batch_id).root
-    is_whole = hex_of(merkle.join(payments_root, entitlement_root)) == settled.root
+    is_whole = is_explained and hex_of(merkle.join(payments_root, entitlement_root)) == settled.root
     session.add(
         Batch(
             id=batch_id,

@@ -3,12 +3,15 @@
 import threading
 from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import segno
 from babel.dates import format_datetime
-from babel.numbers import format_decimal
+from babel.numbers import format_currency, format_decimal
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, select_autoescape
@@ -17,6 +20,7 @@ from taesan.chain.rpc import Node, NodeUnavailable
 from taesan.core.http import problem_responses
 from taesan.core.i18n import LANGUAGES, language_of, translations
 from taesan.hub import Hub, HubDep
+from taesan.merchants import invoices
 from taesan.settlement import batcher, queries
 from taesan.web.overview import overview, payment_rows, shows_payments
 
@@ -45,6 +49,29 @@ def batch_page(hub: HubDep, request: Request, batch_id: int) -> Response:
         rows = batcher.payments_of(session, batch_id, MAX_ROWS) if shows_payments(hub) else []
         payments = payment_rows(session, rows)
     return _page(request, "batch.html", batch=shown, payments=payments, asset=hub.asset)
+
+
+@router.get("/pay/{invoice_id}", include_in_schema=False, responses=problem_responses(404))
+def pay_page(hub: HubDep, request: Request, invoice_id: str) -> Response:
+    with hub.db.read() as session:
+        shown = invoices.public(session, hub, invoices.find(session, invoice_id)).model_dump(mode="json")
+    return _page(request, "pay.html", invoice=shown, symbol=hub.asset.symbol)
+
+
+@router.get("/pay/{invoice_id}/qr.svg", include_in_schema=False, responses=problem_responses(404))
+def pay_code(hub: HubDep, invoice_id: str) -> Response:
+    """The pay page's address, to be scanned."""
+    with hub.db.read() as session:
+        shown = invoices.public(session, hub, invoices.find(session, invoice_id))
+    picture = BytesIO()
+    segno.make_qr(shown.pay_url, error="m").save(picture, kind="svg", scale=8, border=4, light="white")
+    return Response(picture.getvalue(), media_type="image/svg+xml", headers={"cache-control": "private, max-age=3600"})
+
+
+@router.get("/till", include_in_schema=False)
+def till_page(hub: HubDep, request: Request) -> Response:
+    currencies = ["USD", "KRW"] if hub.settings.won_for_a_dollar else [hub.settings.asset_currency]
+    return _page(request, "till.html", currencies=currencies)
 
 
 class NodeWatch:
@@ -88,6 +115,9 @@ def _environment(language: str) -> Environment:
     )
     environment.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
     environment.filters["money"] = lambda amount, exponent: money_text(int(amount), exponent, language)
+    environment.filters["price"] = lambda money: price_text(money, language)
+    environment.filters["rate"] = lambda rate: rate_text(rate, language)
+    environment.filters["units"] = lambda money: units_text(money, language)
     environment.filters["when"] = lambda at: format_datetime(datetime.fromisoformat(at), "short", locale=language)
     return environment
 
@@ -96,3 +126,23 @@ def money_text(amount: int, exponent: int, language: str) -> str:
     """Minor units as dollars with two to four decimals, rounded half to even."""
     value = Decimal(amount).scaleb(-exponent)
     return "$" + format_decimal(value, "#,##0.00##", locale=language, decimal_quantization=True)
+
+
+def price_text(money: dict[str, Any], language: str) -> str:
+    """An amount of a currency, such as $1.50 or ₩4,500."""
+    return str(format_currency(_units(money), money["asset"], locale=language))
+
+
+def units_text(money: dict[str, Any], language: str) -> str:
+    """An amount of an asset, to its last minor unit."""
+    return str(format_decimal(_units(money), "#,##0.00" + "#" * max(0, money["exponent"] - 2), locale=language))
+
+
+def rate_text(rate: str, language: str) -> str:
+    """A fraction as people read it, to four decimals."""
+    exact = Fraction(rate)
+    return str(format_decimal(Decimal(exact.numerator) / exact.denominator, "#,##0.####", locale=language))
+
+
+def _units(money: dict[str, Any]) -> Decimal:
+    return Decimal(money["value"]).scaleb(-money["exponent"])

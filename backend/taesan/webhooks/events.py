@@ -15,16 +15,17 @@ from taesan.core.outbox import Handler
 from taesan.core.values import Shape
 from taesan.hub import Hub
 from taesan.identity.models import Merchant
+from taesan.merchants import invoices, refunds
 from taesan.merchants import queries as merchants
 from taesan.merchants.models import Payout, Redemption
 from taesan.payments import queries as payments
+from taesan.payments.invoices import EXPIRED, PAID, Invoice
 from taesan.payments.models import Payment
-from taesan.settlement.models import BatchCredit
+from taesan.settlement.models import BatchCredit, Refund
 from taesan.webhooks.endpoints import TELLS_PAYMENTS, types_of
 from taesan.webhooks.models import (
     PaymentsReceived,
     PaymentsSettled,
-    Reference,
     WebhookDelivery,
     WebhookEndpoint,
 )
@@ -43,9 +44,9 @@ def handlers(hub: Hub) -> dict[str, Handler]:
         "merchants.PayoutFailed": _about_payout("payout.failed"),
         "merchants.RedemptionConfirmed": _about_redemption("redemption.confirmed"),
         "merchants.RedemptionFailed": _about_redemption("redemption.failed"),
-        "merchants.InvoicePaid": _by_reference("invoice.paid"),
-        "merchants.InvoiceExpired": _by_reference("invoice.expired"),
-        "merchants.Refunded": _by_reference("refund.accepted"),
+        PAID: _about_invoice(hub, "invoice.paid"),
+        EXPIRED: _about_invoice(hub, "invoice.expired"),
+        refunds.REFUNDED: _refunded,
     }
 
 
@@ -199,11 +200,20 @@ def _about_redemption(type_: EventType) -> Handler:
     return handle
 
 
-def _by_reference(type_: EventType) -> Handler:
+def _about_invoice(hub: Hub, type_: EventType) -> Handler:
     def handle(session: Session, event: Mapping[str, Any], now: datetime) -> None:
-        tell(session, event["merchant_id"], type_, f"{type_}:{event['id']}", Reference(id=event["id"]), now)
+        row = session.scalar(select(Invoice).where(col(Invoice.public_id) == event["id"]))
+        if row is not None:
+            data = invoices.record(session, hub, row)
+            tell(session, row.merchant_id, type_, f"{type_}:{row.public_id}", data, now)
 
     return handle
+
+
+def _refunded(session: Session, event: Mapping[str, Any], now: datetime) -> None:
+    row = session.scalar(select(Refund).where(col(Refund.public_id) == event["id"]))
+    if row is not None:
+        tell(session, row.merchant_id, "refund.accepted", f"refund:{row.public_id}", refunds.public(session, row), now)
 
 
 def _enabled(session: Session, merchant_id: str) -> list[WebhookEndpoint]:

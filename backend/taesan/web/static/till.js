@@ -1,0 +1,108 @@
+// The till: keypad → QR code → paid. The API key is kept in this page's memory alone.
+
+import { countDown, follow } from "/static/invoice.js";
+
+const till = document.getElementById("main");
+const element = (id) => document.getElementById(id);
+const [display, trouble, left] = [element("display"), element("trouble"), till.querySelector(".left")];
+const MOST_DIGITS = 9;
+
+let key = "";
+let digits = "";
+let current = null;
+let stop = () => {};
+let clock = null;
+
+async function call(method, path, body) {
+  const headers = { authorization: `Bearer ${key}`, "accept-language": document.documentElement.lang };
+  if (body) headers["content-type"] = "application/json";
+  if (method === "POST") headers["idempotency-key"] = crypto.getRandomValues(new Uint32Array(4)).join("-");
+  const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
+  const told = await answer.json();
+  if (!answer.ok) throw new Error(told.title);
+  return told;
+}
+
+/** Runs what a button does, once at a time, and tells what went wrong. */
+function on(target, event, work) {
+  let busy = false;
+  target.addEventListener(event, async (happened) => {
+    happened.preventDefault();
+    if (busy) return;
+    busy = true;
+    trouble.hidden = true;
+    try {
+      await work(happened);
+    } catch (error) {
+      trouble.textContent = error instanceof TypeError ? trouble.dataset.failed : error.message;
+      trouble.hidden = false;
+    } finally {
+      busy = false;
+    }
+  });
+}
+
+function chosen() {
+  const radio = till.querySelector("input[name=currency]:checked");
+  return { asset: radio.value, exponent: Number(radio.dataset.exponent) };
+}
+
+function text(value, { asset, exponent }) {
+  const form = new Intl.NumberFormat(document.documentElement.lang, { style: "currency", currency: asset });
+  return form.format(Number(value) / 10 ** exponent);
+}
+
+function showAmount() {
+  display.textContent = text(digits || "0", chosen());
+}
+
+function show(invoice) {
+  current = invoice;
+  till.dataset.state = invoice.state;
+}
+
+on(element("key-form"), "submit", async () => {
+  key = element("api-key").value.trim();
+  await call("GET", "/v1/account");
+  element("api-key").value = "";
+  till.dataset.step = "amount";
+  showAmount();
+});
+
+element("keypad").addEventListener("click", ({ target }) => {
+  const { digit } = target.dataset;
+  if (!digit) return;
+  digits = digit === "clear" ? "" : (digits + digit).replace(/^0+/, "").slice(0, MOST_DIGITS);
+  showAmount();
+});
+
+for (const radio of till.querySelectorAll("input[name=currency]")) radio.addEventListener("change", showAmount);
+
+on(element("amount-form"), "submit", async () => {
+  const amount = { value: digits || "0", ...chosen() };
+  const invoice = await call("POST", "/v1/invoices", { amount, description: till.dataset.description });
+  show(invoice);
+  element("asked").textContent = text(invoice.amount.value, invoice.amount);
+  element("code").src = `/pay/${invoice.id}/qr.svg`;
+  till.dataset.step = "code";
+  stop = follow(invoice.id, show);
+  countDown(left, invoice.expires_at);
+  clock = setInterval(() => countDown(left, invoice.expires_at), 1_000);
+});
+
+on(element("cancel"), "click", async () => show(await call("POST", `/v1/invoices/${current.id}/cancel`)));
+
+on(element("refund"), "click", async () => {
+  const { paid_by: of } = await call("GET", `/v1/invoices/${current.id}/record`);
+  await call("POST", "/v1/refunds", { of });
+  show(await call("GET", `/v1/invoices/${current.id}/record`));
+});
+
+on(element("next"), "click", async () => {
+  stop();
+  clearInterval(clock);
+  digits = "";
+  delete till.dataset.state;
+  till.dataset.step = "amount";
+  showAmount();
+});

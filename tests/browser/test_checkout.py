@@ -1,0 +1,210 @@
+"""Paying at the counter, as people see it: keypad → QR code, read back from the screen → paid by another wallet → the page turns
+by itself → refund."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zxingcpp
+from eth_account.messages import encode_typed_data
+from playwright.sync_api import Page, expect
+
+from tests.support.live import LiveHub
+from tests.support.png import grey_pixels
+from tests.support.stage import CENT, DOLLAR, key
+from tests.support.wallet import Wallet
+
+Visit = Callable[..., Page]
+Screenshot = Callable[[Page, str], None]
+PATIENCE_MS = 30_000
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveHub]:
+    """One that knows a rate."""
+    hub = LiveHub(tmp_path_factory.mktemp("checkout"), rate_krw="1385.2")
+    yield hub
+    hub.stop()
+
+
+def _invoice(hub: LiveHub, value: int, asset: str = "KRW", **more: Any) -> dict[str, Any]:
+    body = {"amount": {"value": str(value), "asset": asset}, "description": "아메리카노 한 잔"} | more
+    answer = hub.client.post("/v1/invoices", json=body, headers=hub.merchant_headers | key())
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+def _scanned(page: Page) -> str:
+    """What a telephone's camera reads off the screen."""
+    expect(page.locator("figure[data-for='open']")).to_be_visible()
+    page.evaluate("Promise.all([...document.images].map(image => image.decode()))")
+    (code,) = zxingcpp.read_barcodes(grey_pixels(page.screenshot(full_page=True)))
+    return str(code.text)
+
+
+def _pay_as_scanned(hub: LiveHub, url: str) -> dict[str, Any]:
+    """What a wallet does with a pay page's address."""
+    assert url.startswith(f"{hub.url}/pay/inv_")
+    invoice = hub.client.get(f"/v1/invoices/{url.rpartition('/')[2]}").json()
+    payer = hub.payers[0]
+    cumulative = payer["charged"] + int(invoice["quote"]["value"])
+    body = {
+        "voucher": {
+            "channel_id": payer["id"],
+            "max_claimable_amount": str(cumulative),
+            "signature": payer["wallet"].voucher(hub.facts, payer["id"], cumulative),
+        },
+        "amount": invoice["quote"],
+        "destination": {"type": "invoice", "invoice_id": invoice["id"]},
+    }
+    answer = hub.client.post("/v1/payments", json=body, headers=key())
+    assert answer.status_code == 201, answer.text
+    payer["charged"] = cumulative
+    return dict(answer.json())
+
+
+def _is_narrow_enough(page: Page) -> bool:
+    return bool(page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
+
+
+def _open_till(hub: LiveHub, page: Page) -> None:
+    page.locator("#api-key").fill(hub.merchant_headers["Authorization"].removeprefix("Bearer "))
+    page.locator("#key-form button").click()
+    expect(page.locator("#amount-form")).to_be_visible()
+
+
+@pytest.mark.parametrize(("language", "width"), [("en", 1280), ("ko", 360)])
+def test_till_code_paid_refund(hub: LiveHub, visit: Visit, screenshot: Screenshot, language: str, width: int) -> None:
+    till = visit(f"{hub.url}/till", language=language, width=width)
+    screenshot(till, f"till-key-{language}-{width}")
+    _open_till(hub, till)
+    till.get_by_text("KRW").click()
+    for digit in ("4", "5", "00"):
+        till.locator(f"[data-digit='{digit}']").click()
+    expect(till.locator("#display")).to_have_text("₩4,500")
+    screenshot(till, f"till-amount-{language}-{width}")
+    till.locator("#charge").click()
+    expect(till.locator("#asked")).to_have_text("₩4,500")
+    scanned = _scanned(till)
+    screenshot(till, f"till-code-{language}-{width}")
+    assert _is_narrow_enough(till)
+
+    payers = visit(scanned, language=language, width=width)
+    expect(payers.locator("h1")).to_have_text("₩4,500")
+    expect(payers.get_by_text("3.248629")).to_be_visible()
+    assert _scanned(payers) == scanned
+    assert _is_narrow_enough(payers)
+    screenshot(payers, f"pay-open-{language}-{width}")
+    for page in (till, payers):
+        page.evaluate("window.neverReloaded = true")
+
+    paid = _pay_as_scanned(hub, scanned)
+    for page in (till, payers):
+        expect(page.locator("#main")).to_have_attribute("data-state", "paid", timeout=PATIENCE_MS)
+        expect(page.locator(".verdict [data-for='paid']")).to_be_visible()
+        expect(page.locator("figure[data-for='open']")).to_be_hidden()
+        assert page.evaluate("window.neverReloaded")
+    screenshot(payers, f"pay-paid-{language}-{width}")
+
+    till.locator("#refund").click()
+    expect(till.locator("#main")).to_have_attribute("data-state", "refunded", timeout=PATIENCE_MS)
+    screenshot(till, f"till-refunded-{language}-{width}")
+    (refund,) = [
+        r for r in hub.client.get("/v1/refunds", headers=hub.merchant_headers).json()["items"] if r["of"] == paid["id"]
+    ]
+    assert refund["amount"] == "3248629"
+    hub.pay_once(4 * DOLLAR, to_merchant=True)  # if the payment was settled by then, the next one pays for it
+    deadline = time.monotonic() + PATIENCE_MS / 1_000
+    while hub.client.get(f"/v1/refunds/{refund['id']}", headers=hub.merchant_headers).json()["state"] != "done":
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    till.locator("#next").click()
+    expect(till.locator("#display")).to_have_text("₩0")
+
+
+def test_a_wallet_in_the_browser_pays_with_gift_tokens_and_needs_no_gas(
+    hub: LiveHub, visit: Visit, screenshot: Screenshot
+) -> None:
+    holder: Wallet = next(p["wallet"] for p in hub.payers if hub.gift_tokens(p["wallet"].address))
+    invoice = _invoice(hub, 5, "USD")
+    page = visit(f"{hub.url}/pay/{invoice['id']}")
+    expect(page.locator("#pay-in-tokens")).to_be_hidden()  # no wallet here
+
+    def request(method: str, params: Any) -> Any:
+        if method == "eth_requestAccounts":
+            return [holder.address]
+        assert method == "eth_signTypedData_v4"
+        signed = holder.key.sign_message(encode_typed_data(full_message=json.loads(params[1])))
+        return "0x" + bytes(signed.signature).hex()
+
+    page.context.expose_function("walletDoes", request)
+    page.context.add_init_script(
+        "window.ethereum = { request: ({ method, params }) => window.walletDoes(method, params ?? []) };"
+    )
+    page.reload()
+    before = hub.gift_tokens(holder.address)
+    page.locator("#pay-in-tokens").click()
+    expect(page.locator("#main")).to_have_attribute("data-state", "paid", timeout=PATIENCE_MS)
+    assert hub.gift_tokens(holder.address) == before - 5 * CENT
+    screenshot(page, "pay-in-tokens-en-1280")
+
+
+def test_a_wallet_that_refuses_is_told(hub: LiveHub, visit: Visit) -> None:
+    invoice = _invoice(hub, 5, "USD")
+    page = visit(f"{hub.url}/pay/{invoice['id']}")
+    page.context.add_init_script("window.ethereum = { request: async () => { throw new Error('no'); } };")
+    page.reload()
+    page.locator("#pay-in-tokens").click()
+    expect(page.locator("#trouble")).to_have_text("Your wallet did not sign.")
+    expect(page.locator("#pay-in-tokens")).to_be_enabled()
+
+
+def test_a_page_without_javascript_tells_all_the_same(hub: LiveHub, visit: Visit) -> None:
+    invoice = _invoice(hub, 4_500)
+    page = visit(f"{hub.url}/pay/{invoice['id']}", language="ko", java_script_enabled=False)
+    expect(page.locator("h1")).to_have_text("₩4,500")
+    expect(page.get_by_text("결제 대기 중")).to_be_visible()
+    _pay_as_scanned(hub, invoice["pay_url"])
+    expect(page.get_by_text("결제 완료").first).to_be_visible(timeout=PATIENCE_MS)  # it looks again by itself
+
+
+def test_a_cancelled_invoice_says_so(hub: LiveHub, visit: Visit, screenshot: Screenshot) -> None:
+    till = visit(f"{hub.url}/till")
+    _open_till(hub, till)
+    till.locator("[data-digit='7']").click()
+    till.locator("#charge").click()
+    payers = visit(_scanned(till))
+    till.locator("#cancel").click()
+    for page in (till, payers):
+        expect(page.locator("#main")).to_have_attribute("data-state", "cancelled")
+    expect(payers.get_by_text("The merchant has cancelled this invoice")).to_be_visible()
+    screenshot(payers, "pay-cancelled-en-1280")
+
+
+def test_a_wrong_key_opens_no_till(hub: LiveHub, visit: Visit) -> None:
+    till = visit(f"{hub.url}/till", forgive="401")
+    till.locator("#api-key").fill("tsk_wrong")
+    till.locator("#key-form button").click()
+    expect(till.locator("#trouble")).to_be_visible()
+    expect(till.locator("#amount-form")).to_be_hidden()
+
+
+def test_each_text_of_the_pages_has_its_korean() -> None:
+    """Read off the templates, as nobody sees all states of a page."""
+    from babel.messages.extract import extract_from_dir
+
+    from taesan.core.i18n import translations
+    from tests.support.source import PACKAGE
+
+    templates = Path(PACKAGE) / "web" / "templates"
+    found = {
+        str(message)
+        for name, _, message, *_ in extract_from_dir(templates, [("**.html", "jinja2")])
+        if name in ("pay.html", "till.html")
+    }
+    assert len(found) > 25
+    korean = translations("ko")
+    assert {text for text in found if korean.gettext(text) == text} == set()
