@@ -114,7 +114,7 @@ class Settings(BaseSettings):
     x402_wait_s: int = Field(
         default=30, ge=0, description="How long an x402 payment waits for its deposit before it is told to ask again"
     )
-    exact_gather_s: float = Field(
+    exact_gather_s: int = Field(
         default=120,
         ge=0,
         description="How long an x402 payment by `exact` waits for others to share a transaction with",

@@ -8,7 +8,7 @@ import pytest
 from x402.mechanisms.evm import constants as errors
 from x402.schemas import SettleResponse, SupportedResponse, VerifyResponse
 
-from taesan.chain import alarms, multicall
+from taesan.chain import alarms, erc3009, multicall
 from taesan.chain.rpc import NodeUnavailable
 from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DEPTH, DOLLAR, Merchant, Stage, StageFactory
@@ -170,6 +170,25 @@ def test_one_payment_sent_fifty_times_at_once_is_charged_once(stage: Stage, cafe
     _gather(stage)
     assert _holds(stage, cafe.address) == PRICE
     assert len(_states(stage)) == 1
+
+
+def test_a_request_that_was_overtaken_is_answered_as_the_first(
+    stage: Stage, cafe: Merchant, offer: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it asks the node, the same payment is accepted for another one and carried out: its nonce is used then, by itself."""
+    body = asked(offer, transfer(_payer(stage), offer))
+    look = erc3009.look
+
+    def slow(*arguments: Any) -> erc3009.Outlook:
+        monkeypatch.undo()
+        assert settle(stage, body)["success"]
+        _gather(stage)
+        return look(*arguments)
+
+    monkeypatch.setattr(erc3009, "look", slow)
+    answer = settle(stage, body)
+    assert (answer["success"], answer["extra"]["payment"]["state"]) == (True, "settled")
+    assert _holds(stage, cafe.address) == PRICE
 
 
 def test_a_nonce_or_a_name_that_was_used_for_something_else_is_told(stage: Stage, cafe: Merchant, offer: Json) -> None:
@@ -418,6 +437,7 @@ def test_one_that_fails_its_own_transaction_is_not_sent_again(stage: Stage, cafe
 
 def test_the_audit_finds_what_is_told_to_be_settled_and_is_not(stage: Stage, offer: Json) -> None:
     assert settle(stage, asked(offer, transfer(_payer(stage), offer)))["success"]
+    stage.confirm()
     assert stage.audit().differences == []
     stage.write("UPDATE direct_payment SET state = 'confirmed'")
     (difference,) = stage.audit().differences

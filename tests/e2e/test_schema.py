@@ -16,7 +16,7 @@ import pytest
 from tests.support.live import LiveHub
 from tests.support.stage import DOLLAR, key
 from tests.support.wallet import Json, Wallet
-from tests.support.x402_asked import asked
+from tests.support.x402_asked import asked as asked_of_x402
 from tests.support.x402_exact import offer_of, transfer
 
 SIGNING_OUT = ("signOut", "signOutEverywhere")
@@ -50,7 +50,7 @@ def ids(hub: LiveHub) -> Json:
     offer = offer_of(hub.client.get("/x402/supported").json(), hub.merchant_wallet.address, 1)
     giver = Wallet()
     hub.give_dollars(giver.address, 1)
-    directly = hub.client.post("/x402/settle", json=asked(offer, transfer(giver, offer)))
+    directly = hub.client.post("/x402/settle", json=asked_of_x402(offer, transfer(giver, offer)))
     return {
         "direct_payment_id": directly.json()["extra"]["payment"]["id"],
         "channel_id": payer["id"],

@@ -7,7 +7,7 @@ alike whenever it comes again, until it has failed for good.
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
 from sqlmodel import Session, col
@@ -48,6 +48,13 @@ class OfferedTransfer:
     timeout_s: int
 
 
+class _Checked(NamedTuple):
+    """Of a transfer that would be carried out now. :ivar merchant: who is paid. :ivar balance: of the payer"""
+
+    merchant: Merchant
+    balance: int
+
+
 class Exact:
     """For one event loop."""
 
@@ -64,14 +71,13 @@ class Exact:
         try:
             offered = read(self._hub, request)
             payer = offered.transfer.payer
-            with self._hub.db.read() as session:
-                row = _known(session, offered)
-            if row is None:
-                _, balance = self._check(offered, self._hub.clock.now())
+            found = self._known_or_checked(offered, self._hub.clock.now())
+            row = found if isinstance(found, DirectPayment) else None
+            if isinstance(found, _Checked):
                 with self._hub.db.read() as session:
-                    self._pending_with(session, offered.transfer, balance)
-            elif row.state == "failed":
-                raise NotAccepted(wire.FAILED, row.reason or "")
+                    self._pending_with(session, offered.transfer, found.balance)
+            elif found.state == "failed":
+                raise NotAccepted(wire.FAILED, found.reason or "")
         except NotAccepted as refused:
             why, message = refused.reason, refused.message or None
             return Verified(is_valid=False, invalid_reason=why, invalid_message=message, payer=payer)
@@ -124,33 +130,47 @@ class Exact:
     def _begin(self, offered: OfferedTransfer) -> int:
         """The payment's row, made if it is new. :raises NotAccepted: it is refused"""
         hub, now = self._hub, self._hub.clock.now()
-        with hub.db.read() as session:
-            row = _known(session, offered)
-        if row is None:
+        found = self._known_or_checked(offered, now)
+        if isinstance(found, _Checked):
             self._rate.check(offered.transfer.payer)
-            merchant, balance = self._check(offered, now)
             with idempotency.taking(hub.db) as session:
                 row = _known(session, offered)  # another request may have been faster
                 if row is None:
-                    row = self._store(session, offered, merchant, balance, now)
-        elif offered.is_final and row.state == "received" and row.due_at > now:
-            with hub.db.write() as session:
-                direct.hurry(session, row, now)  # it was taken in for an answer that does not wait
+                    row = self._store(session, offered, found, now)
+        else:
+            row = found
+            if offered.is_final and row.state == "received" and row.due_at > now:
+                with hub.db.write() as session:
+                    direct.hurry(session, row, now)  # it was taken in for an answer that does not wait
         assert row.id is not None
         return row.id
 
-    def _store(
-        self, session: Session, offered: OfferedTransfer, merchant: Merchant, balance: int, now: datetime
-    ) -> DirectPayment:
+    def _known_or_checked(self, offered: OfferedTransfer, now: datetime) -> DirectPayment | _Checked:
+        """:raises NotAccepted: it would be refused. :raises Problem: as `verify`"""
+        with self._hub.db.read() as session:
+            row = _known(session, offered)
+        if row is not None:
+            return row
+        try:
+            return self._check(offered, now)
+        except NotAccepted:
+            # It may have been accepted meanwhile, by a request at the same time, and be on the chain even.
+            with self._hub.db.read() as session:
+                row = _known(session, offered)
+            if row is None:
+                raise
+            return row
+
+    def _store(self, session: Session, offered: OfferedTransfer, checked: _Checked, now: datetime) -> DirectPayment:
         transfer, settings = offered.transfer, self._hub.settings
-        pending = self._pending_with(session, transfer, balance)
+        pending = self._pending_with(session, transfer, checked.balance)
         # A payer who would soon have to wait for the chain lets nobody else wait for more payments.
         is_urgent = offered.is_final or 2 * pending > settings.exact_exposure
-        wait_s = 0 if is_urgent else int(settings.exact_gather_s)
+        wait_s = 0 if is_urgent else settings.exact_gather_s
         return direct.store(
             session,
             self._hub,
-            merchant,
+            checked.merchant,
             transfer,
             now,
             name=offered.name,
@@ -174,8 +194,8 @@ class Exact:
             raise NotAccepted(wire.EXPOSURE, message)
         return pending
 
-    def _check(self, offered: OfferedTransfer, now: datetime) -> tuple[Merchant, int]:
-        """Who is paid, and how much the payer has. Asks the node once, after all that can be said without it.
+    def _check(self, offered: OfferedTransfer, now: datetime) -> _Checked:
+        """Asks the node once, after all that can be said without it.
 
         :raises NotAccepted: it would be refused. :raises Problem: `node-unavailable`
         """
@@ -197,7 +217,7 @@ class Exact:
             raise NotAccepted(wire.BALANCE, f"{found.balance} minor units are there.")
         if found.refusal is not None:
             raise NotAccepted(wire.SIMULATION, found.refusal)
-        return merchant, found.balance
+        return _Checked(merchant, found.balance)
 
 
 def _paused() -> Problem:

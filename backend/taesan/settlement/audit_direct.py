@@ -9,8 +9,7 @@ from taesan.hub import Hub
 from taesan.ledger.audit import Report
 from taesan.payments import direct
 from taesan.payments.direct_models import DirectPayment
-
-STREAMED = 5_000  # rows in memory at a time
+from taesan.settlement.audit_payments import STREAMED
 
 
 def audit_direct(session: Session, hub: Hub, report: Report) -> None:
