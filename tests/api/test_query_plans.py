@@ -10,6 +10,7 @@ from taesan.webhooks.couriers import Couriers
 from taesan.webhooks.events import tell_payments_step
 from taesan.webhooks.schedule import EVENT_TYPES
 from tests.support.chain import free_port
+from tests.support.gateway import Gateway, payment
 from tests.support.plans import Recorder, recorded, scans
 from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage, key
 from tests.support.x402_asked import asked as asked_of_x402
@@ -59,13 +60,14 @@ def asked(shared_stage: Stage) -> Iterator[Recorder]:
         stage.later(10)
         stage.confirm()
         _pay_over_x402(stage, cafe)
+        gateway = _report(stage)
         daily = {"payouts": {"every": "day"}}
         assert stage.client.put("/v1/account/settings", json=daily, headers=cafe.headers).status_code == 200
         stage.write("UPDATE merchant_settings SET next_at = '2026-01-01 00:00:00' WHERE merchant_id = :id", id=cafe.id)
         stage.confirm()
         stage.client.post("/v1/merchants/me/keys", headers=stage.session_of(cafe.wallet))
         _tell(stage, couriers, anna, cafe)
-        _read_everything(stage, anna, cafe)
+        _read_everything(stage, anna, cafe, gateway)
         couriers.close()
         yield recorder
 
@@ -85,6 +87,23 @@ def _pay_over_x402(stage: Stage, cafe: Merchant) -> None:
             stage.confirm()
         assert answer.status_code == 200, answer.text
     assert stage.rows("SELECT state FROM refund_relay WHERE channel_id = :id", id=carl.id) == [("confirmed",)]
+
+
+def _report(stage: Stage) -> Gateway:
+    """A gateway whose payments are drawn, wait, are refunded and go to its own wallet."""
+    gateway, first = Gateway(stage), payment("anna", 90 * CENT)
+    gateway.report(payment("ben", CENT), first)
+    gateway.fund(2 * DOLLAR)
+    gateway.report(payment("ben", CENT), first, payment("ben", 2 * DOLLAR), payment("ben", CENT))
+    for name in ("anna", "ben"):
+        gateway.link(name, gateway.wallet)
+    gateway.refund(first["id"])
+    gateway.deposit(2 * DOLLAR)
+    assert gateway.sign(4 * DOLLAR).status_code == 200
+    for _ in range(3):
+        stage.settle()
+    assert gateway.public()["claimed"] != "0"
+    return gateway
 
 
 def _listen(stage: Stage, cafe: Merchant) -> Couriers:
@@ -110,7 +129,7 @@ def _tell(stage: Stage, couriers: Couriers, anna: Payer, cafe: Merchant) -> None
     couriers.forget_step()
 
 
-def _read_everything(stage: Stage, anna: Payer, cafe: Merchant) -> None:
+def _read_everything(stage: Stage, anna: Payer, cafe: Merchant, gateway: Gateway) -> None:
     """Each GET route of the OpenAPI document, with and without a cursor, and the pages."""
     own, theirs, operator = anna.headers(), cafe.headers, stage.operator()
     payment = stage.get(f"/v1/channels/{anna.id}/payments", **own)["items"][-1]["id"]
@@ -119,6 +138,7 @@ def _read_everything(stage: Stage, anna: Payer, cafe: Merchant) -> None:
         "batch_id": "1",
         "channel_id": anna.id,
         "deposit_id": stage.rows("SELECT public_id FROM deposit_relay LIMIT 1")[0][0],
+        "gateway_id": gateway.id,
         "merchant_id": cafe.id,
         "payment_id": payment,
         "webhook_id": (webhook := stage.get("/v1/webhooks", **theirs)[0]["id"]),
@@ -137,6 +157,8 @@ def _read_everything(stage: Stage, anna: Payer, cafe: Merchant) -> None:
         headers = theirs if "merchant" in security else operator if "/operator/" in path else own
         if path == "/v1/merchants/me/keys":
             headers = stage.session_of(cafe.wallet)
+        if path.startswith("/v1/gateway"):
+            headers = gateway.headers
         filled = path.format(**known)
         answer = stage.client.get(filled, headers=headers)
         assert answer.status_code == 200, (filled, answer.text)

@@ -18,6 +18,7 @@ SMALL = {
     "chain_cursor",
     "chain_event",
     "counter",
+    "gateway",  # those that operators have made
     "lease",
     "restoration",
     "signer_account",

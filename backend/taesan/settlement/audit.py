@@ -20,6 +20,7 @@ from taesan.core import counters, outbox
 from taesan.core.clock import has_passed
 from taesan.core.crypto import recover
 from taesan.core.values import bytes_of, hex_of
+from taesan.gateways import releases
 from taesan.hub import Hub
 from taesan.identity.models import Merchant
 from taesan.jars.models import JarFiring
@@ -29,7 +30,7 @@ from taesan.ledger.audit import Report, audit_books
 from taesan.ledger.models import Account, JournalEntry, Posting
 from taesan.payments import intake
 from taesan.payments.models import Payment
-from taesan.settlement import audit_recovered, batcher, merkle, quarantine, refunds
+from taesan.settlement import audit_recovered, batcher, gateways, merkle, quarantine, refunds
 from taesan.settlement.audit_checkout import audit_checkout
 from taesan.settlement.audit_recovered import Gaps
 from taesan.settlement.models import (
@@ -64,6 +65,7 @@ def audit_own(session: Session, hub: Hub, report: Report) -> None:
     _audit_batches(session, hub, report)
     _audit_counters(session, report)
     audit_checkout(session, report)
+    gateways.audit_gateways(session, hub, report)
 
 
 def check_step(hub: Hub) -> bool:
@@ -129,7 +131,7 @@ def audit_payments(session: Session, hub: Hub, report: Report) -> None:
             signer = recover(digest, bytes_of(payment.signature))
             if channel.secured is None:
                 report.check(f"signer of {payment.public_id}", key, signer)
-            elif signer != key:
+            elif channel.gateway_id is None and signer != key:  # a gateway's voucher is a standing one: audit_gateways
                 of_wallets += 1
         while booking is not None and booking.entry_id < entry_id:
             report.differences.append(f"entry {booking.entry_id} books payments that are not there")
@@ -177,8 +179,12 @@ def _check_booking(hub: Hub, payments: Sequence[Payment], booking: _Booking, rep
     """The entry books just these payments, to the unit; its reference, which its hash covers, names them."""
     expected: dict[str, int] = defaultdict(int)
     for p in payments:
-        to = hub.chart.jar(p.channel_id) if p.merchant_id is None else hub.chart.pending(p.payee)
-        expected[str(hub.chart.channel(p.channel_id))] += p.amount
+        source, to = hub.chart.channel(p.channel_id), hub.chart.jar(p.channel_id)
+        if p.merchant_id is not None:
+            to = hub.chart.pending(p.payee)
+        elif p.destination == releases.DESTINATION:
+            source, to = hub.chart.gathered(p.reference or ""), hub.chart.converting(p.payee)
+        expected[str(source)] += p.amount
         expected[str(to)] -= p.amount
     report.check(f"lines of entry {booking.entry_id}", dict(expected), booking.lines)
     ref = intake.payments_ref((p.public_id, p.channel_id, p.amount, p.cumulative, p.payee) for p in payments)
@@ -368,12 +374,19 @@ def _posted_claims(session: Session) -> dict[str, int]:
 
 def _audit_cover(session: Session, hub: Hub, channel: Channel, report: Report) -> int:
     """What a contract wallet can still take back, which the hub must hold; all that it cannot is claimed, unless the hub
-    stood in for it and closed the channel."""
+    stood in for it and closed the channel. Of a gateway's channel: what is drawn and not claimed."""
     assert channel.secured is not None
+    _audit_early(session, channel, report)
+    if channel.gateway_id is not None:
+        return gateways.audit_claims(session, channel, report)
     at_stake = queries.charged(session, channel) - channel.secured
     report.check(f"cover of channel {channel.id}", at_stake, posting.balance(session, hub.chart.cover(channel.id)))
     if channel.state != "closed":
         report.check(f"secured of channel {channel.id}", channel.claimed, channel.secured)
+    return at_stake
+
+
+def _audit_early(session: Session, channel: Channel, report: Report) -> None:
     early = session.scalar(
         select(func.count()).where(
             col(Payment.account_id) == channel.account_id,
@@ -382,7 +395,6 @@ def _audit_cover(session: Session, hub: Hub, channel: Channel, report: Report) -
         )
     )
     report.check(f"payments of channel {channel.id} in a batch before they were secured", 0, early)
-    return at_stake
 
 
 def _unsettled(session: Session) -> dict[str, int]:
