@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from taesan.ledger.audit import Report, audit_books
-from taesan.settlement.audit import audit_payments
+from taesan.settlement.audit_payments import audit_payments
 from tests.bench.drive import Measured, drive, server
 from tests.bench.load import Load
 from tests.bench.payers import move_in

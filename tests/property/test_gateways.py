@@ -28,7 +28,7 @@ from taesan.ledger import posting
 from taesan.ledger.audit import Report, audit_books
 from taesan.payments.models import VoucherIn
 from taesan.settlement import batcher
-from taesan.settlement.audit import audit_payments
+from taesan.settlement.audit_payments import audit_payments
 from taesan.settlement.gateways import audit_gateways
 from taesan.settlement.models import Batch
 from tests.support.gateway import message, payment

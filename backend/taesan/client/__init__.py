@@ -125,7 +125,7 @@ class Client(_Client):
 
     def begin_deposit(self, amount: int) -> Json:
         """As `open_channel`, but does not wait for the chain; returns the hub's `deposit`. `open_channel` waits."""
-        return self._run(self._flows.begin(amount))
+        return self._run(self._flows.deposit(amount))
 
     def open_channel(self, amount: int) -> str:
         """Deposits `amount` minor units, without gas; returns the channel's id once it can be spent.
@@ -215,7 +215,7 @@ class AsyncClient(_Client):
 
     async def begin_deposit(self, amount: int) -> Json:
         """As `Client.begin_deposit`."""
-        return await self._run(self._flows.begin(amount))
+        return await self._run(self._flows.deposit(amount))
 
     async def open_channel(self, amount: int) -> str:
         """As `Client.open_channel`."""

@@ -111,7 +111,7 @@ class Flows:
             self.state.add_channel(id_, config)
         return id_
 
-    def begin(self, amount: int) -> Flow[Json]:
+    def deposit(self, amount: int) -> Flow[Json]:
         """Has the hub bring a deposit to the chain, and does not wait for it: `open` does. Returns the hub's `deposit`."""
         answer = yield from self._answered((yield from self._deposit(amount)))
         return dict(answer["deposit"])

@@ -27,9 +27,8 @@ from taesan.ledger import posting
 from taesan.ledger.audit import Report
 from taesan.payments.models import Payment
 from taesan.settlement import recovery
+from taesan.settlement.audit_payments import STREAMED
 from taesan.settlement.models import RecoveredCharge, WalletClaim
-
-STREAMED = 5_000  # rows in memory at a time
 
 
 def collect_step(hub: Hub) -> bool:
