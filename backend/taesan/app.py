@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from taesan import __version__
 from taesan.channels.router import router as channels
 from taesan.core import http, tracing
+from taesan.gateways.router import router as gateways
 from taesan.hub import Hub
 from taesan.identity.rates import Rates
 from taesan.identity.router import router as identity
@@ -44,6 +45,10 @@ TAGS = [
     {"name": "channels", "description": "x402 payment channels: deposit once, then pay by signed vouchers"},
     {"name": "payments", "description": "Micropayments: verified, booked, durable when answered"},
     {"name": "x402", "description": "The same payments for x402 clients: this hub as their merchants' facilitator"},
+    {
+        "name": "gateways",
+        "description": "Payments made elsewhere, reported in signed webhooks; customers link wallets later",
+    },
     {"name": "jars", "description": "Round-ups that gather until they become gift tokens"},
     {"name": "settlement", "description": "Batches, and proofs that anyone can check"},
     {"name": "ledger", "description": "The double-entry books and their chain of hashes"},
@@ -102,7 +107,19 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
     app.state.metrics = registry_of(hub, lanes)
     http.install(app)
     app.quick = QuickRoute(app.documented, hub, lanes, rates)
-    for router in (web, channels, payments, x402, jars, settlement, identity, merchants, webhooks, operations):
+    for router in (
+        web,
+        channels,
+        payments,
+        x402,
+        gateways,
+        jars,
+        settlement,
+        identity,
+        merchants,
+        webhooks,
+        operations,
+    ):
         app.include_router(router)
     swagger = hub.settings.npm_dir / "swagger-ui-dist"
     app.mount("/static/swagger", StaticFiles(directory=swagger, check_dir=False), name="swagger")

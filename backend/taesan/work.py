@@ -14,11 +14,12 @@ from taesan.core import outbox
 from taesan.core.outbox import Handler
 from taesan.core.restoration import Gate
 from taesan.core.worker import Worker
+from taesan.gateways import funding
 from taesan.hub import Hub
 from taesan.jars import service as jars
 from taesan.merchants import invoices, payouts, redemption, schedule
 from taesan.payments import gathering
-from taesan.settlement import audit, books, pipeline, reconcile, wallets
+from taesan.settlement import audit, books, gateways, pipeline, reconcile, wallets
 from taesan.webhooks import events as webhooks
 from taesan.webhooks.couriers import WebhookWorker
 
@@ -76,6 +77,8 @@ def build_worker(hub: Hub) -> Worker:
         "watch signer": _signer_watch(hub).step,
         "relay deposits": lambda: channels.relay_deposits(hub),
         "relay refunds": lambda: refunds.relay_step(hub),
+        "draw for gateways": lambda: funding.draw_step(hub),
+        "collect gateways' claims": lambda: gateways.collect_step(hub),
         "collect wallets' claims": lambda: wallets.collect_step(hub),
         "send wallets' claims": lambda: wallets.send_step(hub),
         "freeze batch": lambda: pipeline.freeze_step(hub),

@@ -19,12 +19,14 @@ from sqlmodel import col
 from taesan.chain.rpc import NodeUnavailable
 from taesan.core.http import MAX_SHOWN, SAFE_HEADERS
 from taesan.core.problems import Problem
+from taesan.gateways import signed
 from taesan.identity import access, auth, rates
 from taesan.identity.auth import SESSIONS_MAX
 from taesan.identity.keys import KEYS_MAX
 from taesan.identity.models import LoginSession
 from taesan.identity.scopes import SCOPES
 from taesan.web.router import NodeWatch
+from tests.support.gateway import Gateway
 from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage, StageFactory, key
 from tests.support.wallet import Json, Wallet, siwe_message
@@ -64,6 +66,8 @@ def _who(name: str, functions: set[Any]) -> str:
         return "wallet"
     if access._caller in functions:
         return "merchant"
+    if signed._signed in functions:
+        return "gateway"
     return "voucher" if name.startswith(("POST /v1/payments", "POST /x402/")) else "anybody"
 
 
@@ -137,6 +141,7 @@ def ids(stage: Stage) -> Json:
         "key_id": api_key["id"],
         "webhook_id": webhook["id"],
         "delivery_id": delivery["id"],
+        "gateway_id": Gateway(stage).id,
         "secrets": [cafe.id, "her order", "shop.example", str(3 * DOLLAR), str(2 * DOLLAR), str(5 * DOLLAR)],
     }
 
@@ -145,11 +150,14 @@ def test_nobody_sees_or_changes_what_is_somebody_elses(stage: Stage, ids: Json) 
     """Every route with an id that belongs to a wallet or a merchant, called by another wallet and another merchant."""
     eve = stage.merchant("Eve's")
     headers = {"wallet": stage.session_of(eve.wallet), "merchant": eve.headers}
+    voucher = {"channel_id": ids["channel_id"], "max_claimable_amount": "1", "signature": "0x" + "ab" * 65}
     bodies = {
         "PUT /v1/channels/{channel_id}/jar": {"round_up_step": str(DOLLAR), "trigger_count": 1},
         "POST /v1/merchants/me/keys/{key_id}/rotate": {"overlap_s": 0},
         "PATCH /v1/webhooks/{webhook_id}": {"enabled": False},
         "POST /v1/webhooks/{webhook_id}/rotate": {"overlap_s": 0},
+        "POST /v1/gateways/{gateway_id}/rotate": {"overlap_s": 0},
+        "PUT /v1/gateways/{gateway_id}/funding": {"voucher": voucher},
     }
     before, tried = stage.row_counts(), 0
     for name, (who, _) in _table().items():
@@ -184,6 +192,7 @@ def test_neither_token_opens_what_the_other_does(shared_stage: Stage) -> None:
     for name, who in closed:
         method, path = name.split(" ")
         named = ("redemption_id", "payout_id", "key_id", "invoice_id", "refund_id", "webhook_id", "delivery_id")
+        named += ("gateway_id",)
         ids = dict.fromkeys(named, "x")
         path = path.format(channel_id="0x" + "ab" * 32, day="2026-11-26", **ids)
         for headers in (tokens[who], {}):

@@ -11,6 +11,7 @@ from taesan.webhooks.events import tell_payments_step
 from taesan.webhooks.schedule import EVENT_TYPES
 from tests.support import x402_exact as exact
 from tests.support.chain import free_port
+from tests.support.gateway import Gateway, payment
 from tests.support.plans import Recorder, recorded, scans
 from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage, key
 from tests.support.wallet import Wallet
@@ -62,13 +63,14 @@ def asked(shared_stage: Stage) -> Iterator[Recorder]:
         stage.confirm()
         _pay_over_x402(stage, cafe)
         _pay_directly(stage, cafe)
+        gateway = _report(stage)
         daily = {"payouts": {"every": "day"}}
         assert stage.client.put("/v1/account/settings", json=daily, headers=cafe.headers).status_code == 200
         stage.write("UPDATE merchant_settings SET next_at = '2026-01-01 00:00:00' WHERE merchant_id = :id", id=cafe.id)
         stage.confirm()
         stage.client.post("/v1/merchants/me/keys", headers=stage.session_of(cafe.wallet))
         _tell(stage, couriers, anna, cafe)
-        _read_everything(stage, anna, cafe)
+        _read_everything(stage, anna, cafe, gateway)
         couriers.close()
         yield recorder
 
@@ -110,6 +112,23 @@ def _pay_directly(stage: Stage, cafe: Merchant) -> None:
     assert states == [("confirmed",), ("confirmed",), ("received",)]
 
 
+def _report(stage: Stage) -> Gateway:
+    """A gateway whose payments are drawn, wait, are refunded and go to its own wallet."""
+    gateway, first = Gateway(stage), payment("anna", 90 * CENT)
+    gateway.report(payment("ben", CENT), first)
+    gateway.fund(2 * DOLLAR)
+    gateway.report(payment("ben", CENT), first, payment("ben", 2 * DOLLAR), payment("ben", CENT))
+    for name in ("anna", "ben"):
+        gateway.link(name, gateway.wallet)
+    gateway.refund(first["id"])
+    gateway.deposit(2 * DOLLAR)
+    assert gateway.sign(4 * DOLLAR).status_code == 200
+    for _ in range(3):
+        stage.settle()
+    assert gateway.public()["claimed"] != "0"
+    return gateway
+
+
 def _listen(stage: Stage, cafe: Merchant) -> Couriers:
     """Two webhooks, at each of which nobody is; one is deleted in the end."""
     wanted = {"url": f"http://127.0.0.1:{free_port()}/", "event_types": list(EVENT_TYPES)}
@@ -133,7 +152,7 @@ def _tell(stage: Stage, couriers: Couriers, anna: Payer, cafe: Merchant) -> None
     couriers.forget_step()
 
 
-def _read_everything(stage: Stage, anna: Payer, cafe: Merchant) -> None:
+def _read_everything(stage: Stage, anna: Payer, cafe: Merchant, gateway: Gateway) -> None:
     """Each GET route of the OpenAPI document, with and without a cursor, and the pages."""
     own, theirs, operator = anna.headers(), cafe.headers, stage.operator()
     payment = stage.get(f"/v1/channels/{anna.id}/payments", **own)["items"][-1]["id"]
@@ -143,6 +162,7 @@ def _read_everything(stage: Stage, anna: Payer, cafe: Merchant) -> None:
         "channel_id": anna.id,
         "direct_payment_id": stage.get("/v1/direct-payments", **theirs)["items"][0]["id"],
         "deposit_id": stage.rows("SELECT public_id FROM deposit_relay LIMIT 1")[0][0],
+        "gateway_id": gateway.id,
         "merchant_id": cafe.id,
         "payment_id": payment,
         "webhook_id": (webhook := stage.get("/v1/webhooks", **theirs)[0]["id"]),
@@ -161,6 +181,8 @@ def _read_everything(stage: Stage, anna: Payer, cafe: Merchant) -> None:
         headers = theirs if "merchant" in security else operator if "/operator/" in path else own
         if path == "/v1/merchants/me/keys":
             headers = stage.session_of(cafe.wallet)
+        if path.startswith("/v1/gateway"):
+            headers = gateway.headers
         filled = path.format(**known)
         answer = stage.client.get(filled, headers=headers)
         assert answer.status_code == 200, (filled, answer.text)

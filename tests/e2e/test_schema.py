@@ -65,7 +65,16 @@ def ids(hub: LiveHub) -> Json:
         "invoice_id": invoice.json()["id"],
         "refund_id": refund.json()["id"],
         "day": "2026-11-26",
+        "gateway_id": _gateway(hub),
     }
+
+
+def _gateway(hub: LiveHub) -> str:
+    """Of the first payer's wallet, as far as it has none."""
+    body = {"name": "Narae Pay", "address": hub.payers[0]["wallet"].address}
+    hub.client.post("/v1/operator/gateways", json=body, headers=hub.operator_headers())
+    gateways = hub.client.get("/v1/operator/gateways", headers=hub.operator_headers()).json()
+    return str(next(g["id"] for g in gateways if g["address"] == body["address"]))
 
 
 def _webhook(hub: LiveHub) -> Json:

@@ -18,6 +18,7 @@ SMALL = {
     "chain_cursor",
     "chain_event",
     "counter",
+    "gateway",  # those that operators have made
     "lease",
     "restoration",
     "signer_account",
@@ -45,7 +46,9 @@ class Recorder:
         self, _connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, executemany: bool
     ) -> None:
         if re.match(r"\s*(SELECT|UPDATE|DELETE|INSERT|WITH)\b", statement, re.IGNORECASE):
-            self.statements.setdefault(_shape(statement), (statement, parameters[0] if executemany else parameters))
+            # Of several rows in one INSERT the parameters are one flat list.
+            is_many = executemany and isinstance(parameters[0], (tuple, list, dict))
+            self.statements.setdefault(_shape(statement), (statement, parameters[0] if is_many else parameters))
 
 
 def _shape(statement: str) -> str:

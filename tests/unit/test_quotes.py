@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taesan.merchants.quotes import NoRate, quote
+from taesan.payments.quotes import NoRate, quote
 
 RATE = Fraction("1385.2")
 

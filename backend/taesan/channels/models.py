@@ -28,6 +28,7 @@ class Channel(SQLModel, table=True):
     `secured`, only of a channel whose payer signs as a contract wallet (None else): how much of what was charged the
     wallet cannot take back any more, because it is claimed on chain or the hub has paid it. The hub's `cover` account
     holds the rest. A channel that was refunded out of quarantine is treated alike: the hub has paid all of it.
+    `gateway_id`: whose conversions it funds. It takes no payments; `secured` is then all that is claimed of it.
 
     `missing`: what the payer got back on chain though the books had promised it; its part of `shortfall`.
     `quarantine_id`: the open quarantine that the channel is in: no payments, and what waits is in no batch.
@@ -58,6 +59,7 @@ class Channel(SQLModel, table=True):
     missing: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
     quarantine_id: int | None = Field(default=None, sa_column=Column(BigInteger))
     pressing: int | None = Field(default=None, sa_column=Column(BigInteger))
+    gateway_id: str | None = None
     account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
     jar_account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
     opened_at: datetime = Field(sa_type=UtcDateTime)

@@ -327,8 +327,8 @@ def handlers(hub: Hub) -> dict[str, Handler]:
 
 def stand_in(session: Session, hub: Hub, channel: Channel, now: datetime) -> None:
     """Pays what a contract wallet has taken back, out of what is held for it; what it signed is the payer's again. The
-    channel takes no more payments. Nothing for channels of keys, or if it was done."""
-    if channel.secured is None:
+    channel takes no more payments. Nothing for channels of keys and of gateways, or if it was done."""
+    if channel.secured is None or channel.gateway_id is not None:
         return
     charged = queries.charged(session, channel)
     at_stake = charged - channel.secured

@@ -85,6 +85,7 @@ def check_next(spending: Spending, amount: int, max_claimable_amount: int) -> No
             "pending": "Its deposit is not confirmed yet: try again in some blocks.",
             "refunding": "Its free money is on its way back to its payer, who asked for it.",
             "withdrawing": "A withdrawal was announced, so it takes no more payments.",
+            "gateway": "It funds a gateway's conversions and nothing else.",
             "quarantined": "Payments of it could not be settled; the hub's operator looks into it.",
         }.get(spending.state, "Open a new one.")
         raise Problem("channel-not-open", 409, "The channel takes no payments now.", detail, **_state_of(spending))

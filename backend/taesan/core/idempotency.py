@@ -57,6 +57,11 @@ def replay(session: Session, scope: str, key: str, print_: str) -> models.Idempo
     return known
 
 
+def is_known(session: Session, scope: str, key: str) -> bool:
+    """Whether it came before, with whatever body."""
+    return session.get(models.IdempotencyKey, (scope, key)) is not None
+
+
 def remember(
     session: Session, scope: str, key: str, print_: str, status: int, body: dict[str, Any], now: datetime
 ) -> None:

@@ -33,6 +33,10 @@ class Rates:
         if authorization.startswith(_KEY):
             self._payments.check(str(hash(authorization)), count)  # in this process always the same, and no secret
 
+    def count_reports(self, gateway_id: str, count: int) -> None:
+        """What a gateway has signed, as many payments as it reports. :raises Problem: `rate-limited`"""
+        self._payments.check(gateway_id, count)
+
     def count_call(self, merchant_id: str | None, address: str) -> None:
         """:param merchant_id: whose API key came along. :raises Problem: `rate-limited`"""
         if merchant_id is None:

@@ -52,6 +52,10 @@ class Chart:
         """What a payer has gathered in the channel's jar; still the payer's, still in escrow."""
         return AccountName("jar", CREDIT, self.asset, channel_id)
 
+    def gathered(self, customer: str) -> AccountName:
+        """Drawn from a gateway's funding for a customer of its, and not on the way to a wallet yet."""
+        return AccountName("gathered", CREDIT, self.asset, customer)
+
     def converting(self, address: str) -> AccountName:
         """Fired out of a jar, not yet settled on chain."""
         return AccountName("converting", CREDIT, self.asset, address)

@@ -3,7 +3,6 @@ intake's (`payments.invoices`), that in gift tokens follows its redemption."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from fractions import Fraction
 from typing import Any
 
 from babel.numbers import get_currency_precision
@@ -14,15 +13,14 @@ from sqlmodel import Session, col
 from taesan.core.clock import rfc3339
 from taesan.core.ids import new_id
 from taesan.core.pages import newest_first
-from taesan.core.problems import Problem, not_found
+from taesan.core.problems import not_found
 from taesan.core.values import MAX_AMOUNT, hex_of
 from taesan.hub import Hub
 from taesan.identity.models import Merchant
-from taesan.merchants import quotes
 from taesan.merchants.models import InvoiceCreate, InvoicePublic, InvoiceRecord, MoneyOut, Redemption
 from taesan.payments import invoices
 from taesan.payments.invoices import Invoice
-from taesan.payments.requests import check_exponent, over_cap, zero_amount
+from taesan.payments.requests import over_cap, quoted, zero_amount
 from taesan.settlement import refunds
 
 EXPIRED_AT_ONCE = 500
@@ -32,8 +30,7 @@ SALT_BYTES = 16
 def make(session: Session, hub: Hub, merchant: Merchant, request: InvoiceCreate, now: datetime) -> Invoice:
     """:raises Problem: `currency-not-quoted`, `wrong-exponent`, `zero-amount`, `amount-over-cap`"""
     asked = request.amount
-    due, rate = _quoted(hub, asked.value, asked.asset)
-    check_exponent(asked, get_currency_precision(asked.asset))
+    due, rate = quoted(hub, asked)
     if due == 0:
         raise zero_amount()
     if due > MAX_AMOUNT:
@@ -55,21 +52,6 @@ def make(session: Session, hub: Hub, merchant: Merchant, request: InvoiceCreate,
     session.add(row)
     session.flush()
     return row
-
-
-def _quoted(hub: Hub, amount: int, currency: str) -> tuple[int, Fraction | None]:
-    settings = hub.settings
-    try:
-        if currency not in quotes.CURRENCIES:
-            raise quotes.NoRate(currency)
-        return quotes.quote(amount, currency, settings.asset_currency, hub.asset.exponent, settings.won_for_a_dollar)
-    except quotes.NoRate:
-        raise Problem(
-            "currency-not-quoted",
-            422,
-            "This hub has no rate for this currency.",
-            f"Its reserve asset stands for {settings.asset_currency}.",
-        ) from None
 
 
 def cancel(session: Session, merchant: Merchant, invoice_id: str, now: datetime) -> Invoice:

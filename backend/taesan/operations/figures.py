@@ -16,6 +16,7 @@ from taesan.chain.sender import OPEN_STATES
 from taesan.core import counters, outbox, restoration
 from taesan.core.meters import Labels
 from taesan.core.models import Lease
+from taesan.gateways.models import Gateway
 from taesan.hub import Hub
 from taesan.ledger import queries as ledger
 from taesan.payments.models import Payment
@@ -182,6 +183,12 @@ def _news(session: Session) -> Iterator[Figure]:
     )
     held = select(func.count()).select_from(Quarantine).where(col(Quarantine.state) == "held")
     yield _one("taesan_quarantined_channels", "Channels that are set aside.", session.scalar(held) or 0)
+    waiting = select(func.sum(Gateway.waiting)).where(col(Gateway.waiting) > 0)
+    yield _one(
+        "taesan_gateway_waiting_payments",
+        "Payments that gateways have reported and not funded.",
+        session.scalar(waiting) or 0,
+    )
     yield _one(
         "taesan_reconciling",
         "1 while a hub that was restored catches up with its chain.",

@@ -1,10 +1,13 @@
 """What can be said of a payment request without the database: chain, contract, asset, exponents, limits."""
 
+from fractions import Fraction
+
 from babel.numbers import get_currency_precision
 
 from taesan.core.problems import Problem
 from taesan.core.values import Money
 from taesan.hub import Hub
+from taesan.payments import quotes
 from taesan.payments.messages import Submission
 from taesan.payments.models import PaymentCreate, ToInvoice, ToMerchant, VoucherIn
 
@@ -16,7 +19,7 @@ def submission_of(hub: Hub, request: PaymentCreate, idempotency_key: str) -> Sub
         `amount-over-cap`
     """
     voucher, amount, purchase, to = request.voucher, request.amount, request.purchase, request.destination
-    _check_voucher(hub, voucher)
+    check_voucher(hub, voucher)
     if amount.asset != hub.asset.id:
         raise Problem("wrong-asset", 422, "The amount is in another asset.", f"This hub's asset is {hub.asset.id}.")
     check_exponent(amount, hub.asset.exponent)
@@ -40,7 +43,8 @@ def submission_of(hub: Hub, request: PaymentCreate, idempotency_key: str) -> Sub
     )
 
 
-def _check_voucher(hub: Hub, voucher: VoucherIn) -> None:
+def check_voucher(hub: Hub, voucher: VoucherIn) -> None:
+    """Chain and contract, as far as they are told. :raises Problem: `wrong-network`, `wrong-contract`"""
     if voucher.network not in (None, hub.contracts.network):
         raise Problem(
             "wrong-network", 422, "The voucher is for another chain.", f"This hub is on {hub.contracts.network}."
@@ -63,6 +67,29 @@ def _check_purchase(hub: Hub, purchase: Money) -> None:
             f"Round-ups of this hub are from {hub.settings.asset_currency}.",
         )
     check_exponent(purchase, get_currency_precision(purchase.asset))
+
+
+def quoted(hub: Hub, asked: Money) -> tuple[int, Fraction | None]:
+    """What an amount in a currency is in the reserve asset, and the rate that this needed, if any; see `quotes.quote`.
+
+    :raises Problem: `currency-not-quoted`, `wrong-exponent`
+    """
+    settings = hub.settings
+    try:
+        if asked.asset not in quotes.CURRENCIES:
+            raise quotes.NoRate(asked.asset)
+        due = quotes.quote(
+            asked.value, asked.asset, settings.asset_currency, hub.asset.exponent, settings.won_for_a_dollar
+        )
+    except quotes.NoRate:
+        raise Problem(
+            "currency-not-quoted",
+            422,
+            "This hub has no rate for this currency.",
+            f"Its reserve asset stands for {settings.asset_currency}.",
+        ) from None
+    check_exponent(asked, get_currency_precision(asked.asset))
+    return due
 
 
 def zero_amount() -> Problem:

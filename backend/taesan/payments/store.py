@@ -22,7 +22,7 @@ _LOCK = "SELECT id FROM channel WHERE id IN (:values) ORDER BY id FOR NO KEY UPD
 _CHANNELS = (
     "SELECT channel.id, state, payer, receiver_authorizer, channel.account_id, jar_account_id, charged.amount, "
     "free.amount, gathered.amount, jar_count.payments, round_up_step, trigger_count, trigger_value, "
-    "claimed, claim_total, pressing, quarantine_id, secured FROM channel "
+    "claimed, claim_total, pressing, quarantine_id, secured, gateway_id FROM channel "
     "JOIN charged ON charged.account_id = channel.account_id "
     "JOIN balance free ON free.account_id = channel.account_id "
     "JOIN balance gathered ON gathered.account_id = jar_account_id "
@@ -91,6 +91,7 @@ def channels(connection: Connection, terms: Terms, ids: Collection[str]) -> dict
         pressing,
         quarantine_id,
         secured,
+        gateway_id,
     ) in bulk.select_in(connection, _CHANNELS, ids):
         rule = default_rule if step is None else Rule(trigger_count, trigger_value)
         jar = JarState(jar_account_id, step or default_step, rule, count or 0, gathered, count is None)
@@ -98,6 +99,8 @@ def channels(connection: Connection, terms: Terms, ids: Collection[str]) -> dict
         safe_state = state if receiver_authorizer in ours else "closed"
         if quarantine_id is not None:
             safe_state = "quarantined"
+        elif gateway_id is not None:
+            safe_state = "gateway"
         states[id_] = ChannelState(
             id_, safe_state, payer, account_id, charged, available, jar, claimed, claim_total, pressing, secured
         )

@@ -20,12 +20,12 @@ def count(session: Session, accepted: Sequence[Accepted], channels: Mapping[str,
     first = [d.submission.channel_id for d in decisions if d.submission.cumulative == d.submission.amount]
     payers = {channels[id_].payer for id_ in first}
     if payers:
-        payers -= _paid_before(session.connection(), payers)
+        payers -= paid_before(session.connection(), payers)
     fired = sum(d.jar_fired is not None for d in decisions)
     counters.add(session, {"payments": len(accepted), "firings": fired, "payers": len(payers)})
 
 
-def _paid_before(connection: Connection, payers: set[str]) -> set[str]:
+def paid_before(connection: Connection, payers: set[str]) -> set[str]:
     """Those with a channel that was charged."""
     payer_of = dict(map(tuple, bulk.select_in(connection, _CHANNELS, payers)))
     return {payer_of[id_] for (id_,) in bulk.select_in(connection, _CHARGED, payer_of)}

@@ -39,6 +39,8 @@ def spending(session: Session, hub: Hub, offered: Offered, channel: Channel | No
     if channel is None:
         return Spending(offered.submission.channel_id, "open", 0, coming)
     state = "quarantined" if channel.quarantine_id is not None else channel.state
+    if channel.gateway_id is not None:
+        state = "gateway"
     if state == "pending" and offered.deposit is not None:
         state = "open"
     free = posting.balance(session, hub.chart.channel(channel.id))

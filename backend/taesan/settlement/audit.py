@@ -24,7 +24,7 @@ from taesan.ledger import posting
 from taesan.ledger import queries as ledger
 from taesan.ledger.audit import Report, audit_books
 from taesan.payments.models import Payment
-from taesan.settlement import audit_recovered, batcher, merkle, quarantine, refunds
+from taesan.settlement import audit_recovered, batcher, gateways, merkle, quarantine, refunds
 from taesan.settlement.audit_checkout import audit_checkout
 from taesan.settlement.audit_direct import audit_direct
 from taesan.settlement.audit_payments import STREAMED, audit_payments
@@ -60,6 +60,7 @@ def audit_own(session: Session, hub: Hub, report: Report) -> None:
     _audit_batches(session, hub, report)
     _audit_counters(session, report)
     audit_checkout(session, report)
+    gateways.audit_gateways(session, hub, report)
 
 
 def check_step(hub: Hub) -> bool:
@@ -283,12 +284,19 @@ def _posted_claims(session: Session) -> dict[str, int]:
 
 def _audit_cover(session: Session, hub: Hub, channel: Channel, report: Report) -> int:
     """What a contract wallet can still take back, which the hub must hold; all that it cannot is claimed, unless the hub
-    stood in for it and closed the channel."""
+    stood in for it and closed the channel. Of a gateway's channel: what is drawn and not claimed."""
     assert channel.secured is not None
+    _audit_early(session, channel, report)
+    if channel.gateway_id is not None:
+        return gateways.audit_claims(session, channel, report)
     at_stake = queries.charged(session, channel) - channel.secured
     report.check(f"cover of channel {channel.id}", at_stake, posting.balance(session, hub.chart.cover(channel.id)))
     if channel.state != "closed":
         report.check(f"secured of channel {channel.id}", channel.claimed, channel.secured)
+    return at_stake
+
+
+def _audit_early(session: Session, channel: Channel, report: Report) -> None:
     early = session.scalar(
         select(func.count()).where(
             col(Payment.account_id) == channel.account_id,
@@ -297,7 +305,6 @@ def _audit_cover(session: Session, hub: Hub, channel: Channel, report: Report) -
         )
     )
     report.check(f"payments of channel {channel.id} in a batch before they were secured", 0, early)
-    return at_stake
 
 
 def _unsettled(session: Session) -> dict[str, int]:

@@ -13,6 +13,7 @@ from taesan.channels import vouchers
 from taesan.channels.models import Channel, Charged
 from taesan.core.crypto import recover
 from taesan.core.values import bytes_of
+from taesan.gateways import releases
 from taesan.hub import Hub
 from taesan.ledger.audit import Report
 from taesan.ledger.models import Account, JournalEntry, Posting
@@ -46,7 +47,7 @@ def audit_payments(session: Session, hub: Hub, report: Report) -> None:
             signer = recover(digest, bytes_of(payment.signature))
             if channel.secured is None:
                 report.check(f"signer of {payment.public_id}", key, signer)
-            elif signer != key:
+            elif channel.gateway_id is None and signer != key:  # a gateway's voucher is a standing one: `gateways`
                 of_wallets += 1
         while booking is not None and booking.entry_id < entry_id:
             report.differences.append(f"entry {booking.entry_id} books payments that are not there")
@@ -94,8 +95,12 @@ def _check_booking(hub: Hub, payments: Sequence[Payment], booking: _Booking, rep
     """The entry books just these payments, to the unit; its reference, which its hash covers, names them."""
     expected: dict[str, int] = defaultdict(int)
     for p in payments:
-        to = hub.chart.jar(p.channel_id) if p.merchant_id is None else hub.chart.pending(p.payee)
-        expected[str(hub.chart.channel(p.channel_id))] += p.amount
+        source, to = hub.chart.channel(p.channel_id), hub.chart.jar(p.channel_id)
+        if p.merchant_id is not None:
+            to = hub.chart.pending(p.payee)
+        elif p.destination == releases.DESTINATION:
+            source, to = hub.chart.gathered(p.reference or ""), hub.chart.converting(p.payee)
+        expected[str(source)] += p.amount
         expected[str(to)] -= p.amount
     report.check(f"lines of entry {booking.entry_id}", dict(expected), booking.lines)
     ref = intake.payments_ref((p.public_id, p.channel_id, p.amount, p.cumulative, p.payee) for p in payments)

@@ -67,7 +67,8 @@ class BatchClaim(SQLModel, table=True):
 
 
 class WalletClaim(SQLModel, table=True):
-    """A contract wallet's voucher on its way to the chain, by `gather`: it claims all that the channel was charged by then.
+    """A contract wallet's voucher on its way to the chain, by `gather`: it claims all that the channel was charged by then; or
+    a gateway's, for `max_claimable`: it claims what was drawn by then.
 
     `state`: received → sent (`transaction_id` is set) → confirmed, or failed with its reason.
     """
@@ -77,6 +78,7 @@ class WalletClaim(SQLModel, table=True):
     id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))
     channel_id: str = Field(foreign_key="channel.id", index=True)
     cumulative: int = Field(sa_column=Column(BigInteger, nullable=False))
+    max_claimable: int | None = Field(default=None, sa_column=Column(BigInteger))
     signature: str
     state: str = Field(index=True)
     attempts: int = 0

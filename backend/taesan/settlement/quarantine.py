@@ -131,10 +131,17 @@ def refund(session: Session, hub: Hub, quarantine_id: str, operator: str, now: d
     """Gives the payer back what cannot be settled, and pays merchants out of the hub's surplus: their payments go into the
     next batch without a claim. The channel is closed for ever.
 
-    :raises Problem: `not-found`, `quarantine-ended`, `batch-on-its-way`, `surplus-too-small`, and as `watcher.closed`
+    :raises Problem: `not-found`, `quarantine-ended`, `gateway-channel`, `batch-on-its-way`, `surplus-too-small`, and as `watcher.closed`
     """
     _refuse_if_closed(session)
     row, channel = _held(session, quarantine_id)
+    if channel.gateway_id is not None:
+        raise Problem(
+            "gateway-channel",
+            409,
+            "What a gateway's channel has paid is not refunded.",
+            "It is the gateway's customers', and in the reserve: retry.",
+        )
     if _is_on_its_way(session, channel):
         raise Problem(
             "batch-on-its-way",

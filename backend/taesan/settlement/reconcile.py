@@ -10,6 +10,7 @@ from taesan.chain.models import ChainCursor, ChainTransaction
 from taesan.core import outbox, restoration
 from taesan.core.worker import TransientError
 from taesan.hub import Hub
+from taesan.settlement import gateways
 
 log = structlog.get_logger()
 
@@ -33,6 +34,7 @@ def reconcile_step(hub: Hub) -> bool:
     with hub.db.write() as session:
         if restoration.was_put_back(session):
             alarms.clear(session, alarms.NONCE_USED_ELSEWHERE)  # by the hub itself, after the backup
+        gateways.return_lost(session, hub, hub.clock.now())
         restoration.finish(session, hub.clock.now())
     log.warning("restoration.reconciled")
     return True

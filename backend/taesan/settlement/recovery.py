@@ -341,7 +341,7 @@ def _store_wallets_claims(session: Session, batch_id: int, inside: Sequence[Cand
     amounts: dict[str, int] = defaultdict(int)
     for candidate in inside:
         if candidate.purse == WALLETS:
-            amounts[candidate.channel_id] += candidate.credited
+            amounts[candidate.channel_id] += candidate.credited + candidate.fired
     rows = session.execute(
         select(Channel, col(Payment.cumulative), col(Payment.signature))
         .join(Charged, col(Charged.account_id) == col(Channel.account_id))

@@ -29,7 +29,7 @@ from taesan.ledger import posting
 from taesan.ledger.posting import transfer
 from taesan.payments.models import Payment
 from taesan.payments.queries import NEWEST_OF_CHANNEL
-from taesan.settlement import recovery
+from taesan.settlement import gateways, recovery
 from taesan.settlement.models import WalletClaim
 
 log = structlog.get_logger()
@@ -73,7 +73,7 @@ def _due(session: Session, hub: Hub, now: datetime) -> list[tuple[str, int, str]
         select(col(Channel.id), col(Charged.amount), col(Payment.signature), col(Channel.state), at_stake, oldest)
         .join(Charged, col(Charged.account_id) == col(Channel.account_id))
         .join(Payment, NEWEST_OF_CHANNEL)
-        .where(col(Channel.secured).is_not(None), at_stake > 0, ~under_way)
+        .where(col(Channel.secured).is_not(None), col(Channel.gateway_id).is_(None), at_stake > 0, ~under_way)
     )
 
     def is_due(state: str, amount: int, since: datetime) -> bool:
@@ -119,6 +119,10 @@ def handlers(hub: Hub) -> dict[str, Handler]:
         if args["receiver"] != hub.contracts.deployment.settlement:
             return
         channel = session.get_one(Channel, args["channelId"])
+        if channel.gateway_id is not None:
+            gateways.note_claimed(session, hub, channel, event, now)
+            _confirm(session, channel, args["totalClaimed"])
+            return
         lost = 0
         if restoration.is_reconciling(session):
             lost = max(0, args["totalClaimed"] - queries.charged(session, channel))
@@ -134,20 +138,23 @@ def handlers(hub: Hub) -> dict[str, Handler]:
         posting.post(session, f"released:{event['key']}", "released: a contract wallet's claim", now, lines)
         channel.secured = max(channel.secured, args["totalClaimed"])
         session.add(channel)
-        for row in session.scalars(
-            select(WalletClaim).where(
-                col(WalletClaim.channel_id) == channel.id, col(WalletClaim.cumulative) <= args["totalClaimed"]
-            )
-        ):
-            row.state, row.reason = "confirmed", None
-            session.add(row)
+        _confirm(session, channel, args["totalClaimed"])
 
     return {"channels.Claimed": claimed}
 
 
+def _confirm(session: Session, channel: Channel, claimed: int) -> None:
+    for row in session.scalars(
+        select(WalletClaim).where(col(WalletClaim.channel_id) == channel.id, col(WalletClaim.cumulative) <= claimed)
+    ):
+        row.state, row.reason = "confirmed", None
+        session.add(row)
+
+
 def _call(hub: Hub, row: WalletClaim, channel: Channel) -> str:
-    """`gather` of one voucher, claimed whole."""
-    voucher = ((channel.config(), row.cumulative), bytes_of(row.signature), row.cumulative)
+    """`gather` of one voucher: a wallet's is claimed whole, a gateway's as far as it is drawn on."""
+    most = row.cumulative if row.max_claimable is None else row.max_claimable
+    voucher = ((channel.config(), most), bytes_of(row.signature), row.cumulative)
     return hub.contracts.encode("settlement", "gather", [voucher])
 
 

@@ -1,0 +1,97 @@
+"""What is gathered for a customer goes to its wallet: as payments of the gateway's channel that have fired, which batches
+settle like every other. Nothing here decides to whom; `customers.link` does."""
+
+from datetime import datetime
+
+from sqlmodel import Session
+
+from taesan.channels.models import Channel, Charged
+from taesan.core import counters
+from taesan.core.ids import new_id
+from taesan.gateways.models import Gateway, GatewayCustomer
+from taesan.hub import Hub
+from taesan.jars import accrual
+from taesan.jars.models import JarFiring
+from taesan.jars.service import default_rule
+from taesan.ledger import posting
+from taesan.payments import tally
+from taesan.payments.models import Payment
+
+DESTINATION = "gateway"
+
+
+def fire(session: Session, hub: Hub, gateway: Gateway, customer: GatewayCustomer, now: datetime) -> None:
+    """Releases what the hub's rule for jars says that is worth a gift token by now, to a customer with a wallet."""
+    if customer.wallet is None:
+        return
+    rule = default_rule(hub)
+    gathered = posting.balance(session, hub.chart.gathered(customer.public_id))
+    firing = accrual.decide(accrual.Rule(rule.trigger_count, rule.trigger_value), customer.payments, gathered)
+    if firing is not None:
+        release(session, hub, gateway, customer, firing, now)
+
+
+def release(
+    session: Session,
+    hub: Hub,
+    gateway: Gateway,
+    customer: GatewayCustomer,
+    firing: accrual.Firing,
+    now: datetime,
+) -> None:
+    """In payments of the cap at most, so that none is too large for a batch."""
+    left = firing.amount
+    while left:
+        amount = min(left, hub.settings.max_payment)
+        _pay(session, hub, gateway, customer, accrual.Firing(amount, firing.reason), now)
+        left -= amount
+        customer.payments = 0
+    session.add(customer)
+
+
+def _pay(
+    session: Session,
+    hub: Hub,
+    gateway: Gateway,
+    customer: GatewayCustomer,
+    firing: accrual.Firing,
+    now: datetime,
+) -> None:
+    """Books it first: payments stand in the order of the entries that book them."""
+    assert gateway.channel_id is not None
+    assert customer.wallet is not None
+    chart, wallet, public_id = hub.chart, customer.wallet, new_id("pay")
+    lines = posting.transfer(chart.gathered(customer.public_id), chart.converting(wallet), firing.amount)
+    entry_id = posting.post(session, f"payment:{public_id}", "released to a customer's wallet", now, lines)
+    channel = session.get_one(Channel, gateway.channel_id)
+    charged = session.get_one(Charged, channel.account_id)
+    is_new = not charged.amount and not tally.paid_before(session.connection(), {channel.payer})
+    counters.add(session, {"payments": 1, "firings": 1, "payers": int(is_new)})
+    charged.amount += firing.amount
+    customer.released += firing.amount
+    payment = Payment(
+        public_id=public_id,
+        channel_id=channel.id,
+        account_id=channel.account_id,
+        amount=firing.amount,
+        cumulative=charged.amount,
+        signature=gateway.signature,
+        destination=DESTINATION,
+        payee=wallet,
+        reference=customer.public_id,
+        accepted_at=now,
+        idempotency_key=public_id,
+        entry_id=entry_id,
+        jar_fired=firing.amount,
+    )
+    fired = JarFiring(
+        channel_id=channel.id,
+        account=wallet,
+        amount=firing.amount,
+        payment_count=customer.payments,
+        reason=firing.reason,
+        payment_id=public_id,
+        fired_at=now,
+    )
+    session.add_all([charged, payment, fired])
+    session.flush()
