@@ -40,6 +40,7 @@ PURE = {
     "ledger/accounts.py",
     "merchants/days.py",
     "merchants/quotes.py",
+    "merchants/transfer_terms.py",
     "payments/cover.py",
     "payments/decision.py",
     "payments/x402_wire.py",
