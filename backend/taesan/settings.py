@@ -98,7 +98,8 @@ class Settings(BaseSettings):
     min_relayed: int | None = Field(
         default=None,
         gt=0,
-        description="Least deposit, redemption or payout that the hub pays the gas for: 1 dollar, locally 1 minor unit",
+        description="Least deposit, redemption or payout that the hub pays the gas for, and least transfer that it looks at: 1 "
+        "dollar, locally 1 minor unit",
     )
     wallet_exposure: int = Field(
         default=5_000_000, ge=0, description="What a contract wallet's channel may have paid and not claimed: 5 dollars"

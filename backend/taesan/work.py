@@ -17,7 +17,7 @@ from taesan.core.worker import Worker
 from taesan.gateways import funding
 from taesan.hub import Hub
 from taesan.jars import service as jars
-from taesan.merchants import invoices, payouts, redemption, schedule
+from taesan.merchants import invoices, payouts, redemption, schedule, transfers
 from taesan.payments import gathering
 from taesan.settlement import audit, books, gateways, pipeline, reconcile, wallets
 from taesan.webhooks import events as webhooks
@@ -35,6 +35,7 @@ def event_handlers(hub: Hub) -> dict[str, list[Handler]]:
         wallets.handlers(hub),
         redemption.handlers(hub),
         payouts.handlers(hub),
+        transfers.handlers(hub),
         webhooks.handlers(hub),
     ):
         for event, handler in of_domain.items():
@@ -46,6 +47,7 @@ def undo_handlers(hub: Hub) -> dict[str, list[Handler]]:
     """Event type → what takes it back after a deep reorganisation, higher floors first."""
     merged: dict[str, list[Handler]] = defaultdict(list)
     for of_domain in (
+        transfers.undo(hub),
         payouts.undo(hub),
         redemption.undo(hub),
         books.undo(hub),
@@ -97,10 +99,19 @@ def build_worker(hub: Hub) -> Worker:
         "return reverted wallets' claims": lambda: wallets.return_reverted_step(hub),
         "return reverted payouts": lambda: payouts.return_reverted_step(hub),
         "read chain": lambda: watcher.index(
-            hub.db, hub.node, hub.contracts, hub.clock, depth, may_stand_still=hub.settings.environment == "local"
+            hub.db,
+            hub.node,
+            hub.contracts,
+            hub.clock,
+            depth,
+            may_stand_still=hub.settings.environment == "local",
+            wallets=transfers.wallets,
+            least_transfer=hub.settings.least_relayed,
         ),
         "resolve reorganisation": lambda: reorg.resolve(hub.db, undo, hub.clock, depth),
         "book events": lambda: _book_events(hub, handlers),
+        "look for transfers": transfers.Lookout(hub).step,
+        "free amounts": lambda: transfers.free_step(hub),
         "reconcile": lambda: not gate.is_open and reconcile.reconcile_step(hub),
         "check totals": lambda: audit.check_step(hub),
     }

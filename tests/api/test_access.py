@@ -125,6 +125,11 @@ def ids(stage: Stage) -> Json:
     redemption = cafe.redeem(anna.wallet, DOLLAR).json()["id"]
     payout = cafe.order_payout(DOLLAR).json()["id"]
     invoice = cafe.invoice(reference="her order")
+    due = int(cafe.invoice(700)["transfer"]["amount"]["value"])
+    stage.chain.give_dollars(anna.address, due)
+    stage.chain.send(anna.wallet.key, "asset", "transfer", cafe.address, due)
+    stage.confirm()
+    (transfer,) = stage.get("/v1/transfers", **cafe.headers)["items"]
     refund = cafe.refund(anna.pay(DOLLAR, cafe)["id"]).json()["id"]
     session = stage.session_of(cafe.wallet)
     (api_key,) = stage.get("/v1/merchants/me/keys", **session)
@@ -137,6 +142,7 @@ def ids(stage: Stage) -> Json:
         "payout_id": payout,
         "invoice_id": invoice["id"],
         "refund_id": refund,
+        "transfer_id": transfer["id"],
         "day": "2026-11-26",
         "key_id": api_key["id"],
         "webhook_id": webhook["id"],
@@ -176,7 +182,7 @@ def test_nobody_sees_or_changes_what_is_somebody_elses(stage: Stage, ids: Json) 
 def test_lists_hold_ones_own_alone(stage: Stage, ids: Json) -> None:
     eve = stage.merchant("Eve's")
     session = stage.session_of(eve.wallet)
-    for path in ("/v1/payments", "/v1/redemptions", "/v1/payouts", "/v1/invoices", "/v1/refunds"):
+    for path in ("/v1/payments", "/v1/redemptions", "/v1/payouts", "/v1/invoices", "/v1/transfers", "/v1/refunds"):
         assert stage.get(path, **eve.headers)["items"] == []
     assert stage.get("/v1/channels", **session)["items"] == []
     assert stage.get("/v1/webhooks", **eve.headers) == []
@@ -192,7 +198,7 @@ def test_neither_token_opens_what_the_other_does(shared_stage: Stage) -> None:
     for name, who in closed:
         method, path = name.split(" ")
         named = ("redemption_id", "payout_id", "key_id", "invoice_id", "refund_id", "webhook_id", "delivery_id")
-        named += ("gateway_id",)
+        named += ("gateway_id", "transfer_id")
         ids = dict.fromkeys(named, "x")
         path = path.format(channel_id="0x" + "ab" * 32, day="2026-11-26", **ids)
         for headers in (tokens[who], {}):

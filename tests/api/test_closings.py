@@ -83,7 +83,8 @@ def test_a_closing_as_csv_tells_the_same(noon: Stage) -> None:
     assert answer.headers["content-type"].startswith("text/csv")
     assert f"closing-{_today(stage)}.csv" in answer.headers["content-disposition"]
     rows = list(csv.DictReader(answer.text.splitlines()))
-    assert [row["kind"] for row in rows] == ["payments", "of_invoices", "redemptions", "refunds", "payouts", "net"]
+    kinds = ["payments", "of_invoices", "redemptions", "refunds", "payouts", "paid_on_chain", "net"]
+    assert [row["kind"] for row in rows] == kinds
     assert (rows[0]["count"], rows[0]["amount"], rows[0]["exponent"]) == ("1", str(DOLLAR), "6")
     assert rows[-1]["amount"] == str(DOLLAR)
 
@@ -121,6 +122,7 @@ def test_settings_are_what_they_were_set_to(noon: Stage) -> None:
     assert before == {
         "time_zone": "UTC",
         "payouts": {"every": "never", "weekday": None, "at_least": "0", "next_at": None},
+        "takes_transfers": True,
     }
     weekly = {"every": "week", "weekday": 0, "at_least": str(DOLLAR)}
     told = _set(cafe, time_zone="Asia/Seoul", payouts=weekly).json()

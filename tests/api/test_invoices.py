@@ -36,7 +36,11 @@ def test_an_invoice_in_dollars_is_due_in_the_assets_minor_units(stage: Stage) ->
     made = cafe.invoice(150, reference="order 7", metadata={"table": "4"})
     assert made["quote"] == {"value": str(150 * CENT), "asset": stage.hub.asset.id, "exponent": 6}
     assert made["amount"] == {"value": "150", "asset": "USD", "exponent": 2}
-    assert (made["state"], made["won_for_a_dollar"], made["payable_in"]) == ("open", None, ["channel", "gift_tokens"])
+    assert (made["state"], made["won_for_a_dollar"], made["payable_in"]) == (
+        "open",
+        None,
+        ["channel", "gift_tokens", "transfer"],
+    )
     assert (made["reference"], made["metadata"]) == ("order 7", {"table": "4"})
     public = stage.get(f"/v1/invoices/{made['id']}")
     hidden = {"reference", "metadata", "paid_by", "refunded"}
@@ -59,7 +63,7 @@ def test_what_is_dearer_than_a_payment_may_be_is_payable_in_gift_tokens_alone(op
     cafe, anna = stage.merchant(), stage.payer()
     assert cafe.invoice(99)["payable_in"] == ["channel"]
     dear = cafe.invoice(501)
-    assert dear["payable_in"] == ["gift_tokens"]
+    assert dear["payable_in"] == ["gift_tokens", "transfer"]
     assert_problem(anna.pay_invoice(dear), "amount-over-cap", 422)
 
 

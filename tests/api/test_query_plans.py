@@ -44,6 +44,7 @@ def asked(shared_stage: Stage) -> Iterator[Recorder]:
         paid, expiring, in_tokens = cafe.invoice(1), cafe.invoice(2, expires_in_s=30), cafe.invoice(3)
         assert anna.pay_invoice(paid).status_code == 201
         assert anna.pay_invoice_in_tokens(in_tokens).status_code == 202
+        _transfer(stage, cafe)
         cancelled = cafe.invoice()
         assert stage.client.post(f"/v1/invoices/{cancelled['id']}/cancel", headers=cafe.headers).status_code == 200
         for refunded in (cafe.record(paid)["paid_by"], stage.get("/v1/payments", **cafe.headers)["items"][-1]["id"]):
@@ -73,6 +74,22 @@ def asked(shared_stage: Stage) -> Iterator[Recorder]:
         _read_everything(stage, anna, cafe, gateway)
         couriers.close()
         yield recorder
+
+
+def _transfer(stage: Stage, cafe: Merchant) -> None:
+    """One that pays an invoice past the hub; then its amount is freed."""
+    wallet, invoice = Wallet(), cafe.invoice(4)
+    due = int(invoice["transfer"]["amount"]["value"])
+    stage.chain.give_dollars(wallet.address, due)
+    stage.chain.send(wallet.key, "asset", "transfer", cafe.address, due)
+    stage.tick()
+    assert stage.get(f"/v1/invoices/{invoice['id']}")["state"] == "paying"
+    assert stage.client.get(f"/pay/{invoice['id']}/transfer.svg").status_code == 200
+    (transfer,) = stage.get("/v1/transfers?state=seen", **cafe.headers)["items"]
+    assert cafe.refund(transfer["id"]).status_code == 409
+    stage.confirm()
+    stage.write("UPDATE transfer_offer SET held_until = '2026-01-01 00:00:00' WHERE invoice_id = :id", id=invoice["id"])
+    stage.confirm()
 
 
 def _pay_over_x402(stage: Stage, cafe: Merchant) -> None:
@@ -170,6 +187,7 @@ def _read_everything(stage: Stage, anna: Payer, cafe: Merchant, gateway: Gateway
         "payout_id": stage.get("/v1/payouts", **theirs)["items"][0]["id"],
         "invoice_id": stage.get("/v1/invoices?state=paid", **theirs)["items"][0]["id"],
         "day": stage.clock.now().date().isoformat(),
+        "transfer_id": stage.get("/v1/transfers", **theirs)["items"][0]["id"],
         "refund_id": stage.get("/v1/refunds", **theirs)["items"][0]["id"],
         "redemption_id": stage.get("/v1/redemptions", **theirs)["items"][0]["id"],
     }

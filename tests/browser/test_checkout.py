@@ -2,6 +2,7 @@
 by itself → refund."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -39,8 +40,8 @@ def _invoice(hub: LiveHub, value: int, asset: str = "KRW", **more: Any) -> dict[
 
 def _scanned(page: Page) -> str:
     """What a telephone's camera reads off the screen."""
-    expect(page.locator("figure[data-for='open']")).to_be_visible()
-    page.evaluate("Promise.all([...document.images].map(image => image.decode()))")
+    expect(page.locator(".codes figure:visible")).to_have_count(1)
+    page.evaluate("Promise.all([...document.images].filter(image => image.offsetParent).map(image => image.decode()))")
     (code,) = zxingcpp.read_barcodes(grey_pixels(page.screenshot(full_page=True)))
     return str(code.text)
 
@@ -64,6 +65,20 @@ def _pay_as_scanned(hub: LiveHub, url: str) -> dict[str, Any]:
     assert answer.status_code == 201, answer.text
     payer["charged"] = cumulative
     return dict(answer.json())
+
+
+def _transfer_as_scanned(hub: LiveHub, uri: str) -> Wallet:
+    """What any wallet does with an ERC-681 code; returns that wallet, of which the hub has never heard."""
+    read = re.fullmatch(r"ethereum:(0x\w{40})@(\d+)/transfer\?address=(0x\w{40})&uint256=(\d+)", uri)
+    assert read, uri
+    asset, chain_id, to, amount = read.groups()
+    wallet, chain = Wallet(), hub.chain
+    assert (asset, int(chain_id)) == (chain.deployment.asset, chain.chain_id)
+    chain.give_dollars(wallet.address, int(amount))
+    chain.ask("evm_setIntervalMining", 0)  # blocks come when the test wants them
+    chain.send_later(wallet.key, "asset", "transfer", to, int(amount))
+    chain.mine()
+    return wallet
 
 
 def _is_narrow_enough(page: Page) -> bool:
@@ -105,7 +120,7 @@ def test_till_code_paid_refund(hub: LiveHub, visit: Visit, screenshot: Screensho
     for page in (till, payers):
         expect(page.locator("#main")).to_have_attribute("data-state", "paid", timeout=PATIENCE_MS)
         expect(page.locator(".verdict [data-for='paid']")).to_be_visible()
-        expect(page.locator("figure[data-for='open']")).to_be_hidden()
+        expect(page.locator(".codes figure:visible")).to_have_count(0)
         assert page.evaluate("window.neverReloaded")
     screenshot(payers, f"pay-paid-{language}-{width}")
 
@@ -123,6 +138,48 @@ def test_till_code_paid_refund(hub: LiveHub, visit: Visit, screenshot: Screensho
         time.sleep(0.2)
     till.locator("#next").click()
     expect(till.locator("#display")).to_have_text("₩0")
+
+
+@pytest.mark.parametrize(("language", "width"), [("en", 1280), ("ko", 360)])
+def test_any_wallet_pays_by_a_plain_transfer(
+    hub: LiveHub, visit: Visit, screenshot: Screenshot, language: str, width: int
+) -> None:
+    till = visit(f"{hub.url}/till", language=language, width=width)
+    _open_till(hub, till)
+    till.get_by_text("KRW").click()
+    for digit in ("4", "5", "00"):
+        till.locator(f"[data-digit='{digit}']").click()
+    till.locator("#charge").click()
+    payers = visit(_scanned(till), language=language, width=width)
+    codes = []
+    for page, name in ((till, "till"), (payers, "pay")):
+        page.locator("#code-transfer").check()
+        codes.append(_scanned(page))
+        screenshot(page, f"{name}-transfer-{language}-{width}")
+        assert _is_narrow_enough(page)
+        page.evaluate("window.neverReloaded = true")
+    assert codes[0] == codes[1] == payers.locator(".of-transfer a").get_attribute("href")
+
+    before = hub.chain.read("asset", "balanceOf", hub.merchant_wallet.address)
+    wallet = _transfer_as_scanned(hub, codes[0])
+    for page in (till, payers):
+        expect(page.locator(".verdict .depth")).to_have_text("0 / 1", timeout=PATIENCE_MS)
+        expect(page.locator(".verdict [data-for='confirming']")).to_be_visible()
+        expect(page.locator(".codes figure:visible")).to_have_count(0)
+    screenshot(payers, f"pay-confirming-{language}-{width}")
+    hub.chain.ask("evm_setIntervalMining", 1)
+    for page in (till, payers):
+        expect(page.locator("#main")).to_have_attribute("data-state", "paid", timeout=PATIENCE_MS)
+        assert page.evaluate("window.neverReloaded")
+    screenshot(payers, f"pay-transferred-{language}-{width}")
+    (transfer, *_) = hub.client.get("/v1/transfers", headers=hub.merchant_headers).json()["items"]
+    assert (transfer["state"], transfer["sender"]) == ("paid", wallet.address)
+    received = hub.chain.read("asset", "balanceOf", hub.merchant_wallet.address) - before
+    assert received == int(transfer["amount"]) > 3_248_629
+
+    till.locator("#refund").click()
+    expect(till.locator("#trouble")).to_contain_text("지갑" if language == "ko" else "payout wallet")
+    expect(till.locator("#main")).to_have_attribute("data-state", "paid")
 
 
 def test_a_wallet_in_the_browser_pays_with_gift_tokens_and_needs_no_gas(
@@ -203,7 +260,7 @@ def test_each_text_of_the_pages_has_its_korean() -> None:
     found = {
         str(message)
         for name, _, message, *_ in extract_from_dir(templates, [("**.html", "jinja2")])
-        if name in ("pay.html", "till.html")
+        if name in ("pay.html", "till.html", "_checkout.html")
     }
     assert len(found) > 25
     korean = translations("ko")

@@ -117,6 +117,10 @@ class LiveHub:
         return self.session_of(wallet)
 
     @property
+    def chain(self) -> Chain:
+        return self._chain
+
+    @property
     def chain_url(self) -> str:
         return self._chain.url
 

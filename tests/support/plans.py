@@ -32,6 +32,7 @@ FEW = {
     "ix_channel_pressing": "channels of which so much waits that a batch is due at once, which takes the mark away",
     "ix_webhook_endpoint_enabled": "webhooks that are on, of each of which the worker looks whether anything is due",
     "ix_refund_waiting": "refunds that wait for a batch: at most a hundred of a merchant",
+    "ix_transfer_offer_held": "amounts that invoices have until an hour after their end, whose wallets are watched",
     "ix_outbox_waiting": "events that are not handled yet, which the metrics count",
 }
 

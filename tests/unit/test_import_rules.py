@@ -42,6 +42,7 @@ PURE = {
     "jars/accrual.py",
     "ledger/accounts.py",
     "merchants/days.py",
+    "merchants/transfer_terms.py",
     "payments/cover.py",
     "payments/decision.py",
     "payments/x402_exact_wire.py",

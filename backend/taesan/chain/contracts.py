@@ -72,6 +72,7 @@ class Event:
     """One decoded log. Byte values are 0x-hex, tuples are dicts: the payload is JSON as it stands.
 
     :ivar place: among the transaction's logs of our contracts; unlike its place in the block the same on every fork
+    :ivar block_time: seconds since 1970, if it matters
     """
 
     name: str
@@ -79,11 +80,23 @@ class Event:
     block_number: int
     block_hash: str
     transaction_hash: str
-    place: int
+    place: int | str
+    block_time: int | None = None
 
     @property
     def key(self) -> str:
         return f"{self.transaction_hash}:{self.place}"
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """As handlers get it."""
+        told = {
+            "args": self.args,
+            "block_number": self.block_number,
+            "transaction": self.transaction_hash,
+            "key": self.key,
+        }
+        return told if self.block_time is None else told | {"block_time": self.block_time}
 
 
 @dataclass(frozen=True)
@@ -177,6 +190,16 @@ class Contracts:
                 place=place,
             )
         return None
+
+    @cached_property
+    def transfer_topic(self) -> str:
+        """Of the reserve asset's `Transfer`, as of every ERC-20's."""
+        return str(self._contracts["asset"].events.Transfer().topic)
+
+    def decode_transfer(self, log: LogReceipt) -> dict[str, Any]:
+        """The arguments of the reserve asset's `Transfer`: from, to, value."""
+        decoded = self._contracts["asset"].events.Transfer().process_log(log)
+        return {name: _plain(value) for name, value in decoded["args"].items()}
 
     @property
     def watched(self) -> list[str]:

@@ -88,8 +88,11 @@ class Nodes(Node):
             told = ", ".join(f"{hash_} at {name}" for name, hash_ in found.items())
             raise NodesDisagree(f"the nodes disagree on block {block}: {told}")
 
-    def logs(self, addresses: Sequence[str], first_block: int, last_block: int) -> list[LogReceipt]:
+    def logs(
+        self, addresses: Sequence[str], first_block: int, last_block: int, topics: Sequence[Any] = ()
+    ) -> list[LogReceipt]:
         query: Any = {"address": list(addresses), "fromBlock": first_block, "toBlock": last_block}
+        query |= {"topics": list(topics)} if topics else {}
 
         def ask() -> list[LogReceipt]:
             # The same node: one that lags behind would tell of no events there, instead of that it does not know.

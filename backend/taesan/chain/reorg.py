@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import Exists, delete, exists, select, update
 from sqlmodel import Session, col
 
-from taesan.chain import alarms
+from taesan.chain import alarms, transfers
 from taesan.chain.models import Alarm, ChainAttempt, ChainBlock, ChainCursor, ChainEvent, ChainTransaction
 from taesan.chain.rpc import Node
 from taesan.core import counters
@@ -107,6 +107,16 @@ def _send_again(session: Session, after: int) -> int:
     session.execute(waiting.values(broadcast_at=None))
     counters.add(session, counted)
     return len(rows)
+
+
+def orphaned_recipients(session: Session) -> list[str]:
+    """Wallets to which transfers may come back: to be watched though nobody may wait for them any more."""
+    orphans = (
+        select(OutboxEvent)
+        .join(ChainEvent, col(OutboxEvent.key) == OUTBOX_PREFIX + col(ChainEvent.key))
+        .where(col(ChainEvent.orphaned), col(OutboxEvent.type) == transfers.EVENT)
+    )
+    return [event.payload["args"]["to"] for event in session.scalars(orphans)]
 
 
 def resolve(db: Database, undo: Mapping[str, list[Handler]], clock: Clock, depth: int) -> bool:

@@ -104,8 +104,11 @@ class Node:
 
         return self._ask(ask)
 
-    def logs(self, addresses: Sequence[str], first_block: int, last_block: int) -> list[LogReceipt]:
+    def logs(
+        self, addresses: Sequence[str], first_block: int, last_block: int, topics: Sequence[Any] = ()
+    ) -> list[LogReceipt]:
         query: Any = {"address": list(addresses), "fromBlock": first_block, "toBlock": last_block}
+        query |= {"topics": list(topics)} if topics else {}
         return self._ask(lambda: self.web3.eth.get_logs(query))
 
     def call(

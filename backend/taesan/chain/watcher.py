@@ -3,13 +3,13 @@
 "Once" holds over reorganisations too (`chain.reorg`): an event is known by its transaction and its place in it, not by its block.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlmodel import Session, col
 
-from taesan.chain import alarms, reorg
+from taesan.chain import alarms, reorg, transfers
 from taesan.chain.contracts import Contracts, Event
 from taesan.chain.models import ChainCursor, ChainEvent
 from taesan.chain.rpc import Node, NodesDisagree
@@ -26,12 +26,22 @@ HEARD_EVERY = timedelta(seconds=10)
 
 
 def index(
-    db: Database, node: Node, contracts: Contracts, clock: Clock, depth: int, *, may_stand_still: bool = True
+    db: Database,
+    node: Node,
+    contracts: Contracts,
+    clock: Clock,
+    depth: int,
+    *,
+    may_stand_still: bool = True,
+    wallets: Callable[[Session], Collection[str]] = lambda _: (),
+    least_transfer: int = 1,
 ) -> bool:
     """Takes in the next blocks that have `depth` blocks on top; returns whether there were events.
 
     :param may_stand_still: the chain makes blocks only when there is something to put in; otherwise a node that tells of no new
         block is one that has lost the chain, and counts as not heard from
+    :param wallets: to which transfers of the reserve asset, of so much at least, are events as well. A wallet that is named only after the newest
+        block was asked for misses nothing: what it waits for lies ahead
 
     After a reorganisation that reaches below that it steps back to where the chains part, to read on from there.
 
@@ -53,7 +63,11 @@ def index(
     if hex_of(node.block(cursor.block_number)["hash"]) != cursor.block_hash:
         reorg.step_back(db, node, clock, head)
         return True
-    events = contracts.decode_logs(node.logs(contracts.watched, cursor.block_number + 1, last))
+    first = cursor.block_number + 1
+    with db.read() as session:
+        paid = {*wallets(session), *reorg.orphaned_recipients(session)}
+    events = contracts.decode_logs(node.logs(contracts.watched, first, last))
+    events += transfers.to_wallets(node, contracts, paid, first, last, least_transfer)
     last_hash = hex_of(node.block(last)["hash"])
     reach("watcher.fetched")
     with db.write() as session:
@@ -87,12 +101,7 @@ def _require_agreement(db: Database, node: Node, clock: Clock, block: int) -> No
 def _take_in(session: Session, events: Iterable[Event], now: datetime) -> None:
     """Puts new events in the outbox. Those that a reorganisation had removed and that came back unchanged are there."""
     for event in events:
-        payload = {
-            "args": event.args,
-            "block_number": event.block_number,
-            "transaction": event.transaction_hash,
-            "key": event.key,
-        }
+        payload = event.payload
         known = session.execute(
             select(ChainEvent, OutboxEvent)
             .join(OutboxEvent, col(OutboxEvent.key) == reorg.OUTBOX_PREFIX + col(ChainEvent.key))

@@ -15,11 +15,12 @@ from taesan.identity.models import Merchant
 from taesan.merchants import days, schedule
 from taesan.merchants.models import Closing, Payout, Redemption, Sum
 from taesan.payments.models import Payment
+from taesan.payments.transfers import Transfer
 from taesan.settlement.models import Refund
 
 # Rows are stored nearly in the order of their times: several intakes, each with a clock, may differ by so much.
 SKEW = timedelta(minutes=1)
-LINES = ("payments", "of_invoices", "redemptions", "refunds", "payouts")
+LINES = ("payments", "of_invoices", "redemptions", "refunds", "payouts", "paid_on_chain")
 
 
 def close(session: Session, hub: Hub, merchant: Merchant, day: date, now: datetime) -> Closing:
@@ -37,6 +38,7 @@ def close(session: Session, hub: Hub, merchant: Merchant, day: date, now: dateti
         "payments": total(Payment, col(Payment.accepted_at)),
         "of_invoices": total(Payment, col(Payment.accepted_at), to_invoice),
         "redemptions": total(Redemption, col(Redemption.received_at), col(Redemption.state) == "confirmed"),
+        "paid_on_chain": total(Transfer, col(Transfer.seen_at), col(Transfer.state) == "paid"),
         "refunds": total(Refund, col(Refund.made_at)),
         "payouts": total(Payout, col(Payout.received_at), col(Payout.state) != "failed"),
     }

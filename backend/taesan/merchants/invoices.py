@@ -1,5 +1,5 @@
 """Invoices: what a merchant asks for, at a quote that holds until the invoice expires. Their payment in channel credit is the
-intake's (`payments.invoices`), that in gift tokens follows its redemption."""
+intake's (`payments.invoices`), that in gift tokens follows its redemption, that by a plain transfer is seen on the chain (`transfers`)."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -17,6 +17,7 @@ from taesan.core.problems import not_found
 from taesan.core.values import MAX_AMOUNT, hex_of
 from taesan.hub import Hub
 from taesan.identity.models import Merchant
+from taesan.merchants import transfer_queries, transfers
 from taesan.merchants.models import InvoiceCreate, InvoicePublic, InvoiceRecord, MoneyOut, Redemption
 from taesan.payments import invoices
 from taesan.payments.invoices import Invoice
@@ -51,6 +52,7 @@ def make(session: Session, hub: Hub, merchant: Merchant, request: InvoiceCreate,
     )
     session.add(row)
     session.flush()
+    transfers.offer(session, hub, merchant, row)
     return row
 
 
@@ -189,7 +191,12 @@ def _shown(session: Session, hub: Hub, row: Invoice) -> dict[str, Any]:
     state = row.state_at(hub.clock.now())
     if refunded := _refunded(session, row):
         state = "refunded" if refunded == row.quote else "partly_refunded"
-    ways = {"channel": row.quote <= hub.settings.max_payment, "gift_tokens": row.quote >= hub.settings.least_relayed}
+    transfer = transfer_queries.for_payer(session, hub, row, state)
+    ways = {
+        "channel": row.quote <= hub.settings.max_payment,
+        "gift_tokens": row.quote >= hub.settings.least_relayed,
+        "transfer": transfer is not None,
+    }
     merchant = session.get_one(Merchant, row.merchant_id)
     return {
         "id": row.public_id,
@@ -205,6 +212,7 @@ def _shown(session: Session, hub: Hub, row: Invoice) -> dict[str, Any]:
         "expires_at": rfc3339(row.expires_at),
         "paid_at": rfc3339(row.paid_at) if row.paid_at else None,
         "payable_in": [way for way, is_open in ways.items() if is_open],
+        "transfer": transfer,
         "salt_prefix": salt_prefix(row.public_id),
         "pay_url": f"{hub.settings.public_url.rstrip('/')}/pay/{row.public_id}",
     }

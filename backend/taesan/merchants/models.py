@@ -77,7 +77,8 @@ class Payout(SQLModel, table=True):
 
 class MerchantSettings(SQLModel, table=True):
     """A merchant's time zone (IANA) and when it is paid out by itself: `every` day or week, on `weekday` (Monday is 0), if its
-    credit is `at_least` so much. `next_at`: when that is looked at next."""
+    credit is `at_least` so much. `next_at`: when that is looked at next. `takes_transfers`: whether its new invoices may be
+    paid by plain transfers to its payout wallet."""
 
     __tablename__ = "merchant_settings"
     __table_args__ = (Index("ix_merchant_settings_next_at", "next_at", sqlite_where=_DUE, postgresql_where=_DUE),)
@@ -87,6 +88,7 @@ class MerchantSettings(SQLModel, table=True):
     every: str
     weekday: int | None = None
     at_least: int = Field(sa_column=Column(BigInteger, nullable=False))
+    takes_transfers: bool = True
     next_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
@@ -160,6 +162,16 @@ class InvoiceCreate(Shape):
     )
 
 
+class InvoiceTransfer(Shape):
+    """How to pay by a plain transfer of the reserve asset, from any wallet: by its amount it is known what it pays."""
+
+    to: str = ShapeField(description="The merchant's payout wallet")
+    amount: MoneyOut = ShapeField(description="Exactly this: the quote and a few minor units that tell the invoice")
+    uri: str = ShapeField(description="The transfer for wallets (ERC-681)")
+    confirmations: int | None = ShapeField(description="Blocks on top of a transfer that was seen; null: none was")
+    confirmations_needed: int
+
+
 class InvoicePublic(Shape):
     """As a payer sees it. To pay in channel credit: `POST /v1/payments` with the destination `invoice` and the quote."""
 
@@ -177,7 +189,11 @@ class InvoicePublic(Shape):
     created_at: str
     expires_at: str
     paid_at: str | None
-    payable_in: list[str] = ShapeField(description="channel, gift_tokens: a hub has limits for each")
+    payable_in: list[str] = ShapeField(
+        description="channel, gift_tokens: a hub has limits for each; transfer: if its merchant takes them and has an amount "
+        "left that tells this invoice from others"
+    )
+    transfer: InvoiceTransfer | None = ShapeField(description="While it may be paid so, or such a transfer was seen")
     salt_prefix: str = ShapeField(description="What the salt of a redemption that pays it begins with")
     pay_url: str = ShapeField(description="A page for people")
 
@@ -187,8 +203,29 @@ class InvoiceRecord(InvoicePublic):
 
     reference: str | None
     metadata: dict[str, str]
-    paid_by: str | None = ShapeField(description="`pay_…` or `red_…`")
+    paid_by: str | None = ShapeField(description="`pay_…`, `red_…` or `tra_…`")
     refunded: AmountOut = ShapeField(description="Of the quote")
+
+
+TransferState = Literal["seen", "paid", "late", "twice", "unmatched", "gone"]
+
+
+class TransferPublic(Shape):
+    """A transfer of the reserve asset to the payout wallet while invoices were payable there; the money is in that wallet."""
+
+    id: str
+    state: str = ShapeField(
+        description="seen: in a block, not confirmed yet; paid: it has paid the invoice; late: the invoice had expired or was "
+        "cancelled; twice: somebody had paid it already; unmatched: its amount is no invoice's; gone: a reorganisation of "
+        "the chain has removed it"
+    )
+    invoice_id: str | None = ShapeField(description="The invoice whose amount it has")
+    sender: str
+    amount: AmountOut
+    transaction: str
+    block_number: int
+    seen_at: str
+    confirmed_at: str | None
 
 
 class RefundCreate(Shape):
@@ -238,6 +275,9 @@ class AccountSettings(Shape):
         default="UTC", max_length=64, examples=["Asia/Seoul"], description="Where the merchant's day begins"
     )
     payouts: PayoutSchedule = PayoutSchedule()
+    takes_transfers: bool = ShapeField(
+        default=True, description="Whether new invoices may be paid by plain transfers to the payout wallet"
+    )
 
 
 class PayoutSchedulePublic(Shape):
@@ -250,6 +290,7 @@ class PayoutSchedulePublic(Shape):
 class AccountSettingsPublic(Shape):
     time_zone: str
     payouts: PayoutSchedulePublic
+    takes_transfers: bool
 
 
 class Sum(Shape):
@@ -270,6 +311,10 @@ class Closing(Shape):
     payments: Sum = ShapeField(description="Accepted in channel credit")
     of_invoices: Sum = ShapeField(description="Those of them that paid an invoice")
     redemptions: Sum = ShapeField(description="Gift tokens received on that day and confirmed since")
+    paid_on_chain: Sum = ShapeField(
+        description="Invoices paid by transfers seen on that day and confirmed since. They are in the payout wallet already, "
+        "so not in net"
+    )
     refunds: Sum
     payouts: Sum = ShapeField(description="Ordered on that day, without those that failed")
     net: SignedAmountOut = ShapeField(description="Payments and redemptions without refunds")

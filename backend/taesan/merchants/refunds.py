@@ -15,6 +15,7 @@ from taesan.core.pages import newest_first
 from taesan.core.problems import Problem, not_found
 from taesan.hub import Hub
 from taesan.identity.models import Merchant
+from taesan.merchants import transfer_queries
 from taesan.merchants.models import Redemption, RefundCreate, RefundPublic
 from taesan.payments.models import Payment
 from taesan.payments.requests import zero_amount
@@ -27,7 +28,7 @@ REFUNDED = "merchants.Refunded"
 def make(session: Session, hub: Hub, merchant: Merchant, request: RefundCreate, now: datetime) -> Refund:
     """To be called in a transaction that is alone in writing, so that two refunds never add up to more than was paid.
 
-    :raises Problem: `not-found`, `zero-amount`, `refund-exceeds-payment`, `refund-not-covered`
+    :raises Problem: `not-found`, `paid-on-chain`, `zero-amount`, `refund-exceeds-payment`, `refund-not-covered`
     """
     account, paid = _paid(session, merchant, request.of)
     left = paid - refunds.refunded(session, request.of)
@@ -61,7 +62,10 @@ def make(session: Session, hub: Hub, merchant: Merchant, request: RefundCreate, 
 
 
 def _paid(session: Session, merchant: Merchant, source: str) -> tuple[str, int]:
-    """Who paid with this payment or redemption, and how much. :raises Problem: `not-found` if it is not this merchant's"""
+    """Who paid with this payment or redemption, and how much.
+
+    :raises Problem: `not-found` if it is not this merchant's, `paid-on-chain` if it is a transfer past the hub
+    """
     by_voucher = select(col(Channel.payer), col(Payment.amount)).join(
         Channel, col(Channel.id) == col(Payment.channel_id)
     )
@@ -73,6 +77,7 @@ def _paid(session: Session, merchant: Merchant, source: str) -> tuple[str, int]:
     )
     found = session.execute(by_voucher).first() or session.execute(by_tokens).first()
     if found is None:
+        transfer_queries.refuse_refund(session, merchant, source)
         raise not_found("The payment", source)
     return found[0], found[1]
 

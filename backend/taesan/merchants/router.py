@@ -18,7 +18,17 @@ from taesan.hub import HubDep
 from taesan.identity.access import Needs
 from taesan.identity.models import Merchant
 from taesan.identity.rates import COUNTED
-from taesan.merchants import checkout, closings, invoices, payouts, queries, redemption, refunds, schedule
+from taesan.merchants import (
+    checkout,
+    closings,
+    invoices,
+    payouts,
+    queries,
+    redemption,
+    refunds,
+    schedule,
+    transfer_queries,
+)
 from taesan.merchants.models import (
     AccountPublic,
     AccountSettings,
@@ -34,6 +44,8 @@ from taesan.merchants.models import (
     RedemptionPublic,
     RefundCreate,
     RefundPublic,
+    TransferPublic,
+    TransferState,
 )
 from taesan.payments.models import MAX_INVOICE_ID
 
@@ -237,6 +249,28 @@ def pay_invoice_in_gift_tokens(
         check=lambda: checkout.check(hub, invoice_id, body, now),
         status=202,
     )
+
+
+@router.get("/transfers", operation_id="listTransfers", responses=problem_responses(401, 403, 422))
+def list_transfers(
+    hub: HubDep,
+    merchant: ReadsInvoices,
+    state: TransferState | None = None,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> Page[TransferPublic]:
+    """Transfers of the reserve asset to the payout wallet, seen while invoices could be paid so, newest first: those that have
+    paid one, and those that came late, twice or with an amount that is no invoice's."""
+    with hub.db.read() as session:
+        rows = transfer_queries.of_merchant(session, merchant, state, cursor, limit)
+        return page(rows, limit, lambda row: row.id, transfer_queries.public)
+
+
+@router.get("/transfers/{transfer_id}", operation_id="getTransfer", responses=problem_responses(401, 403, 404, 422))
+def get_transfer(hub: HubDep, merchant: ReadsInvoices, transfer_id: str) -> TransferPublic:
+    """How far a transfer has come."""
+    with hub.db.read() as session:
+        return transfer_queries.public(transfer_queries.find(session, merchant, transfer_id))
 
 
 # ------------------------------------------------------------------ refunds

@@ -26,7 +26,7 @@ DUE_AT_ONCE = 100
 def settings_of(session: Session, merchant: Merchant) -> MerchantSettings:
     """As the merchant has set them; the defaults, which are not stored, before that."""
     return session.get(MerchantSettings, merchant.id) or MerchantSettings(
-        merchant_id=merchant.id, time_zone="UTC", every="never", at_least=0
+        merchant_id=merchant.id, time_zone="UTC", every="never", at_least=0, takes_transfers=True
     )
 
 
@@ -34,6 +34,7 @@ def set_up(session: Session, merchant: Merchant, request: AccountSettings, now: 
     row, schedule = settings_of(session, merchant), request.payouts
     row.time_zone, row.every = request.time_zone, schedule.every
     row.weekday, row.at_least = schedule.weekday, schedule.at_least
+    row.takes_transfers = request.takes_transfers
     row.next_at = _next(row, now)
     session.add(row)
     return row
@@ -48,6 +49,7 @@ def public(row: MerchantSettings) -> AccountSettingsPublic:
             at_least=row.at_least,
             next_at=rfc3339(row.next_at) if row.next_at else None,
         ),
+        takes_transfers=row.takes_transfers,
     )
 
 

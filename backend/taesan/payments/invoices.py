@@ -19,9 +19,9 @@ _OPEN = text("state = 'open'")
 
 class Invoice(SQLModel, table=True):
     """What a merchant wants to be paid: `amount` minor units of `currency`, for which `quote` minor units of the reserve
-    asset are due. `rate`: won for a dollar, if that was needed. `paid_by`: the `pay_…` or `red_…` that paid it.
+    asset are due. `rate`: won for a dollar, if that was needed. `paid_by`: the `pay_…`, `red_…` or `tra_…` that paid it.
 
-    `state`: open → paid, expired or cancelled; open → paying while gift tokens are on their way → paid, or open again. That its
+    `state`: open → paid, expired or cancelled; open → paying while gift tokens or a transfer are on their way → paid, or open again. That its
     time is over is told by the clock (`state_at`) before a worker's step writes it down.
     """
 
@@ -77,7 +77,7 @@ def check_open(invoice: Invoice, now: datetime) -> None:
             "invoice-being-paid",
             409,
             "This invoice is being paid.",
-            "Gift tokens are on their way for it. You were not charged.",
+            "Another payment is on its way for it. You were not charged.",
         )
     if state == "expired":
         raise Problem("invoice-expired", 409, "This invoice has expired.", "Ask the merchant for a new one.")
@@ -111,7 +111,7 @@ def addressed(submission: Submission, invoices: Mapping[str, Invoice], now: date
 
 
 def mark_paid(invoice: Invoice, paid_by: str, now: datetime) -> None:
-    """:param paid_by: the payment's or the redemption's public id"""
+    """:param paid_by: the payment's, the redemption's or the transfer's public id"""
     invoice.state, invoice.paid_at, invoice.paid_by = "paid", now, paid_by
 
 

@@ -19,6 +19,7 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 from taesan.chain.rpc import Node, NodeUnavailable
 from taesan.core.http import problem_responses
 from taesan.core.i18n import LANGUAGES, language_of, translations
+from taesan.core.problems import Problem
 from taesan.hub import Hub, HubDep
 from taesan.merchants import invoices
 from taesan.settlement import batcher, queries
@@ -63,15 +64,35 @@ def pay_code(hub: HubDep, invoice_id: str) -> Response:
     """The pay page's address, to be scanned."""
     with hub.db.read() as session:
         shown = invoices.public(session, hub, invoices.find(session, invoice_id))
+    return _code(shown.pay_url)
+
+
+@router.get("/pay/{invoice_id}/transfer.svg", include_in_schema=False, responses=problem_responses(404, 409))
+def transfer_code(hub: HubDep, invoice_id: str) -> Response:
+    """The transfer that pays it, for wallets to scan (ERC-681)."""
+    with hub.db.read() as session:
+        shown = invoices.public(session, hub, invoices.find(session, invoice_id))
+    if shown.transfer is None:
+        raise Problem(
+            "no-transfer",
+            409,
+            "This invoice cannot be paid by a plain transfer now.",
+            f"It is {shown.state}, its merchant takes none, or too many invoices like it are open.",
+        )
+    return _code(shown.transfer.uri)
+
+
+def _code(text: str) -> Response:
+    """A QR code as a picture."""
     picture = BytesIO()
-    segno.make_qr(shown.pay_url, error="m").save(picture, kind="svg", scale=8, border=4, light="white")
+    segno.make_qr(text, error="m").save(picture, kind="svg", scale=8, border=4, light="white")
     return Response(picture.getvalue(), media_type="image/svg+xml", headers={"cache-control": "private, max-age=3600"})
 
 
 @router.get("/till", include_in_schema=False)
 def till_page(hub: HubDep, request: Request) -> Response:
     currencies = ["USD", "KRW"] if hub.settings.won_for_a_dollar else [hub.settings.asset_currency]
-    return _page(request, "till.html", currencies=currencies)
+    return _page(request, "till.html", currencies=currencies, symbol=hub.asset.symbol)
 
 
 class NodeWatch:

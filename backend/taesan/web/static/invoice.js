@@ -32,6 +32,16 @@ export function follow(id, show) {
   };
 }
 
+/** What of the page is shown: as the invoice's state, but a transfer that is getting deeper has words of its own. */
+export function shownState({ state, transfer }) {
+  return state === "paying" && transfer ? "confirming" : state;
+}
+
+/** How deep a transfer is, in an element: "1 / 12". */
+export function countConfirmations(element, { transfer }) {
+  if (transfer) element.textContent = `${transfer.confirmations ?? 0} / ${transfer.confirmations_needed}`;
+}
+
 /** Counts down to an RFC 3339 time in an element: 14:59. */
 export function countDown(element, expires) {
   const left = Math.max(0, Math.floor((Date.parse(expires) - Date.now()) / 1_000));

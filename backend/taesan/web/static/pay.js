@@ -1,6 +1,6 @@
 // The pay page: turns to paid by itself, and lets a wallet in this browser pay with gift tokens, without gas.
 
-import { countDown, follow } from "/static/invoice.js";
+import { countConfirmations, countDown, follow, shownState } from "/static/invoice.js";
 import { bytesOf, hexOf, keccak256 } from "/static/proof.js";
 
 const page = document.getElementById("main");
@@ -8,7 +8,10 @@ const button = document.getElementById("pay-in-tokens");
 const trouble = document.getElementById("trouble");
 const left = page.querySelector(".left");
 
-follow(page.dataset.invoice, (invoice) => (page.dataset.state = invoice.state));
+follow(page.dataset.invoice, (invoice) => {
+  page.dataset.state = shownState(invoice);
+  countConfirmations(page.querySelector(".depth"), invoice);
+});
 if (page.dataset.state === "open") {
   countDown(left, page.dataset.expires);
   setInterval(() => countDown(left, page.dataset.expires), 1_000);

@@ -1,6 +1,6 @@
 // The till: keypad → QR code → paid. The API key is kept in this page's memory alone.
 
-import { countDown, follow } from "/static/invoice.js";
+import { countConfirmations, countDown, follow, shownState } from "/static/invoice.js";
 
 const till = document.getElementById("main");
 const element = (id) => document.getElementById(id);
@@ -58,7 +58,20 @@ function showAmount() {
 
 function show(invoice) {
   current = invoice;
-  till.dataset.state = invoice.state;
+  till.dataset.state = shownState(invoice);
+  countConfirmations(till.querySelector(".depth"), invoice);
+}
+
+/** The second code, if the invoice may be paid past the hub. */
+function offerTransfer({ id, transfer }) {
+  element("code-page").checked = true;
+  element("which-code").hidden = !transfer;
+  if (!transfer) return;
+  element("transfer-code").src = `/pay/${id}/transfer.svg`;
+  const { value, exponent } = transfer.amount;
+  const digits = value.padStart(exponent + 1, "0");
+  const point = digits.length - exponent;
+  element("transfer-amount").textContent = `${digits.slice(0, point)}.${digits.slice(point)}`;
 }
 
 on(element("key-form"), "submit", async () => {
@@ -84,6 +97,7 @@ on(element("amount-form"), "submit", async () => {
   show(invoice);
   element("asked").textContent = text(invoice.amount.value, invoice.amount);
   element("code").src = `/pay/${invoice.id}/qr.svg`;
+  offerTransfer(invoice);
   till.dataset.step = "code";
   stop = follow(invoice.id, show);
   countDown(left, invoice.expires_at);
