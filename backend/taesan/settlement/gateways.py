@@ -17,7 +17,6 @@ from taesan.channels import queries, vouchers
 from taesan.channels.models import Channel
 from taesan.core import restoration
 from taesan.core.clock import has_passed
-from taesan.core.crashpoints import reach
 from taesan.core.crypto import recover
 from taesan.core.values import bytes_of
 from taesan.gateways.models import Gateway, GatewayCustomer, GatewayPayment
@@ -52,8 +51,6 @@ def collect_step(hub: Hub) -> bool:
             )
             gateway.drawn_since = None
             session.add_all([claim, gateway])
-        reach("collect.before_commit")
-    reach("collect.after_commit")
     return bool(due)
 
 
