@@ -148,6 +148,31 @@ def deposit(facts: HubFacts, signer: Signer, config: Json, amount: int, salt: st
     return {"config": config, "deposit": {"amount": str(amount), "authorization": authorization}}
 
 
+def redemption(facts: HubFacts, signer: Signer, merchant: str, amount: int, salt: str, now: datetime) -> Json:
+    """The body of `POST /v1/redemptions`: gift tokens, signed over to one merchant and nobody else.
+
+    :param merchant: its address. :param salt: 32 bytes as 0x-hex, new for each. :param amount: minor units
+    """
+    valid_before = int(now.timestamp()) + VALID_FOR_S
+    digest = vouchers.receive_authorization_digest(
+        facts.gift_domain,
+        signer.address,
+        facts.settlement,
+        amount,
+        0,
+        valid_before,
+        vouchers.redemption_nonce(merchant, salt),
+    )
+    return {
+        "holder": signer.address,
+        "amount": str(amount),
+        "valid_after": "0",
+        "valid_before": str(valid_before),
+        "salt": salt,
+        "signature": signer.sign(digest),
+    }
+
+
 def voucher(facts: HubFacts, hot_key: Signer, channel: str, cumulative: int) -> Json:
     """:param cumulative: all that the channel has paid and this payment, minor units: nobody can take more"""
     digest = vouchers.voucher_digest(facts.voucher_domain, channel, cumulative)
