@@ -11,7 +11,7 @@ from taesan.settings import DEV_OPERATOR_KEY
 from taesan.work import event_handlers, undo_handlers
 from tests.support.chain import RICH_KEY, Chain
 from tests.support.problems import assert_problem
-from tests.support.stage import DEPTH, DOLLAR, Merchant, Payer, Stage
+from tests.support.stage import DEPTH, DOLLAR, Merchant, Payer, Stage, key
 from tests.support.x402_asked import asked, payload, requirements
 
 pytestmark = pytest.mark.database("sqlite", "postgresql")
@@ -300,6 +300,33 @@ def test_a_refund_is_done_anew_and_an_invoice_whose_tokens_are_gone_is_open_agai
     assert anna.pay_invoice_in_tokens(invoice).status_code == 202
     stage.confirm()
     assert (cafe.record(invoice)["state"], cafe.account()["credit"]) == ("paid", str(2 * DOLLAR))
+    assert stage.audit().differences == []
+
+
+def test_an_invoice_whose_tokens_somebody_else_has_relayed_is_paid_by_the_hub_if_they_are_gone(
+    stage: Stage, anna: Payer, cafe: Merchant
+) -> None:
+    anna.pay(2 * DOLLAR)
+    stage.settle()
+    before = stage.chain.head()
+    invoice = cafe.invoice(100)
+    body = anna.wallet.redemption_for(stage.facts, invoice)
+    ordered = stage.client.post(f"/v1/invoices/{invoice['id']}/redemptions", json=body, headers=key())
+    assert ordered.status_code == 202
+    terms = (body["holder"], cafe.address, DOLLAR, 0, int(body["valid_before"]), body["salt"], body["signature"])
+    stage.chain.send(RICH_KEY, "settlement", "redeemWithAuthorization", *terms)
+    stage.confirm()
+    assert cafe.record(invoice)["state"] == "paid"
+    assert stage.rows("SELECT state, transaction_id FROM redemption") == [("confirmed", None)]
+    reorganise(stage, before)
+    for _ in range(3):
+        stage.later(20)
+        stage.confirm()
+    assert stage.alarms() == {}
+    assert stage.rows("SELECT count(*) FROM journal_entry WHERE ref LIKE 'undone:redeemed:%'") == [(1,)]
+    assert stage.rows("SELECT state, transaction_id IS NULL FROM redemption") == [("confirmed", False)]
+    assert (cafe.record(invoice)["state"], cafe.account()["credit"]) == ("paid", str(DOLLAR))
+    assert stage.gift_tokens(anna.address) == DOLLAR
     assert stage.audit().differences == []
 
 

@@ -24,7 +24,7 @@ def holder(stage: Stage) -> Payer:
 
 
 def _events(stage: Stage) -> list[tuple[str, str]]:
-    rows = stage.rows("SELECT type, payload FROM outbox_event WHERE type LIKE 'merchants.%' ORDER BY id")
+    rows = stage.rows("SELECT type, payload FROM outbox_event WHERE type LIKE 'merchants.Invoice%' ORDER BY id")
     return [(type_, str(payload)) for type_, payload in rows]
 
 

@@ -228,12 +228,8 @@ def test_without_a_node_it_says_what_to_do() -> None:
 @pytest.fixture
 def shared_chain(tmp_path: Path) -> Iterator[Node]:
     """A chain whose id is Base's: anvil could do all that is asked, but others may be on it."""
-    chain_id, devnet_id = 8453, devnet.CHAIN_ID
     port = free_port()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(devnet, "CHAIN_ID", chain_id)
-        process = devnet.start("anvil", port, tmp_path)
-    assert devnet_id == devnet.CHAIN_ID
+    process = devnet.start("anvil", port, tmp_path, chain_id=8453)
     yield Node(f"http://127.0.0.1:{port}")
     process.stop()
 

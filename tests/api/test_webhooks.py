@@ -1,8 +1,9 @@
 """What merchants are told of what happens in a hub: each thing once, in the API's own shapes, and never at the pipeline's cost."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from taesan.webhooks.schedule import EVENT_TYPES
 from taesan.work import event_handlers
 from tests.support.receiver import Answer, Receiver, verify_by
 from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage, key
-from tests.support.wallet import Wallet
+from tests.support.wallet import Json, Wallet
 
 pytestmark = pytest.mark.database("sqlite", "postgresql")
 
@@ -281,24 +282,32 @@ def test_redemptions_are_told_whether_they_succeed_or_fail(stage: Stage, told: T
     assert (at_cafe.types(), at_kiosk.types()) == (["redemption.confirmed"], ["redemption.failed"])
 
 
-@pytest.mark.parametrize(
-    ("event", "type_"),
-    [
-        ("merchants.InvoicePaid", "invoice.paid"),
-        ("merchants.InvoiceExpired", "invoice.expired"),
-        ("merchants.Refunded", "refund.accepted"),
-    ],
-)
-def test_events_of_the_checkout_are_told_by_their_id(stage: Stage, told: Told, event: str, type_: str) -> None:
+def test_invoices_are_told_when_they_are_paid_or_expire(stage: Stage, told: Told, holder: Payer) -> None:
+    cafe, anna = stage.merchant(), stage.payer()
+    receiver = told.listen(cafe, "invoice.paid", "invoice.expired")
+    in_credit, in_tokens, forgotten = cafe.invoice(1, reference="table 3"), cafe.invoice(100), cafe.invoice(2)
+    assert anna.pay_invoice(in_credit).status_code == 201
+    assert holder.pay_invoice_in_tokens(in_tokens).status_code == 202
+    stage.confirm()
+    stage.later(int(timedelta(hours=1).total_seconds()))
+    stage.confirm()
+    told.go()
+    assert _by_id(receiver.data("invoice.paid")) == _by_id([cafe.record(in_credit), cafe.record(in_tokens)])
+    assert receiver.data("invoice.expired") == [cafe.record(forgotten)]
+    assert {data["state"] for data in receiver.data("invoice.paid")} == {"paid"}
+
+
+def test_a_refund_is_told_when_it_is_accepted(stage: Stage, told: Told) -> None:
     cafe = stage.merchant()
-    receiver = told.listen(cafe)
-    with stage.hub.db.write() as session:
-        for _ in range(2):
-            news = {"merchant_id": cafe.id, "id": "inv_1"}
-            outbox.put(session, f"{event} inv_1", event, news, stage.clock.now())
+    receiver = told.listen(cafe, "refund.accepted")
+    refund = cafe.refund(stage.payer().pay(DOLLAR, cafe)["id"], 40 * CENT).json()
     stage.tick()
     told.go()
-    assert receiver.data(type_) == [{"id": "inv_1"}]
+    assert receiver.data("refund.accepted") == [refund]
+
+
+def _by_id(things: Iterable[Json]) -> dict[str, Json]:
+    return {thing["id"]: thing for thing in things}
 
 
 def test_every_event_type_but_two_comes_from_the_outbox(stage: Stage) -> None:

@@ -52,7 +52,7 @@ class Shop(World):
     def __init__(self, hub: Hub, client: TestClient) -> None:
         super().__init__(hub, client)
         with hub.db.write() as session:
-            key = keys.add_key(session, self.merchant.id, hub.clock.now())
+            key = keys.add_key(session, self.merchant.id, hub.clock.now(), hub.mode)
         self.headers = {"Authorization": f"Bearer {key}"}
         self.given_back: Counter[str] = Counter()
         self.taken = 0

@@ -5,11 +5,11 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlmodel import Session, col
 
 from taesan.chain import erc1271, relay
-from taesan.chain.models import transaction_of
+from taesan.chain.models import ChainTransaction, transaction_of
 from taesan.channels.vouchers import receive_authorization_digest, redemption_nonce
 from taesan.core import outbox
 from taesan.core.ids import new_id
@@ -150,18 +150,26 @@ def undo(hub: Hub) -> dict[str, Handler]:
     def redeemed_to_credit(session: Session, event: Mapping[str, Any], now: datetime) -> None:
         args = event["args"]
         posting.undo(session, f"redeemed:{event['key']}", now)
-        relayed = session.scalar(
-            select(Redemption).where(
+        ours = session.scalar(transaction_of(event["transaction"]))
+        # What somebody else had relayed did not come by a transaction of ours, so none of ours is there that it came by.
+        there = select(col(ChainTransaction.id)).where(col(ChainTransaction.state) == "confirmed")
+        by_others = or_(col(Redemption.transaction_id).is_(None), col(Redemption.transaction_id).not_in(there))
+        mine = session.scalar(
+            select(Redemption)
+            .join(Merchant, col(Merchant.id) == col(Redemption.merchant_id))
+            .where(
+                col(Merchant.address) == args["merchant"],
                 col(Redemption.holder) == args["holder"],
                 col(Redemption.amount) == args["amount"],
                 col(Redemption.state) == "confirmed",
-                col(Redemption.transaction_id).in_(transaction_of(event["transaction"])),
+                by_others if ours is None else col(Redemption.transaction_id) == ours,
             )
+            .limit(1)
         )
-        if relayed is not None:
-            relayed.state = "sent"
-            session.add(relayed)
-            invoices.unconfirm(session, relayed)
+        if mine is not None:
+            mine.state = "received" if ours is None else "sent"
+            session.add(mine)
+            invoices.unconfirm(session, mine)
 
     def redeemed(session: Session, event: Mapping[str, Any], now: datetime) -> None:
         posting.undo(session, f"redeemed:{event['key']}", now)
