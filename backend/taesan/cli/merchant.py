@@ -53,7 +53,7 @@ def key(
 def keys(hub: _Hub = _HERE) -> None:
     """List the API keys, without their secrets."""
     rows = [["id", "begins with", "name", "may", "ends", "last used"]]
-    for listed in _asked(hub, lambda wallet: wallet.keys()):
+    for listed in _asked(hub, lambda wallet: wallet.list_keys()):
         may = "everything" if listed["scopes"] is None else ",".join(listed["scopes"])
         ends, used = (listed[when] or "never" for when in ("expires_at", "last_used_at"))
         rows.append([listed["id"], listed["hint"], listed["name"] or "-", may, ends, used])

@@ -30,7 +30,7 @@ class Refused(ClientError):
     """The hub, or a merchant, has refused; nothing was paid. :ivar problem: what it said"""
 
     def __init__(self, problem: Json, status: int) -> None:
-        said = ": ".join(str(problem[name]) for name in ("title", "detail", "error") if problem.get(name))
+        said = " ".join(str(problem[name]) for name in ("title", "detail", "error") if problem.get(name))
         super().__init__(said or f"HTTP {status}")
         self.problem, self.status = problem, status
 

@@ -1,8 +1,8 @@
 """A merchant's wallet towards its hub: it makes the account and its API keys, which do all the rest.
 
-    cafe = MerchantWallet("https://hub.example", key="0x…")
-    made = cafe.create("Café Dust")     # its id, and the first API key, shown this once
-    cafe.add_key("Till 2", scopes=["invoices:write", "refunds:write"])
+cafe = MerchantWallet("https://hub.example", key="0x…")
+made = cafe.create("Café Dust")     # its id, and the first API key, shown this once
+cafe.add_key("Till 2", scopes=["invoices:write", "refunds:write"])
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,8 @@ from typing import Any
 
 import httpx
 
-from taesan.client import PATIENCE_S, Client, Json, Signer
+from taesan.client import PATIENCE_S, Client, Signer
+from taesan.client.signing import Json
 
 
 class MerchantWallet:
@@ -35,7 +36,7 @@ class MerchantWallet:
         """Makes the wallet a merchant: `id`, and `api_key`, which may do everything and is shown this once."""
         return dict(self._asked("POST", "/v1/merchants", {"name": name}))
 
-    def keys(self) -> list[Json]:
+    def list_keys(self) -> list[Json]:
         """Its API keys, oldest first, without their secrets."""
         return list(self._asked("GET", "/v1/merchants/me/keys"))
 

@@ -113,7 +113,9 @@ def _show(stage: Stage, deployment: Deployment, console: Console) -> None:
 def _show_hub(stage: Stage, is_here: bool, console: Console) -> None:
     if is_here:
         site, logs = stage.settings.public_url, stage.place / "service.log"
-        console.print(f"\nThe hub is at {site}, its API at {site}/docs, its log in {logs}.", highlight=False, soft_wrap=True)
+        console.print(
+            f"\nThe hub is at {site}, its API at {site}/docs, its log in {logs}.", highlight=False, soft_wrap=True
+        )
         console.print("Ctrl-C ends both.", highlight=False)
         return
     console.print("A hub on this chain, in another terminal (or --with-hub):\n", highlight=False)
