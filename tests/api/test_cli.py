@@ -32,6 +32,28 @@ def test_audit_says_by_its_exit_code_whether_the_books_equal_the_chain(stage: St
     assert "Traceback" not in output
 
 
+@pytest.mark.parametrize(
+    ("arguments", "key", "said"),
+    [
+        (["create", "Café Dust"], "0x12", "WALLET_KEY has to be a private key: 0x and 64 hexadecimal digits"),
+        (["key", "--ends-in", "soon"], "0x" + "11" * 32, "'soon' is not a duration such as 90s, 15m, 2h or 3d"),
+    ],
+)
+def test_a_merchant_is_told_what_is_wrong(arguments: list[str], key: str, said: str) -> None:
+    code, output = run_here("merchant", *arguments, environment={"WALLET_KEY": key, "HUB": "http://127.0.0.1:1"})
+    assert code == 2
+    assert said in output
+    assert "Traceback" not in output
+
+
+def test_a_merchants_command_waits_for_no_hub_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("taesan.cli.merchant.PATIENCE_S", 0.1)
+    environment = {"WALLET_KEY": "0x" + "11" * 32, "HUB": "http://127.0.0.1:1"}
+    code, output = run_here("merchant", "keys", environment=environment)
+    assert code == 2
+    assert "127.0.0.1 does not answer" in output
+
+
 def test_audit_without_a_database_says_so(stage: Stage) -> None:
     code, output = run_here(
         "audit", environment=stage.environment | {"TAESAN_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}

@@ -8,9 +8,10 @@ import httpx
 import pytest
 
 from taesan.client import AsyncClient, Client, KeyReused, Limits, OverLimit, Refused, State, Unanswered
+from taesan.client.merchant import MerchantWallet
 from taesan.client.signing import LocalKey
 from taesan.client.steps import Send, Wait
-from tests.support.stage import CENT, DOLLAR, Merchant, Stage
+from tests.support.stage import CENT, DOLLAR, Merchant, Stage, key
 
 SITE = "http://127.0.0.1:8000"
 SECRET = "0x" + "a7" * 32
@@ -172,6 +173,66 @@ def test_another_hot_key_is_another_channel(stage: Stage, anna: Patient) -> None
     assert other.open_channel(DOLLAR) != anna.open_channel(DOLLAR)
 
 
+def test_the_channel_is_topped_up_only_when_too_little_is_left(stage: Stage, cafe: Merchant, tmp_path: Path) -> None:
+    anna = Patient(stage, tmp_path / "wallet.db")
+    stage.chain.give_dollars(anna.address, 5 * DOLLAR)
+    opened = anna.top_up(DOLLAR)
+    assert anna.top_up(DOLLAR, below=DOLLAR) == opened
+    assert anna.channel()["available"] == str(DOLLAR)
+    anna.pay(CENT, to=cafe.id)
+    stage.client.delete("/v1/auth/sessions", headers={"Authorization": f"Bearer {anna.sign_in()}"})  # of all of hers
+    anna.top_up(DOLLAR, below=DOLLAR)
+    assert anna.channel()["available"] == str(2 * DOLLAR - CENT)
+
+
+def test_an_invoice_is_paid_once_with_what_it_asks_for(stage: Stage, anna: Patient, cafe: Merchant) -> None:
+    invoice = cafe.invoice(25)
+    paid = anna.pay_invoice(invoice["id"])
+    assert anna.pay_invoice(invoice["id"]) == paid, "it was paid before"
+    assert _paid(stage) == [25 * CENT]
+    record = cafe.record(invoice)
+    assert (record["state"], record["paid_by"]) == ("paid", paid["id"])
+    with pytest.raises(Refused) as refused:
+        anna.pay_invoice("inv_none")
+    assert refused.value.type == "unknown-invoice"
+
+
+def test_gift_tokens_are_signed_over_to_a_merchant_who_redeems_them(
+    stage: Stage, anna: Patient, cafe: Merchant
+) -> None:
+    anna.pay(DOLLAR)
+    stage.settle()
+    signed = anna.gift(DOLLAR, to=cafe.id)
+    thief = stage.merchant("Thief")
+    stolen = stage.client.post("/v1/redemptions", json=signed, headers=thief.headers | key())
+    assert stolen.status_code == 422, stolen.text
+    redeemed = stage.client.post("/v1/redemptions", json=signed, headers=cafe.headers | key())
+    assert redeemed.status_code == 202, redeemed.text
+    stage.confirm()
+    assert (stage.gift_tokens(anna.address), cafe.account()["credit"]) == (0, str(DOLLAR))
+    assert stage.audit().differences == []
+
+
+def test_a_wallet_becomes_a_merchant_and_looks_after_its_keys(stage: Stage) -> None:
+    cafe = MerchantWallet(SITE, "0x" + "c4" * 32, patience_s=1, http=stage.client)
+    made = cafe.create("Café Dust")
+    assert made["address"] == cafe.address
+    with pytest.raises(Refused) as refused:
+        cafe.create("Café Dust")
+    assert refused.value.type == "merchant-exists"
+    till = cafe.add_key("Till 2", ["invoices:write"], expires_in_s=3_600)
+    newer = cafe.rotate_key(till["key"]["id"], overlap_s=0)
+    assert [(k["name"], k["scopes"]) for k in cafe.list_keys()] == [(None, None), ("Till 2", ["invoices:write"])]
+    assert [_opens(stage, made), _opens(stage, till), _opens(stage, newer)] == [True, False, True]
+    cafe.revoke_key(newer["key"]["id"])
+    assert not _opens(stage, newer)
+
+
+def _opens(stage: Stage, made: dict[str, Any]) -> bool:
+    bearer = {"Authorization": f"Bearer {made['api_key']}"}
+    return stage.client.get("/v1/merchants/me", headers=bearer).status_code == 200
+
+
 def test_the_same_without_a_thread(stage: Stage, anna: Patient, cafe: Merchant, tmp_path: Path) -> None:
     anna.close()
     answer = stage.client.get("/v1/hub").json()
@@ -184,6 +245,10 @@ def test_the_same_without_a_thread(stage: Stage, anna: Patient, cafe: Merchant, 
         ):
             paid = await asyncio.gather(*(client.pay(CENT, to=cafe.id) for _ in range(5)))
             assert (await client.get(f"{SITE}/v1/hub")).json() == answer
+            await client.top_up(DOLLAR)
+            signed = await client.gift(CENT, to=cafe.id)
+            assert (signed["holder"], signed["amount"]) == (client.address, str(CENT))
+            assert (await client.pay_invoice(cafe.invoice(3)["id"]))["charged_cumulative"] == str(8 * CENT)
             return [payment["charged_cumulative"] for payment in paid]
 
     assert asyncio.run(go()) == [str(n * CENT) for n in range(1, 6)]

@@ -63,6 +63,11 @@ def deposit_nonce(channel: str, salt: str) -> bytes:
     return keccak(encode(["bytes32", "uint256"], [bytes_of(channel), int(salt, 16)]))
 
 
+def redemption_nonce(merchant_address: str, salt: str) -> bytes:
+    """Binds gift tokens that a holder signs over to one merchant."""
+    return keccak(encode(["address", "bytes32"], [merchant_address, bytes_of(salt)]))
+
+
 class Spending(Protocol):
     """A channel's state as far as the next voucher depends on it. Amounts in minor units.
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from taesan.cli import gateways, keystore, quarantine
+from taesan.cli import gateways, keystore, merchant, quarantine
 from taesan.cli.copies import backup, restore
 from taesan.cli.inspection import alarms, audit
 from taesan.cli.playground import demo, devnet, warp
@@ -13,6 +13,7 @@ app = typer.Typer(
 )
 for command in (deploy, serve, worker, demo, devnet, warp, audit, alarms, backup, restore):
     app.command()(command)
+app.add_typer(merchant.app, name="merchant")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(gateways.app, name="gateway")
 app.add_typer(keystore.app, name="keystore")

@@ -54,17 +54,23 @@ def devnet(
             help="With that chain's id and its dollar's address: x402 clients pay there as they are, spend controls and all",
         ),
     ] = False,
+    with_hub: Annotated[bool, typer.Option("--with-hub", help="Run a hub on it, too")] = False,
+    hub_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="The hub's; default: 8000, or the next that is free")
+    ] = None,
 ) -> None:
-    """Run a local chain with the contracts on it, to develop against."""
+    """Run a local chain with the contracts on it, to develop against; with --with-hub a hub as well."""
     from taesan.chain.local import CLIENTS_CHAIN_ID
     from taesan.demo.devnet import CHAIN_ID
-    from taesan.demo.playground import run
+    from taesan.demo.playground import Options, run
 
     chain_id = CLIENTS_CHAIN_ID if as_base_sepolia else CHAIN_ID
-    explaining(lambda: run(chain, port, folder, fresh, console, chain_id))
+    options = Options(chain, port, folder, fresh, chain_id, with_hub, hub_port)
+    explaining(lambda: run(options, console))
 
 
-def _duration_s(text: str) -> int:
+def duration_s(text: str) -> int:
+    """Such as 90s, 15m, 2h, 3d. :raises BadParameter: it is none"""
     match = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
     if not match:
         raise typer.BadParameter(f"{text!r} is not a duration such as 90s, 15m, 2h or 3d")
@@ -75,7 +81,7 @@ def _duration_s(text: str) -> int:
 
 
 def warp(
-    duration: Annotated[int, typer.Argument(parser=_duration_s, metavar="DURATION", help="Such as 90s, 15m, 2h, 3d")],
+    duration: Annotated[int, typer.Argument(parser=duration_s, metavar="DURATION", help="Such as 90s, 15m, 2h, 3d")],
 ) -> None:
     """Move the clock of the local chain at TAESAN_RPC_URL forward, such as past a withdraw delay."""
     from taesan.chain import local

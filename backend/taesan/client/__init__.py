@@ -98,8 +98,8 @@ class _Client:
         return self._flows.fetch(Send(method, url, None, headers or {}, content))
 
     def _channel(self) -> Flow[Json]:
-        id_, token = (yield from self._flows.channel()), (yield from self._flows.session())
-        return (yield from self._flows.got(f"/v1/channels/{id_}", {"Authorization": f"Bearer {token}"}))
+        channel: Json = yield from self._flows.as_wallet("GET", f"/v1/channels/{(yield from self._flows.channel())}")
+        return channel
 
 
 class Client(_Client):
@@ -134,6 +134,10 @@ class Client(_Client):
         """
         return self._run(self._flows.open(amount))
 
+    def top_up(self, amount: int, below: int = 1) -> str:
+        """`open_channel`, if there is less than `below` left to spend; so it may stand before every purchase."""
+        return self._run(self._flows.top_up(amount, below))
+
     def pay(
         self,
         amount: int,
@@ -151,6 +155,14 @@ class Client(_Client):
         """
         return self._run(self._pay(amount, to, purchase, reference, key))
 
+    def pay_invoice(self, invoice_id: str) -> Json:
+        """Pays exactly what an invoice (`inv_…`) asks for; once, however often it is called. Else as `pay`."""
+        return self._run(self._flows.pay_invoice(invoice_id))
+
+    def gift(self, amount: int, to: str) -> Json:
+        """Signs gift tokens over to a merchant (`mer_…`), who redeems them with this body of `POST /v1/redemptions`."""
+        return self._run(self._flows.gift(amount, to))
+
     def request(
         self, method: str, url: str, *, headers: dict[str, str] | None = None, content: bytes | None = None
     ) -> httpx.Response:
@@ -166,6 +178,10 @@ class Client(_Client):
     def sign_in(self) -> str:
         """A session's token, for what only the wallet may ask for: `Authorization: Bearer …`."""
         return self._run(self._flows.session())
+
+    def as_wallet(self, method: str, path: str, body: Json | None = None) -> Any:
+        """Any route of the hub that wants a signed-in wallet, such as `PUT /v1/channels/{id}/jar`; returns its answer."""
+        return self._run(self._flows.as_wallet(method, path, body))
 
     def channel(self) -> Json:
         """The channel as the hub sees it: what is left, what is in the jar."""
@@ -221,6 +237,10 @@ class AsyncClient(_Client):
         """As `Client.open_channel`."""
         return await self._run(self._flows.open(amount))
 
+    async def top_up(self, amount: int, below: int = 1) -> str:
+        """As `Client.top_up`."""
+        return await self._run(self._flows.top_up(amount, below))
+
     async def pay(
         self,
         amount: int,
@@ -232,6 +252,14 @@ class AsyncClient(_Client):
     ) -> Json:
         """As `Client.pay`."""
         return await self._run(self._pay(amount, to, purchase, reference, key))
+
+    async def pay_invoice(self, invoice_id: str) -> Json:
+        """As `Client.pay_invoice`."""
+        return await self._run(self._flows.pay_invoice(invoice_id))
+
+    async def gift(self, amount: int, to: str) -> Json:
+        """As `Client.gift`."""
+        return await self._run(self._flows.gift(amount, to))
 
     async def request(
         self, method: str, url: str, *, headers: dict[str, str] | None = None, content: bytes | None = None
@@ -245,6 +273,10 @@ class AsyncClient(_Client):
     async def sign_in(self) -> str:
         """As `Client.sign_in`."""
         return await self._run(self._flows.session())
+
+    async def as_wallet(self, method: str, path: str, body: Json | None = None) -> Any:
+        """As `Client.as_wallet`."""
+        return await self._run(self._flows.as_wallet(method, path, body))
 
     async def channel(self) -> Json:
         """As `Client.channel`."""

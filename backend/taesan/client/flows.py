@@ -4,8 +4,9 @@ answers. The same flows serve `Client` and `AsyncClient`.
 
 import random
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 
@@ -29,7 +30,7 @@ class Refused(ClientError):
     """The hub, or a merchant, has refused; nothing was paid. :ivar problem: what it said"""
 
     def __init__(self, problem: Json, status: int) -> None:
-        said = ": ".join(str(problem[name]) for name in ("title", "detail", "error") if problem.get(name))
+        said = " ".join(str(problem[name]) for name in ("title", "detail", "error") if problem.get(name))
         super().__init__(said or f"HTTP {status}")
         self.problem, self.status = problem, status
 
@@ -49,7 +50,7 @@ class NotOurs(ClientError):
 
 @dataclass
 class Flows:
-    """:ivar site: the hub's address. :ivar patience_s: how long an answer is asked for again"""
+    """:ivar site: the hub's address. :ivar patience_s: how long an answer is asked for again :ivar token: of a session"""
 
     site: str
     wallet: Signer
@@ -60,6 +61,7 @@ class Flows:
     salt: str
     facts: HubFacts | None = None
     retries: int = 0
+    token: str | None = field(default=None, repr=False)
 
     # ---------------------------------------------------------------- sending
 
@@ -84,8 +86,8 @@ class Flows:
             waited += seconds
             pause = min(2 * pause, LONGEST_PAUSE_S)
 
-    def got(self, path: str, headers: dict[str, str] | None = None) -> Flow[Json]:
-        return _json_of((yield from self.asked(Send("GET", self.site + path, headers=headers or {}))))
+    def got(self, path: str) -> Flow[Json]:
+        return _json_of((yield from self.asked(Send("GET", self.site + path))))
 
     def hub(self) -> Flow[HubFacts]:
         """What is signed for; asked once."""
@@ -99,6 +101,17 @@ class Flows:
         nonce = _json_of((yield from self.asked(Send("POST", self.site + "/v1/auth/nonces", json={}))))["nonce"]
         body = signing.sign_in(self.wallet, self.site, facts.chain_id, nonce, STATEMENT)
         return str(_json_of((yield from self.asked(Send("POST", self.site + "/v1/auth/sessions", json=body))))["token"])
+
+    def as_wallet(self, method: str, path: str, body: Json | None = None) -> Flow[Any]:
+        """What the hub answers to the signed-in wallet alone; None if it answers nothing. Signs in when it has to."""
+        while True:
+            is_new = self.token is None
+            self.token = self.token or (yield from self.session())
+            send = Send(method, self.site + path, body, {"Authorization": f"Bearer {self.token}"})
+            answer = yield from self.asked(send, is_safe=method in IDEMPOTENT)
+            if answer.status_code != httpx.codes.UNAUTHORIZED or is_new:
+                return _json_of(answer) if answer.content else None
+            self.token = None  # it has ended
 
     # ---------------------------------------------------------------- channel
 
@@ -122,6 +135,17 @@ class Flows:
         intent = yield from self._deposit(amount)
         yield from self._finish(intent)
         return intent.channel
+
+    def top_up(self, amount: int, below: int) -> Flow[str]:
+        """Opens the channel, or deposits once more, if there is less than `below` to spend; returns its id."""
+        id_ = yield from self.channel()
+        try:
+            left = int((yield from self.as_wallet("GET", f"/v1/channels/{id_}"))["available"])
+        except Refused as refused:
+            if refused.type != "unknown-channel":
+                raise
+            left = 0
+        return (yield from self.open(amount)) if left < below else id_
 
     def _deposit(self, amount: int) -> Flow[Intent]:
         facts, id_ = (yield from self.hub()), (yield from self.channel())
@@ -167,6 +191,18 @@ class Flows:
                 yield Wait(FIRST_PAUSE_S)  # another process that uses this state was faster
                 continue
             return (yield from self._finish(intent))
+
+    def pay_invoice(self, invoice_id: str) -> Flow[Json]:
+        """Pays what is due, once: the invoice is the payment's key."""
+        invoice = yield from self.got(f"/v1/invoices/{invoice_id}")
+        destination = {"type": "invoice", "invoice_id": invoice["id"]}
+        return (yield from self.pay(int(invoice["quote"]["value"]), destination, {}, invoice["id"]))
+
+    def gift(self, amount: int, merchant_id: str) -> Flow[Json]:
+        """Gift tokens, signed over to a merchant."""
+        facts, merchant = (yield from self.hub()), (yield from self.got(f"/v1/merchants/{merchant_id}"))
+        salt = "0x" + secrets.token_hex(32)
+        return signing.redemption(facts, self.wallet, merchant["address"], amount, salt, datetime.now(UTC))
 
     def resolve(self, channel: str) -> Flow[Intent | None]:
         """Finishes what was begun and has no answer, if there is anything: nothing else is signed before. A refusal of it

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 from coincurve import PrivateKey
 from eth_utils.address import to_checksum_address
-from siwe import SiweMessage
 
 from taesan.channels import vouchers
 from taesan.core.clock import rfc3339
@@ -148,6 +147,31 @@ def deposit(facts: HubFacts, signer: Signer, config: Json, amount: int, salt: st
     return {"config": config, "deposit": {"amount": str(amount), "authorization": authorization}}
 
 
+def redemption(facts: HubFacts, signer: Signer, merchant: str, amount: int, salt: str, now: datetime) -> Json:
+    """The body of `POST /v1/redemptions`: gift tokens, signed over to one merchant and nobody else.
+
+    :param merchant: its address. :param salt: 32 bytes as 0x-hex, new for each. :param amount: minor units
+    """
+    valid_before = int(now.timestamp()) + VALID_FOR_S
+    digest = vouchers.receive_authorization_digest(
+        facts.gift_domain,
+        signer.address,
+        facts.settlement,
+        amount,
+        0,
+        valid_before,
+        vouchers.redemption_nonce(merchant, salt),
+    )
+    return {
+        "holder": signer.address,
+        "amount": str(amount),
+        "valid_after": "0",
+        "valid_before": str(valid_before),
+        "salt": salt,
+        "signature": signer.sign(digest),
+    }
+
+
 def voucher(facts: HubFacts, hot_key: Signer, channel: str, cumulative: int) -> Json:
     """:param cumulative: all that the channel has paid and this payment, minor units: nobody can take more"""
     digest = vouchers.voucher_digest(facts.voucher_domain, channel, cumulative)
@@ -165,14 +189,9 @@ def is_own_voucher(facts: HubFacts, hot_key: str, channel: str, cumulative: int,
 
 def sign_in(signer: Signer, site: str, chain_id: int, nonce: str, statement: str) -> Json:
     """The body of `POST /v1/auth/sessions` (EIP-4361). :param site: the hub's address, such as `http://127.0.0.1:8000`"""
-    text = SiweMessage(
-        domain=urlsplit(site).netloc,
-        address=signer.address,
-        statement=statement,
-        uri=site,
-        version="1",
-        chain_id=chain_id,
-        nonce=nonce,
-        issued_at=rfc3339(datetime.now(UTC)),
-    ).prepare_message()
+    # Written out: with the library that reads it on the other side comes web3, which takes seconds to load.
+    text = (
+        f"{urlsplit(site).netloc} wants you to sign in with your Ethereum account:\n{signer.address}\n\n{statement}\n\n"
+        f"URI: {site}\nVersion: 1\nChain ID: {chain_id}\nNonce: {nonce}\nIssued At: {rfc3339(datetime.now(UTC))}"
+    )
     return {"message": text, "signature": sign_text(signer, text)}

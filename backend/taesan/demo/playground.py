@@ -1,6 +1,7 @@
-"""`taesan devnet`: a chain with the contracts on it, to develop against."""
+"""`taesan devnet`: a chain with the contracts on it, to develop against, and a hub if it is wanted."""
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from eth_account import Account
@@ -15,36 +16,56 @@ from taesan.demo.devnet import ChainName
 from taesan.demo.faucet import Faucet
 from taesan.demo.processes import DemoFailed
 from taesan.demo.progress import phase
-from taesan.demo.run import choose_port, interruptible
+from taesan.demo.run import GANACHE_PACE, PACE, choose_port, interruptible
 from taesan.demo.stage import Stage
 
 DEFAULT = Path("var/devnet")
 GIFT_DOLLARS = 1_000
 
 
-def run(
-    chain: ChainName, port: int | None, place: Path, fresh: bool, console: Console, chain_id: int = devnet.CHAIN_ID
-) -> None:
-    """Stays up until Ctrl-C; the chain goes on from where it was when it is started again.
+@dataclass(frozen=True)
+class Options:
+    """:ivar port: the chain's; None: 8545 or the next that is free. :ivar fresh: forget what was there
+    :ivar hub_port: None: 8000 or the next free"""
 
-    :param fresh: forget what was there
-    """
+    chain: ChainName
+    port: int | None
+    folder: Path
+    fresh: bool
+    chain_id: int
+    with_hub: bool
+    hub_port: int | None
+
+
+def run(options: Options, console: Console) -> None:
+    """Stays up until Ctrl-C; chain and hub go on from where they were when they are started again."""
+    place, chain = options.folder, options.chain
     with interruptible(), folder.held(place):
         try:
             saved = devnet.saved_chain(place)
-            if fresh or saved is None:
+            if options.fresh or saved is None:
                 folder.wipe(place)
             elif saved != chain:
                 raise DemoFailed(f"{place} keeps a chain of {saved}: say --chain {saved}, or --fresh to forget it")
-            elif (kept := _kept_id(place)) not in (None, chain_id):
-                raise DemoFailed(f"{place} keeps a chain with the id {kept}, not {chain_id}: say --fresh to forget it")
-            chain_port = choose_port(port, folder.CHAIN_PORT, "the chain", "--port", console)
-            with Stage(place, chain, folder.settings(place, chain_port), {}) as stage:
+            elif (kept := _kept_id(place)) not in (None, options.chain_id):
+                wanted = options.chain_id
+                raise DemoFailed(f"{place} keeps a chain with the id {kept}, not {wanted}: say --fresh to forget it")
+            chain_port = choose_port(options.port, folder.CHAIN_PORT, "the chain", "--port", console)
+            port = folder.PORT
+            if options.with_hub:
+                port = choose_port(options.hub_port, folder.PORT, "the hub", "--hub-port", console)
+            pace = GANACHE_PACE if chain == "ganache" else PACE
+            with Stage(place, chain, folder.settings(place, chain_port, port), pace) as stage:
                 with phase(console, f"{chain} starts") as bar:
-                    stage.start_chain(chain_id)
-                    bar.say("new" if fresh or saved is None else "goes on from where it was")
+                    stage.start_chain(options.chain_id)
+                    bar.say("new" if options.fresh or saved is None else "goes on from where it was")
                 deployment = _deployed(stage, console)
+                if options.with_hub:
+                    with phase(console, "the hub starts"):
+                        stage.start_hub()
+                        stage.wait_for_hub()
                 _show(stage, deployment, console)
+                _show_hub(stage, options.with_hub, console)
                 while True:
                     stage.require_running()
                     time.sleep(1)
@@ -86,7 +107,18 @@ def _show(stage: Stage, deployment: Deployment, console: Console) -> None:
     for number in range(devnet.ACCOUNTS):
         account = Account.from_mnemonic(devnet.MNEMONIC, account_path=f"m/44'/60'/0'/0/{number}")
         console.print(f"  {account.address}  {account.key.to_0x_hex()}", highlight=False, soft_wrap=True)
-    console.print("\nThe first is the hub's operator. A hub on this chain, in another terminal:\n", highlight=False)
+    console.print("\nThe first is the hub's operator.", highlight=False)
+
+
+def _show_hub(stage: Stage, is_here: bool, console: Console) -> None:
+    if is_here:
+        site, logs = stage.settings.public_url, stage.place / "service.log"
+        console.print(
+            f"\nThe hub is at {site}, its API at {site}/docs, its log in {logs}.", highlight=False, soft_wrap=True
+        )
+        console.print("Ctrl-C ends both.", highlight=False)
+        return
+    console.print("A hub on this chain, in another terminal (or --with-hub):\n", highlight=False)
     for name in ("TAESAN_RPC_URL", "TAESAN_DEPLOYMENT_FILE", "TAESAN_DATABASE_URL", "TAESAN_WITHDRAW_DELAY_S"):
         value = folder.environment(stage.place, stage.chain_port, folder.PORT)[name]
         console.print(f"  export {name}={value}", highlight=False, soft_wrap=True)

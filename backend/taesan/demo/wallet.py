@@ -5,13 +5,10 @@ from datetime import datetime
 
 import httpx
 
-from taesan.channels import vouchers
-from taesan.client import AsyncClient, HubFacts, LocalKey, State
+from taesan.client import AsyncClient, HubFacts, LocalKey, State, signing
 from taesan.client.steps import Send, Wait
 from taesan.core.crypto import keccak
-from taesan.merchants.redemption import redemption_nonce
 
-VALID_FOR_S = 3_600
 PATIENCE_S = 90
 SALT = "0x" + "00" * 32
 
@@ -42,23 +39,6 @@ class Payer(AsyncClient):
             self._on_trouble()
         return answer
 
-    def redemption(self, facts: HubFacts, merchant_address: str, amount: int, now: datetime) -> dict[str, str]:
+    def redemption(self, facts: HubFacts, merchant_address: str, amount: int, now: datetime) -> signing.Json:
         """`POST /v1/redemptions`: gift tokens signed over to one merchant."""
-        valid_before = int(now.timestamp()) + VALID_FOR_S
-        digest = vouchers.receive_authorization_digest(
-            facts.gift_domain,
-            self.wallet.address,
-            facts.settlement,
-            amount,
-            0,
-            valid_before,
-            redemption_nonce(merchant_address, SALT),
-        )
-        return {
-            "holder": self.wallet.address,
-            "amount": str(amount),
-            "valid_after": "0",
-            "valid_before": str(valid_before),
-            "salt": SALT,
-            "signature": self.wallet.sign(digest),
-        }
+        return signing.redemption(facts, self.wallet, merchant_address, amount, SALT, now)

@@ -5,14 +5,12 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from eth_abi.abi import encode
-from eth_utils.crypto import keccak
 from sqlalchemy import or_, select
 from sqlmodel import Session, col
 
 from taesan.chain import erc1271, relay
 from taesan.chain.models import ChainTransaction, transaction_of
-from taesan.channels.vouchers import receive_authorization_digest
+from taesan.channels.vouchers import receive_authorization_digest, redemption_nonce
 from taesan.core import outbox
 from taesan.core.ids import new_id
 from taesan.core.outbox import Handler
@@ -24,10 +22,6 @@ from taesan.ledger import posting
 from taesan.ledger.posting import Line, transfer
 from taesan.merchants import invoices
 from taesan.merchants.models import Redemption, RedemptionCreate
-
-
-def redemption_nonce(merchant_address: str, salt: str) -> bytes:
-    return keccak(encode(["address", "bytes32"], [merchant_address, bytes_of(salt)]))
 
 
 def check(hub: Hub, merchant: Merchant, request: RedemptionCreate, now: datetime) -> None:
