@@ -106,8 +106,8 @@ def _pay_directly(stage: Stage, cafe: Merchant) -> None:
         stage.chain.jump_queue(people[2].key, "asset", "transfer", Wallet().address, CENT)
         stage.chain.mine()
     stage.confirm()
-    states = stage.rows("SELECT state FROM direct_payment ORDER BY id")
-    assert states == [("confirmed",), ("confirmed",), ("received",)]
+    states = [payment["state"] for payment in stage.get("/v1/direct-payments", **cafe.headers)["items"]]
+    assert states == ["pending", "settled", "settled"]
 
 
 def _listen(stage: Stage, cafe: Merchant) -> Couriers:
