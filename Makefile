@@ -110,7 +110,7 @@ test-backend: build/.stamp ## Unit, property, API, browser and end-to-end tests 
 	@echo "· what is marked for both databases, on PostgreSQL"
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS) --database postgresql || test $$? = 5 # 5: ARGS names none of them
 
-test-x402: build/.stamp ## The clients of PyPI and npm, each in its own process, pay a merchant through a hub; books audited
+test-x402: build/.stamp ## The clients of PyPI and npm, each in its own process, pay a merchant through a hub, by each scheme; books audited
 	@$(BIN)/python -m pytest tests/x402 $(ARGS)
 
 fuzz: build/.stamp ## Schemathesis against a running hub, from a new seed (ARGS="--fuzz-examples 2000 --hypothesis-seed 7")
