@@ -19,6 +19,8 @@ from taesan.payments import intake
 from taesan.payments.models import MAX_BULK
 from taesan.payments.terms import terms_of
 
+DRAWN = "drawn for a gateway's customers"  # the entries' kind
+
 
 def draw_step(hub: Hub) -> bool:
     """Worker step: draws where funding has grown; returns whether any was."""
@@ -92,7 +94,7 @@ def _book(
     lines: list[Line] = []
     for customer, amount in amounts.items():
         lines += transfer(hub.chart.channel(gateway.channel_id), hub.chart.gathered(customer), amount)
-    posting.post(session, f"drawn:{first.public_id}", "drawn for a gateway's customers", now, lines)
+    posting.post(session, f"drawn:{first.public_id}", DRAWN, now, lines)
     gateway.drawn += total
     gateway.drawn_since = gateway.drawn_since or now
 

@@ -18,6 +18,7 @@ from taesan.payments import tally
 from taesan.payments.models import Payment
 
 DESTINATION = "gateway"
+RELEASED = "released to a customer's wallet"  # the entries' kind
 
 
 def fire(session: Session, hub: Hub, gateway: Gateway, customer: GatewayCustomer, now: datetime) -> None:
@@ -62,7 +63,7 @@ def _pay(
     assert customer.wallet is not None
     chart, wallet, public_id = hub.chart, customer.wallet, new_id("pay")
     lines = posting.transfer(chart.gathered(customer.public_id), chart.converting(wallet), firing.amount)
-    entry_id = posting.post(session, f"payment:{public_id}", "released to a customer's wallet", now, lines)
+    entry_id = posting.post(session, f"payment:{public_id}", RELEASED, now, lines)
     channel = session.get_one(Channel, gateway.channel_id)
     charged = session.get_one(Charged, channel.account_id)
     is_new = not charged.amount and not tally.paid_before(session.connection(), {channel.payer})

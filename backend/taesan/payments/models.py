@@ -23,10 +23,11 @@ _TO_INVOICE = text("destination = 'invoice'")
 
 class Payment(SQLModel, table=True):
     """`cumulative` is the voucher's amount with this payment; `payee` the merchant's payout address, or the payer's own
-    for a payment to the jar. `destination`: jar, merchant or invoice, whose id is the `reference` then: the last guard against
-    paying one twice is a unique index that other payments have no part in. Within its batch a payment's leaf number is its rank by `id`. `entry_id` is the entry
-    that books it, `account_id` the channel's account: short, so that indexes by channel are too. With `idempotency_key`
-    and the jar's state right after it, a repeated request gets its first answer.
+    for a payment to the jar. `destination`: jar, merchant, gateway (to the wallet of its customer, whose id is the `reference`)
+    or invoice, whose id is the `reference` then: the last guard against paying one twice is a unique index that other payments
+    have no part in. Within its batch a payment's leaf number is its rank by `id`. `entry_id` is the entry that books it,
+    `account_id` the channel's account: short, so that indexes by channel are too. With `idempotency_key` and the jar's state
+    right after it, a repeated request gets its first answer.
     """
 
     __tablename__ = "payment"

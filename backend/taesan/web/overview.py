@@ -9,6 +9,7 @@ from sqlmodel import Session, col
 from taesan.chain.models import ChainCursor, ChainTransaction
 from taesan.core import counters, outbox
 from taesan.core.clock import rfc3339
+from taesan.gateways import funding, releases
 from taesan.hub import Hub
 from taesan.identity.models import Merchant
 from taesan.ledger import posting
@@ -60,14 +61,15 @@ def money(session: Session, hub: Hub) -> dict[str, int]:
         return sum(turned.get((kind, account_kind), (0, 0))[1] for kind in kinds)
 
     to_merchants = paid_into("pending", "payments", "payment to merchant")
-    to_jars = paid_into("jar", "payments", "payment to jar")
+    to_jars = paid_into("jar", "payments", "payment to jar") + paid_into("gathered", funding.DRAWN)
+    totals = ledger.totals(session)
     return {
         "deposited": moved("deposit"),
         "accepted": to_merchants + to_jars,
         "to_merchants": to_merchants,
         "to_jars": to_jars,
-        "in_jars": ledger.totals(session).get(("jar", asset), 0),
-        "converted": moved("jar fired", "jars fired"),
+        "in_jars": totals.get(("jar", asset), 0) + totals.get(("gathered", asset), 0),
+        "converted": moved("jar fired", "jars fired", releases.RELEASED),
         "settled": moved("channels settled"),
         "minted": moved("gift tokens minted"),
         "redeemed": moved("gift tokens redeemed"),
