@@ -12,7 +12,7 @@ from taesan.chain.contracts import Contracts, Deployment
 from taesan.chain.deployment import CANONICAL
 from taesan.chain.rpc import Node
 from taesan.demo import devnet, folder
-from taesan.demo.devnet import ChainName
+from taesan.demo.folder import ChainName
 from taesan.demo.faucet import Faucet
 from taesan.demo.processes import DemoFailed
 from taesan.demo.progress import phase
