@@ -20,7 +20,7 @@ from taesan.chain.deployment import CANONICAL, CEILING_WEI, deploy
 from taesan.chain.rpc import Node
 from taesan.chain.signers import KeySigner
 from taesan.demo import devnet
-from taesan.demo.devnet import ChainName
+from taesan.demo.folder import ChainName
 from taesan.settings import Settings
 from tests.support.chain import ARTIFACTS, CHAIN_ID, Chain, free_port
 from tests.support.commands import Running, run_here

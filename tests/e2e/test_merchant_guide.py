@@ -1,5 +1,6 @@
 """docs/merchants.md, followed to the letter: each box in its order, against a chain and a hub of its own, and what one sees."""
 
+import contextlib
 import os
 import sys
 import time
@@ -31,8 +32,9 @@ class Reader:
         (self._checkout / ".venv").symlink_to(sys.prefix)
         # Other programs may have the usual ports.
         self._ports = {usual: str(free_port()) for usual in (CHAIN, HUB, SHOP, RECEIVER)}
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("TAESAN_")}
-        self._environment = inherited | {"PYTHONPATH": f"{ROOT / 'backend'}:{ROOT}", "PYTHONUNBUFFERED": "1"}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("TAESAN_")}
+        kept.pop("PYTHONDONTWRITEBYTECODE", None)  # with it each of the many small programs compiles all that it loads
+        self._environment = kept | {"PYTHONPATH": f"{ROOT / 'backend'}:{ROOT}", "PYTHONUNBUFFERED": "1"}
         self._terminal = Terminal(self._checkout, self._environment)
         self.windows: list[Window] = []
 
@@ -68,9 +70,10 @@ class Reader:
         return text
 
     def leave(self) -> None:
-        self._terminal.close()
-        for window in reversed(self.windows):
-            window.close()
+        with contextlib.ExitStack() as last_first:
+            for window in self.windows:
+                last_first.callback(window.close)
+            last_first.callback(self._terminal.close)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from taesan.cli.talk import console, explaining, fail
-from taesan.demo.devnet import ChainName
+from taesan.demo.folder import ChainName
 from taesan.settings import Settings
 
 SECONDS_IN = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}

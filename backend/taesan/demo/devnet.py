@@ -3,13 +3,13 @@
 import json
 import time
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from taesan.chain import local
 from taesan.chain.rpc import Node
+from taesan.demo.folder import ChainName
 from taesan.demo.processes import Process, StartFailed, find_program, port_is_free, wait_for_rpc
 
-ChainName = Literal["anvil", "ganache"]
 CHAIN_ID = 31337
 MNEMONIC = "test test test test test test test test test test test junk"
 BLOCK_TIME_S = 1

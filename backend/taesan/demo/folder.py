@@ -6,11 +6,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from taesan.demo.processes import DemoFailed
 from taesan.settings import DEV_OPERATOR_KEY, Settings
 
+ChainName = Literal["anvil", "ganache"]
 DEFAULT = Path("var/demo")
 CHAIN_PORT, PORT = 8545, 8000
 WITHDRAW_DELAY_S = 900

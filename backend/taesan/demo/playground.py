@@ -12,8 +12,8 @@ from taesan.chain.contracts import Contracts, Deployment
 from taesan.chain.deployment import CANONICAL
 from taesan.chain.rpc import Node
 from taesan.demo import devnet, folder
-from taesan.demo.devnet import ChainName
 from taesan.demo.faucet import Faucet
+from taesan.demo.folder import ChainName
 from taesan.demo.processes import DemoFailed
 from taesan.demo.progress import phase
 from taesan.demo.run import GANACHE_PACE, PACE, choose_port, interruptible

@@ -16,9 +16,9 @@ from taesan.chain.contracts import Contracts, Deployment
 from taesan.chain.rpc import Node, NodeUnavailable
 from taesan.demo import folder
 from taesan.demo.client import HubClient
-from taesan.demo.devnet import ChainName
 from taesan.demo.faucet import Faucet, TransferGas
 from taesan.demo.figures import recompute
+from taesan.demo.folder import ChainName
 from taesan.demo.processes import DemoFailed, free_port, port_is_free
 from taesan.demo.progress import phase
 from taesan.demo.purchases import Purchase, load

@@ -19,7 +19,7 @@ class Stage:
     """:param settings: what the service will run with; its ports are free. :param environment: more of them for the
     children, as `TAESAN_…` variables"""
 
-    def __init__(self, place: Path, chain: devnet.ChainName, settings: Settings, environment: dict[str, str]) -> None:
+    def __init__(self, place: Path, chain: folder.ChainName, settings: Settings, environment: dict[str, str]) -> None:
         self.place, self.chain, self.settings = place, chain, settings
         self.chain_port = int(settings.rpc_url.rpartition(":")[2])
         self._environment = folder.environment(place, self.chain_port, settings.port) | environment
