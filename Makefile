@@ -12,7 +12,7 @@ SOURCES := $(shell find contracts -name '*.sol') brownie-config.yaml
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export UV_PYTHON_DOWNLOADS := never
 export UV_SYSTEM_CERTS := true
-# Where it is set, each of a thousand processes compiles anew all that it imports, for seconds.
+# Where it is set, each process that a test starts compiles anew all that it imports, for seconds.
 unexport PYTHONDONTWRITEBYTECODE
 ARGS ?=
 # Three for two cores: a test that waits for its node or its server leaves its core to another.

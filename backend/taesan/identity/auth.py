@@ -12,7 +12,9 @@ from sqlmodel import Session, col
 from taesan.core.problems import Problem
 from taesan.identity.models import LoginSession, SiweNonce
 
-# `siwe` is imported where it is used (and by the router): it builds a grammar, for half a second, and most processes have no sign-in.
+# `siwe` is imported where it is used (and by the router): it builds a grammar, for half a second, and most processes have no
+# sign-in.
+
 NONCE_MINUTES = 10
 MAX_LINE = 500  # characters of a message's line: reading a longer URI would take a large part of a second
 SESSIONS_MAX = 20  # of one wallet: the oldest ends
