@@ -85,7 +85,7 @@ soak: build/.stamp ## Ten minutes of steady load: is memory flat? Writes docs/be
 
 ## ---- tests
 
-CHECKS := test-ganache test-contracts test-invariants slither lint
+CHECKS := test-ganache-briefly test-contracts test-invariants slither lint
 
 test: build/.stamp ## All tests: contracts, unit, property, API, browser, end to end (some eighteen minutes on two cores)
 	@echo "· one after the other, beside the service's tests: $(CHECKS) (each is heard of at its end)"
@@ -118,8 +118,11 @@ audit-deps: .tools/setup.stamp ## Known vulnerabilities of what we depend on, as
 test-contracts: build/.stamp ## The contracts' tests on anvil
 	@$(BROWNIE) test $(ARGS)
 
-test-ganache: build/.stamp ## The same suite on Ganache
+test-ganache: build/.stamp ## The same suite on Ganache, whole
 	@$(BROWNIE) test $(ARGS) --network ganache-cli
+
+test-ganache-briefly: build/.stamp ## On Ganache each test with one of its parameters, and a quarter of the random examples
+	@$(BROWNIE) test $(ARGS) --network ganache-cli --briefly
 
 test-invariants: build/.stamp ## Half a minute of random calls against the contracts' promises
 	@$(BIN)/python tests/invariants/run.py --runs 100000 --seconds 30 $(ARGS)

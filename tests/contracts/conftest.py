@@ -7,7 +7,7 @@ from brownie import Multicall3, accounts, chain
 from eth_account import Account
 
 from scripts.deploy import deploy, set_gas_price
-from support import DOLLAR, FOREVER, coverage, networks
+from support import DOLLAR, FOREVER, briefly, coverage, networks
 from support.batches import batch
 from support.books import assert_both
 from support.channel import Channel
@@ -16,12 +16,21 @@ from support.packing import word
 networks.prepare()
 
 
-# ------------------------------------------------------------------ coverage
+# ---------------------------------------------------------- what a run looks at
+
+
+def pytest_addoption(parser):
+    parser.addoption("--briefly", action="store_true", help="each test with one of its parameters, and fewer examples")
 
 
 def pytest_configure(config):
+    briefly.prepare(config)
     if config.getoption("--coverage"):
         coverage.prepare()
+
+
+def pytest_collection_modifyitems(items):
+    briefly.choose(items)
 
 
 @pytest.hookimpl(trylast=True)

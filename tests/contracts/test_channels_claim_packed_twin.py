@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from scripts.deploy import deploy
 from support.books import assert_escrow_is_covered
+from support.briefly import examples
 from support.events import emitted, plain
 from support.packing import JUNK, Entry, pack
 
@@ -68,7 +69,7 @@ def signature_of(keys, stranger):
 
 @pytest.mark.skip_coverage  # hundreds of traces that tell nothing new
 @given(vouchers=st.lists(vouchers, min_size=1, max_size=8), wide=st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_both_ways_have_the_same_effect(hub, twin, twins, caller, signature_of, merchant, relayer, vouchers, wide):
     packed_channels, open_channels = twins
     since = chain.height

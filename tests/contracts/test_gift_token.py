@@ -9,6 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from support import ZERO_ADDRESS, storage
+from support.briefly import examples
 from support.errors import reverts_with
 from support.events import assert_emitted, emitted, plain
 from support.packing import word
@@ -248,7 +249,7 @@ steps = st.tuples(
 
 @pytest.mark.skip_coverage  # hundreds of traces that tell nothing new
 @given(steps=st.lists(steps, min_size=8, max_size=16))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 def test_it_does_what_a_table_of_balances_does(token, admin, payer, merchant, stranger, steps):
     accounts = [payer, merchant, stranger]
     balances, minted = [0, 0, 0], [0, 0, 0]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from support import DOLLAR
+from support.briefly import examples
 from support.clock import DAY, now, travel
 from support.savings import DRIP, DRIP_MIN_SHARES, VIRTUAL_SHARES, Model
 
@@ -38,7 +39,7 @@ def in_any_state(savings, payer, other_payer, sponsor):
     return in_any_state
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 @given(saved=AMOUNTS, yielded=AMOUNTS, assets=st.integers(1, DOLLAR), shares=st.integers(1, 10**12))
 def test_no_way_in_and_out_or_out_and_in_gains(savings, in_any_state, payer, saved, yielded, assets, shares):
     in_any_state(saved, yielded)
@@ -66,7 +67,7 @@ def test_no_way_in_and_out_or_out_and_in_gains(savings, in_any_state, payer, sav
     assert withdraw(assets) >= deposit(assets)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(saved=AMOUNTS, yielded=AMOUNTS, assets=AMOUNTS, shares=SHARES, passed=st.integers(0, DRIP))
 def test_previews_and_conversions_keep_their_word(
     savings, payer, other_payer, stranger, sponsor, saved, yielded, assets, shares, passed
@@ -101,7 +102,7 @@ def test_previews_and_conversions_keep_their_word(
     assert savings.previewMint(savings.maxMint(stranger)) <= savings.maxDeposit(stranger)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=examples(6), deadline=None)
 @given(
     amounts=st.lists(AMOUNTS, min_size=1, max_size=3), steps=st.lists(st.integers(1, 20 * DAY), min_size=5, max_size=8)
 )
@@ -236,5 +237,5 @@ def test_any_order_of_events_leaves_the_vault_as_the_model_says(savings, gift_to
     chain.snapshot()
     run_state_machine_as_test(
         lambda: Savers(savings, gift_token, (payer, other_payer), sponsor),
-        settings=settings(max_examples=8, stateful_step_count=20, deadline=None),
+        settings=settings(max_examples=examples(8), stateful_step_count=20, deadline=None),
     )

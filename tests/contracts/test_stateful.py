@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from support import DOLLAR, FOREVER, signing
 from support.batches import batch
+from support.briefly import examples
 from support.channel import MIN_DELAY
 from support.clock import travel
 from support.errors import reverts_with
@@ -338,7 +339,7 @@ def new_machine(
 # A list and not hypothesis's state machine, most of whose runs end after a step or two in the version that Brownie pins;
 # Brownie's own does not run at all, compiled as it is.
 @pytest.mark.skip_coverage  # traces of some thousand transactions, and views that are mined are no views
-@settings(max_examples=20, deadline=None, suppress_health_check=HealthCheck.all())
+@settings(max_examples=examples(20), deadline=None, suppress_health_check=HealthCheck.all())
 @given(steps=st.lists(st.one_of(STEPS), min_size=16, max_size=16))
 def test_any_order_of_events_keeps_the_promises(new_machine, steps):
     machine = new_machine()

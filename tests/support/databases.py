@@ -4,6 +4,7 @@ Each belongs to a folder, whether it is a file there or not, and goes with it (`
 """
 
 import contextlib
+import functools
 import shutil
 import tempfile
 from collections import defaultdict
@@ -13,6 +14,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection, create_engine
 
+from taesan.core.db import Database
 from tests.support import postgres
 
 NAMES = ("sqlite", "postgresql")
@@ -21,6 +23,10 @@ NAMES = ("sqlite", "postgresql")
 class Databases(Protocol):
     def new(self, folder: Path) -> str:
         """The URL of an empty database."""
+        ...
+
+    def migrated(self, folder: Path) -> str:
+        """The URL of a database with all tables and nothing in them: a copy of one, as making the tables takes its time."""
         ...
 
     def copy(self, url: str, folder: Path) -> str:
@@ -37,8 +43,18 @@ class Databases(Protocol):
 
 
 class SqliteFiles:
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="taesan-")
+
     def new(self, folder: Path) -> str:
         return f"sqlite:///{Path(tempfile.mkdtemp(dir=folder)) / 'taesan.db'}"
+
+    def migrated(self, folder: Path) -> str:
+        return self.copy(self._template, folder)
+
+    @functools.cached_property
+    def _template(self) -> str:
+        return _migrated(self.new(Path(self._folder.name)))
 
     def copy(self, url: str, folder: Path) -> str:
         copied = self.new(folder)
@@ -50,7 +66,8 @@ class SqliteFiles:
 
     def drop_in(self, folder: Path) -> None: ...  # the folder's owner removes it
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        self._folder.cleanup()
 
 
 class PostgresDatabases:
@@ -63,6 +80,13 @@ class PostgresDatabases:
 
     def new(self, folder: Path) -> str:
         return self._remember(postgres.fresh_database(self._server), folder)
+
+    def migrated(self, folder: Path) -> str:
+        return self.copy(self._template, folder)
+
+    @functools.cached_property
+    def _template(self) -> str:
+        return _migrated(postgres.fresh_database(self._server))
 
     def copy(self, url: str, folder: Path) -> str:
         return self._remember(postgres.fresh_database(self._server, template_url=url), folder)
@@ -84,6 +108,13 @@ class PostgresDatabases:
     def _remember(self, url: str, folder: Path) -> str:
         self._in[folder].append(url)
         return url
+
+
+def _migrated(url: str) -> str:
+    database = Database(url)
+    database.migrate()
+    database.close()
+    return url
 
 
 _chosen: list[Databases] = []

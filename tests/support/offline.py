@@ -1,8 +1,5 @@
 """A hub with a real database and the real contracts' ABIs, but no node: for what happens between two looks at the chain."""
 
-import atexit
-import shutil
-import tempfile
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -26,19 +23,9 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 NOWHERE = "http://127.0.0.1:1"
 
 
-@cache
-def _template() -> str:
-    folder = Path(tempfile.mkdtemp(prefix="taesan-template-"))
-    atexit.register(shutil.rmtree, folder)
-    db = Database(databases.here().new(folder))
-    db.migrate()
-    db.close()
-    return db.url
-
-
 def new_database(folder: Path) -> Database:
     """A migrated one with nothing in it."""
-    return Database(databases.here().copy(_template(), folder))
+    return Database(databases.here().migrated(folder))
 
 
 @cache

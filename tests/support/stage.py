@@ -49,7 +49,7 @@ class Stage:
         self.clock = FixedClock(datetime.now(UTC))
         self.settings = Settings(
             **{
-                "database_url": database_url or databases.here().new(folder),
+                "database_url": database_url or databases.here().migrated(folder),
                 "rpc_url": chain.url,
                 "deployment_file": chain.save_deployment(folder),
                 "artifacts_dir": ARTIFACTS,

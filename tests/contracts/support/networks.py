@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 from brownie._config import CONFIG
 from brownie.network import web3
+from brownie.network.contract import ContractContainer
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
@@ -49,7 +50,7 @@ def _be_patient() -> None:
 
 
 def _be_quick() -> None:
-    """Leaves out what takes two fifths of the gift token's tests' time, and no test needs."""
+    """Leaves out what takes much of the tests' time, and no test needs."""
     web3.middleware_onion.remove("validation")  # asks for the chain's id before each call
     os.environ["NO_PROXY"] = "127.0.0.1"  # or the environment is searched for a proxy at each request
 
@@ -58,6 +59,15 @@ def _be_quick() -> None:
         return [SimpleNamespace(frame=sys._getframe(depth)) for depth in (1, 2)]
 
     sys.modules["brownie.network.rpc"].inspect = SimpleNamespace(stack=stack)
+
+    whole = ContractContainer._revert
+
+    def revert(self, height):
+        """What a transaction of a block that stays has deployed, stays: Brownie would ask for its code."""
+        if any(contract.tx is None or contract.tx.block_number > height for contract in self):
+            whole(self, height)
+
+    ContractContainer._revert = revert
 
 
 def keys(count: int) -> dict[str, LocalAccount]:
