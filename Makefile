@@ -104,10 +104,13 @@ lint: .tools/setup.stamp ## Formatting, lint, types
 slither: .tools/setup.stamp ## Static analysis: every finding is answered in docs/security.md
 	@.venv-contracts/bin/python scripts/static_analysis.py
 
-test-backend: build/.stamp ## Unit, property, API, browser and end-to-end tests on SQLite; then storage and API on PostgreSQL
+test-backend: build/.stamp ## Unit, property, API, browser and end-to-end tests on SQLite; then storage and API on PostgreSQL, briefly
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
-	@echo "· what is marked for both databases, on PostgreSQL"
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS) --database postgresql || test $$? = 5 # 5: ARGS names none of them
+	@echo "· what is marked for both databases, on PostgreSQL, each test with one of its parameters"
+	@$(MAKE) --no-print-directory test-postgresql ARGS="$(ARGS) --briefly"
+
+test-postgresql: build/.stamp ## What is marked for both databases, on PostgreSQL, whole
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --database postgresql $(ARGS) || test $$? = 5 # 5: ARGS names none of them
 
 fuzz: build/.stamp ## Schemathesis against a running hub, from a new seed (ARGS="--fuzz-examples 2000 --hypothesis-seed 7")
 	@$(BIN)/python -m pytest tests/e2e/test_schema.py --fuzz-examples 300 $(ARGS)

@@ -31,14 +31,26 @@ if TYPE_CHECKING:  # tests without a chain start faster without all this
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fuzz-examples", type=int, help="tests/e2e/test_schema.py: for each operation, from a new seed")
     parser.addoption("--database", choices=databases.NAMES, default="sqlite", help="what the tests' databases are")
+    parser.addoption("--briefly", action="store_true", help="each test with the first of its parameters only")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """On PostgreSQL those run that are marked for both; on SQLite all but PostgreSQL's own."""
     name = config.getoption("--database")
     here = [item for item in items if _runs_on(item, name)]
-    config.hook.pytest_deselected(items=[item for item in items if item not in here])
+    if config.getoption("--briefly"):
+        here = _firsts(here)
+    chosen = set(here)
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = here
+
+
+def _firsts(items: list[pytest.Item]) -> list[pytest.Item]:
+    """One for each test: a second database differs in what it makes of a question, not in the cases that we tell apart."""
+    firsts: dict[tuple[Path, str], pytest.Item] = {}
+    for item in items:
+        firsts.setdefault((item.path, item.nodeid.partition("[")[0]), item)
+    return list(firsts.values())
 
 
 def _runs_on(item: pytest.Item, name: str) -> bool:
