@@ -229,7 +229,7 @@ class Shop(World):
         ("settle", 0, 0),
     ]
 )
-@settings(max_examples=40)
+@settings(max_examples=20)
 def test_every_refund_is_covered_and_arrives(steps: list[Any]) -> None:
     folder = Path(tempfile.mkdtemp(prefix="taesan-checkout-"))
     hub = offline_hub(folder)

@@ -150,7 +150,7 @@ class World:
 @example(steps=[("pay", 200), ("claim", 50), ("withdraw", 900), ("freeze", 0), ("pay", 1)], surplus=DEPOSIT)
 @example(steps=[("pay", 200), ("refuse", 0), ("claim", 100), ("withdraw", 1_000)], surplus=DEPOSIT)
 @example(steps=[("pay", 200), ("pay by key", 9), ("freeze", 0), ("claim", 100), ("freeze", 0)], surplus=DEPOSIT)
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_every_accepted_unit_is_paid_once_whatever_the_wallet_does(steps: list[Any], surplus: int) -> None:
     folder = Path(tempfile.mkdtemp(prefix="taesan-wallets-"))
     hub = offline_hub(folder, wallet_exposure=LIMIT, wallet_rate="1000/second")

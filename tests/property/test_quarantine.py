@@ -249,7 +249,7 @@ class World:
 )
 @example(steps=[("pay", 0, DOLLAR), ("gather", 0, 1), ("empty", 0, DEPOSIT), ("set aside", 0, 0), ("refund", 0, 0)])
 @example(steps=[("gather", 0, DOLLAR), ("gather", 0, 1), ("set aside", 0, 0), ("refund", 0, 0), ("set aside", 0, 0)])
-@settings(max_examples=30)
+@settings(max_examples=15)
 def test_each_accepted_unit_is_settled_or_given_back_whatever_is_set_aside(steps: list[Any]) -> None:
     folder = Path(tempfile.mkdtemp(prefix="taesan-quarantine-"))
     hub = offline_hub(folder)
