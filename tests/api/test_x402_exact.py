@@ -329,7 +329,7 @@ def test_one_whose_money_is_gone_fails_alone_and_in_the_end(stage: Stage, cafe: 
     assert "ERC20InsufficientBalance" in his["reason"]
     assert settle(stage, bodies[1])["success"], "it may still be carried out"
 
-    stage.chain.wait(1_000)
+    stage.chain.wait_until(end)
     stage.chain.mine(DEPTH)
     stage.later(1_000)
     stage.confirm()
@@ -427,7 +427,7 @@ def test_one_that_fails_its_own_transaction_is_not_sent_again(stage: Stage, cafe
     assert stage.rows("SELECT count(*) FROM chain_transaction WHERE kind = 'transfers'") == [(1,)]
     (row,) = _listed(stage, cafe)
     assert (row["state"], row["reason"]) == ("pending", "it used up the gas of its transaction")
-    stage.chain.wait(1_000)
+    stage.chain.wait_until(end)
     stage.chain.mine(DEPTH)
     stage.later(1_000)
     stage.confirm()

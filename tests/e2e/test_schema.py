@@ -7,6 +7,7 @@ import json
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,18 @@ def ids(hub: LiveHub) -> Json:
         "refund_id": refund.json()["id"],
         "day": "2026-11-26",
         "gateway_id": _gateway(hub),
+        "transfer_id": _transfer(hub),
     }
+
+
+def _transfer(hub: LiveHub) -> str:
+    """To the merchant's wallet, while an invoice is open; of an amount that nobody waits for."""
+    hub.give_dollars(hub.merchant_wallet.address, 7 * DOLLAR)
+    deadline = time.monotonic() + 60
+    while not (found := hub.client.get("/v1/transfers", headers=hub.merchant_headers).json()["items"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    return str(found[0]["id"])
 
 
 def _gateway(hub: LiveHub) -> str:

@@ -43,7 +43,7 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("report"), st.lists(st.tuples(st.sampled_from(NAMES), AMOUNT), min_size=1, max_size=5)),
         st.tuples(st.just("refund"), st.integers(0, 20)),
-        st.tuples(st.just("deposit"), AMOUNT),
+        st.tuples(st.just("deposit"), st.integers(1, 2 * UNIT)),
         st.tuples(st.just("sign"), AMOUNT),
         st.tuples(st.just("link"), st.sampled_from(NAMES)),
         st.tuples(st.just("withdraw"), AMOUNT),

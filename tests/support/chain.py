@@ -75,6 +75,10 @@ class Chain(BareChain):
         self.ask("evm_increaseTime", seconds)
         self.mine()
 
+    def wait_until(self, timestamp: int) -> None:
+        """By the chain's clock, which need not be ours."""
+        self.wait(max(0, timestamp - self.web3.eth.get_block("latest")["timestamp"]) + 1)
+
     @contextlib.contextmanager
     def undone(self) -> Iterator[None]:
         """Whatever happens on the chain meanwhile has not happened afterwards."""
