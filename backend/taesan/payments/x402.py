@@ -183,7 +183,7 @@ class Facilitator:
         :raises NotAccepted: it would be refused. :raises Problem: as `verify`
         """
         hub, submission = self._hub, offered.submission
-        self._signers.require(offered.config, offered.voucher)
+        self._signers.require(offered.config, offered.voucher, has_deposit=offered.deposit is not None)
         with hub.db.read() as session:
             channel = session.get(Channel, submission.channel_id)
             state = x402_state.channel_state(session, hub, channel, submission.channel_id)
@@ -213,7 +213,9 @@ class Facilitator:
     # ------------------------------------------------------------- refusing
 
     def _refused(self, offered: Offered, problem: Problem) -> Exception:
-        self._signers.require(offered.config, offered.voucher)  # nobody else is told of a channel
+        self._signers.require(
+            offered.config, offered.voucher, has_deposit=offered.deposit is not None
+        )  # nobody else is told of a channel
         with self._hub.db.read() as session:
             channel = session.get(Channel, offered.submission.channel_id)
             return self._refused_in(session, offered, channel, problem)
