@@ -75,8 +75,17 @@ def test_a_repeated_voucher_is_answered_again_and_told_apart(stage: Stage, cafe:
     assert "payment" not in verify(stage, body)["extra"]
     first = settle(stage, body)
     assert settle(stage, body) == first
-    assert verify(stage, body)["extra"]["payment"] == first["extra"]["payment"]
+    again = verify(stage, body)
+    assert (again["isValid"], again["invalidReason"]) == (False, errors.ERR_CUMULATIVE_AMOUNT_MISMATCH)
+    assert again["extra"]["payment"] == first["extra"]["payment"]
     assert _paid_in_all(stage, cafe) == PRICE
+
+
+def test_a_server_that_names_its_requests_is_told_that_one_was_paid(stage: Stage, cafe: Merchant) -> None:
+    body = asked(requirements(stage, cafe, PRICE, reference="GET /weather"), payload(stage.payer(DOLLAR), PRICE))
+    first = settle(stage, body)
+    again = verify(stage, body)
+    assert (again["isValid"], again["extra"]["payment"]) == (True, first["extra"]["payment"])
 
 
 @pytest.mark.database("sqlite", "postgresql")

@@ -166,7 +166,9 @@ def test_one_payment_sent_fifty_times_at_once_is_charged_once(stage: Stage, cafe
         answers = list(threads.map(lambda _: settle(stage, body), range(50)))
     assert all(answer == answers[0] for answer in answers)
     assert answers[0]["success"]
-    assert verify(stage, body)["extra"] == answers[0]["extra"]
+    again = verify(stage, body)
+    assert (again["isValid"], again["invalidReason"]) == (False, errors.ERR_NONCE_ALREADY_USED)
+    assert again["extra"] == answers[0]["extra"]
     _gather(stage)
     assert _holds(stage, cafe.address) == PRICE
     assert len(_states(stage)) == 1

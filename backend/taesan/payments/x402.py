@@ -32,7 +32,7 @@ from taesan.payments.x402_exact_wire import SCHEME as EXACT
 from taesan.payments.x402_offers import AskedBack, Offered
 from taesan.payments.x402_refunds import Refunds
 from taesan.payments.x402_signers import Signers
-from taesan.payments.x402_wire import FacilitatorRequest, NotAccepted, Settled, Supported, Verified
+from taesan.payments.x402_wire import ACCEPTED_BEFORE, FacilitatorRequest, NotAccepted, Settled, Supported, Verified
 
 
 class Facilitator:
@@ -52,6 +52,8 @@ class Facilitator:
     def verify(self, request: FacilitatorRequest) -> Verified:
         """Whether the payment would be accepted now; changes nothing. Asks the node about deposits and contract wallets.
 
+        One that was accepted is refused if its offer has no reference: its server could not tell it from a new one.
+
         :raises Problem: nobody can tell now, or an id was used for something else
         """
         if request.payment_requirements.scheme == EXACT:
@@ -64,6 +66,8 @@ class Facilitator:
                 extra = self._refunds.check(offered)
             else:
                 extra = self._check(offered, self._hub.clock.now())
+                if "payment" in extra and not offered.submission.reference:
+                    raise NotAccepted(wire.AMOUNT_MISMATCH, ACCEPTED_BEFORE, extra)
         except NotAccepted as refused:
             return Verified(
                 is_valid=False,

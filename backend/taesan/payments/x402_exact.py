@@ -27,6 +27,7 @@ from taesan.payments import direct, x402_state
 from taesan.payments import x402_exact_wire as wire
 from taesan.payments.direct_models import DirectPayment
 from taesan.payments.x402_wire import (
+    ACCEPTED_BEFORE,
     VERSION,
     FacilitatorRequest,
     NotAccepted,
@@ -78,9 +79,13 @@ class Exact:
                     self._pending_with(session, offered.transfer, found.balance)
             elif found.state == "failed":
                 raise NotAccepted(wire.FAILED, found.reason or "")
+            elif not offered.reference:  # its server could not tell it from a new one
+                raise NotAccepted(wire.NONCE_USED, ACCEPTED_BEFORE, {"payment": _told(found)})
         except NotAccepted as refused:
             why, message = refused.reason, refused.message or None
-            return Verified(is_valid=False, invalid_reason=why, invalid_message=message, payer=payer)
+            return Verified(
+                is_valid=False, invalid_reason=why, invalid_message=message, payer=payer, extra=refused.extra
+            )
         return Verified(is_valid=True, payer=payer, extra={"payment": _told(row)} if row else None)
 
     async def settle(self, request: FacilitatorRequest) -> Settled:

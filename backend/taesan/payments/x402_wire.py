@@ -28,6 +28,7 @@ def reason(name: str) -> str:
 
 
 AMOUNT_MISMATCH = reason("cumulative_amount_mismatch")
+ACCEPTED_BEFORE = "This payment was accepted before: it buys nothing more."
 PENDING = "settlement_pending"
 _REASONS = {
     "channel-not-open": "channel_not_open",
