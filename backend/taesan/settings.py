@@ -126,6 +126,11 @@ class Settings(BaseSettings):
         ge=0,
         description="What a payer may have authorised so that is not on the chain yet: 5 dollars",
     )
+    exact_merchant_exposure: int = Field(
+        default=100_000_000,
+        ge=0,
+        description="What a merchant that does not wait for the chain may be promised so: 100 dollars",
+    )
     exact_min: int | None = Field(
         default=None,
         gt=0,
@@ -276,3 +281,8 @@ class Settings(BaseSettings):
     def least_exact(self) -> int:
         """In the reserve asset's minor units."""
         return self.exact_min or (1 if self.environment == "local" else 10_000)
+
+    @property
+    def least_final(self) -> int:
+        """In the reserve asset's minor units: who waits for the chain shares a transaction with nobody."""
+        return max(self.least_exact, self.least_relayed)
