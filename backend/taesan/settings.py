@@ -115,6 +115,11 @@ class Settings(BaseSettings):
     x402_wait_s: int = Field(
         default=30, ge=0, description="How long an x402 payment waits for its deposit before it is told to ask again"
     )
+    refund_every_s: int | None = Field(
+        default=None,
+        ge=0,
+        description="So long a channel waits after a refund for the next; 6 hours, locally not at all",
+    )
     exact_gather_s: int = Field(
         default=120,
         ge=0,
@@ -276,6 +281,12 @@ class Settings(BaseSettings):
     def least_relayed(self) -> int:
         """In the reserve asset's minor units."""
         return self.min_relayed or (1 if self.environment == "local" else 1_000_000)
+
+    @property
+    def refund_pause_s(self) -> int:
+        if self.refund_every_s is not None:
+            return self.refund_every_s
+        return 0 if self.environment == "local" else 21_600
 
     @property
     def least_exact(self) -> int:
