@@ -115,6 +115,11 @@ class Settings(BaseSettings):
     x402_wait_s: int = Field(
         default=30, ge=0, description="How long an x402 payment waits for its deposit before it is told to ask again"
     )
+    refund_every_s: int | None = Field(
+        default=None,
+        ge=0,
+        description="So long a channel waits after a refund for the next; 6 hours, locally not at all",
+    )
     exact_gather_s: int = Field(
         default=120,
         ge=0,
@@ -125,6 +130,11 @@ class Settings(BaseSettings):
         default=5_000_000,
         ge=0,
         description="What a payer may have authorised so that is not on the chain yet: 5 dollars",
+    )
+    exact_merchant_exposure: int = Field(
+        default=100_000_000,
+        ge=0,
+        description="What a merchant that does not wait for the chain may be promised so: 100 dollars",
     )
     exact_min: int | None = Field(
         default=None,
@@ -273,6 +283,17 @@ class Settings(BaseSettings):
         return self.min_relayed or (1 if self.environment == "local" else 1_000_000)
 
     @property
+    def refund_pause_s(self) -> int:
+        if self.refund_every_s is not None:
+            return self.refund_every_s
+        return 0 if self.environment == "local" else 21_600
+
+    @property
     def least_exact(self) -> int:
         """In the reserve asset's minor units."""
         return self.exact_min or (1 if self.environment == "local" else 10_000)
+
+    @property
+    def least_final(self) -> int:
+        """In the reserve asset's minor units: who waits for the chain shares a transaction with nobody."""
+        return max(self.least_exact, self.least_relayed)

@@ -2,9 +2,11 @@
 
 import pytest
 
+from tests.support import x402_exact
 from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage, StageFactory, key
 from tests.support.wallet import Json, Wallet
+from tests.support.x402_asked import asked, payload, requirements, verify
 
 
 def test_strangers_are_limited_by_their_address(open_stage: StageFactory) -> None:
@@ -46,6 +48,20 @@ def test_a_merchant_is_limited_whatever_number_of_keys_it_has(open_stage: StageF
         assert_problem(answer, "insufficient-credit", 422)
     assert_problem(cafe.order_payout(), "rate-limited", 429)
     assert_problem(bar.order_payout(), "insufficient-credit", 422)
+
+
+def test_what_makes_the_facilitator_ask_the_node_is_a_call(open_stage: StageFactory) -> None:
+    stage = open_stage(address_rate="4/hour", x402_wait_s=0)
+    anna, cafe = stage.payer(), stage.merchant()  # one channel, and a nonce, a session, a merchant
+    voucher = payload(anna, CENT)
+    free = asked(requirements(stage, cafe, CENT), voucher)
+    of_payer = {"channelConfig": voucher["channelConfig"] | {"payerAuthorizer": "0x" + "0" * 40}}
+    offer = x402_exact.requirements(stage, cafe, CENT)
+    disguised = asked(offer, x402_exact.transfer(anna.wallet, offer) | voucher)
+    for path in ("/x402/verify", "/x402/settle"):
+        for body in (asked(requirements(stage, cafe, CENT), voucher | of_payer), disguised):
+            assert_problem(stage.client.post(path, json=body), "rate-limited", 429)
+    assert verify(stage, free)["isValid"]
 
 
 @pytest.mark.parametrize("type_", ["application/json", "Application/JSON"])

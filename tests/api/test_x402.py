@@ -8,9 +8,10 @@ import pytest
 from x402.mechanisms.evm.batch_settlement import errors
 from x402.schemas import SettleResponse, SupportedResponse, VerifyResponse
 
+from tests.support.contract_payer import ContractPayer
 from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage, StageFactory
-from tests.support.wallet import Json, Wallet
+from tests.support.wallet import Json, Wallet, channel_id
 from tests.support.x402_asked import asked, payload, requirements, settle, verify
 
 PRICE = 10 * CENT
@@ -74,8 +75,17 @@ def test_a_repeated_voucher_is_answered_again_and_told_apart(stage: Stage, cafe:
     assert "payment" not in verify(stage, body)["extra"]
     first = settle(stage, body)
     assert settle(stage, body) == first
-    assert verify(stage, body)["extra"]["payment"] == first["extra"]["payment"]
+    again = verify(stage, body)
+    assert (again["isValid"], again["invalidReason"]) == (False, errors.ERR_CUMULATIVE_AMOUNT_MISMATCH)
+    assert again["extra"]["payment"] == first["extra"]["payment"]
     assert _paid_in_all(stage, cafe) == PRICE
+
+
+def test_a_server_that_names_its_requests_is_told_that_one_was_paid(stage: Stage, cafe: Merchant) -> None:
+    body = asked(requirements(stage, cafe, PRICE, reference="GET /weather"), payload(stage.payer(DOLLAR), PRICE))
+    first = settle(stage, body)
+    again = verify(stage, body)
+    assert (again["isValid"], again["extra"]["payment"]) == (True, first["extra"]["payment"])
 
 
 @pytest.mark.database("sqlite", "postgresql")
@@ -191,6 +201,36 @@ def test_more_than_the_deposit_and_an_unknown_channel_are_refused(stage: Stage, 
         body = asked(offer, payload(payer, PRICE))
         assert verify(stage, body)["invalidReason"] == reason
         assert settle(stage, body)["errorReason"] == reason
+
+
+def test_no_contract_is_asked_about_a_channel_that_nobody_knows(
+    stage: Stage, cafe: Merchant, offer: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = ContractPayer(stage)
+    inner = payload(nobody, PRICE)
+    inner["voucher"]["signature"] = nobody.sign(PRICE)
+    body = asked(offer, inner)
+    monkeypatch.setattr(stage.hub.node, "call", lambda *_, **__: pytest.fail("the node is asked"))
+    assert verify(stage, body)["invalidReason"] == errors.ERR_CHANNEL_NOT_FOUND
+    assert settle(stage, body)["errorReason"] == errors.ERR_CHANNEL_NOT_FOUND
+    back = asked(offer, inner | {"type": "refund"})
+    assert verify(stage, back)["invalidReason"] == errors.ERR_CHANNEL_NOT_FOUND
+
+
+def test_a_payers_contract_is_asked_so_often_whatever_number_of_channels_it_names(open_stage: StageFactory) -> None:
+    stage = open_stage(wallet_rate="2/minute")
+    offer = requirements(stage, stage.merchant(), PRICE)
+    anna = ContractPayer(stage)
+    for salt in ("a", "b", "c"):
+        stage.chain.give_dollars(anna.address, DOLLAR)
+        anna.config["salt"] = "0x" + salt * 64
+        anna.id = channel_id(stage.facts, anna.config)
+        signed = anna.owner.deposit(stage.facts, anna.config, DOLLAR, holder=anna.address)
+        inner = payload(anna, PRICE, signed)
+        inner["voucher"]["signature"] = anna.sign(PRICE)
+        answer = stage.client.post("/x402/verify", json=asked(offer, inner))
+        assert (answer.status_code == 429) == (salt == "c"), answer.text
+    assert_problem(answer, "rate-limited", 429)
 
 
 def test_what_nobody_can_tell_now_is_no_refusal(stage: Stage, cafe: Merchant, offer: Json) -> None:

@@ -166,7 +166,9 @@ def test_one_payment_sent_fifty_times_at_once_is_charged_once(stage: Stage, cafe
         answers = list(threads.map(lambda _: settle(stage, body), range(50)))
     assert all(answer == answers[0] for answer in answers)
     assert answers[0]["success"]
-    assert verify(stage, body)["extra"] == answers[0]["extra"]
+    again = verify(stage, body)
+    assert (again["isValid"], again["invalidReason"]) == (False, errors.ERR_NONCE_ALREADY_USED)
+    assert again["extra"] == answers[0]["extra"]
     _gather(stage)
     assert _holds(stage, cafe.address) == PRICE
     assert len(_states(stage)) == 1
@@ -275,11 +277,40 @@ def test_a_payer_cannot_authorise_the_same_money_twice_nor_more_than_the_hub_let
     assert settle(stage, body)["success"]
 
 
+def test_a_merchant_is_promised_so_much_by_all_together_unless_it_waits(open_stage: StageFactory) -> None:
+    """Else a stranger could promise it any sum, from one address after the other, and then move the money."""
+    stage = open_stage(exact_merchant_exposure=35 * CENT, x402_wait_s=0)
+    cafe, kiosk = stage.merchant(), stage.merchant("Kiosk")
+    offer, final = requirements(stage, cafe, PRICE), requirements(stage, cafe, PRICE, settlement="final")
+    for _ in range(3):
+        assert settle(stage, asked(offer, transfer(_payer(stage), offer)))["success"]
+    body = asked(offer, transfer(_payer(stage), offer))
+    assert verify(stage, body)["invalidReason"] == "invalid_exact_evm_merchant_has_too_much_pending"
+    assert settle(stage, body)["errorReason"] == "invalid_exact_evm_merchant_has_too_much_pending"
+    other = requirements(stage, kiosk, PRICE)
+    assert settle(stage, asked(other, transfer(_payer(stage), other)))["success"]
+    waiting = asked(final, transfer(_payer(stage), final))
+    assert_problem(stage.client.post("/x402/settle", json=waiting), "settlement-pending", 503)
+    stage.confirm()
+    assert _states(stage) == ["confirmed"] * 5, "what has filled half of it does not wait for more"
+    assert settle(stage, body)["success"]
+
+
 def test_less_than_the_gas_is_worth_is_refused(open_stage: StageFactory) -> None:
-    stage = open_stage(exact_min=CENT)
-    offer = requirements(stage, stage.merchant(), CENT - 1)
-    told = settle(stage, asked(offer, transfer(_payer(stage), offer)))
-    assert told["errorReason"] == "invalid_payment_requirements"
+    stage = open_stage(exact_min=CENT, min_relayed=PRICE)
+    for amount, more in ((CENT - 1, {}), (PRICE - 1, {"settlement": "final"})):
+        offer = requirements(stage, stage.merchant(), amount, **more)
+        told = settle(stage, asked(offer, transfer(_payer(stage), offer)))
+        assert told["errorReason"] == "invalid_payment_requirements"
+    extra = stage.get("/x402/supported")["kinds"][1]["extra"]
+    assert (extra["minAmount"], extra["minFinalAmount"]) == (str(CENT), str(PRICE))
+
+
+def test_nobody_has_the_hub_move_his_money_to_himself(stage: Stage, cafe: Merchant, offer: Json) -> None:
+    stage.chain.give_dollars(cafe.address, DOLLAR)
+    body = asked(offer, transfer(cafe.wallet, offer))
+    assert verify(stage, body)["invalidReason"] == errors.ERR_RECIPIENT_MISMATCH
+    assert settle(stage, body)["errorReason"] == errors.ERR_RECIPIENT_MISMATCH
 
 
 def test_a_node_that_is_away_is_told_as_that(stage: Stage, offer: Json) -> None:

@@ -125,6 +125,24 @@ def test_too_small_for_the_hubs_gas(open_stage: StageFactory) -> None:
     assert settle(stage, _back(stage, cafe, anna, CENT))["errorReason"] == errors.ERR_REFUND_AMOUNT_INVALID
 
 
+def test_the_hub_pays_for_one_refund_of_a_channel_in_some_hours(open_stage: StageFactory) -> None:
+    stage = open_stage(x402_wait_s=0, refund_every_s=3_600)
+    cafe, anna = stage.merchant(), stage.payer(DOLLAR)
+    anna.pay(CENT, cafe)
+    body = _back(stage, cafe, anna, CENT, amount=str(10 * CENT))
+    assert_problem(stage.client.post("/x402/settle", json=body), "settlement-pending", 503)
+    stage.confirm()
+    assert settle(stage, body)["success"], "the same is told again"
+    more = _back(stage, cafe, anna, CENT, amount=str(20 * CENT))
+    assert verify(stage, more)["invalidReason"].endswith("refund_too_soon")
+    assert settle(stage, more)["errorReason"].endswith("refund_too_soon")
+    assert anna.state() == "open"
+    stage.later(3_601)
+    assert_problem(stage.client.post("/x402/settle", json=more), "settlement-pending", 503)
+    stage.confirm()
+    assert settle(stage, more)["amount"] == str(20 * CENT)
+
+
 def test_new_money_after_a_refund_can_be_asked_back_too(stage: Stage, cafe: Merchant, anna: Payer) -> None:
     body = _back(stage, cafe, anna, 50 * CENT)
     for _ in range(2):

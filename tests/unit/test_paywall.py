@@ -329,6 +329,7 @@ EXACT: Json = {
     "network": NETWORK,
     "extra": {
         "minAmount": "10",
+        "minFinalAmount": "10",
         "maxAmount": "5000000",
         "assets": [
             {"asset": KIND["extra"]["asset"], "name": "Test Dollar", "version": "1", "decimals": 6, "symbol": "TUSD"},

@@ -154,6 +154,13 @@ def test_the_sdks_own_server_and_scheme_are_paid_through_the_hub(
     assert len(_settled(payer, 10)) == 10
 
 
+def test_the_sdks_own_server_delivers_once_for_a_transfer(sdk_shop: Shop, customer: MakeCustomer) -> None:
+    anna, url = customer(), f"{sdk_shop.url}/forecast"
+    headers = _headers(_pay(anna, url))
+    assert [httpx.get(url, headers=headers).status_code for _ in range(3)] == [200, 402, 402]
+    assert len(_settled(anna, 1)) == 1
+
+
 def test_the_sdks_facilitator_clients_understand_all_answers(
     live_hub: LiveHub, shop: Shop, customer: MakeCustomer
 ) -> None:
@@ -178,7 +185,8 @@ def test_the_sdks_facilitator_clients_understand_all_answers(
     ]
     told = run_node("x402_facilitator.mjs", {"url": f"{live_hub.url}/x402", "payments": asked})
     again, new, bad = told["answers"]
-    for verified, answer in (again, new):
-        assert (verified["isValid"], answer["success"]) == (True, True), (verified, answer)
+    assert (new[0]["isValid"], new[1]["success"]) == (True, True), new
+    assert (again[0]["isValid"], again[0]["invalidReason"]) == (False, errors.ERR_NONCE_ALREADY_USED)
+    assert again[1]["success"]
     assert bad[1]["errorReason"] == errors.ERR_AUTHORIZATION_VALUE_MISMATCH
     assert len(_settled(anna, 2)) == 2

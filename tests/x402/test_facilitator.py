@@ -112,8 +112,10 @@ def test_npms_facilitator_client_does_too(live_hub: LiveHub, shop: Shop, custome
     told = run_node("x402_facilitator.mjs", {"url": f"{live_hub.url}/x402", "payments": asked})
     assert told["supported"]["kinds"][0]["scheme"] == "batch-settlement"
     deposit, voucher, stale, again = told["answers"]
-    for verified, settled in (deposit, voucher, again):
+    for verified, settled in (deposit, voucher):
         assert (verified["isValid"], settled["success"]) == (True, True), (verified, settled)
+    assert (again[0]["isValid"], again[0]["invalidReason"]) == (False, errors.ERR_CUMULATIVE_AMOUNT_MISMATCH)
+    assert again[1]["success"]
     assert (stale[0]["isValid"], stale[0]["invalidReason"]) == (False, errors.ERR_CUMULATIVE_AMOUNT_MISMATCH)
     assert stale[1]["errorReason"] == errors.ERR_CUMULATIVE_AMOUNT_MISMATCH
     assert again[1]["extra"]["payment"] == deposit[1]["extra"]["payment"]
@@ -134,6 +136,13 @@ def test_the_sdks_own_server_is_paid_through_the_hub(sdk_shop: Shop, customer: M
     told = pay(anna, [f"{sdk_shop.url}/weather"] * 3)
     assert [a["status"] for a in told] == [200] * 3
     assert anna.charged() == 33 * CENT
+
+
+def test_the_sdks_own_server_delivers_once_for_a_voucher(sdk_shop: Shop, customer: MakeCustomer) -> None:
+    purse, url = Purse(customer()), f"{sdk_shop.url}/weather"
+    headers = _headers(purse.pay(url))
+    assert [httpx.get(url, headers=headers, timeout=60).status_code for _ in range(3)] == [200, 402, 402]
+    assert purse.customer.charged() == CENT
 
 
 # ---------------------------------------------------------------- one name

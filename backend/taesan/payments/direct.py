@@ -59,6 +59,14 @@ def pending(session: Session, payer: str, token: str) -> int:
     return int(session.scalar(found) or 0)
 
 
+def pending_for(session: Session, merchant_id: str) -> int:
+    """What a merchant was promised by all payers, and is not on the chain yet. Both tokens are worth the same."""
+    found = select(func.sum(col(DirectPayment.amount))).where(
+        col(DirectPayment.merchant_id) == merchant_id, col(DirectPayment.state).in_(UNSETTLED)
+    )
+    return int(session.scalar(found) or 0)
+
+
 def store(
     session: Session,
     hub: Hub,

@@ -25,6 +25,7 @@ class DirectPayment(SQLModel, table=True):
         UniqueConstraint("payer", "name"),
         Index("ix_direct_payment_merchant_id", "merchant_id", "id"),
         Index("ix_direct_payment_payer_state", "payer", "state"),
+        Index("ix_direct_payment_merchant_state", "merchant_id", "state"),
         Index("ix_direct_payment_state_due", "state", "due_at"),
     )
 

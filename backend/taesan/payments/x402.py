@@ -32,7 +32,7 @@ from taesan.payments.x402_exact_wire import SCHEME as EXACT
 from taesan.payments.x402_offers import AskedBack, Offered
 from taesan.payments.x402_refunds import Refunds
 from taesan.payments.x402_signers import Signers
-from taesan.payments.x402_wire import FacilitatorRequest, NotAccepted, Settled, Supported, Verified
+from taesan.payments.x402_wire import ACCEPTED_BEFORE, FacilitatorRequest, NotAccepted, Settled, Supported, Verified
 
 
 class Facilitator:
@@ -52,6 +52,8 @@ class Facilitator:
     def verify(self, request: FacilitatorRequest) -> Verified:
         """Whether the payment would be accepted now; changes nothing. Asks the node about deposits and contract wallets.
 
+        One that was accepted is refused if its offer has no reference: its server could not tell it from a new one.
+
         :raises Problem: nobody can tell now, or an id was used for something else
         """
         if request.payment_requirements.scheme == EXACT:
@@ -64,6 +66,8 @@ class Facilitator:
                 extra = self._refunds.check(offered)
             else:
                 extra = self._check(offered, self._hub.clock.now())
+                if "payment" in extra and not offered.submission.reference:
+                    raise NotAccepted(wire.AMOUNT_MISMATCH, ACCEPTED_BEFORE, extra)
         except NotAccepted as refused:
             return Verified(
                 is_valid=False,
@@ -183,7 +187,7 @@ class Facilitator:
         :raises NotAccepted: it would be refused. :raises Problem: as `verify`
         """
         hub, submission = self._hub, offered.submission
-        self._signers.require(offered.config, offered.voucher)
+        self._signers.require(offered.config, offered.voucher, has_deposit=offered.deposit is not None)
         with hub.db.read() as session:
             channel = session.get(Channel, submission.channel_id)
             state = x402_state.channel_state(session, hub, channel, submission.channel_id)
@@ -213,7 +217,9 @@ class Facilitator:
     # ------------------------------------------------------------- refusing
 
     def _refused(self, offered: Offered, problem: Problem) -> Exception:
-        self._signers.require(offered.config, offered.voucher)  # nobody else is told of a channel
+        self._signers.require(
+            offered.config, offered.voucher, has_deposit=offered.deposit is not None
+        )  # nobody else is told of a channel
         with self._hub.db.read() as session:
             channel = session.get(Channel, offered.submission.channel_id)
             return self._refused_in(session, offered, channel, problem)

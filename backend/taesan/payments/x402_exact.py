@@ -27,6 +27,7 @@ from taesan.payments import direct, x402_state
 from taesan.payments import x402_exact_wire as wire
 from taesan.payments.direct_models import DirectPayment
 from taesan.payments.x402_wire import (
+    ACCEPTED_BEFORE,
     VERSION,
     FacilitatorRequest,
     NotAccepted,
@@ -75,12 +76,16 @@ class Exact:
             row = found if isinstance(found, DirectPayment) else None
             if isinstance(found, _Checked):
                 with self._hub.db.read() as session:
-                    self._pending_with(session, offered.transfer, found.balance)
+                    self._promised_with(session, offered, found)
             elif found.state == "failed":
                 raise NotAccepted(wire.FAILED, found.reason or "")
+            elif not offered.reference:  # its server could not tell it from a new one
+                raise NotAccepted(wire.NONCE_USED, ACCEPTED_BEFORE, {"payment": _told(found)})
         except NotAccepted as refused:
             why, message = refused.reason, refused.message or None
-            return Verified(is_valid=False, invalid_reason=why, invalid_message=message, payer=payer)
+            return Verified(
+                is_valid=False, invalid_reason=why, invalid_message=message, payer=payer, extra=refused.extra
+            )
         return Verified(is_valid=True, payer=payer, extra={"payment": _told(row)} if row else None)
 
     async def settle(self, request: FacilitatorRequest) -> Settled:
@@ -163,9 +168,8 @@ class Exact:
 
     def _store(self, session: Session, offered: OfferedTransfer, checked: _Checked, now: datetime) -> DirectPayment:
         transfer, settings = offered.transfer, self._hub.settings
-        pending = self._pending_with(session, transfer, checked.balance)
-        # A payer who would soon have to wait for the chain lets nobody else wait for more payments.
-        is_urgent = offered.is_final or 2 * pending > settings.exact_exposure
+        # What would soon keep others waiting for the chain waits for no more payments itself.
+        is_urgent = self._promised_with(session, offered, checked) or offered.is_final
         wait_s = 0 if is_urgent else settings.exact_gather_s
         return direct.store(
             session,
@@ -178,12 +182,14 @@ class Exact:
             wait_s=wait_s,
         )
 
-    def _pending_with(self, session: Session, transfer: SignedTransfer, balance: int) -> int:
-        """What the payer would have authorised that is not on the chain. :param balance: what it has
+    def _promised_with(self, session: Session, offered: OfferedTransfer, checked: _Checked) -> bool:
+        """Whether with this payment more than half of what may is authorised and not on the chain: by the payer, or to a
+        merchant, who bears it, and to whom one payer may come with any number of addresses.
 
         :raises NotAccepted: that is too much. :raises Problem: nothing gets to the chain at the moment
         """
-        most = self._hub.settings.exact_exposure
+        settings, transfer, balance = self._hub.settings, offered.transfer, checked.balance
+        most, merchants_most = settings.exact_exposure, settings.exact_merchant_exposure
         if problem := watcher.closed(session) or (_paused() if alarms.pausing(session) else None):
             raise problem
         pending = direct.pending(session, transfer.payer, transfer.token) + transfer.amount
@@ -192,7 +198,13 @@ class Exact:
         if pending > most:
             message = f"{pending} minor units would wait for the chain, at most {most} may."
             raise NotAccepted(wire.EXPOSURE, message)
-        return pending
+        promised = direct.pending_for(session, str(checked.merchant.id)) + transfer.amount
+        if promised > merchants_most and not offered.is_final:
+            message = (
+                f"{promised} minor units of this merchant's would wait for the chain, at most {merchants_most} may."
+            )
+            raise NotAccepted(wire.MERCHANTS_EXPOSURE, message)
+        return 2 * pending > most or 2 * promised > merchants_most
 
     def _check(self, offered: OfferedTransfer, now: datetime) -> _Checked:
         """Asks the node once, after all that can be said without it.
@@ -275,12 +287,15 @@ def read(hub: Hub, request: FacilitatorRequest) -> OfferedTransfer:
         raise NotAccepted(wire.RECIPIENT, f"It must be {asked.pay_to}.")
     if signed.value != asked.amount:
         raise NotAccepted(wire.VALUE, f"It must be {asked.amount}.")
-    least, most = hub.settings.least_exact, hub.settings.max_payment
+    if signed.payer == signed.to:
+        raise NotAccepted(wire.RECIPIENT, "Nobody pays himself.")
+    is_final = asked.extra.settlement == wire.FINAL
+    least, most = hub.settings.least_final if is_final else hub.settings.least_exact, hub.settings.max_payment
     if not least <= asked.amount <= most:
         raise NotAccepted("invalid_payment_requirements", f"amount: {least} to {most}.")
     times = (signed.valid_after, signed.valid_before)
     transfer = SignedTransfer(asked.asset, signed.payer, signed.to, signed.value, *times, signed.nonce, sent.signature)
-    name, is_final = payment_identifier(payload.extensions), asked.extra.settlement == wire.FINAL
+    name = payment_identifier(payload.extensions)
     return OfferedTransfer(transfer, name, asked.extra.reference, is_final, asked.max_timeout_seconds)
 
 
@@ -292,6 +307,8 @@ def supported(hub: Hub) -> list[SupportedKind]:
     ]
     if not tokens:
         return []
-    limits = {"minAmount": str(hub.settings.least_exact), "maxAmount": str(hub.settings.max_payment)}
+    settings = hub.settings
+    least, most = {"minAmount": settings.least_exact, "minFinalAmount": settings.least_final}, settings.max_payment
+    limits = {name: str(value) for name, value in (least | {"maxAmount": most}).items()}
     extra = tokens[0] | limits | {"assets": tokens}
     return [SupportedKind(scheme=wire.SCHEME, network=hub.contracts.network, extra=extra)]

@@ -26,6 +26,7 @@ RECIPIENT, VALUE, SIGNATURE = (
 TOO_LATE, TOO_EARLY = (reason(f"payload_authorization_valid_{when}") for when in ("before", "after"))
 BALANCE, SIMULATION = reason("insufficient_balance"), reason("transaction_simulation_failed")
 EXPOSURE = reason("payer_has_too_much_pending")
+MERCHANTS_EXPOSURE = reason("merchant_has_too_much_pending")
 FAILED = "transaction_failed"
 
 

@@ -11,6 +11,7 @@ from taesan.chain.models import ChainTransaction
 from taesan.channels import queries, refunds, service
 from taesan.channels.models import Channel, RefundRelay
 from taesan.channels.waiting import RelayWatch
+from taesan.core.clock import rfc3339
 from taesan.core.db import retried
 from taesan.core.problems import Problem
 from taesan.hub import Hub
@@ -36,6 +37,7 @@ class Refunds:
         with self._hub.db.read() as session:
             channel = self._channel(session, asked)
             if self._same_before(session, asked, channel) is None:
+                self._require_pause(session, channel)
                 try:
                     refunds.check(session, self._hub, channel, asked.amount)
                 except Problem as problem:
@@ -62,6 +64,7 @@ class Refunds:
             channel = self._channel(session, asked)
             row = self._same_before(session, asked, channel)
             if row is None:
+                self._require_pause(session, channel)
                 try:
                     row = refunds.request(session, hub, channel, asked.amount, hub.clock.now())
                 except Problem as problem:
@@ -114,6 +117,15 @@ class Refunds:
         is_soon = asked.amount is not None and self._hub.clock.now() - row.requested_at < REPEATED_FOR
         is_same = row.state == "confirmed" and is_again and (is_soon or free < (asked.amount or 1))
         return row if is_same else None
+
+    def _require_pause(self, session: Session, channel: Channel) -> None:
+        """:raises NotAccepted: the last refund was so lately that this one would be gas for nothing. On chain there is no limit"""
+        last = refunds.newest(session, channel.id)
+        if last is None or last.state != "confirmed":
+            return
+        until = last.requested_at + timedelta(seconds=self._hub.settings.refund_pause_s)
+        if self._hub.clock.now() < until:
+            raise NotAccepted(wire.reason("refund_too_soon"), f"The channel's next refund is from {rfc3339(until)} on.")
 
 
 def _refused(problem: Problem) -> NotAccepted:

@@ -9,7 +9,7 @@ from taesan.core.http import problem_responses
 from taesan.hub import Hub, HubDep
 from taesan.identity.rates import Rates, RatesDep, count_call
 from taesan.payments.x402 import Facilitator
-from taesan.payments.x402_wire import FacilitatorRequest, Settled, Supported, Verified
+from taesan.payments.x402_wire import SCHEME, FacilitatorRequest, Settled, Supported, Verified, is_free_to_check
 
 router = APIRouter(prefix="/x402", tags=["x402"])
 
@@ -61,7 +61,7 @@ async def settle(
 
 
 def _count(request: Request, hub: Hub, rates: Rates, body: FacilitatorRequest) -> None:
-    """Deposits and refunds cost what calls cost: a question to the node, then gas."""
+    """All but a voucher that a hot key has signed costs what calls cost: a question to the node, or gas."""
     rates.count_payments(dict(request.headers.raw), 1)
-    if body.payment_payload.payload.get("type") != "voucher":
+    if not (body.payment_requirements.scheme == SCHEME and is_free_to_check(body.payment_payload.payload)):
         count_call(request, hub, rates)

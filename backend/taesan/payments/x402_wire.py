@@ -18,6 +18,7 @@ VERSION = 2
 SCHEME = "batch-settlement"
 PAYMENT_IDENTIFIER = "payment-identifier"
 MAX_MERCHANT_ID, MAX_REFERENCE = 80, 64  # characters
+_NOT_ZERO = set("123456789abcdefABCDEF")
 _IDENTIFIER = re.compile(r"[a-zA-Z0-9_-]{16,128}")
 
 
@@ -27,6 +28,7 @@ def reason(name: str) -> str:
 
 
 AMOUNT_MISMATCH = reason("cumulative_amount_mismatch")
+ACCEPTED_BEFORE = "This payment was accepted before: it buys nothing more."
 PENDING = "settlement_pending"
 _REASONS = {
     "channel-not-open": "channel_not_open",
@@ -175,6 +177,13 @@ def read_payment(payload: dict[str, Any]) -> WirePayment:
     if (payment.type == "deposit") != (payment.deposit is not None):
         raise NotAccepted(reason("deposit_payload"), "A deposit belongs to the type `deposit`.")
     return payment
+
+
+def is_free_to_check(payload: dict[str, Any]) -> bool:
+    """Whether no node has to be asked: it is a voucher, and whose signature it needs, a key of its own tells."""
+    config = payload.get("channelConfig")
+    authorizer = config.get("payerAuthorizer") if isinstance(config, dict) else None
+    return payload.get("type") == "voucher" and isinstance(authorizer, str) and bool(set(authorizer[2:]) & _NOT_ZERO)
 
 
 def _first(error: ValidationError) -> str:

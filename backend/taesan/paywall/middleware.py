@@ -46,7 +46,7 @@ class Paywall:
         straight to the payout address, and until the hub has brought them to the chain, together with others, they are
         the payer's promise: `GET /v1/direct-payments` tells which are settled
     :param gift: whether so are gift tokens, at face value
-    :param wait: let answers paid so wait until the money is on the chain
+    :param wait: let answers paid so wait until the money is on the chain; the hub then takes none below its `minFinalAmount`
     :param key: the merchant's API key, which lets it ask the hub more often than strangers may
     :param receipt_key: signs offers and receipts (`receipts.py`); there are none if left out
     :param client: asks the hub; made here if left out

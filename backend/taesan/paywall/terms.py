@@ -93,10 +93,11 @@ def exact_offers(kind: Json, tokens: Sequence[Json], pay_to: str, price: Price, 
     :param pay_to: the merchant's payout address. :param is_final: the answer waits until the money is on the chain
     """
     facts, settlement = kind["extra"], {"settlement": "final"} if is_final else {}
+    least = int(facts["minFinalAmount" if is_final else "minAmount"])
     made = []
     for token in tokens:
         amount = minor_units(price.amount, token["decimals"])
-        if not int(facts["minAmount"]) <= amount <= int(facts["maxAmount"]):
+        if not least <= amount <= int(facts["maxAmount"]):
             continue
         offered = {
             "scheme": EXACT,

@@ -40,6 +40,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_direct_payment_merchant_id", "direct_payment", ["merchant_id", "id"])
     op.create_index("ix_direct_payment_payer_state", "direct_payment", ["payer", "state"])
+    op.create_index("ix_direct_payment_merchant_state", "direct_payment", ["merchant_id", "state"])
     op.create_index("ix_direct_payment_state_due", "direct_payment", ["state", "due_at"])
     op.create_index("ix_direct_payment_transaction_id", "direct_payment", ["transaction_id"])
 
