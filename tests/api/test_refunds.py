@@ -73,15 +73,17 @@ def test_what_is_settled_comes_out_of_what_the_merchant_is_paid_next(stage: Stag
     stage.settle()
     assert stage.audit().differences == []
     ben.pay(DOLLAR, cafe)
-    stage.settle()  # too little
+    stage.settle()  # too little: it brings a part
     assert _refund(cafe, made["id"])["state"] == "waiting"
-    assert cafe.account()["credit"] == str(DOLLAR)
+    assert (cafe.account()["credit"], cafe.account()["refunding"]) == (str(DOLLAR), str(2 * DOLLAR))
+    assert stage.gift_tokens(anna.address) == DOLLAR
+    assert stage.audit().differences == []
     ben.pay(4 * DOLLAR, cafe)
     stage.settle()
     assert _refund(cafe, made["id"])["state"] == "done"
     assert (cafe.account()["credit"], cafe.account()["refunding"]) == (str(5 * DOLLAR), "0")
     assert stage.gift_tokens(anna.address) == 3 * DOLLAR
-    assert _entries(stage) == ["refund held", "refund covered"]
+    assert _entries(stage) == ["refund held", *["refund covered"] * 2]
     assert stage.audit().differences == []
 
 
@@ -265,6 +267,38 @@ def test_a_refund_that_is_more_than_a_batch_brings_goes_in_parts(open_stage: Sta
     assert _refund(cafe, made["id"])["state"] == "done"
     assert stage.gift_tokens(anna.address) == 2 * DOLLAR
     assert cafe.account()["credit"] == str(250 * CENT)
+    assert stage.audit().differences == []
+
+
+def test_what_covers_a_refund_is_not_paid_out(stage: Stage, cafe: Merchant, anna: Payer) -> None:
+    """A part of it waits to be settled, the rest is credit."""
+    paid = anna.pay(5 * DOLLAR, cafe)["id"]
+    stage.settle()
+    assert cafe.order_payout(4 * DOLLAR).status_code == 202
+    stage.payer().pay(4 * DOLLAR, cafe)
+    assert cafe.refund(paid).json()["state"] == "waiting"
+    stage.settle()
+    assert (cafe.account()["credit"], cafe.account()["refunding"]) == ("0", str(DOLLAR))
+    assert_problem(cafe.order_payout(), "insufficient-credit", 422)
+    assert stage.gift_tokens(anna.address) == 4 * DOLLAR
+    stage.payer().pay(DOLLAR, cafe)
+    stage.settle()
+    assert stage.gift_tokens(anna.address) == 5 * DOLLAR
+    assert (cafe.account()["credit"], cafe.account()["refunding"]) == (str(DOLLAR), "0")
+    assert stage.audit().differences == []
+
+
+def test_new_credit_is_held_for_what_is_still_owed(stage: Stage, cafe: Merchant, anna: Payer) -> None:
+    """What was held the merchant has taken from the contract; a batch that was frozen before credits it more."""
+    paid = anna.pay(2 * DOLLAR, cafe)["id"]
+    stage.settle()
+    stage.payer().pay(3 * DOLLAR, cafe)
+    stage.later(stage.settings.batch_interval_s + 1)
+    stage.tick()
+    assert cafe.refund(paid).json()["state"] == "waiting"
+    stage.chain.send(cafe.wallet.key, "settlement", "withdrawCredit", cafe.address, 2 * DOLLAR)
+    stage.confirm()
+    assert (cafe.account()["credit"], cafe.account()["refunding"]) == (str(DOLLAR), str(2 * DOLLAR))
     assert stage.audit().differences == []
 
 

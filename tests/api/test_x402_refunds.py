@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from x402.mechanisms.evm.batch_settlement import errors
 
+from taesan.chain import alarms
+from taesan.channels import service
 from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage, StageFactory
 from tests.support.wallet import Json
@@ -162,6 +164,47 @@ def test_a_withdrawal_announced_meanwhile_is_not_forgotten(stage: Stage, cafe: M
     stage.confirm()
     assert anna.state() == "withdrawing"
     assert settle(stage, body)["amount"] == str(50 * CENT)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_refund_that_a_withdrawal_has_overtaken_takes_nothing_promised(
+    stage: Stage, cafe: Merchant, anna: Payer, at_once: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is signed; meanwhile its payer withdraws, and would spend what the refund is to take."""
+    monkeypatch.setattr(alarms, "PAUSES_SIGNING", (alarms.NONCE_USED_ELSEWHERE,))
+    with stage.hub.db.write() as session:
+        alarms.raise_(session, alarms.NONCE_USED_ELSEWHERE, "a test", stage.clock.now())
+    body = _back(stage, cafe, anna, 50 * CENT)
+    assert_problem(stage.client.post("/x402/settle", json=body), "settlement-pending", 503)
+    anna.announce_withdrawal(1)
+    if not at_once:
+        stage.confirm()
+        assert anna.state() == "withdrawing"
+    anna.finish_withdrawal()
+    stage.confirm()
+    ((state, reason),) = stage.rows("SELECT state, reason FROM refund_relay")
+    assert (anna.state(), state, reason and "withdrawn" in reason) == ("open", "failed", True)
+    anna.pay(50 * CENT - 1, cafe)
+    with stage.hub.db.write() as session:
+        alarms.clear(session, alarms.NONCE_USED_ELSEWHERE)
+    stage.settle()
+    assert (_dollars(anna), cafe.account()["credit"]) == (1, str(80 * CENT - 1))
+    assert stage.balance("shortfall") == 0
+    assert stage.audit().differences == []
+
+
+def test_a_refund_on_its_way_keeps_the_channel_closed_after_a_withdrawal(
+    stage: Stage, cafe: Merchant, anna: Payer
+) -> None:
+    body = _back(stage, cafe, anna, 50 * CENT, amount=str(10 * CENT))
+    assert_problem(stage.client.post("/x402/settle", json=body), "settlement-pending", 503)
+    with stage.hub.db.write() as session:
+        told = {"channelId": anna.id, "receiver": anna.config["receiver"], "amount": CENT}
+        channels = service.handlers(stage.hub)
+        for name in ("WithdrawInitiated", "WithdrawFinalized"):
+            channels[f"channels.{name}"](session, {"key": name, "args": told}, stage.clock.now())
+    assert anna.state() == "refunding"
+    assert_problem(anna.try_to_pay(CENT, cafe), "channel-not-open", 409)
 
 
 def test_a_refund_that_fails_on_the_chain_leaves_the_money_free(stage: Stage, cafe: Merchant, anna: Payer) -> None:

@@ -148,15 +148,15 @@ class Shop(World):
         chart, address = self.hub.chart, self.merchant.address
         with self.hub.db.read() as session:
             rows = session.scalars(select(Refund)).all()
-            covered = sum(row.amount for row in rows if row.is_covered)
+            covered = sum(row.covered for row in rows)
             assert sum(self.given_back.values()) == sum(row.amount for row in rows)
             paid = sum(payment.amount for payment in session.scalars(self.to_merchant()))
             there_is = posting.balance(session, chart.pending(address)) + self.credit(session)
             assert there_is == paid - covered - self.taken
-            held = sum(row.held for row in rows if not row.is_covered)
-            assert posting.balance(session, chart.refunding(address)) <= held
+            owed = sum(row.amount - row.covered for row in rows)
+            assert posting.balance(session, chart.refunding(address)) <= owed
             fired = sum(f.amount for f in session.scalars(select(JarFiring)) if not f.returned)
-            left = sum(row.left_over for row in rows if row.is_covered)
+            left = sum(refunds.ready(row) for row in rows)
             assert posting.balance(session, chart.pending(address)) == self.unbatched(session) - left
             accounts = [wallet.address for wallet in self.wallets]
             on_their_way = sum(

@@ -31,6 +31,12 @@ def newest(session: Session, channel_id: str) -> RefundRelay | None:
     return session.scalar(rows.order_by(col(RefundRelay.id).desc()).limit(1))
 
 
+def is_on_its_way(session: Session, channel_id: str) -> bool:
+    """Whether the channel's last refund is."""
+    row = newest(session, channel_id)
+    return row is not None and row.state in ON_ITS_WAY
+
+
 def check(session: Session, hub: Hub, channel: Channel, asked: int | None) -> int:
     """How much would be given back. :param asked: by the payer; None: all that is free
 
@@ -76,8 +82,12 @@ def relay_step(hub: Hub) -> bool:
             .order_by(col(RefundRelay.attempts), col(RefundRelay.id))
             .limit(hub.settings.relay_max_items)
         ).all()
+        stale = [row.id for row, channel in rows if not _is_still_free(session, hub, row, channel)]
     if not rows:
         return False
+    if stale:
+        _fail(hub, stale)
+        return True
     configs = {row.id: channel.config() for row, channel in rows}
     calls = {
         row.id: hub.contracts.encode("channels", "refund", configs[row.id], row.amount)
@@ -85,6 +95,20 @@ def relay_step(hub: Hub) -> bool:
     }
     hub.relayer.send(RefundRelay, "refunds", "channels", calls, _end)
     return True
+
+
+def _is_still_free(session: Session, hub: Hub, row: RefundRelay, channel: Channel) -> bool:
+    """The contract would give what merchants were promised as well: since this was asked for, the payer may have withdrawn."""
+    return channel.state == "refunding" and row.amount <= posting.balance(session, hub.chart.channel(channel.id))
+
+
+def _fail(hub: Hub, ids: list[int | None]) -> None:
+    with hub.db.write() as session:
+        waiting = select(RefundRelay).where(col(RefundRelay.id).in_(ids), col(RefundRelay.state) == "received")
+        for row in session.scalars(waiting).all():
+            row.state, row.reason = "failed", "its payer has withdrawn from the channel meanwhile"
+            session.add(row)
+            _reopen(session, session.get_one(Channel, row.channel_id))
 
 
 def return_reverted_step(hub: Hub) -> bool:

@@ -12,7 +12,7 @@ from sqlmodel import Session, col
 from taesan.chain import erc1271, relay
 from taesan.chain.models import transaction_of
 from taesan.chain.rpc import NodeUnavailable
-from taesan.channels import queries, vouchers
+from taesan.channels import queries, refunds, vouchers
 from taesan.channels.models import Channel, ChannelConfig, Charged, DepositCreate, DepositRelay
 from taesan.core.ids import new_id
 from taesan.core.outbox import Handler
@@ -313,7 +313,7 @@ def handlers(hub: Hub) -> dict[str, Handler]:
         refunded(session, channel, event, now)
         # A refund does not lead back to open: the rest of what was announced may still be withdrawn at any moment.
         if channel.state == "withdrawing":
-            channel.state = "open"
+            channel.state = "refunding" if refunds.is_on_its_way(session, channel.id) else "open"
 
     return {
         "channels.ChannelOpened": ours(opened),

@@ -69,7 +69,7 @@ def handlers(hub: Hub) -> dict[str, Handler]:
         channel.missing += sum(line.amount for line in undone if line.account == hub.chart.shortfall)
         if channel.missing < 0:
             raise CannotUndo(f"what was missing of channel {channel.id} has been made good since")
-        if channel.state == "open":
+        if channel.state in ("open", "refunding"):
             channel.state = "withdrawing"  # its announcement may stand as it did before
         session.add(channel)
 

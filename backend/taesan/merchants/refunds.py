@@ -50,7 +50,6 @@ def make(session: Session, hub: Hub, merchant: Merchant, request: RefundCreate, 
         source=request.of,
         account=account,
         amount=amount,
-        is_covered=False,
         left_over=amount,
         note=request.note,
         made_at=now,
@@ -111,5 +110,5 @@ def public(session: Session, row: Refund) -> RefundPublic:
 
 def _state(session: Session, row: Refund) -> str:
     if row.batch_id is None:
-        return "accepted" if row.is_covered else "waiting"
+        return "accepted" if row.covered == row.amount else "waiting"
     return "done" if session.get_one(Batch, row.batch_id).state == "posted" else "settling"

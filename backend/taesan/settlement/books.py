@@ -16,7 +16,7 @@ from taesan.core.outbox import Handler
 from taesan.hub import Hub
 from taesan.ledger import posting
 from taesan.ledger.posting import Line, transfer
-from taesan.settlement import batcher, packing, recovery
+from taesan.settlement import batcher, packing, recovery, refunds
 from taesan.settlement.models import Batch, BatchCredit, BatchEntitlement, Entitlement
 
 log = structlog.get_logger()
@@ -71,9 +71,8 @@ def handlers(hub: Hub) -> dict[str, Handler]:
             first = f"batch:{batch.id}"
             ref = f"{first}:{event['key']}" if posting.is_undone(session, first) else first
             posting.post(session, ref, "batch settled", now, lines)
-        for claim in batcher.claims_of(session, batch.id):
-            if not claim.skipped:
-                session.get_one(Channel, claim.channel_id).claimed = claim.total_claimed
+        refunds.hold(session, hub, [credit.address for credit in owed], event["key"], now)
+        _note_claimed(session, batch.id)
         batch.state, batch.posted_at = "posted", now
         counters.add(session, {"payments_settled": batch.payment_count})
         session.add(batch)
@@ -121,6 +120,9 @@ def undo(hub: Hub) -> dict[str, Handler]:
         batch = session.get_one(Batch, event["args"]["batchId"])
         if batch.recovered_in is not None:
             raise CannotUndo(f"batch {batch.id}, which a restored database has learned from the chain")
+        owed = select(BatchCredit).where(col(BatchCredit.batch_id) == batch.id)
+        credited = {credit.address: credit.amount for credit in session.scalars(owed)}
+        refunds.let_go(session, hub, credited, event["key"], now)
         posting.undo(session, f"batch:{batch.id}", now)
         posting.undo(session, f"batch:{batch.id}:{event['key']}", now)
         for claim in batcher.claims_of(session, batch.id):
@@ -156,6 +158,12 @@ def _sent_in(session: Session, transaction: str) -> int | None:
         )
     )
     return None if ref is None else int(ref)
+
+
+def _note_claimed(session: Session, batch_id: int) -> None:
+    for claim in batcher.claims_of(session, batch_id):
+        if not claim.skipped:
+            session.get_one(Channel, claim.channel_id).claimed = claim.total_claimed
 
 
 def _note_skipped(session: Session, batch_id: int, numbers: Sequence[int]) -> None:

@@ -112,7 +112,7 @@ class Quarantine(SQLModel, table=True):
 class Refund(SQLModel, table=True):
     """What a merchant gives back of a payment (`source`: `pay_…`) or redemption (`red_…`): gift tokens for `account`.
 
-    `is_covered`: booked out of what the merchant was paid and no batch had; before that `held` of its credit stands in.
+    `covered`: booked out of what the merchant was paid and no batch had; for the rest its credit stands in.
     `left_over`: what no batch has taken along yet; `batch_id`: the one that took the last of it.
     """
 
@@ -129,8 +129,7 @@ class Refund(SQLModel, table=True):
     source: str = Field(index=True)
     account: str
     amount: int = Field(sa_column=Column(BigInteger, nullable=False))
-    is_covered: bool
-    held: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    covered: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
     left_over: int = Field(sa_column=Column(BigInteger, nullable=False))
     note: str | None = None
     made_at: datetime = Field(sa_type=UtcDateTime)

@@ -190,7 +190,7 @@ def _attribute(
     credited, left = dict(settled.credits), dict(raised)
     inside = []
     for refund in waiting:
-        if part := min(refund.left_over, left.get(refund.account, 0)):
+        if part := min(refunds.ready(refund), left.get(refund.account, 0)):
             left[refund.account] -= part
             credited[refund.address] = credited.get(refund.address, 0) + part
             inside.append((refund, part))

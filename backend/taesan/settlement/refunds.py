@@ -6,11 +6,11 @@ that takes it along: the claims stay as they are, the merchant is credited less,
 pays a merchant gives back as much of its refunds as that is, and credits it the rest: so what is left of `pending` is always
 enough for what is left of them.
 
-If less than that waits for a batch, the refund waits, and holds the merchant's credit meanwhile. With the next payments the two
-change places (`cover`): they go to the payer, and the merchant has its credit back.
+If less than that waits for a batch, the rest of the refund waits, and holds the merchant's credit meanwhile. With the next payments the
+two change places (`cover`), as far as they go: they go to the payer, and the merchant has so much of its credit back.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, func, select
@@ -26,7 +26,8 @@ UNPOSTED = ("frozen", "signed", "broadcast", "mined", "confirmed")
 MOST_WAITING = 100  # of a merchant: a batch that pays it takes them all along, and needs room for their accounts
 
 _WAITING = (col(Refund.left_over) > 0,)
-_COVERED = (*_WAITING, col(Refund.is_covered))
+_COVERED = (*_WAITING, col(Refund.left_over) + col(Refund.covered) > col(Refund.amount))
+_UNCOVERED = (*_WAITING, col(Refund.covered) < col(Refund.amount))
 
 
 def refunded(session: Session, source: str) -> int:
@@ -41,24 +42,20 @@ def accept(session: Session, hub: Hub, row: Refund, now: datetime) -> None:
     """
     _refuse_too_many(session, row.address)
     chart, free = hub.chart, _unfrozen(session, hub, row.address)
-    if free >= row.amount:
-        row.is_covered = True
-        lines = transfer(chart.pending(row.address), chart.converting(row.account), row.amount)
-        posting.post(session, f"refund:{row.public_id}", "refund", now, lines)
-    else:
-        credit = posting.balance(session, chart.credit(row.address))
-        if free + credit < row.amount:
-            raise Problem(
-                "refund-not-covered",
-                409,
-                "The merchant's money here does not cover this refund.",
-                f"{free} minor units wait for settlement, {credit} are credit. What a payout has taken is not here any more.",
-                available=str(free + credit),
-            )
-        row.is_covered, row.held = False, min(credit, row.amount)
-        lines = transfer(chart.credit(row.address), chart.refunding(row.address), row.held)
-        if row.held:
-            posting.post(session, f"refund:{row.public_id}", "refund held", now, lines)
+    row.covered = min(free, row.amount)
+    held = row.amount - row.covered
+    credit = posting.balance(session, chart.credit(row.address)) if held else 0
+    if held > credit:
+        raise Problem(
+            "refund-not-covered",
+            409,
+            "The merchant's money here does not cover this refund.",
+            f"{free} minor units wait for settlement, {credit} are credit. What a payout has taken is not here any more.",
+            available=str(free + credit),
+        )
+    lines = transfer(chart.pending(row.address), chart.converting(row.account), row.covered)
+    lines += transfer(chart.credit(row.address), chart.refunding(row.address), held)
+    posting.post(session, f"refund:{row.public_id}", "refund held" if held else "refund", now, lines)
     session.add(row)
     session.flush()
 
@@ -76,7 +73,7 @@ def _refuse_too_many(session: Session, address: str) -> None:
 
 
 def covered(session: Session) -> Sequence[Refund]:
-    """Those that the next batches take along, oldest first."""
+    """Those of which the next batches take something along, oldest first."""
     return session.scalars(select(Refund).where(*_COVERED).order_by(col(Refund.id))).all()
 
 
@@ -87,28 +84,59 @@ def accounts_to_raise(session: Session) -> dict[str, int]:
 
 
 def cover(session: Session, hub: Hub, now: datetime) -> None:
-    """New payments take the place of credit that is held for refunds, oldest first: to be called before a batch is frozen."""
-    waiting = (*_WAITING, ~col(Refund.is_covered))
-    for address in session.scalars(select(col(Refund.address)).where(*waiting).distinct()).all():
+    """New payments take the place of credit that is held for refunds, oldest first and as far as they go: to be called before a
+    batch is frozen."""
+    for address in session.scalars(select(col(Refund.address)).where(*_UNCOVERED).distinct()).all():
         free = _unfrozen(session, hub, address)
-        if not free:
-            continue
-        of_merchant = select(Refund).where(*waiting, col(Refund.address) == address).order_by(col(Refund.id))
+        of_merchant = select(Refund).where(*_UNCOVERED, col(Refund.address) == address).order_by(col(Refund.id))
         for row in session.scalars(of_merchant).all():
-            if row.amount <= free:
-                _cover(session, hub, row, now)
-                free -= row.amount
+            if part := min(row.amount - row.covered, free):
+                _cover(session, hub, row, part, now)
+                free -= part
 
 
-def _cover(session: Session, hub: Hub, row: Refund, now: datetime) -> None:
+def _cover(session: Session, hub: Hub, row: Refund, part: int, now: datetime) -> None:
     chart = hub.chart
-    # The merchant may have taken it from the contract directly, held or not.
-    held = min(row.held, posting.balance(session, chart.refunding(row.address)))
-    lines = transfer(chart.pending(row.address), chart.converting(row.account), row.amount)
-    lines += transfer(chart.refunding(row.address), chart.credit(row.address), held)
-    posting.post(session, f"refund-covered:{row.public_id}", "refund covered", now, lines)
-    row.is_covered = True
+    row.covered += part
     session.add(row)
+    session.flush()
+    # The merchant may have taken it from the contract directly, held or not.
+    held = posting.balance(session, chart.refunding(row.address))
+    lines = transfer(chart.pending(row.address), chart.converting(row.account), part)
+    back = max(0, held - _uncovered(session, row.address))
+    lines += transfer(chart.refunding(row.address), chart.credit(row.address), back)
+    posting.post(session, f"refund-covered:{row.public_id}:{row.covered}", "refund covered", now, lines)
+
+
+def _uncovered(session: Session, address: str) -> int:
+    """What a merchant still owes, out of its next payments."""
+    owed = select(func.sum(col(Refund.amount) - col(Refund.covered))).where(*_UNCOVERED, col(Refund.address) == address)
+    return int(session.scalar(owed) or 0)
+
+
+def hold(session: Session, hub: Hub, addresses: Iterable[str], key: str, now: datetime) -> None:
+    """Holds merchants' new credit for what they owe and took from the contract directly. :param key: of what brought it"""
+    chart = hub.chart
+    for address in addresses:
+        missing = _uncovered(session, address) - posting.balance(session, chart.refunding(address))
+        if (part := min(missing, posting.balance(session, chart.credit(address)))) > 0:
+            lines = transfer(chart.credit(address), chart.refunding(address), part)
+            posting.post(session, f"refund-held:{key}:{address}", "refund held", now, lines)
+
+
+def let_go(session: Session, hub: Hub, amounts: Mapping[str, int], key: str, now: datetime) -> None:
+    """Gives back so much of what is held as merchants' credit lacks, before it is lowered. :param key: of what lowers it"""
+    chart = hub.chart
+    for address, amount in amounts.items():
+        lacking = amount - posting.balance(session, chart.credit(address))
+        if (part := min(lacking, posting.balance(session, chart.refunding(address)))) > 0:
+            lines = transfer(chart.refunding(address), chart.credit(address), part)
+            posting.post(session, f"refund-let-go:{key}:{address}", "refund let go", now, lines)
+
+
+def ready(row: Refund) -> int:
+    """What batches may take along of it."""
+    return row.left_over + row.covered - row.amount
 
 
 def take_in(session: Session, batch_id: int, earned: dict[str, int]) -> Sequence[tuple[str, int]]:
@@ -120,7 +148,7 @@ def take_in(session: Session, batch_id: int, earned: dict[str, int]) -> Sequence
     rows = session.scalars(select(Refund).where(*_COVERED, col(Refund.address).in_(earned)).order_by(col(Refund.id)))
     taken = []
     for row in rows.all():
-        if part := min(row.left_over, earned[row.address]):
+        if part := min(ready(row), earned[row.address]):
             earned[row.address] -= part
             take_part(session, batch_id, row, part)
             taken.append((row.account, part))
