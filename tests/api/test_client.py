@@ -1,6 +1,9 @@
 """`taesan.client` against a hub: it pays once, whatever happens to answers and to itself."""
 
 import asyncio
+import base64
+import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +25,12 @@ class Patient(Client):
 
     def __init__(self, stage: Stage, state: Path | str = ":memory:", **options: Any) -> None:
         super().__init__(SITE, SECRET, state, http=stage.client, patience_s=1, **options)
-        self.stage, self.lost, self.sent = stage, 0, 0
+        self.stage, self.lost, self.sent, self.passed = stage, 0, 0, 0.0
+        self._flows.clock = lambda: self.passed
 
     def _do(self, step: Send | Wait) -> httpx.Response | None:
         if isinstance(step, Wait):
+            self.passed += step.seconds
             self.stage.confirm()
             return None
         answer = super()._do(step)
@@ -52,6 +57,10 @@ def anna(stage: Stage, tmp_path: Path) -> Patient:
 @pytest.fixture
 def cafe(stage: Stage) -> Merchant:
     return stage.merchant()
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1_000)
 
 
 def _paid(stage: Stage) -> list[int]:
@@ -121,6 +130,117 @@ def test_a_deposit_without_an_answer_is_made_once(stage: Stage, tmp_path: Path) 
     assert stage.chain.read("channels", "channels", channel) == [DOLLAR, 0]
     again.open_channel(DOLLAR)
     assert stage.chain.read("channels", "channels", channel) == [2 * DOLLAR, 0]
+
+
+ARTICLE = "https://shop.example/articles/7"
+
+
+class Reader(Patient):
+    """Buys of a shop that asks for a cent, and for each payment answers what `shop` says; None: nothing, after `hangs_s`.
+
+    :ivar payments: headers that came to the shop
+    """
+
+    shop: int | None = 500
+    hangs_s = 0.0
+
+    def _do(self, step: Send | Wait) -> httpx.Response | None:
+        if isinstance(step, Wait) or not step.url.startswith(ARTICLE):
+            return super()._do(step)
+        payment = step.headers.get("PAYMENT-SIGNATURE")
+        if payment is None:
+            return httpx.Response(402, headers={"PAYMENT-REQUIRED": self._offer()})
+        self.payments = [*getattr(self, "payments", []), json.loads(base64.b64decode(payment))]
+        if self.shop is None:
+            self.passed += self.hangs_s
+            return None
+        return httpx.Response(self.shop)
+
+    def _offer(self) -> str:
+        facts = self._flows.facts
+        assert facts is not None
+        offer = {"scheme": "batch-settlement", "network": facts.network, "amount": str(CENT)}
+        offer |= {"payTo": facts.settlement, "asset": facts.token}
+        return base64.b64encode(json.dumps({"x402Version": 2, "accepts": [offer]}).encode()).decode()
+
+    def let_hub_take(self, merchant: Merchant) -> None:
+        """The shop's part: it presents the newest voucher to the hub."""
+        signed = self.payments[-1]["payload"]["voucher"]
+        voucher = {"channel_id": signed["channelId"], "signature": signed["signature"]}
+        voucher["max_claimable_amount"] = signed["maxClaimableAmount"]
+        money = {"value": str(CENT), "asset": self.stage.facts["asset"], "exponent": 6}
+        body = {"voucher": voucher, "amount": money, "destination": {"type": "merchant", "merchant_id": merchant.id}}
+        answer = self.stage.client.post("/v1/payments", json=body, headers=key())
+        assert answer.status_code == 201, answer.text
+
+
+@pytest.fixture
+def reader(stage: Stage, anna: Patient, tmp_path: Path) -> Reader:
+    """Anna, in a process of her own, who goes to a shop."""
+    anna.close()
+    return Reader(stage, tmp_path / "wallet.db")
+
+
+@pytest.mark.parametrize("shop", [None, 500, 503, 429])
+def test_a_merchant_that_is_down_for_good_stops_nothing(
+    stage: Stage, reader: Reader, cafe: Merchant, tmp_path: Path, shop: int | None
+) -> None:
+    reader.shop = shop
+    with pytest.raises(Unanswered):
+        reader.get(ARTICLE)
+    reader.close()
+    again = Reader(stage, tmp_path / "wallet.db", limits=Limits(per_day=3 * CENT))
+    again.shop = shop
+    assert again.pay(2 * CENT, to=cafe.id)["charged_cumulative"] == str(2 * CENT), "the same amount, signed anew"
+    assert len(again.payments) == 1, "the shop is asked once more and no oftener"
+    assert again.pay(CENT, to=cafe.id)["charged_cumulative"] == str(3 * CENT), "what was given up was not spent"
+    assert _paid(stage) == [2 * CENT, CENT]
+
+
+def test_a_merchant_that_took_the_money_and_died_was_paid(stage: Stage, reader: Reader, cafe: Merchant) -> None:
+    with pytest.raises(Unanswered):
+        reader.get(ARTICLE)
+    reader.let_hub_take(cafe)
+    assert reader.pay(2 * CENT, to=cafe.id)["charged_cumulative"] == str(3 * CENT)
+    assert _paid(stage) == [CENT, 2 * CENT]
+    assert reader.state.spent(_now_ms()) == 3 * CENT
+
+
+def test_a_merchant_that_takes_the_money_after_it_was_given_up_was_paid(
+    stage: Stage, reader: Reader, cafe: Merchant
+) -> None:
+    with pytest.raises(Unanswered):
+        reader.get(ARTICLE)
+    with pytest.raises(Refused):
+        reader.pay(2 * CENT, to="mer_nobody")  # nothing is paid with it, but the article is given up
+    reader.let_hub_take(cafe)
+    assert reader.pay(2 * CENT, to=cafe.id)["charged_cumulative"] == str(3 * CENT)
+    assert _paid(stage) == [CENT, 2 * CENT]
+    assert reader.state.spent(_now_ms()) == 3 * CENT
+
+
+def test_a_hub_that_claims_more_than_was_ever_signed_is_not_believed(stage: Stage, anna: Patient) -> None:
+    signed: list[str] = []
+
+    def lie(step: Send | Wait) -> httpx.Response | None:
+        if isinstance(step, Send) and step.url.endswith("/v1/payments"):
+            assert step.json is not None
+            signed.append(step.json["voucher"]["max_claimable_amount"])
+            told = {"type": "urn:voucher-out-of-sequence", "channel": {"charged_cumulative": str(DOLLAR)}}
+            return httpx.Response(409, json=told)
+        return Patient._do(anna, step)
+
+    anna._do = lie  # type: ignore[method-assign]
+    with pytest.raises(Refused):
+        anna.pay(CENT)
+    assert signed == [str(CENT)]
+
+
+def test_a_merchant_that_hangs_is_waited_for_by_the_clock(reader: Reader) -> None:
+    reader.shop, reader.hangs_s = None, 30
+    with pytest.raises(Unanswered):
+        reader.get(ARTICLE)
+    assert len(reader.payments) == 1
 
 
 def test_limits_are_kept_before_anything_is_signed(stage: Stage, anna: Patient, cafe: Merchant, tmp_path: Path) -> None:

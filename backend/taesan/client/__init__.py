@@ -6,7 +6,8 @@
         article = me.get("https://shop.example/articles/7")  # pays what it costs
 
 `AsyncClient` does the same with `await`. What was begun and got no answer is on the disk before it is sent: after a crash the
-next call finishes it first, so nothing is paid twice. One state file is for one machine; several processes may share it.
+next call finishes it first, so nothing is paid twice; if it is a merchant who does not answer, the hub is asked whether it was
+paid, and if not, the payment is given up. One state file is for one machine; several processes may share it.
 """
 
 import asyncio

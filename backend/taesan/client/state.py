@@ -1,7 +1,8 @@
 """What a payer must not forget, in one SQLite file: its channels, and what it was about to pay.
 
 A payment is an intent before it is sent: its voucher and its key are on the disk. Whatever happens then, the same intent is
-sent again until the hub has answered it, so nothing is paid twice, and nothing else is paid meanwhile.
+sent again until the hub has answered it, so nothing is paid twice, and nothing else is paid meanwhile. A merchant that never
+answers holds up nothing: the hub is asked, and what it was not paid is given up.
 """
 
 import json
@@ -148,6 +149,11 @@ class State:
     def find(self, channel: str, key: str) -> Intent | None:
         rows = self._rows("SELECT * FROM intent WHERE channel = ? AND key = ?", channel, key)
         return _intent(rows[0]) if rows else None
+
+    def signed_before(self, intent: Intent) -> int:
+        """The highest voucher that was signed before this one, whatever became of it, minor units."""
+        most = "SELECT coalesce(max(cumulative), 0) AS most FROM intent WHERE channel = ? AND number < ?"
+        return int(self._rows(most, intent.channel, intent.number)[0]["most"])
 
     def intend(
         self,
