@@ -9,9 +9,10 @@ import json
 import os
 import secrets
 import sqlite3
+import stat
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,11 +78,12 @@ class Intent:
 
 
 class State:
-    """:param path: of the file, which only its owner may read, as a hot key may be in it; `:memory:` forgets all"""
+    """:param path: of the file, which only its owner may read, as a hot key may be in it; `:memory:` forgets all
+    :raises OSError: it is a link, or somebody else's"""
 
     def __init__(self, path: Path | str) -> None:
         if str(path) != ":memory:":
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            _keep_to_owner(Path(path))
         self._lock = threading.Lock()
         self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
         self._db.row_factory = sqlite3.Row
@@ -212,6 +214,20 @@ class State:
         """In the last 24 hours, with what has no answer yet, minor units."""
         with self._lock:
             return _spent(self._db, now_ms)
+
+
+def _keep_to_owner(path: Path) -> None:
+    """Makes the file; one that was there, and what SQLite keeps beside it, is closed to all others."""
+    # What is there is not opened: when it is closed again, SQLite's locks of this process would be gone.
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    for file in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+        with suppress(FileNotFoundError):
+            mode = file.lstat().st_mode
+            if not stat.S_ISREG(mode):
+                raise OSError(f"{file} is to hold keys: it has to be a file, no link and nothing else")
+            if stat.S_IMODE(mode) & 0o077:
+                file.chmod(0o600)
 
 
 def _check(db: sqlite3.Connection, amount: int, limits: Limits, now_ms: int) -> None:
