@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import json
 import time
 from pathlib import Path
@@ -286,6 +287,27 @@ def test_two_processes_may_share_a_state(stage: Stage, anna: Patient, cafe: Merc
         other.pay(2 * CENT, to=cafe.id)
     anna.pay(3 * CENT, to=cafe.id)
     assert _paid(stage)[4:] == [2 * CENT, 3 * CENT]
+
+
+@pytest.mark.parametrize("moment", ["find", "intend"])
+@pytest.mark.parametrize("lost", [0, 1_000])
+def test_two_processes_with_one_key_pay_once(
+    stage: Stage, anna: Patient, cafe: Merchant, tmp_path: Path, moment: str, lost: int
+) -> None:
+    """The other one comes first by a hair, and has its answer or not."""
+    other = Patient(stage, tmp_path / "wallet.db")
+    passed_on = getattr(anna.state, moment)
+
+    def at_that_moment(*args: Any) -> Any:
+        setattr(anna.state, moment, passed_on)
+        other.lost = lost
+        with contextlib.suppress(Unanswered):
+            other.pay(CENT, to=cafe.id, key="tea")
+        return passed_on(*args)
+
+    setattr(anna.state, moment, at_that_moment)
+    assert anna.pay(CENT, to=cafe.id, key="tea")["charged_cumulative"] == str(CENT)
+    assert _paid(stage) == [CENT]
 
 
 def test_another_hot_key_is_another_channel(stage: Stage, anna: Patient) -> None:

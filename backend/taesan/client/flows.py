@@ -179,6 +179,8 @@ class Flows:
         while True:
             yield from self.resolve(id_)
             known = self.state.find(id_, key)
+            if known is not None and known.state == "pending":
+                continue  # another process has just begun it
             if known is not None:
                 return _same(known, amount, destination, extra)
             cumulative = (self.state.charged(id_) or 0) + amount
@@ -191,8 +193,10 @@ class Flows:
             request = {"path": "/v1/payments", "body": body}
             try:
                 intent = self.state.intend(id_, "payment", key, amount, request, cumulative, self.limits, _now_ms())
-            except Busy:
-                yield Wait(FIRST_PAUSE_S)  # another process that uses this state was faster
+            except (Busy, KeyReused):
+                yield Wait(
+                    FIRST_PAUSE_S
+                )  # another process that uses this state was faster, with this very key or another
                 continue
             try:
                 return (yield from self._finish(intent))
