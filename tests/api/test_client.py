@@ -11,7 +11,18 @@ from typing import Any
 import httpx
 import pytest
 
-from taesan.client import AsyncClient, Client, KeyReused, Limits, OverLimit, Refused, State, Unanswered
+from taesan.client import (
+    AsyncClient,
+    Client,
+    KeyReused,
+    Limits,
+    OtherHub,
+    OverLimit,
+    PlainHttp,
+    Refused,
+    State,
+    Unanswered,
+)
 from taesan.client.merchant import MerchantWallet
 from taesan.client.signing import LocalKey
 from taesan.client.steps import Send, Wait
@@ -143,15 +154,19 @@ class Reader(Patient):
     """
 
     shop: int | None = 500
-    hangs_s = 0.0
+    hangs_s, article = 0.0, ARTICLE
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.payments: list[Any] = []
 
     def _do(self, step: Send | Wait) -> httpx.Response | None:
-        if isinstance(step, Wait) or not step.url.startswith(ARTICLE):
+        if isinstance(step, Wait) or step.url != self.article:
             return super()._do(step)
         payment = step.headers.get("PAYMENT-SIGNATURE")
         if payment is None:
             return httpx.Response(402, headers={"PAYMENT-REQUIRED": self._offer()})
-        self.payments = [*getattr(self, "payments", []), json.loads(base64.b64decode(payment))]
+        self.payments.append(json.loads(base64.b64decode(payment)))
         if self.shop is None:
             self.passed += self.hangs_s
             return None
@@ -308,6 +323,68 @@ def test_two_processes_with_one_key_pay_once(
     setattr(anna.state, moment, at_that_moment)
     assert anna.pay(CENT, to=cafe.id, key="tea")["charged_cumulative"] == str(CENT)
     assert _paid(stage) == [CENT]
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("network", "eip155:1"),
+        ("settlement", "0x" + "11" * 20),
+        ("collector", "0x" + "11" * 20),
+        ("asset_exponent", 2),
+        ("asset_domain", {"name": "US Dollar", "version": "1", "chainId": 1, "verifyingContract": "0x" + "11" * 20}),
+    ],
+)
+def test_a_hub_that_has_become_another_gets_no_signature(
+    stage: Stage, anna: Patient, tmp_path: Path, name: str, other: Any
+) -> None:
+    anna.close()
+    again = Patient(stage, tmp_path / "wallet.db")
+    do, sent = again._do, []
+
+    def lie(step: Send | Wait) -> httpx.Response | None:
+        assert isinstance(step, Send)
+        sent.append(step.url)
+        answer = do(step)
+        if not step.url.endswith("/v1/hub"):
+            return answer
+        assert answer is not None
+        return httpx.Response(200, json=answer.json() | {name: other})
+
+    again._do = lie  # type: ignore[method-assign]
+    for _ in range(2):
+        with pytest.raises(OtherHub, match=r"another hub than it was"):
+            again.pay(CENT)
+    assert sent == [f"{SITE}/v1/hub"] * 2
+    again._do = do  # type: ignore[method-assign]
+    again.pay(CENT)
+
+
+def test_a_hub_that_is_meant_to_be_another_is_met_anew(stage: Stage, tmp_path: Path) -> None:
+    anna = Patient(stage, tmp_path / "wallet.db")
+    anna.state.first_facts(SITE, {"chain_id": 1})
+    with pytest.raises(OtherHub):
+        anna.sign_in()
+    anna.state.forget_hub(SITE)
+    assert anna.sign_in()
+
+
+def test_a_key_is_not_used_over_plain_http() -> None:
+    for site in ("https://hub.example", "http://localhost:8000", "http://[::1]:8000", "http://127.0.0.9"):
+        Client(site, SECRET).close()
+    for site in ("http://hub.example", "http://127.0.0.1.example", "http://10.0.0.1:8000"):
+        with pytest.raises(PlainHttp):
+            Client(site, SECRET)
+        with pytest.raises(PlainHttp):
+            MerchantWallet(site, SECRET)
+        Client(site, SECRET, plain_http=True).close()
+
+
+def test_a_merchant_is_not_paid_over_plain_http(reader: Reader) -> None:
+    reader.article = ARTICLE.replace("https", "http")
+    with pytest.raises(PlainHttp):
+        reader.get(reader.article)
+    assert (reader.payments, reader.state.spent(_now_ms())) == ([], 0)
 
 
 def test_another_hot_key_is_another_channel(stage: Stage, anna: Patient) -> None:

@@ -130,6 +130,21 @@ def test_deposits_are_no_spending(state: State) -> None:
     assert (state.charged(CHANNEL), state.spent(0)) == (0, 0)
 
 
+def test_deposits_have_a_limit_of_their_own(state: State) -> None:
+    limits = Limits(deposits_per_day=10)
+
+    def deposit(amount: int, key: str, now_ms: int = 0) -> Intent:
+        return state.intend(CHANNEL, "deposit", key, amount, {}, None, limits, now_ms)
+
+    state.done(deposit(6, "a"), {})
+    state.refused(deposit(3, "b"), {})
+    with pytest.raises(OverLimit):
+        deposit(2, "c")
+    state.done(deposit(1, "c"), {})
+    state.done(_pay(state, 100, "tea", limits), {})
+    deposit(10, "d", DAY_MS)
+
+
 def test_a_hot_key_is_made_once(state: State, tmp_path: Path) -> None:
     assert state.hot_key("0xA") == State(tmp_path / "wallet.db").hot_key("0xA") != state.hot_key("0xB")
 

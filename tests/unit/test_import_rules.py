@@ -37,6 +37,7 @@ PURE = {
     "chain/multicall.py",
     "channels/vouchers.py",
     "client/signing.py",
+    "client/sites.py",
     "client/x402.py",
     "gateways/drawing.py",
     "jars/accrual.py",

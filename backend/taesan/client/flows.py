@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from taesan.client import signing, x402
+from taesan.client import signing, sites, x402
 from taesan.client.signing import HubFacts, Json, Signer
 from taesan.client.state import Busy, Intent, KeyReused, Limits, State
 from taesan.client.steps import Flow, Send, Wait
@@ -53,7 +53,7 @@ class NotOurs(ClientError):
 @dataclass
 class Flows:
     """:ivar site: the hub's address. :ivar patience_s: how long an answer is asked for again :ivar token: of a session
-    :ivar clock: seconds that only go forward"""
+    :ivar plain_http: whether hosts outside this machine may do without https :ivar clock: seconds that only go forward"""
 
     site: str
     wallet: Signer
@@ -62,6 +62,7 @@ class Flows:
     limits: Limits
     patience_s: float
     salt: str
+    plain_http: bool = False
     facts: HubFacts | None = None
     retries: int = 0
     token: str | None = field(default=None, repr=False)
@@ -94,9 +95,12 @@ class Flows:
         return _json_of((yield from self.asked(Send("GET", self.site + path))))
 
     def hub(self) -> Flow[HubFacts]:
-        """What is signed for; asked once."""
+        """What is signed for; asked once. :raises OtherHub: not what it was when the state first knew it"""
         if self.facts is None:
-            self.facts = HubFacts.read((yield from self.got("/v1/hub")))
+            facts = HubFacts.read((yield from self.got("/v1/hub")))
+            lasting = sites.lasting(facts)
+            sites.require_same(self.site, self.state.first_facts(self.site, lasting), lasting)
+            self.facts = facts
         return self.facts
 
     def session(self) -> Flow[str]:
@@ -318,6 +322,7 @@ class Flows:
             offer = x402.choose(required, facts)
             if offer is None:
                 raise NotOurs(f"{send.url} asks for nothing that a channel of {self.site} pays")
+            sites.require_https(send.url, self.plain_http)
             amount, charged = int(offer["amount"]), self.state.charged(id_) or 0
             config = signing.channel_config(facts, self.wallet.address, self.hot_key.address, self.salt)
             voucher = signing.voucher(facts, self.hot_key, id_, charged + amount)

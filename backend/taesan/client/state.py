@@ -19,6 +19,7 @@ from typing import Any
 
 _DAY_MS = 24 * 3_600 * 1_000
 _SCHEMA = """
+CREATE TABLE IF NOT EXISTS hub (site TEXT PRIMARY KEY, facts TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS hot_key (payer TEXT PRIMARY KEY, secret TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS channel (
     id TEXT PRIMARY KEY, config TEXT NOT NULL, charged INTEGER NOT NULL CHECK (charged >= 0)
@@ -55,10 +56,12 @@ class Busy(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """What is paid at most, minor units; None: as much as there is. A day is the last 24 hours, over all channels."""
+    """What is paid, and deposited, at most, minor units; None: as much as there is. A day is the last 24 hours, over all
+    channels. Deposits count when they are signed, refused ones too: who has the signature may still use it."""
 
     per_payment: int | None = None
     per_day: int | None = None
+    deposits_per_day: int | None = None
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,19 @@ class State:
         with self._lock:
             return self._db.execute(sql, values).fetchall()
 
-    # ---------------------------------------------------------------- channels
+    # -------------------------------------------------------- hubs, channels
+
+    def first_facts(self, site: str, facts: dict[str, Any]) -> dict[str, Any]:
+        """What this hub said of itself when it was first met; `facts`, if that is now."""
+        with self._write() as db:
+            db.execute("INSERT OR IGNORE INTO hub VALUES (?, ?)", (site, json.dumps(facts)))
+            (first,) = db.execute("SELECT facts FROM hub WHERE site = ?", (site,)).fetchone()
+        return dict(json.loads(first))
+
+    def forget_hub(self, site: str) -> None:
+        """The next time it is met as if for the first time; its channels are kept. :param site: without a slash at its end"""
+        with self._write() as db:
+            db.execute("DELETE FROM hub WHERE site = ?", (site,))
 
     def hot_key(self, payer: str) -> str:
         """The secret of this payer's hot key, 0x-hex; made at first use."""
@@ -183,6 +198,8 @@ class State:
                 if cumulative != charged + amount:
                     raise Busy  # another process has paid since we have looked
                 _check(db, amount, limits, now_ms)
+            elif limits.deposits_per_day is not None:
+                _check_deposit(db, amount, limits.deposits_per_day, now_ms)
             values = (channel, kind, key, amount, cumulative, json.dumps(request), now_ms)
             number = db.execute(
                 "INSERT INTO intent (channel, kind, key, amount, cumulative, request, at_ms) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -237,6 +254,13 @@ def _check(db: sqlite3.Connection, amount: int, limits: Limits, now_ms: int) -> 
         spent = _spent(db, now_ms)
         if spent + amount > limits.per_day:
             raise OverLimit(f"{amount} minor units, but {spent} of {limits.per_day} were spent in the last 24 hours")
+
+
+def _check_deposit(db: sqlite3.Connection, amount: int, per_day: int, now_ms: int) -> None:
+    lately = "SELECT coalesce(sum(amount), 0) FROM intent WHERE kind = 'deposit' AND at_ms > ?"
+    (signed,) = db.execute(lately, (now_ms - _DAY_MS,)).fetchone()
+    if signed + amount > per_day:
+        raise OverLimit(f"{amount} minor units, but {signed} of {per_day} were deposited in the last 24 hours")
 
 
 def _spent(db: sqlite3.Connection, now_ms: int) -> int:
