@@ -32,6 +32,7 @@ FLOORS = [
 FLOOR_OF = {domain: number for number, domains in enumerate(FLOORS) for domain in domains}
 PURE = {
     "core/crypto.py",
+    "core/signing_secrets.py",
     "core/values.py",
     "chain/errors.py",
     "chain/multicall.py",
