@@ -31,6 +31,7 @@ FLOORS = [
 ]
 FLOOR_OF = {domain: number for number, domains in enumerate(FLOORS) for domain in domains}
 PURE = {
+    "core/authorizations.py",
     "core/crypto.py",
     "core/signing_secrets.py",
     "core/values.py",
