@@ -1,13 +1,28 @@
 """`taesan.client` against a hub: it pays once, whatever happens to answers and to itself."""
 
 import asyncio
+import base64
+import contextlib
+import json
+import time
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from taesan.client import AsyncClient, Client, KeyReused, Limits, OverLimit, Refused, State, Unanswered
+from taesan.client import (
+    AsyncClient,
+    Client,
+    KeyReused,
+    Limits,
+    OtherHub,
+    OverLimit,
+    PlainHttp,
+    Refused,
+    State,
+    Unanswered,
+)
 from taesan.client.merchant import MerchantWallet
 from taesan.client.signing import LocalKey
 from taesan.client.steps import Send, Wait
@@ -22,10 +37,12 @@ class Patient(Client):
 
     def __init__(self, stage: Stage, state: Path | str = ":memory:", **options: Any) -> None:
         super().__init__(SITE, SECRET, state, http=stage.client, patience_s=1, **options)
-        self.stage, self.lost, self.sent = stage, 0, 0
+        self.stage, self.lost, self.sent, self.passed = stage, 0, 0, 0.0
+        self._flows.clock = lambda: self.passed
 
     def _do(self, step: Send | Wait) -> httpx.Response | None:
         if isinstance(step, Wait):
+            self.passed += step.seconds
             self.stage.confirm()
             return None
         answer = super()._do(step)
@@ -52,6 +69,10 @@ def anna(stage: Stage, tmp_path: Path) -> Patient:
 @pytest.fixture
 def cafe(stage: Stage) -> Merchant:
     return stage.merchant()
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1_000)
 
 
 def _paid(stage: Stage) -> list[int]:
@@ -123,6 +144,121 @@ def test_a_deposit_without_an_answer_is_made_once(stage: Stage, tmp_path: Path) 
     assert stage.chain.read("channels", "channels", channel) == [2 * DOLLAR, 0]
 
 
+ARTICLE = "https://shop.example/articles/7"
+
+
+class Reader(Patient):
+    """Buys of a shop that asks for a cent, and for each payment answers what `shop` says; None: nothing, after `hangs_s`.
+
+    :ivar payments: headers that came to the shop
+    """
+
+    shop: int | None = 500
+    hangs_s, article = 0.0, ARTICLE
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.payments: list[Any] = []
+
+    def _do(self, step: Send | Wait) -> httpx.Response | None:
+        if isinstance(step, Wait) or step.url != self.article:
+            return super()._do(step)
+        payment = step.headers.get("PAYMENT-SIGNATURE")
+        if payment is None:
+            return httpx.Response(402, headers={"PAYMENT-REQUIRED": self._offer()})
+        self.payments.append(json.loads(base64.b64decode(payment)))
+        if self.shop is None:
+            self.passed += self.hangs_s
+            return None
+        return httpx.Response(self.shop)
+
+    def _offer(self) -> str:
+        facts = self._flows.facts
+        assert facts is not None
+        offer = {"scheme": "batch-settlement", "network": facts.network, "amount": str(CENT)}
+        offer |= {"payTo": facts.settlement, "asset": facts.token}
+        return base64.b64encode(json.dumps({"x402Version": 2, "accepts": [offer]}).encode()).decode()
+
+    def let_hub_take(self, merchant: Merchant) -> None:
+        """The shop's part: it presents the newest voucher to the hub."""
+        signed = self.payments[-1]["payload"]["voucher"]
+        voucher = {"channel_id": signed["channelId"], "signature": signed["signature"]}
+        voucher["max_claimable_amount"] = signed["maxClaimableAmount"]
+        money = {"value": str(CENT), "asset": self.stage.facts["asset"], "exponent": 6}
+        body = {"voucher": voucher, "amount": money, "destination": {"type": "merchant", "merchant_id": merchant.id}}
+        answer = self.stage.client.post("/v1/payments", json=body, headers=key())
+        assert answer.status_code == 201, answer.text
+
+
+@pytest.fixture
+def reader(stage: Stage, anna: Patient, tmp_path: Path) -> Reader:
+    """Anna, in a process of her own, who goes to a shop."""
+    anna.close()
+    return Reader(stage, tmp_path / "wallet.db")
+
+
+@pytest.mark.parametrize("shop", [None, 500, 503, 429])
+def test_a_merchant_that_is_down_for_good_stops_nothing(
+    stage: Stage, reader: Reader, cafe: Merchant, tmp_path: Path, shop: int | None
+) -> None:
+    reader.shop = shop
+    with pytest.raises(Unanswered):
+        reader.get(ARTICLE)
+    reader.close()
+    again = Reader(stage, tmp_path / "wallet.db", limits=Limits(per_day=3 * CENT))
+    again.shop = shop
+    assert again.pay(2 * CENT, to=cafe.id)["charged_cumulative"] == str(2 * CENT), "the same amount, signed anew"
+    assert len(again.payments) == 1, "the shop is asked once more and no oftener"
+    assert again.pay(CENT, to=cafe.id)["charged_cumulative"] == str(3 * CENT), "what was given up was not spent"
+    assert _paid(stage) == [2 * CENT, CENT]
+
+
+def test_a_merchant_that_took_the_money_and_died_was_paid(stage: Stage, reader: Reader, cafe: Merchant) -> None:
+    with pytest.raises(Unanswered):
+        reader.get(ARTICLE)
+    reader.let_hub_take(cafe)
+    assert reader.pay(2 * CENT, to=cafe.id)["charged_cumulative"] == str(3 * CENT)
+    assert _paid(stage) == [CENT, 2 * CENT]
+    assert reader.state.spent(_now_ms()) == 3 * CENT
+
+
+def test_a_merchant_that_takes_the_money_after_it_was_given_up_was_paid(
+    stage: Stage, reader: Reader, cafe: Merchant
+) -> None:
+    with pytest.raises(Unanswered):
+        reader.get(ARTICLE)
+    with pytest.raises(Refused):
+        reader.pay(2 * CENT, to="mer_nobody")  # nothing is paid with it, but the article is given up
+    reader.let_hub_take(cafe)
+    assert reader.pay(2 * CENT, to=cafe.id)["charged_cumulative"] == str(3 * CENT)
+    assert _paid(stage) == [CENT, 2 * CENT]
+    assert reader.state.spent(_now_ms()) == 3 * CENT
+
+
+def test_a_hub_that_claims_more_than_was_ever_signed_is_not_believed(stage: Stage, anna: Patient) -> None:
+    signed: list[str] = []
+
+    def lie(step: Send | Wait) -> httpx.Response | None:
+        if isinstance(step, Send) and step.url.endswith("/v1/payments"):
+            assert step.json is not None
+            signed.append(step.json["voucher"]["max_claimable_amount"])
+            told = {"type": "urn:voucher-out-of-sequence", "channel": {"charged_cumulative": str(DOLLAR)}}
+            return httpx.Response(409, json=told)
+        return Patient._do(anna, step)
+
+    anna._do = lie  # type: ignore[method-assign]
+    with pytest.raises(Refused):
+        anna.pay(CENT)
+    assert signed == [str(CENT)]
+
+
+def test_a_merchant_that_hangs_is_waited_for_by_the_clock(reader: Reader) -> None:
+    reader.shop, reader.hangs_s = None, 30
+    with pytest.raises(Unanswered):
+        reader.get(ARTICLE)
+    assert len(reader.payments) == 1
+
+
 def test_limits_are_kept_before_anything_is_signed(stage: Stage, anna: Patient, cafe: Merchant, tmp_path: Path) -> None:
     anna.close()
     careful = Patient(stage, tmp_path / "wallet.db", limits=Limits(per_payment=10 * CENT, per_day=15 * CENT))
@@ -166,6 +302,89 @@ def test_two_processes_may_share_a_state(stage: Stage, anna: Patient, cafe: Merc
         other.pay(2 * CENT, to=cafe.id)
     anna.pay(3 * CENT, to=cafe.id)
     assert _paid(stage)[4:] == [2 * CENT, 3 * CENT]
+
+
+@pytest.mark.parametrize("moment", ["find", "intend"])
+@pytest.mark.parametrize("lost", [0, 1_000])
+def test_two_processes_with_one_key_pay_once(
+    stage: Stage, anna: Patient, cafe: Merchant, tmp_path: Path, moment: str, lost: int
+) -> None:
+    """The other one comes first by a hair, and has its answer or not."""
+    other = Patient(stage, tmp_path / "wallet.db")
+    passed_on = getattr(anna.state, moment)
+
+    def at_that_moment(*args: Any) -> Any:
+        setattr(anna.state, moment, passed_on)
+        other.lost = lost
+        with contextlib.suppress(Unanswered):
+            other.pay(CENT, to=cafe.id, key="tea")
+        return passed_on(*args)
+
+    setattr(anna.state, moment, at_that_moment)
+    assert anna.pay(CENT, to=cafe.id, key="tea")["charged_cumulative"] == str(CENT)
+    assert _paid(stage) == [CENT]
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("network", "eip155:1"),
+        ("settlement", "0x" + "11" * 20),
+        ("collector", "0x" + "11" * 20),
+        ("asset_exponent", 2),
+        ("asset_domain", {"name": "US Dollar", "version": "1", "chainId": 1, "verifyingContract": "0x" + "11" * 20}),
+    ],
+)
+def test_a_hub_that_has_become_another_gets_no_signature(
+    stage: Stage, anna: Patient, tmp_path: Path, name: str, other: Any
+) -> None:
+    anna.close()
+    again = Patient(stage, tmp_path / "wallet.db")
+    do, sent = again._do, []
+
+    def lie(step: Send | Wait) -> httpx.Response | None:
+        assert isinstance(step, Send)
+        sent.append(step.url)
+        answer = do(step)
+        if not step.url.endswith("/v1/hub"):
+            return answer
+        assert answer is not None
+        return httpx.Response(200, json=answer.json() | {name: other})
+
+    again._do = lie  # type: ignore[method-assign]
+    for _ in range(2):
+        with pytest.raises(OtherHub, match=r"another hub than it was"):
+            again.pay(CENT)
+    assert sent == [f"{SITE}/v1/hub"] * 2
+    again._do = do  # type: ignore[method-assign]
+    again.pay(CENT)
+
+
+def test_a_hub_that_is_meant_to_be_another_is_met_anew(stage: Stage, tmp_path: Path) -> None:
+    anna = Patient(stage, tmp_path / "wallet.db")
+    anna.state.first_facts(SITE, {"chain_id": 1})
+    with pytest.raises(OtherHub):
+        anna.sign_in()
+    anna.state.forget_hub(SITE)
+    assert anna.sign_in()
+
+
+def test_a_key_is_not_used_over_plain_http() -> None:
+    for site in ("https://hub.example", "http://localhost:8000", "http://[::1]:8000", "http://127.0.0.9"):
+        Client(site, SECRET).close()
+    for site in ("http://hub.example", "http://127.0.0.1.example", "http://10.0.0.1:8000"):
+        with pytest.raises(PlainHttp):
+            Client(site, SECRET)
+        with pytest.raises(PlainHttp):
+            MerchantWallet(site, SECRET)
+        Client(site, SECRET, plain_http=True).close()
+
+
+def test_a_merchant_is_not_paid_over_plain_http(reader: Reader) -> None:
+    reader.article = ARTICLE.replace("https", "http")
+    with pytest.raises(PlainHttp):
+        reader.get(reader.article)
+    assert (reader.payments, reader.state.spent(_now_ms())) == ([], 0)
 
 
 def test_another_hot_key_is_another_channel(stage: Stage, anna: Patient) -> None:

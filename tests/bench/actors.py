@@ -10,6 +10,7 @@ from eth_account import Account
 from eth_utils.crypto import keccak
 
 from taesan.channels import vouchers
+from taesan.core import authorizations
 from taesan.core.crypto import Domain
 from taesan.core.values import bytes_of, hex_of
 from tests.support.chain import Chain
@@ -95,7 +96,7 @@ def _payer(chain: Chain, name: str, receiver: str) -> Payer:
 
 def _authorization(payer: Payer, token: Domain, chain: Chain) -> bytes:
     salt = hex_of(bytes(32))
-    digest = vouchers.receive_authorization_digest(
+    digest = authorizations.receive_digest(
         token,
         payer.address,
         chain.deployment.collector,

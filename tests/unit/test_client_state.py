@@ -31,6 +31,28 @@ def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "wallet.db").stat().st_mode) == 0o600
 
 
+def test_a_file_that_was_there_is_closed_to_all_others(tmp_path: Path) -> None:
+    path = tmp_path / "wallet.db"
+    path.touch()
+    path.chmod(0o644)
+    state = State(path)
+    state.hot_key("0xA")
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
+    assert modes == {"wallet.db": 0o600, "wallet.db-wal": 0o600, "wallet.db-shm": 0o600}
+    for file in tmp_path.iterdir():
+        file.chmod(0o644)
+    again = State(path)
+    assert {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()} == {0o600}
+    assert again.hot_key("0xA") == state.hot_key("0xA")
+
+
+def test_a_link_in_the_place_of_the_file_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "wallet.db").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="no link"):
+        State(tmp_path / "wallet.db")
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_an_intent_outlives_its_process(state: State, tmp_path: Path) -> None:
     intent = _pay(state, 5, "tea")
     again = State(tmp_path / "wallet.db")
@@ -106,6 +128,21 @@ def test_what_the_hub_proves_counts_as_spent(state: State) -> None:
 def test_deposits_are_no_spending(state: State) -> None:
     state.done(state.intend(CHANNEL, "deposit", "d", 1_000, {}, None, Limits(1, 1), 0), {})
     assert (state.charged(CHANNEL), state.spent(0)) == (0, 0)
+
+
+def test_deposits_have_a_limit_of_their_own(state: State) -> None:
+    limits = Limits(deposits_per_day=10)
+
+    def deposit(amount: int, key: str, now_ms: int = 0) -> Intent:
+        return state.intend(CHANNEL, "deposit", key, amount, {}, None, limits, now_ms)
+
+    state.done(deposit(6, "a"), {})
+    state.refused(deposit(3, "b"), {})
+    with pytest.raises(OverLimit):
+        deposit(2, "c")
+    state.done(deposit(1, "c"), {})
+    state.done(_pay(state, 100, "tea", limits), {})
+    deposit(10, "d", DAY_MS)
 
 
 def test_a_hot_key_is_made_once(state: State, tmp_path: Path) -> None:

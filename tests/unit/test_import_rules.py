@@ -31,12 +31,15 @@ FLOORS = [
 ]
 FLOOR_OF = {domain: number for number, domains in enumerate(FLOORS) for domain in domains}
 PURE = {
+    "core/authorizations.py",
     "core/crypto.py",
+    "core/signing_secrets.py",
     "core/values.py",
     "chain/errors.py",
     "chain/multicall.py",
     "channels/vouchers.py",
     "client/signing.py",
+    "client/sites.py",
     "client/x402.py",
     "gateways/drawing.py",
     "jars/accrual.py",

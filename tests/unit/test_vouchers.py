@@ -1,6 +1,7 @@
 """x402 channel ids and digests equal to eth-account's, and which voucher may come next."""
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from eth_utils.crypto import keccak
 
 from taesan.channels import vouchers
 from taesan.channels.vouchers import check_next, is_signed_by
+from taesan.core import authorizations
 from taesan.core.crypto import Domain
 from taesan.core.problems import Problem
 from taesan.core.values import bytes_of, hex_of
@@ -70,11 +72,18 @@ def test_voucher_digests_equal_eth_accounts(amount: int) -> None:
     assert vouchers.voucher_digest(DOMAIN, CHANNEL, amount) == theirs
 
 
-def test_deposit_authorisations_hash_as_eth_account_hashes_them() -> None:
+@pytest.mark.parametrize(
+    ("name", "digest"),
+    [
+        ("ReceiveWithAuthorization", authorizations.receive_digest),
+        ("TransferWithAuthorization", authorizations.transfer_digest),
+    ],
+)
+def test_authorisations_hash_as_eth_account_hashes_them(name: str, digest: Callable[..., bytes]) -> None:
     token = Domain("Test Dollar", "1", 31337, Wallet("asset").address)
     nonce = vouchers.deposit_nonce(CHANNEL, "0x" + "07" * 32)
     assert nonce == keccak(bytes.fromhex(CHANNEL[2:]) + b"\x07" * 32)
-    ours = vouchers.receive_authorization_digest(token, SIGNER.address, CONTRACT, 5_000_000, 0, 2**40, nonce)
+    ours = digest(token, SIGNER.address, CONTRACT, 5_000_000, 0, 2**40, nonce)
     theirs = signing.digest(
         {
             "name": "Test Dollar",
@@ -82,7 +91,7 @@ def test_deposit_authorisations_hash_as_eth_account_hashes_them() -> None:
             "chainId": 31337,
             "verifyingContract": token.verifying_contract,
         },
-        "ReceiveWithAuthorization",
+        name,
         **{"from": SIGNER.address},
         to=CONTRACT,
         value=5_000_000,

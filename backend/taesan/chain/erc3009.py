@@ -10,16 +10,12 @@ from taesan.chain import multicall
 from taesan.chain.contracts import Contracts, Token
 from taesan.chain.errors import CallReverted
 from taesan.chain.rpc import Node
+from taesan.core import authorizations
 from taesan.core.crypto import Domain, keccak, recover
 from taesan.core.values import bytes_of, hex_of
 
 GAS_EACH = 300_000
 """A transfer that takes more is not the hub's to pay for."""
-_TYPE = (
-    "TransferWithAuthorization(address from,address to,uint256 value,"
-    "uint256 validAfter,uint256 validBefore,bytes32 nonce)"
-)
-_TYPES = ["address", "address", "uint256", "uint256", "uint256", "bytes32"]
 _USED = keccak(b"AuthorizationUsed(address,bytes32)")
 
 
@@ -38,8 +34,8 @@ class SignedTransfer:
 
     def digest(self, domain: Domain) -> bytes:
         """:param domain: the token's"""
-        values = [self.payer, self.pay_to, self.amount, self.valid_after, self.valid_before, bytes_of(self.nonce)]
-        return domain.digest(_TYPE, _TYPES, values)
+        values = (self.payer, self.pay_to, self.amount, self.valid_after, self.valid_before, bytes_of(self.nonce))
+        return authorizations.transfer_digest(domain, *values)
 
     def is_signed(self, token: Token) -> bool:
         """By the payer's key. A contract wallet's word (ERC-1271) costs gas without a bound and can be taken back."""

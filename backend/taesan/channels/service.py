@@ -14,6 +14,7 @@ from taesan.chain.models import transaction_of
 from taesan.chain.rpc import NodeUnavailable
 from taesan.channels import queries, refunds, vouchers
 from taesan.channels.models import Channel, ChannelConfig, Charged, DepositCreate, DepositRelay
+from taesan.core import authorizations
 from taesan.core.ids import new_id
 from taesan.core.outbox import Handler
 from taesan.core.problems import Problem, too_small
@@ -131,7 +132,7 @@ def check_deposit(hub: Hub, config: ChannelConfig, channel_id: str, deposit: Dep
         raise too_small(hub.settings.least_relayed)
     if not authorization.valid_after < now.timestamp() < authorization.valid_before:
         raise invalid("The authorisation is not valid now: look at valid_after and valid_before.")
-    digest = vouchers.receive_authorization_digest(
+    digest = authorizations.receive_digest(
         hub.asset.domain,
         config.payer,
         hub.contracts.deployment.collector,

@@ -15,10 +15,6 @@ _CONFIG = (
 )
 _CONFIG_TYPES = ["address", "address", "address", "address", "address", "uint40", "bytes32"]
 _VOUCHER_TYPEHASH = keccak(b"Voucher(bytes32 channelId,uint128 maxClaimableAmount)")
-_RECEIVE = (
-    "ReceiveWithAuthorization(address from,address to,uint256 value,"
-    "uint256 validAfter,uint256 validBefore,bytes32 nonce)"
-)
 
 
 def channel_id(domain: Domain, config: tuple[str, str, str, str, str, int, str]) -> str:
@@ -44,17 +40,6 @@ def invalid_signature(domain: Domain, signer: str) -> Problem:
         "The voucher's signature is not the channel's.",
         f"The channel's signer is {signer}; check chain id {domain.chain_id}, "
         f"contract {domain.verifying_contract}, channel id and amount of what was signed.",
-    )
-
-
-def receive_authorization_digest(
-    token: Domain, holder: str, to: str, value: int, valid_after: int, valid_before: int, nonce: bytes
-) -> bytes:
-    """ERC-3009 `ReceiveWithAuthorization`."""
-    return token.digest(
-        _RECEIVE,
-        ["address", "address", "uint256", "uint256", "uint256", "bytes32"],
-        [holder, to, value, valid_after, valid_before, nonce],
     )
 
 

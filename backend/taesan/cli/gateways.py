@@ -61,12 +61,13 @@ def rotate(
     gateway_id: Annotated[str, typer.Argument(metavar="ID", help="As `taesan gateway list` shows it: gw_…")],
 ) -> None:
     """Give it a new secret and end the old one at once, such as when that may have been seen."""
+    from taesan.core import signing_secrets
     from taesan.gateways import service
     from taesan.identity import operators
 
     def do(session: "Session", now: datetime) -> "Gateway":
         row = service.find(session, gateway_id)
-        service.rotate_secret(session, row, 0, now)
+        signing_secrets.rotate(row, 0, now)
         operators.record(session, operators.CLI, "gateway.rotated", row.id, row.name, now)
         return row
 

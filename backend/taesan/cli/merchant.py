@@ -82,7 +82,7 @@ def revoke(key_id: _KeyId, hub: _Hub = _HERE) -> None:
 
 
 def _asked(hub: str, question: Callable[["MerchantWallet"], T]) -> T:
-    from taesan.client import Refused, Unanswered
+    from taesan.client import PlainHttp, Refused, Unanswered
     from taesan.client.merchant import MerchantWallet
 
     secret = os.environ.get(WALLET_KEY) or typer.prompt("The wallet's private key", hide_input=True)
@@ -90,7 +90,7 @@ def _asked(hub: str, question: Callable[["MerchantWallet"], T]) -> T:
         fail(f"{WALLET_KEY} has to be a private key: 0x and 64 hexadecimal digits")
     try:
         return question(MerchantWallet(hub, secret, PATIENCE_S))
-    except (Refused, Unanswered) as error:
+    except (PlainHttp, Refused, Unanswered) as error:
         fail(f"{hub}: {error}")
 
 

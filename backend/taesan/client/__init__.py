@@ -6,7 +6,8 @@
         article = me.get("https://shop.example/articles/7")  # pays what it costs
 
 `AsyncClient` does the same with `await`. What was begun and got no answer is on the disk before it is sent: after a crash the
-next call finishes it first, so nothing is paid twice. One state file is for one machine; several processes may share it.
+next call finishes it first, so nothing is paid twice; if it is a merchant who does not answer, the hub is asked whether it was
+paid, and if not, the payment is given up. One state file is for one machine; several processes may share it.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ import httpx
 
 from taesan.client.flows import ClientError, Flows, NotOurs, Refused, Unanswered
 from taesan.client.signing import HubFacts, Json, LocalKey, Signer
+from taesan.client.sites import OtherHub, PlainHttp, require_https
 from taesan.client.state import KeyReused, Limits, OverLimit, State
 from taesan.client.steps import Flow, Send, Wait
 
@@ -32,7 +34,9 @@ __all__ = [
     "Limits",
     "LocalKey",
     "NotOurs",
+    "OtherHub",
     "OverLimit",
+    "PlainHttp",
     "Refused",
     "Signer",
     "State",
@@ -55,6 +59,8 @@ class _Client:
     :param hot_key: signs payments instead of the wallet; made, and kept in the state, if left out
     :param patience_s: how long an answer is asked for again before `Unanswered`
     :param salt: 32 bytes as 0x-hex: another one is another channel
+    :param plain_http: whether hub and merchants outside this machine may do without https
+    :raises PlainHttp:
     """
 
     def __init__(
@@ -66,14 +72,16 @@ class _Client:
         hot_key: Signer | str | None = None,
         patience_s: float = PATIENCE_S,
         salt: str = ONE_CHANNEL,
+        plain_http: bool = False,
     ) -> None:
+        require_https(hub, plain_http)
         wallet = LocalKey(key) if isinstance(key, str) else key
         self.state = state if isinstance(state, State) else State(state)
         self._owns_state = not isinstance(state, State)
         if hot_key is None:
             hot_key = self.state.hot_key(wallet.address)
         hot = LocalKey(hot_key) if isinstance(hot_key, str) else hot_key
-        self._flows = Flows(hub.rstrip("/"), wallet, hot, self.state, limits, patience_s, salt)
+        self._flows = Flows(hub.rstrip("/"), wallet, hot, self.state, limits, patience_s, salt, plain_http)
 
     @property
     def address(self) -> str:

@@ -4,13 +4,15 @@ answers. The same flows serve `Client` and `AsyncClient`.
 
 import random
 import secrets
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 
-from taesan.client import signing, x402
+from taesan.client import signing, sites, x402
 from taesan.client.signing import HubFacts, Json, Signer
 from taesan.client.state import Busy, Intent, KeyReused, Limits, State
 from taesan.client.steps import Flow, Send, Wait
@@ -50,7 +52,8 @@ class NotOurs(ClientError):
 
 @dataclass
 class Flows:
-    """:ivar site: the hub's address. :ivar patience_s: how long an answer is asked for again :ivar token: of a session"""
+    """:ivar site: the hub's address. :ivar patience_s: how long an answer is asked for again :ivar token: of a session
+    :ivar plain_http: whether hosts outside this machine may do without https :ivar clock: seconds that only go forward"""
 
     site: str
     wallet: Signer
@@ -59,9 +62,11 @@ class Flows:
     limits: Limits
     patience_s: float
     salt: str
+    plain_http: bool = False
     facts: HubFacts | None = None
     retries: int = 0
     token: str | None = field(default=None, repr=False)
+    clock: Callable[[], float] = time.monotonic
 
     # ---------------------------------------------------------------- sending
 
@@ -71,28 +76,31 @@ class Flows:
         :param is_safe: to be sent twice; if not, the first answer counts
         :raises Unanswered: for too long
         """
-        waited, pause = 0.0, FIRST_PAUSE_S
+        began, pause = self.clock(), FIRST_PAUSE_S
         while True:
             answer = yield send
             if answer is not None and (answer.status_code not in ANSWERED_LATER or not is_safe):
                 return answer
             told = answer.headers.get("retry-after", "") if answer is not None else ""
             seconds = float(told) if told.isdecimal() else pause * random.uniform(0.5, 1.5)  # noqa: S311
+            waited = self.clock() - began  # who hangs takes time, too
             if waited + seconds > self.patience_s or not is_safe:
                 last = "does not answer" if answer is None else f"answers {answer.status_code}"
                 raise Unanswered(f"{httpx.URL(send.url).host} {last} for {waited:.0f} s")
             self.retries += 1
             yield Wait(seconds)
-            waited += seconds
             pause = min(2 * pause, LONGEST_PAUSE_S)
 
     def got(self, path: str) -> Flow[Json]:
         return _json_of((yield from self.asked(Send("GET", self.site + path))))
 
     def hub(self) -> Flow[HubFacts]:
-        """What is signed for; asked once."""
+        """What is signed for; asked once. :raises OtherHub: not what it was when the state first knew it"""
         if self.facts is None:
-            self.facts = HubFacts.read((yield from self.got("/v1/hub")))
+            facts = HubFacts.read((yield from self.got("/v1/hub")))
+            lasting = sites.lasting(facts)
+            sites.require_same(self.site, self.state.first_facts(self.site, lasting), lasting)
+            self.facts = facts
         return self.facts
 
     def session(self) -> Flow[str]:
@@ -171,10 +179,12 @@ class Flows:
         :raises Refused: :raises Unanswered: :raises OverLimit: :raises KeyReused:
         """
         facts, id_ = (yield from self.hub()), (yield from self.channel())
-        key = key or secrets.token_hex(16)
+        key, has_learnt = key or secrets.token_hex(16), False
         while True:
             yield from self.resolve(id_)
             known = self.state.find(id_, key)
+            if known is not None and known.state == "pending":
+                continue  # another process has just begun it
             if known is not None:
                 return _same(known, amount, destination, extra)
             cumulative = (self.state.charged(id_) or 0) + amount
@@ -187,10 +197,17 @@ class Flows:
             request = {"path": "/v1/payments", "body": body}
             try:
                 intent = self.state.intend(id_, "payment", key, amount, request, cumulative, self.limits, _now_ms())
-            except Busy:
-                yield Wait(FIRST_PAUSE_S)  # another process that uses this state was faster
+            except (Busy, KeyReused):
+                yield Wait(
+                    FIRST_PAUSE_S
+                )  # another process that uses this state was faster, with this very key or another
                 continue
-            return (yield from self._finish(intent))
+            try:
+                return (yield from self._finish(intent))
+            except Refused as refused:
+                if has_learnt or not self._was_late(intent, refused):
+                    raise
+                has_learnt = True
 
     def pay_invoice(self, invoice_id: str) -> Flow[Json]:
         """Pays what is due, once: the invoice is the payment's key."""
@@ -204,20 +221,50 @@ class Flows:
         salt = "0x" + secrets.token_hex(32)
         return signing.redemption(facts, self.wallet, merchant["address"], amount, salt, datetime.now(UTC))
 
-    def resolve(self, channel: str) -> Flow[Intent | None]:
+    def resolve(self, channel: str) -> Flow[None]:
         """Finishes what was begun and has no answer, if there is anything: nothing else is signed before. A refusal of it
         is its own caller's business, who is gone."""
         intent = self.state.pending(channel)
         if intent is None:
-            return None
+            return
         try:
-            if intent.kind == "x402":
-                yield from self.finish_x402(intent)
-            else:
+            if intent.kind != "x402":
                 yield from self._finish(intent)
+                return
+            try:
+                yield from self.finish_x402(intent, is_patient=False)
+                return
+            except Unanswered:
+                pass  # a merchant who is gone stops nothing: the hub knows what became of the money
         except Refused:
-            return None
-        return intent
+            return
+        yield from self._ask_hub(intent)
+
+    def _ask_hub(self, intent: Intent) -> Flow[None]:
+        """Whether a merchant has taken a payment that it does not answer for. If not it is given up: what is paid next is
+        signed from the same amount on, and the hub accepts one of the two."""
+        try:
+            charged = int((yield from self.as_wallet("GET", f"/v1/channels/{intent.channel}"))["charged_cumulative"])
+        except Refused as refused:
+            if refused.type != "unknown-channel":
+                raise
+            charged = 0
+        assert intent.cumulative is not None
+        if charged >= intent.cumulative:
+            self.state.done(intent, {"charged_cumulative": str(charged)})
+        else:
+            self.state.refused(intent, {"title": "Given up: the merchant did not answer."})
+
+    def _was_late(self, intent: Intent, refused: Refused) -> bool:
+        """Whether a voucher of ours that was given up has been taken after all. What we have never signed is not believed."""
+        channel = refused.problem.get("channel")
+        told = str(channel.get("charged_cumulative", "")) if isinstance(channel, dict) else ""
+        if refused.type != "voucher-out-of-sequence" or not told.isdecimal():
+            return False
+        if not (self.state.charged(intent.channel) or 0) < int(told) <= self.state.signed_before(intent):
+            return False
+        self.state.adopt(intent.channel, int(told), _now_ms())
+        return True
 
     def _answered(self, intent: Intent) -> Flow[Json]:
         """What the hub says to it; said again to who asks again. :raises Refused: for good: the intent is at its end"""
@@ -244,14 +291,13 @@ class Flows:
         return body
 
     def _confirmed(self, deposit: Json) -> Flow[Json]:
-        waited = 0.0
+        began = self.clock()
         while deposit["state"] != "confirmed":
             if deposit["state"] == "failed":
                 raise Refused({"title": "The deposit failed.", "detail": deposit["reason"]}, 409)
-            if waited > self.patience_s:
+            if self.clock() - began > self.patience_s:
                 raise Unanswered(f"deposit {deposit['id']} is still {deposit['state']}")
             yield Wait(POLL_S)
-            waited += POLL_S
             deposit = yield from self.got(f"/v1/deposits/{deposit['id']}")
         return deposit
 
@@ -276,6 +322,7 @@ class Flows:
             offer = x402.choose(required, facts)
             if offer is None:
                 raise NotOurs(f"{send.url} asks for nothing that a channel of {self.site} pays")
+            sites.require_https(send.url, self.plain_http)
             amount, charged = int(offer["amount"]), self.state.charged(id_) or 0
             config = signing.channel_config(facts, self.wallet.address, self.hot_key.address, self.salt)
             voucher = signing.voucher(facts, self.hot_key, id_, charged + amount)
@@ -293,14 +340,15 @@ class Flows:
                 answer = yield from self.asked(send, is_safe)
         return answer
 
-    def finish_x402(self, intent: Intent) -> Flow[httpx.Response]:
+    def finish_x402(self, intent: Intent, is_patient: bool = True) -> Flow[httpx.Response]:
+        """:raises Refused: :raises Unanswered: the merchant has not said what became of it"""
         send = x402.sent(intent.request)
-        answer = yield from self.asked(send)
+        answer = yield from self.asked(send, is_patient)
         receipt = x402.read_receipt(answer.headers)
         if receipt is not None and receipt.get("success"):
             self.state.done(intent, receipt)
             return answer
-        if answer.is_server_error:
+        if answer.is_server_error or answer.status_code in ANSWERED_LATER:
             raise Unanswered(f"{send.url} answers {answer.status_code}")
         problem = x402.read_required(answer.headers) if answer.status_code == httpx.codes.PAYMENT_REQUIRED else {}
         self.state.refused(intent, problem)

@@ -20,12 +20,18 @@ class MerchantWallet:
     :param hub: its address, such as `https://hub.example`
     :param key: of the wallet that is paid out to: its secret as 0x-hex, or a `Signer`
     :param patience_s: how long an answer is asked for again
+    :param plain_http: whether a hub outside this machine may do without https
     """
 
     def __init__(
-        self, hub: str, key: Signer | str, patience_s: float = PATIENCE_S, http: httpx.Client | None = None
+        self,
+        hub: str,
+        key: Signer | str,
+        patience_s: float = PATIENCE_S,
+        http: httpx.Client | None = None,
+        plain_http: bool = False,
     ) -> None:
-        self._client = Client(hub, key, patience_s=patience_s, http=http)
+        self._client = Client(hub, key, patience_s=patience_s, http=http, plain_http=plain_http)
 
     @property
     def address(self) -> str:

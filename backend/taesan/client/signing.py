@@ -10,6 +10,7 @@ from coincurve import PrivateKey
 from eth_utils.address import to_checksum_address
 
 from taesan.channels import vouchers
+from taesan.core import authorizations
 from taesan.core.clock import rfc3339
 from taesan.core.crypto import Domain, keccak
 from taesan.core.values import bytes_of, hex_of
@@ -129,7 +130,7 @@ def deposit(facts: HubFacts, signer: Signer, config: Json, amount: int, salt: st
     :param salt: 32 bytes as 0x-hex, of this deposit. :param amount: minor units
     """
     valid_before = int(now.timestamp()) + VALID_FOR_S
-    digest = vouchers.receive_authorization_digest(
+    digest = authorizations.receive_digest(
         facts.asset_domain,
         signer.address,
         facts.collector,
@@ -153,7 +154,7 @@ def redemption(facts: HubFacts, signer: Signer, merchant: str, amount: int, salt
     :param merchant: its address. :param salt: 32 bytes as 0x-hex, new for each. :param amount: minor units
     """
     valid_before = int(now.timestamp()) + VALID_FOR_S
-    digest = vouchers.receive_authorization_digest(
+    digest = authorizations.receive_digest(
         facts.gift_domain,
         signer.address,
         facts.settlement,

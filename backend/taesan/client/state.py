@@ -1,22 +1,25 @@
 """What a payer must not forget, in one SQLite file: its channels, and what it was about to pay.
 
 A payment is an intent before it is sent: its voucher and its key are on the disk. Whatever happens then, the same intent is
-sent again until the hub has answered it, so nothing is paid twice, and nothing else is paid meanwhile.
+sent again until the hub has answered it, so nothing is paid twice, and nothing else is paid meanwhile. A merchant that never
+answers holds up nothing: the hub is asked, and what it was not paid is given up.
 """
 
 import json
 import os
 import secrets
 import sqlite3
+import stat
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 _DAY_MS = 24 * 3_600 * 1_000
 _SCHEMA = """
+CREATE TABLE IF NOT EXISTS hub (site TEXT PRIMARY KEY, facts TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS hot_key (payer TEXT PRIMARY KEY, secret TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS channel (
     id TEXT PRIMARY KEY, config TEXT NOT NULL, charged INTEGER NOT NULL CHECK (charged >= 0)
@@ -53,10 +56,12 @@ class Busy(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """What is paid at most, minor units; None: as much as there is. A day is the last 24 hours, over all channels."""
+    """What is paid, and deposited, at most, minor units; None: as much as there is. A day is the last 24 hours, over all
+    channels. Deposits count when they are signed, refused ones too: who has the signature may still use it."""
 
     per_payment: int | None = None
     per_day: int | None = None
+    deposits_per_day: int | None = None
 
 
 @dataclass(frozen=True)
@@ -76,11 +81,12 @@ class Intent:
 
 
 class State:
-    """:param path: of the file, which only its owner may read, as a hot key may be in it; `:memory:` forgets all"""
+    """:param path: of the file, which only its owner may read, as a hot key may be in it; `:memory:` forgets all
+    :raises OSError: it is a link, or somebody else's"""
 
     def __init__(self, path: Path | str) -> None:
         if str(path) != ":memory:":
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            _keep_to_owner(Path(path))
         self._lock = threading.Lock()
         self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
         self._db.row_factory = sqlite3.Row
@@ -106,7 +112,19 @@ class State:
         with self._lock:
             return self._db.execute(sql, values).fetchall()
 
-    # ---------------------------------------------------------------- channels
+    # -------------------------------------------------------- hubs, channels
+
+    def first_facts(self, site: str, facts: dict[str, Any]) -> dict[str, Any]:
+        """What this hub said of itself when it was first met; `facts`, if that is now."""
+        with self._write() as db:
+            db.execute("INSERT OR IGNORE INTO hub VALUES (?, ?)", (site, json.dumps(facts)))
+            (first,) = db.execute("SELECT facts FROM hub WHERE site = ?", (site,)).fetchone()
+        return dict(json.loads(first))
+
+    def forget_hub(self, site: str) -> None:
+        """The next time it is met as if for the first time; its channels are kept. :param site: without a slash at its end"""
+        with self._write() as db:
+            db.execute("DELETE FROM hub WHERE site = ?", (site,))
 
     def hot_key(self, payer: str) -> str:
         """The secret of this payer's hot key, 0x-hex; made at first use."""
@@ -149,6 +167,11 @@ class State:
         rows = self._rows("SELECT * FROM intent WHERE channel = ? AND key = ?", channel, key)
         return _intent(rows[0]) if rows else None
 
+    def signed_before(self, intent: Intent) -> int:
+        """The highest voucher that was signed before this one, whatever became of it, minor units."""
+        most = "SELECT coalesce(max(cumulative), 0) AS most FROM intent WHERE channel = ? AND number < ?"
+        return int(self._rows(most, intent.channel, intent.number)[0]["most"])
+
     def intend(
         self,
         channel: str,
@@ -175,6 +198,8 @@ class State:
                 if cumulative != charged + amount:
                     raise Busy  # another process has paid since we have looked
                 _check(db, amount, limits, now_ms)
+            elif limits.deposits_per_day is not None:
+                _check_deposit(db, amount, limits.deposits_per_day, now_ms)
             values = (channel, kind, key, amount, cumulative, json.dumps(request), now_ms)
             number = db.execute(
                 "INSERT INTO intent (channel, kind, key, amount, cumulative, request, at_ms) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -208,6 +233,20 @@ class State:
             return _spent(self._db, now_ms)
 
 
+def _keep_to_owner(path: Path) -> None:
+    """Makes the file; one that was there, and what SQLite keeps beside it, is closed to all others."""
+    # What is there is not opened: when it is closed again, SQLite's locks of this process would be gone.
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    for file in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+        with suppress(FileNotFoundError):
+            mode = file.lstat().st_mode
+            if not stat.S_ISREG(mode):
+                raise OSError(f"{file} is to hold keys: it has to be a file, no link and nothing else")
+            if stat.S_IMODE(mode) & 0o077:
+                file.chmod(0o600)
+
+
 def _check(db: sqlite3.Connection, amount: int, limits: Limits, now_ms: int) -> None:
     if limits.per_payment is not None and amount > limits.per_payment:
         raise OverLimit(f"{amount} minor units, but at most {limits.per_payment} are paid at once")
@@ -215,6 +254,13 @@ def _check(db: sqlite3.Connection, amount: int, limits: Limits, now_ms: int) -> 
         spent = _spent(db, now_ms)
         if spent + amount > limits.per_day:
             raise OverLimit(f"{amount} minor units, but {spent} of {limits.per_day} were spent in the last 24 hours")
+
+
+def _check_deposit(db: sqlite3.Connection, amount: int, per_day: int, now_ms: int) -> None:
+    lately = "SELECT coalesce(sum(amount), 0) FROM intent WHERE kind = 'deposit' AND at_ms > ?"
+    (signed,) = db.execute(lately, (now_ms - _DAY_MS,)).fetchone()
+    if signed + amount > per_day:
+        raise OverLimit(f"{amount} minor units, but {signed} of {per_day} were deposited in the last 24 hours")
 
 
 def _spent(db: sqlite3.Connection, now_ms: int) -> int:

@@ -31,7 +31,10 @@ class Payer(AsyncClient):
         name = f"taesan demo customer {number:05}"
         self.number, self.wallet, self.fired = number, key_of(name), 0
         self._on_trouble = on_trouble
-        super().__init__(site, self.wallet, state, hot_key=key_of(f"{name} hot key"), patience_s=PATIENCE_S, http=http)
+        hot_key = key_of(f"{name} hot key")
+        super().__init__(
+            site, self.wallet, state, hot_key=hot_key, patience_s=PATIENCE_S, plain_http=True, http=http
+        )  # everybody has these keys anyway
 
     async def _do(self, step: Send | Wait) -> httpx.Response | None:
         answer = await super()._do(step)

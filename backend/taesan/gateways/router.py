@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Request
 
 from taesan.chain import watcher
+from taesan.core import signing_secrets
 from taesan.core.db import retried
 from taesan.core.http import problem_responses
 from taesan.core.i18n import language_of, translate
@@ -152,7 +153,7 @@ def rotate_secret(hub: HubDep, wallet: CurrentWallet, gateway_id: str, body: Sec
     """A new secret. During the overlap the old one is good, too."""
     with hub.db.write() as session:
         gateway = service.find_own(session, gateway_id, wallet)
-        service.rotate_secret(session, gateway, body.overlap_s, hub.clock.now())
+        signing_secrets.rotate(gateway, body.overlap_s, hub.clock.now())
         return GatewayCreated(**service.public(session, hub, gateway).model_dump(), secret=gateway.secret)
 
 

@@ -4,10 +4,9 @@ A gateway's funding is an ordinary channel of its wallet. The standing voucher i
 was signed, and what is not drawn can be withdrawn like every payer's money; see docs/architecture.md, "Gateways".
 """
 
-import base64
 import secrets
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlmodel import Session, col
@@ -18,6 +17,7 @@ from taesan.channels.models import Channel
 from taesan.core.crypto import recover
 from taesan.core.ids import new_id
 from taesan.core.problems import Problem, not_found
+from taesan.core.signing_secrets import new_secret
 from taesan.core.values import bytes_of
 from taesan.gateways.models import Gateway, GatewayCreate, GatewayPublic
 from taesan.hub import Hub
@@ -26,7 +26,7 @@ from taesan.ledger import posting
 from taesan.payments.models import VoucherIn
 from taesan.payments.requests import check_voucher
 
-SECRET_PREFIX, SECRET_BYTES = "whsec_", 32
+PEPPER_BYTES = 32
 
 
 def register(session: Session, wanted: GatewayCreate, operator: str, now: datetime) -> Gateway:
@@ -39,8 +39,8 @@ def register(session: Session, wanted: GatewayCreate, operator: str, now: dateti
         id=new_id("gw"),
         name=wanted.name,
         address=wanted.address,
-        secret=_new_secret(),
-        pepper=secrets.token_hex(SECRET_BYTES),
+        secret=new_secret(),
+        pepper=secrets.token_hex(PEPPER_BYTES),
         created_at=now,
     )
     session.add(row)
@@ -68,25 +68,6 @@ def find_own(session: Session, gateway_id: str, wallet: str) -> Gateway:
 def every(session: Session) -> Sequence[Gateway]:
     """Oldest first: those that operators have made."""
     return session.scalars(select(Gateway).order_by(col(Gateway.id))).all()
-
-
-def rotate_secret(session: Session, row: Gateway, overlap_s: int, now: datetime) -> None:
-    """A new secret; the old one is good, too, until the overlap ends."""
-    row.previous_secret = row.secret if overlap_s else None
-    row.previous_secret_until = now + timedelta(seconds=overlap_s) if overlap_s else None
-    row.secret = _new_secret()
-    session.add(row)
-
-
-def secrets_of(row: Gateway, now: datetime) -> list[str]:
-    """Those that it may sign with now."""
-    if row.previous_secret is None or row.previous_secret_until is None or row.previous_secret_until <= now:
-        return [row.secret]
-    return [row.secret, row.previous_secret]
-
-
-def _new_secret() -> str:
-    return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
 # --------------------------------------------------------------------- funding

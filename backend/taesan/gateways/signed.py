@@ -5,7 +5,7 @@ from typing import Annotated, NamedTuple
 from fastapi import Depends, Header, Request
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from taesan.core import idempotency
+from taesan.core import idempotency, signing_secrets
 from taesan.core.problems import Problem
 from taesan.gateways import service
 from taesan.hub import HubDep
@@ -44,7 +44,7 @@ def _signed(
         "webhook-timestamp": webhook_timestamp,
         "webhook-signature": webhook_signature,
     }
-    for secret in service.secrets_of(gateway, hub.clock.now()):
+    for secret in signing_secrets.good(gateway, hub.clock.now()):
         try:
             Webhook(secret).verify(body, told, json_parse=False)
         except (WebhookVerificationError, ValueError):  # a signature that is none is no base64, and has no comma

@@ -10,8 +10,8 @@ from sqlmodel import Session, col
 
 from taesan.chain import erc1271, relay
 from taesan.chain.models import ChainTransaction, transaction_of
-from taesan.channels.vouchers import receive_authorization_digest, redemption_nonce
-from taesan.core import outbox
+from taesan.channels.vouchers import redemption_nonce
+from taesan.core import authorizations, outbox
 from taesan.core.ids import new_id
 from taesan.core.outbox import Handler
 from taesan.core.problems import Problem, too_small
@@ -32,7 +32,7 @@ def check(hub: Hub, merchant: Merchant, request: RedemptionCreate, now: datetime
         raise too_small(hub.settings.least_relayed)
     if not request.valid_after < now.timestamp() < request.valid_before:
         raise invalid("The authorisation is not valid now: look at valid_after and valid_before.")
-    digest = receive_authorization_digest(
+    digest = authorizations.receive_digest(
         hub.gift.domain,
         request.holder,
         hub.contracts.deployment.settlement,

@@ -17,6 +17,7 @@ from sqlalchemy import select, update
 from sqlmodel import Session, col
 from standardwebhooks.webhooks import Webhook
 
+from taesan.core import signing_secrets
 from taesan.core.clock import rfc3339
 from taesan.core.meters import Counter
 from taesan.core.pages import newest_first
@@ -129,13 +130,12 @@ def parcels(session: Session, ids: Sequence[int], token: str, now: datetime) -> 
 
 
 def _signed(id_: str, body: str, endpoint: WebhookEndpoint, now: datetime) -> dict[str, str]:
-    secrets_ = [endpoint.secret]
-    if endpoint.previous_secret and endpoint.previous_secret_until and endpoint.previous_secret_until > now:
-        secrets_.append(endpoint.previous_secret)
     return {
         "webhook-id": id_,
         "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": " ".join(Webhook(secret).sign(id_, now, body) for secret in secrets_),
+        "webhook-signature": " ".join(
+            Webhook(secret).sign(id_, now, body) for secret in signing_secrets.good(endpoint, now)
+        ),
     }
 
 

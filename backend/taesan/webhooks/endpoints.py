@@ -1,9 +1,7 @@
-"""A merchant's endpoints and their secrets."""
+"""A merchant's endpoints."""
 
-import base64
-import secrets
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import func, select
@@ -12,6 +10,7 @@ from sqlmodel import Session, col
 from taesan.core.clock import rfc3339
 from taesan.core.ids import new_id
 from taesan.core.problems import Problem, not_found
+from taesan.core.signing_secrets import new_secret
 from taesan.hub import Hub
 from taesan.identity.models import Merchant
 from taesan.payments.models import Payment
@@ -20,7 +19,6 @@ from taesan.webhooks.models import WebhookCreate, WebhookDelivery, WebhookEndpoi
 from taesan.webhooks.schedule import EventType
 
 ENDPOINTS_MAX = 10  # of one merchant
-SECRET_PREFIX, SECRET_BYTES = "whsec_", 32
 BY_MERCHANT = "disabled by its merchant"
 TELLS_PAYMENTS: EventType = "payment.received"
 
@@ -38,7 +36,7 @@ def create(session: Session, hub: Hub, merchant: Merchant, wanted: WebhookCreate
         url=wanted.url,
         description=wanted.description or None,
         event_types=_joined(wanted.event_types),
-        secret=_new_secret(),
+        secret=new_secret(),
         created_at=hub.clock.now(),
     )
     _follow_payments(session, row)
@@ -67,14 +65,6 @@ def update(session: Session, hub: Hub, row: WebhookEndpoint, wanted: WebhookUpda
 
 def disable(row: WebhookEndpoint, reason: str, now: datetime) -> None:
     row.disabled_at, row.disabled_reason = now, reason
-
-
-def rotate_secret(session: Session, row: WebhookEndpoint, overlap_s: int, now: datetime) -> None:
-    """A new secret; deliveries are signed with the old one too until the overlap ends."""
-    row.previous_secret = row.secret if overlap_s else None
-    row.previous_secret_until = now + timedelta(seconds=overlap_s) if overlap_s else None
-    row.secret = _new_secret()
-    session.add(row)
 
 
 def delete(session: Session, row: WebhookEndpoint, now: datetime) -> None:
@@ -139,10 +129,6 @@ def public(row: WebhookEndpoint) -> WebhookPublic:
 
 def _joined(event_types: Sequence[str]) -> str:
     return " ".join(sorted(set(event_types)))
-
-
-def _new_secret() -> str:
-    return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
 def _check_url(hub: Hub, url: str) -> None:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
+from taesan.core import signing_secrets
 from taesan.core.db import retried
 from taesan.core.http import problem_responses
 from taesan.core.pages import Cursor, Limit, Page, page
@@ -97,7 +98,7 @@ def rotate_webhook_secret(hub: HubDep, merchant: Writes, webhook_id: str, body: 
     """A new secret. During the overlap deliveries bear a signature by each, so a receiver with either can verify them."""
     with hub.db.write() as session:
         row = endpoints.find(session, merchant, webhook_id)
-        endpoints.rotate_secret(session, row, body.overlap_s, hub.clock.now())
+        signing_secrets.rotate(row, body.overlap_s, hub.clock.now())
         return WebhookCreated(**endpoints.public(row).model_dump(), secret=row.secret)
 
 

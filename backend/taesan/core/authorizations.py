@@ -1,0 +1,22 @@
+"""ERC-3009 authorisations: signed transfers of a token that anybody, or the receiver alone, may carry out. Pure."""
+
+from taesan.core.crypto import Domain
+
+_FIELDS = "(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)"
+_TYPES = ["address", "address", "uint256", "uint256", "uint256", "bytes32"]
+
+
+def transfer_digest(
+    token: Domain, holder: str, to: str, value: int, valid_after: int, valid_before: int, nonce: bytes
+) -> bytes:
+    """`TransferWithAuthorization`, which anybody may carry out."""
+    values = [holder, to, value, valid_after, valid_before, nonce]
+    return token.digest(f"TransferWithAuthorization{_FIELDS}", _TYPES, values)
+
+
+def receive_digest(
+    token: Domain, holder: str, to: str, value: int, valid_after: int, valid_before: int, nonce: bytes
+) -> bytes:
+    """`ReceiveWithAuthorization`, which `to` alone may carry out."""
+    values = [holder, to, value, valid_after, valid_before, nonce]
+    return token.digest(f"ReceiveWithAuthorization{_FIELDS}", _TYPES, values)
