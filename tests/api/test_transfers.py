@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from taesan.merchants import transfer_terms
+from tests.support import x402_exact
 from tests.support.chain import Chain
 from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DEPTH, DOLLAR, Merchant, Stage, StageFactory
 from tests.support.wallet import Json, Wallet
+from tests.support.x402_asked import asked, settle
 
 pytestmark = pytest.mark.database("sqlite", "postgresql")
 
@@ -303,6 +305,22 @@ def test_a_payout_is_no_transfer_of_a_customer(stage: Stage, cafe: Merchant) -> 
     stage.confirm()
     assert stage.chain.read("asset", "balanceOf", cafe.address) == 2 * DOLLAR
     assert (_transfers(cafe), _state(cafe, invoice)) == ([], "open")
+
+
+def test_a_payment_by_exact_is_no_transfer_besides(stage: Stage, cafe: Merchant, ben: Wallet) -> None:
+    invoice = cafe.invoice(200)
+    offer = x402_exact.requirements(stage, cafe, _due(invoice))
+    assert settle(stage, asked(offer, x402_exact.transfer(ben, offer)))["success"]
+    stage.later(stage.settings.exact_gather_s + 1)
+    for _ in range(DEPTH + 2):
+        stage.tick()
+        assert (_transfers(cafe), _state(cafe, invoice)) == ([], "open")
+        stage.chain.mine(1)
+    stage.confirm()
+    assert stage.chain.read("asset", "balanceOf", cafe.address) == _due(invoice)
+    assert (_transfers(cafe), _state(cafe, invoice)) == ([], "open")
+    assert [p["state"] for p in stage.get("/v1/direct-payments", **cafe.headers)["items"]] == ["settled"]
+    assert stage.audit().differences == []
 
 
 def test_what_no_invoice_can_be_is_not_looked_at(open_stage: StageFactory) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import exists, select
 from sqlmodel import Session, col
 
 from taesan.chain import transfers as on_chain
-from taesan.chain.models import ChainCursor, ChainEvent
+from taesan.chain.models import ChainCursor, ChainEvent, transaction_of
 from taesan.chain.watcher import MAX_BLOCKS
 from taesan.core.ids import new_id
 from taesan.core.outbox import Handler
@@ -110,8 +110,10 @@ class Lookout:
 
 
 def _noted(session: Session, seen: Mapping[str, Any], now: datetime) -> Transfer | None:
-    """The transfer's row, made when it is first seen. :param seen: an event's payload"""
+    """The transfer's row, made when it is first seen; None if it is none of a customer's. :param seen: an event's payload"""
     args, key = seen["args"], _key(seen)
+    if session.scalar(transaction_of(seen["transaction"])) is not None:
+        return None  # we have sent it: payments by `exact`, which have rows of their own
     row = session.scalar(select(Transfer).where(col(Transfer.key) == key))
     mined_at = datetime.fromtimestamp(seen["block_time"], UTC)
     if row is None:

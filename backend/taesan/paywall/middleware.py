@@ -39,6 +39,9 @@ class _Purchase(NamedTuple):
 class Paywall:
     """ASGI middleware.
 
+    What is behind it may run more than once for one payment, if an answer was lost: in another process, after a restart, or
+    when the hub did not tell the outcome. Let it do no harm then.
+
     :param hub: URL of the Taesan hub. :param merchant: who is credited, `mer_…`
     :param prices: `METHOD /path` → price; paths as Starlette's routes write them, such as `GET /reports/{id}`
     :param deposit: what a payer is asked to deposit at a time, such as `"5"`; one deposit pays all merchants of the hub
