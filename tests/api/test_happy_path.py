@@ -213,7 +213,7 @@ def test_more_than_one_transaction_takes_goes_into_two_batches(stage: Stage) -> 
             stage.worker.tick()
     with stage.hub.db.write() as session:
         merchants = [
-            keys.register(session, "Café", Wallet(f"merchant {n}").address, stage.clock.now())[0].id
+            keys.register(session, "Café", Wallet(f"merchant {n}").address, stage.clock.now(), stage.hub.mode)[0].id
             for n in range(count)
         ]
     payments = []

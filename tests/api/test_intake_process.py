@@ -96,7 +96,7 @@ def test_a_contract_wallets_word_crosses_to_the_process_and_the_doubt_comes_back
         async with _open(tmp_path) as (hub, lanes):
             wallet = Wallet("contract")
             with hub.db.write() as session:
-                cafe = keys.register(session, "Café", Wallet("merchant").address, hub.clock.now())[0].id
+                cafe = keys.register(session, "Café", Wallet("merchant").address, hub.clock.now(), hub.mode)[0].id
             chain_tells(hub, "settlement.Funded", "fund", amount=CENT)
             channel = open_channel(hub, wallet, CENT, payer_authorizer=ZERO_ADDRESS)
             hot = open_channel(hub, Wallet("anna"), CENT)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from taesan.chain import alarms
 from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage, key
 from tests.support.wallet import Wallet
@@ -133,6 +134,32 @@ def test_a_redemption_that_somebody_else_relayed_first_is_confirmed_all_the_same
     assert stage.get(f"/v1/redemptions/{ordered['id']}", **cafe.headers)["state"] == "confirmed"
     assert cafe.account()["credit"] == str(DOLLAR)
     assert stage.audit().differences == []
+
+
+@pytest.mark.parametrize("pausing", [(), (alarms.NONCE_USED_ELSEWHERE,)])
+@pytest.mark.parametrize("transaction_id", ["NULL", "(SELECT min(id) FROM chain_transaction)"])
+def test_what_somebody_else_relayed_is_rather_the_one_that_waits(
+    stage: Stage, holder: Payer, transaction_id: str, pausing: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it has been refused to us by then, or waits as nothing is signed."""
+    monkeypatch.setattr(alarms, "PAUSES_SIGNING", pausing)
+    with stage.hub.db.write() as session:
+        alarms.raise_(session, alarms.NONCE_USED_ELSEWHERE, "a test", stage.clock.now())
+    cafe = stage.merchant()
+    failed, waiting = (holder.wallet.redemption(stage.facts, cafe.address, DOLLAR) for _ in range(2))
+    one = stage.client.post("/v1/redemptions", json=failed, headers=cafe.headers | key()).json()
+    stage.write(f"UPDATE redemption SET state = 'failed', reason = 'a test', transaction_id = {transaction_id}")
+    two = stage.client.post("/v1/redemptions", json=waiting, headers=cafe.headers | key()).json()
+    signed = (waiting["salt"], waiting["signature"])
+    stage.chain.send(
+        Wallet().key,
+        "settlement",
+        "redeemWithAuthorization",
+        *(waiting["holder"], cafe.address, DOLLAR, 0, int(waiting["valid_before"]), *signed),
+    )
+    stage.confirm()
+    states = [stage.get(f"/v1/redemptions/{row['id']}", **cafe.headers)["state"] for row in (one, two)]
+    assert states == ["failed", "confirmed"]
 
 
 def test_a_holder_takes_the_money_straight_from_the_contract(stage: Stage, holder: Payer) -> None:

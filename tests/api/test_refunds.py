@@ -124,6 +124,18 @@ def test_no_more_is_refunded_than_was_paid(stage: Stage, cafe: Merchant, anna: P
     assert stage.audit().differences == []
 
 
+def test_dust_is_refunded_only_as_the_rest_of_a_payment(stage: Stage, cafe: Merchant, anna: Payer) -> None:
+    paid = anna.pay(2 * CENT + 1, cafe)["id"]
+    for language in ("ko", "en"):
+        headers = cafe.headers | key() | {"Accept-Language": language}
+        answer = stage.client.post("/v1/refunds", json={"of": paid, "amount": str(CENT - 1)}, headers=headers)
+        assert assert_problem(answer, "amount-too-small", 422)["least"] == str(CENT)
+    assert [cafe.refund(paid, amount).status_code for amount in (CENT, CENT, 1)] == [202, 202, 202]
+    stage.settle()
+    assert stage.gift_tokens(anna.address) == 2 * CENT + 1
+    assert stage.audit().differences == []
+
+
 def test_of_many_part_refunds_at_once_no_more_than_was_paid_succeeds(stage: Stage, cafe: Merchant, anna: Payer) -> None:
     paid = anna.pay(100 * CENT, cafe)["id"]
     anna.pay(3 * DOLLAR, cafe)
@@ -242,7 +254,7 @@ def test_not_more_of_them_wait_than_a_batch_can_keep_up_with(
     assert [cafe.refund(paid, CENT).status_code for _ in range(2)] == [202, 202]
     for language in ("ko", "en"):
         headers = cafe.headers | key() | {"Accept-Language": language}
-        answer = stage.client.post("/v1/refunds", json={"of": paid, "amount": "1"}, headers=headers)
+        answer = stage.client.post("/v1/refunds", json={"of": paid, "amount": str(CENT)}, headers=headers)
         assert_problem(answer, "too-many-refunds", 409)
     stage.settle()
     anna.pay(DOLLAR, cafe)

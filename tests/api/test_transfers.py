@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from taesan.merchants import transfer_terms
+from taesan.merchants import transfer_terms, transfers
 from tests.support import x402_exact
 from tests.support.chain import Chain
 from tests.support.problems import assert_problem
@@ -362,6 +362,19 @@ def test_when_all_amounts_are_taken_an_invoice_is_paid_otherwise(
     stage.later(QUARTER + HOUR)
     stage.confirm()
     assert "transfer" in cafe.invoice()["payable_in"]
+
+
+def test_a_merchant_has_no_more_amounts_than_can_be_watched(
+    stage: Stage, cafe: Merchant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfers, "MOST_HELD", 2)
+    kiosk = stage.merchant("Kiosk")
+    made = [cafe.invoice(value) for value in (100, 200, 300)]
+    assert ["transfer" in invoice["payable_in"] for invoice in made] == [True, True, False]
+    assert "transfer" in kiosk.invoice()["payable_in"], "another wallet"
+    stage.later(QUARTER + HOUR)
+    stage.confirm()
+    assert "transfer" in cafe.invoice(300)["payable_in"]
 
 
 def test_the_database_itself_keeps_amounts_apart(stage: Stage, cafe: Merchant, monkeypatch: pytest.MonkeyPatch) -> None:

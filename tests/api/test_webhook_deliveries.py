@@ -51,7 +51,7 @@ class Shop:
         self.client = TestClient(create_app(hub))
         self.clock: FixedClock = hub.clock  # type: ignore[assignment]
         with hub.db.write() as session:
-            self.merchant, key = keys.register(session, "Café", Wallet().address, self.clock.now())
+            self.merchant, key = keys.register(session, "Café", Wallet().address, self.clock.now(), hub.mode)
         self.headers = {"Authorization": f"Bearer {key}"}
         local = receiver.url if hub.settings.local_webhooks else "https://shop.example/"
         self.id, receiver.secret = self.add(local)
@@ -373,7 +373,7 @@ def test_of_many_endpoints_each_has_its_turn(shop: Shop) -> None:
     everybody = [(shop.id, shop.merchant.id)]
     with shop.hub.db.write() as session:
         for _ in range(UNDER_WAY_MAX):
-            merchant, key = keys.register(session, "Kiosk", Wallet().address, shop.clock.now())
+            merchant, key = keys.register(session, "Kiosk", Wallet().address, shop.clock.now(), shop.hub.mode)
             everybody.append((key, merchant.id))
     for key, _ in everybody[1:]:
         body = {"url": shop.receiver.url, "event_types": EVERY}

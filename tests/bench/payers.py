@@ -126,7 +126,9 @@ def move_in(hub: Hub, count: int, is_ours: Callable[[str], bool] = lambda addres
     now = hub.clock.now()
     with hub.db.write() as session:
         merchant_ids = [
-            keys.register(session, f"Merchant {n}", to_checksum_address(keccak(b"merchant %d" % n)[12:]), now)[0].id
+            keys.register(
+                session, f"Merchant {n}", to_checksum_address(keccak(b"merchant %d" % n)[12:]), now, hub.mode
+            )[0].id
             for n in range(MERCHANTS)
         ]
         facts = facts_of(hub, merchant_ids)

@@ -123,7 +123,7 @@ def _reads(hub: Hub, facts: Facts) -> Iterator[Read]:
     token, now = secrets.token_hex(16), hub.clock.now()
     payer = Payer(facts, PAYER)
     with hub.db.write() as session:
-        key = add_key(session, facts.merchant_ids[0], now)
+        key = add_key(session, facts.merchant_ids[0], now, hub.mode)
         until = now + timedelta(hours=1)
         session.add(LoginSession(token_hash=hash_secret(token), address=payer.address, expires_at=until))
     own, theirs = {"Authorization": f"Bearer {token}"}, {"Authorization": f"Bearer {key}"}

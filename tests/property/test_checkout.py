@@ -29,6 +29,7 @@ from tests.support.wallet import Wallet
 
 pytestmark = pytest.mark.database("sqlite", "postgresql")
 
+CENT = DOLLAR // 100
 AMOUNT = st.integers(1, 2 * DOLLAR)
 STEPS = st.lists(
     st.one_of(
@@ -79,9 +80,11 @@ class Shop(World):
             return
         payment = paid[n % len(paid)]
         answer = self.post_json("/v1/refunds", {"of": payment.public_id, "amount": str(amount)})
-        fits = self.given_back[payment.public_id] + amount <= payment.amount
-        if not fits:
+        left = payment.amount - self.given_back[payment.public_id]
+        if amount > left:
             assert answer.json()["type"].endswith("refund-exceeds-payment")
+        elif amount < min(CENT, left):
+            assert answer.json()["type"].endswith("amount-too-small")
         elif answer.status_code == 202:
             self.given_back[payment.public_id] += amount
         else:
@@ -212,7 +215,7 @@ class Shop(World):
         ("take credit", 0, DOLLAR + 1),  # of which the merchant takes some
         ("pay", 1, DOLLAR - 1),
         ("settle", 0, 0),  # too little
-        ("give back", 1, 1),
+        ("give back", 1, CENT),
         ("pay", 1, DOLLAR),
         ("freeze and dissolve", 0, 0),
         ("settle", 0, 0),

@@ -48,7 +48,7 @@ class World:
         self.hub, self.client, self.surplus = hub, client, surplus
         self.wallet, self.key = Wallet("contract"), Wallet("key")
         with hub.db.write() as session:
-            self.merchant = keys.register(session, "Café", Wallet("merchant").address, hub.clock.now())[0]
+            self.merchant = keys.register(session, "Café", Wallet("merchant").address, hub.clock.now(), hub.mode)[0]
         chain_tells(hub, "settlement.Funded", "fund", amount=surplus)
         self.id = open_channel(hub, self.wallet, DEPOSIT, payer_authorizer=ZERO_ADDRESS)
         self.key_id = open_channel(hub, self.key, DEPOSIT)

@@ -116,7 +116,7 @@ def test_money_is_conserved_from_voucher_to_batch(
 
 def _run(hub: Hub, client: TestClient, model: Model, steps: list[Any]) -> None:
     with hub.db.write() as session:
-        merchants = [keys.register(session, "Café", address, hub.clock.now())[0].id for address in MERCHANTS]
+        merchants = [keys.register(session, "Café", address, hub.clock.now(), hub.mode)[0].id for address in MERCHANTS]
     channels = [open_channel(hub, wallet, deposit) for wallet, deposit in zip(WALLETS, model.deposits, strict=True)]
     for number, step in enumerate(steps):
         if step == "freeze":

@@ -53,7 +53,7 @@ class World:
         self.hub, self.client, self.number = hub, client, 0
         self.wallets = [Wallet(f"payer {n}") for n in range(CHANNELS)]
         with hub.db.write() as session:
-            self.merchant = keys.register(session, "Café", Wallet("merchant").address, hub.clock.now())[0]
+            self.merchant = keys.register(session, "Café", Wallet("merchant").address, hub.clock.now(), hub.mode)[0]
         chain_tells(hub, "settlement.Funded", "fund", amount=SURPLUS)
         self.ids = [open_channel(hub, wallet, DEPOSIT) for wallet in self.wallets]
         self.charged, self.claimed = [0] * CHANNELS, [0] * CHANNELS

@@ -204,7 +204,7 @@ def test_both_routes_answer_alike_for_contract_wallets(
     hub = offline_hub(tmp_path)
     chain_tells(hub, "settlement.Funded", "fund", amount=10**9)
     with hub.db.write() as session:
-        cafe = keys.register(session, "Café", Wallet("merchant").address, hub.clock.now())[0].id
+        cafe = keys.register(session, "Café", Wallet("merchant").address, hub.clock.now(), hub.mode)[0].id
     with TestClient(create_app(hub)) as client:
         channel = open_channel(hub, ANNA, 10**9, payer_authorizer=ZERO_ADDRESS)
         body = _payment(facts_of(hub), channel) | {"destination": {"type": "merchant", "merchant_id": cafe}}

@@ -41,9 +41,10 @@ class World:
         self.oracle = Oracle(service, self.requests, self.orders)
 
     def _merchant(self, number: int) -> Merchant:
-        with self.service.hub.db.write() as session:
+        hub = self.service.hub
+        with hub.db.write() as session:
             address = wallet(f"merchant {number}").address
-            return keys.register(session, f"Merchant {number}", address, self.service.clock.now())[0]
+            return keys.register(session, f"Merchant {number}", address, hub.clock.now(), hub.mode)[0]
 
     def do(self, action: Action) -> None:
         """:raises Violation: a promise is broken afterwards"""

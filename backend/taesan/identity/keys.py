@@ -28,11 +28,11 @@ USE_NOTED_EVERY = timedelta(minutes=1)
 
 
 def register(
-    session: Session, name: str, address: str, now: datetime, most: int | None = None, mode: Mode = "test"
+    session: Session, name: str, address: str, now: datetime, mode: Mode, most: int | None = None
 ) -> tuple[Merchant, str]:
     """Makes the merchant of a wallet; returns it with its first API key, which is not stored and may do everything.
 
-    :param most: how many merchants there may be; None: as many as come. :param mode: the hub's
+    :param mode: the hub's. :param most: how many merchants there may be; None: as many as come
     :raises Problem: `merchant-exists` if the wallet has one, `registration-closed`
     """
     if session.scalar(select(col(Merchant.id)).where(col(Merchant.address) == address)) is not None:
@@ -55,7 +55,7 @@ def add_key(
     session: Session,
     merchant_id: str,
     now: datetime,
-    mode: Mode = "test",
+    mode: Mode,
     *,
     name: str | None = None,
     scopes: Collection[Scope] | None = None,

@@ -112,7 +112,7 @@ def create_merchant(hub: HubDep, wallet: CurrentWallet, body: MerchantCreate) ->
     """Makes the signed-in wallet a merchant, paid out to that wallet."""
     with hub.db.write() as session:
         most = hub.settings.merchants_max
-        merchant, key = keys.register(session, body.name, wallet, hub.clock.now(), most, hub.mode)
+        merchant, key = keys.register(session, body.name, wallet, hub.clock.now(), hub.mode, most)
         return MerchantCreated(id=merchant.id, name=merchant.name, address=merchant.address, api_key=key)
 
 

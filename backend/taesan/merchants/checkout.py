@@ -2,13 +2,14 @@
 
 from datetime import datetime
 
-from sqlmodel import Session
+from sqlalchemy import select
+from sqlmodel import Session, col
 
 from taesan.hub import Hub
 from taesan.identity.models import Merchant
 from taesan.merchants import invoices, redemption
 from taesan.merchants.models import Redemption, RedemptionCreate
-from taesan.payments.invoices import check_amount, check_open, locked, unknown_invoice
+from taesan.payments.invoices import Invoice, check_amount, check_open, locked, unknown_invoice
 
 LATE_S = 3_600  # so much later than the invoice a signature may end
 
@@ -36,12 +37,25 @@ def check(hub: Hub, invoice_id: str, request: RedemptionCreate, now: datetime) -
 def pay(session: Session, invoice_id: str, request: RedemptionCreate, now: datetime) -> Redemption:
     """Sends checked gift tokens on their way, and nobody else may pay meanwhile.
 
-    :raises Problem: what `check_open` and `redemption.request` raise
+    :raises Problem: what `check_open` and `redemption.request` raise; `invalid-redemption` if this holder's have failed here
     """
     invoice = locked(session, [invoice_id]).get(invoice_id)
     if invoice is None:
         raise unknown_invoice(invoice_id)
     check_open(invoice, now)
+    _refuse_who_failed(session, invoice, request.holder)
     row = redemption.request(session, session.get_one(Merchant, invoice.merchant_id), request, now)
     invoices.hold_for(session, invoice, row)
     return row
+
+
+def _refuse_who_failed(session: Session, invoice: Invoice, holder: str) -> None:
+    """Else anybody could keep an invoice from being paid, by tokens that are never there."""
+    failed = select(col(Redemption.id)).where(
+        col(Redemption.merchant_id) == invoice.merchant_id,
+        col(Redemption.holder) == holder,
+        col(Redemption.invoice_id) == invoice.public_id,
+        col(Redemption.state) == "failed",
+    )
+    if session.scalar(failed.limit(1)) is not None:
+        raise redemption.invalid("This holder's tokens did not arrive for this invoice before: pay it in another way.")

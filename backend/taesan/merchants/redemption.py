@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import case, false, func, or_, select
 from sqlmodel import Session, col
 
 from taesan.chain import erc1271, relay
@@ -114,7 +114,10 @@ def handlers(hub: Hub) -> dict[str, Handler]:
         lines = transfer(chart.gift_supply, chart.credit(args["merchant"]), args["amount"])
         posting.post(session, f"redeemed:{event['key']}", "gift tokens redeemed", now, lines)
         merchant_id = session.scalar(select(col(Merchant.id)).where(col(Merchant.address) == args["merchant"]))
-        # Somebody else may have relayed the same authorisation first: then it is ours by holder and amount.
+        # Somebody else may have relayed the same authorisation first: then it is ours by holder and amount. Rather one that
+        # waits than one that has failed; of these the last, as what was relayed by others is refused to us.
+        id_, has_failed = col(Redemption.id), col(Redemption.state) == "failed"
+        by_ours = col(Redemption.transaction_id).in_(transaction_of(event["transaction"]))
         mine = session.scalar(
             select(Redemption)
             .where(
@@ -123,10 +126,7 @@ def handlers(hub: Hub) -> dict[str, Handler]:
                 col(Redemption.amount) == args["amount"],
                 col(Redemption.state).in_(["received", "sent", "failed"]),
             )
-            .order_by(
-                col(Redemption.transaction_id).in_(transaction_of(event["transaction"])).desc().nulls_last(),
-                col(Redemption.id),
-            )
+            .order_by(func.coalesce(by_ours, false()).desc(), has_failed, case((has_failed, -id_), else_=id_))
             .limit(1)
         )
         if mine is not None:

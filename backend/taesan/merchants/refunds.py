@@ -28,7 +28,8 @@ REFUNDED = "merchants.Refunded"
 def make(session: Session, hub: Hub, merchant: Merchant, request: RefundCreate, now: datetime) -> Refund:
     """To be called in a transaction that is alone in writing, so that two refunds never add up to more than was paid.
 
-    :raises Problem: `not-found`, `paid-on-chain`, `zero-amount`, `refund-exceeds-payment`, `refund-not-covered`
+    :raises Problem: `not-found`, `paid-on-chain`, `zero-amount`, `refund-exceeds-payment`, `refund-not-covered`,
+        `amount-too-small`
     """
     account, paid = _paid(session, merchant, request.of)
     left = paid - refunds.refunded(session, request.of)
@@ -43,6 +44,7 @@ def make(session: Session, hub: Hub, merchant: Merchant, request: RefundCreate, 
             f"{left} of {paid} minor units are left.",
             left=str(left),
         )
+    _refuse_dust(hub, amount, left)
     row = Refund(
         public_id=new_id("ref"),
         merchant_id=merchant.id,
@@ -58,6 +60,19 @@ def make(session: Session, hub: Hub, merchant: Merchant, request: RefundCreate, 
     payload = {"merchant_id": merchant.id, "id": row.public_id}
     outbox.put(session, f"{REFUNDED}:{row.public_id}", REFUNDED, payload, now)
     return row
+
+
+def _refuse_dust(hub: Hub, amount: int, left: int) -> None:
+    """The hub pays the gas for what the payer is minted. :raises Problem: `amount-too-small`"""
+    least: int = 10 ** max(hub.asset.exponent - 2, 0)  # a hundredth of the asset's unit
+    if amount < min(least, left):
+        raise Problem(
+            "amount-too-small",
+            422,
+            "The amount is too small for this hub to pay the gas.",
+            f"At least {least} minor units, or all that is left of the payment.",
+            least=str(least),
+        )
 
 
 def _paid(session: Session, merchant: Merchant, source: str) -> tuple[str, int]:

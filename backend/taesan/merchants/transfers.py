@@ -28,10 +28,11 @@ from taesan.payments.transfers import Transfer, TransferOffer
 GRACE = timedelta(hours=1)
 """So long after an invoice its amount is kept for it, and its wallet watched: who pays late is told apart from who pays the next."""
 FREED_AT_ONCE = 500
+MOST_HELD = 1_000  # amounts of a merchant
 
 
 def offer(session: Session, hub: Hub, merchant: Merchant, invoice: Invoice) -> None:
-    """Keeps an amount for the invoice, if it is worth a transaction, its merchant takes transfers and one is left. To be called in
+    """Keeps an amount for the invoice, if it is worth a transaction, its merchant takes transfers, and neither all of them nor `MOST_HELD` are taken. To be called in
     a transaction that is alone in writing."""
     exponent = hub.asset.exponent
     most = invoice.quote + spread(exponent)
@@ -39,11 +40,10 @@ def offer(session: Session, hub: Hub, merchant: Merchant, invoice: Invoice) -> N
         return
     if not schedule.settings_of(session, merchant).takes_transfers:
         return
-    taken = select(col(TransferOffer.amount)).where(
-        col(TransferOffer.address) == merchant.address,
-        col(TransferOffer.amount).between(invoice.quote, most),
-        col(TransferOffer.held_until).is_not(None),
-    )
+    held = (col(TransferOffer.address) == merchant.address, col(TransferOffer.held_until).is_not(None))
+    if len(session.scalars(select(col(TransferOffer.amount)).where(*held).limit(MOST_HELD)).all()) == MOST_HELD:
+        return
+    taken = select(col(TransferOffer.amount)).where(*held, col(TransferOffer.amount).between(invoice.quote, most))
     amount = free_amount(invoice.quote, set(session.scalars(taken)), exponent, invoice.public_id)
     if amount is not None:
         held_until = invoice.expires_at + GRACE
