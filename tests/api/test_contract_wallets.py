@@ -3,7 +3,7 @@ takes it, and paid to the merchant even if the wallet takes it back."""
 
 import pytest
 
-from taesan.chain.relay import GAS_EACH
+from taesan.chain.relay import RELAYED_CALL_GAS
 from tests.api.test_withdrawals import OPERATOR_KEY
 from tests.support.contract_payer import ContractPayer, fund
 from tests.support.problems import assert_problem
@@ -165,7 +165,7 @@ def test_a_wallet_that_burns_gas_is_not_claimed(stage: Stage, cafe: Merchant, an
         stage.settle()
     assert (burner.state(), anna.state()) == ("closed", "open")
     (gas,) = stage.rows("SELECT max(gas_used) FROM chain_transaction WHERE kind = 'wallet claims'")[0]
-    assert gas < GAS_EACH
+    assert gas < RELAYED_CALL_GAS
     assert cafe.account()["credit"] == str(2 * DOLLAR)
     assert stage.audit().differences == []
 

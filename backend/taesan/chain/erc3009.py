@@ -14,7 +14,7 @@ from taesan.core import authorizations
 from taesan.core.crypto import Domain, keccak, recover
 from taesan.core.values import bytes_of, hex_of
 
-GAS_EACH = 300_000
+TRANSFER_GAS = 300_000
 """A transfer that takes more is not the hub's to pay for."""
 _USED = keccak(b"AuthorizationUsed(address,bytes32)")
 
@@ -69,7 +69,7 @@ def look(node: Node, contracts: Contracts, signed: SignedTransfer, sender: str) 
     calls = [signed.was_used(contracts), balance, signed.call(contracts)]
     data = multicall.together(calls, may_fail=True)
     try:
-        told = node.call(multicall.ADDRESS, data, sender, gas=2 * GAS_EACH)
+        told = node.call(multicall.ADDRESS, data, sender, gas=2 * TRANSFER_GAS)
     except CallReverted:
         return Outlook(is_used=False, balance=0, refusal="it takes more gas than a transfer may")
     (_, used), (_, held), (is_done, answer) = multicall.results(told)

@@ -11,8 +11,6 @@ from taesan.core.crypto import keccak
 from taesan.core.values import hex_of
 
 ADDRESS = "0xcA11bde05977b3631167028862bE2a173976CA11"
-BYTES_EACH = 192
-"""What a call takes beside its own data, at most."""
 _AGGREGATE3 = keccak(b"aggregate3((address,bool,bytes)[])")[:4]
 
 

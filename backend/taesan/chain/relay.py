@@ -22,7 +22,7 @@ from taesan.core.db import Database
 from taesan.core.worker import TransientError
 
 BYTES = 100_000
-GAS_EACH = 1_500_000
+RELAYED_CALL_GAS = 1_500_000
 """A contract wallet that is asked for its signature can burn gas at the operator's cost: so much, and no more."""
 
 
@@ -55,7 +55,7 @@ def plan(
 
     def prepare(ids: list[int]) -> sender.Prepared:
         data = contracts.encode(role, "multicall", [calls[id_] for id_ in ids])
-        gas = min(len(ids) * GAS_EACH, MAX_TRANSACTION_GAS)
+        gas = min(len(ids) * RELAYED_CALL_GAS, MAX_TRANSACTION_GAS)
         node.call(to, data, from_address, gas=gas)
         prepared = sender.prepare(node, from_address, to, data, ceiling_wei)
         return replace(prepared, gas=min(prepared.gas, gas))
@@ -65,7 +65,7 @@ def plan(
     except CallReverted:
         for id_ in included:
             try:
-                node.call(to, calls[id_], from_address, gas=GAS_EACH)
+                node.call(to, calls[id_], from_address, gas=RELAYED_CALL_GAS)
             except CallReverted as alone:
                 refused[id_] = contracts.explain(alone.data)
     included = [id_ for id_ in included if id_ not in refused]

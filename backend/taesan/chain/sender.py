@@ -215,19 +215,14 @@ class Following:
             return self._receipt(row) is None and self._give_up(row, block)
         return due and (self._offer_more(row) or self._broadcast(row))
 
-    def _attempt(self, row: ChainTransaction) -> ChainAttempt:
+    def _attempt(self, hash_: str) -> ChainAttempt:
         with self.db.read() as session:
-            return session.get_one(ChainAttempt, row.hash)
-
-    def _newest_attempt(self, row: ChainTransaction) -> ChainAttempt:
-        """Not always the row's: that may be an older one, which was mined and fell out again."""
-        with self.db.read() as session:
-            return session.get_one(ChainAttempt, self._hashes(row)[0])
+            return session.get_one(ChainAttempt, hash_)
 
     # ----------------------------------------------------------------- sending
 
     def _broadcast(self, row: ChainTransaction) -> bool:
-        raw, error = self._attempt(row).raw, None
+        raw, error = self._attempt(row.hash).raw, None
         reach("broadcast.before_send", row.kind)
         try:
             self.node.send_raw(raw)
@@ -271,7 +266,8 @@ class Following:
 
     def _better_offer(self, row: ChainTransaction) -> dict[str, object] | None:
         """The call at a higher fee, to be signed; None: not now."""
-        attempt = self._newest_attempt(row)
+        # Not always the row's own: that may be an older one, which was mined and fell out again.
+        attempt = self._attempt(self._hashes(row)[0])
         age_s = abs(self.clock.now() - attempt.made_at).total_seconds()  # from the future: by a clock that was wrong
         is_kept = not errors.is_(row.last_error, errors.FeeTooLow)
         if is_kept and age_s <= self.bidding.after_s:

@@ -96,7 +96,7 @@ def _try(hub: Hub, rows: Sequence[DirectPayment]) -> _Tried:
 
 def _simulated(hub: Hub, rows: Sequence[DirectPayment]) -> list[tuple[bool, bytes]]:
     calls = [direct.signed(row).call(hub.contracts) for row in rows]
-    gas = min((len(rows) + 1) * erc3009.GAS_EACH, MAX_TRANSACTION_GAS)
+    gas = min((len(rows) + 1) * erc3009.TRANSFER_GAS, MAX_TRANSACTION_GAS)
     try:
         told = hub.node.call(multicall.ADDRESS, multicall.together(calls, may_fail=True), hub.signer.address, gas=gas)
     except CallReverted:

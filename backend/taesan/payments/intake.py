@@ -2,10 +2,11 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
+from sqlalchemy import Connection
 from sqlmodel import Session
 
 from taesan.chain import watcher
@@ -55,9 +56,7 @@ def accept(
     merchants = store.payees(connection, payees | {invoice.merchant_id for invoice in due.values()})
     suspects = [s for s in submissions if look_up_keys or s.channel_id in wary_of or _is_behind(s, channels)]
     known = store.by_key(session, channels, suspects)
-    cover = Cover(0, terms.wallet_exposure)
-    if any(s.by_contract for s in submissions) or any(c.secured is not None for c in channels.values()):
-        cover.free = store.surplus(connection, terms)
+    cover = _cover(connection, terms, submissions, channels)
     accepted_at = rfc3339(now)
     ids = iter(new_ids("pay", len(submissions)))
     outcomes: list[Result] = []
@@ -83,13 +82,35 @@ def accept(
             invoices.mark_paid(due[asked.invoice_id], new.public_id, now)
         outcomes.append(Outcome(_answer(new, accepted_at)))
     if accepted:
-        entry_id = _book(session, terms, accepted, channels, now)
-        tally.count(session, accepted, channels)
-        _hold(session, terms, cover, entry_id, now)
-        store.write(connection, accepted, channels, entry_id, now)
+        _keep(session, terms, accepted, channels, cover, now)
         paid = {a.decision.submission.invoice_id for a in accepted}
         invoices.tell(session, invoices.PAID, [invoice for id_, invoice in due.items() if id_ in paid], now)
     return outcomes
+
+
+def _cover(
+    connection: Connection, terms: Terms, submissions: Sequence[Submission], channels: Mapping[str, ChannelState]
+) -> Cover:
+    """What the hub may stand in for; asked for only if a contract's wallet is among the payers."""
+    cover = Cover(0, terms.wallet_exposure)
+    if any(s.by_contract for s in submissions) or any(c.secured is not None for c in channels.values()):
+        cover.free = store.surplus(connection, terms)
+    return cover
+
+
+def _keep(
+    session: Session,
+    terms: Terms,
+    accepted: Sequence[Accepted],
+    channels: dict[str, ChannelState],
+    cover: Cover,
+    now: datetime,
+) -> None:
+    """Books and stores them."""
+    entry_id = _book(session, terms, accepted, channels, now)
+    tally.count(session, accepted, channels)
+    _hold(session, terms, cover, entry_id, now)
+    store.write(session.connection(), accepted, channels, entry_id, now)
 
 
 def payments_ref(payments: Iterable[tuple[str, str, int, int, str]]) -> str:
