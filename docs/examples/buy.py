@@ -5,7 +5,7 @@ import sys
 
 from taesan.client import Client, Limits
 
-limits = Limits(per_payment=100_000, per_day=1_000_000)  # ten cents, a dollar
+limits = Limits(per_payment=100_000, per_day=20_000_000)  # ten cents, twenty dollars
 with Client(os.environ["HUB"], os.environ["WALLET_KEY"], state="var/wallet.db", limits=limits) as me:
     me.top_up(500_000)  # deposits half a dollar when nothing is left
     answer = me.get(sys.argv[1])

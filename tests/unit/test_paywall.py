@@ -475,3 +475,9 @@ def test_nonsense_is_signed_by_nobody(nonsense: Json) -> None:
 def test_a_receipt_with_more_in_it_than_is_signed_counts_for_nothing() -> None:
     receipt = ReceiptSigner(RECEIPT_KEY).receipt(PENDING, "https://shop.example/")["offer-receipt"]["info"]["receipt"]
     assert signer_of(receipt | {"payload": receipt["payload"] | {"amount": "1000000"}}) is None
+
+
+@pytest.mark.parametrize("route", ["GET weather", "GET  /weather", "FETCH /weather", "/weather", "weather", "GET"])
+def test_what_is_no_route_is_not_given_away_for_nothing(route: str) -> None:
+    with pytest.raises(ValueError, match="is no route"):
+        Paywall(FastAPI(), hub="http://hub", merchant="mer_1", prices={route: "0.01"})

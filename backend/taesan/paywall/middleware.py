@@ -23,6 +23,7 @@ from taesan.paywall.terms import Json, Price
 log = logging.getLogger(__name__)
 MAX_BODY_BYTES = 1_500_000  # of a request: it is part of what is paid for
 UNKNOWN = "unknown-outcome"
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 class _Purchase(NamedTuple):
@@ -76,7 +77,9 @@ class Paywall:
         self._receipts = ReceiptSigner(receipt_key) if receipt_key else None
         self._prices = []
         for route, price in prices.items():
-            method, path = route.split(" ", 1)
+            method, _, path = route.partition(" ")
+            if method.upper() not in METHODS or not path.startswith("/"):
+                raise ValueError(f"{route!r} is no route: write it like 'GET /weather'")
             self._prices.append((method.upper(), compile_path(path)[0], Price.of(price)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -19,7 +19,7 @@ async function call(method, path, body) {
   if (method === "POST") headers["idempotency-key"] = crypto.getRandomValues(new Uint32Array(4)).join("-");
   const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
   const told = await answer.json();
-  if (!answer.ok) throw new Error(told.title);
+  if (!answer.ok) throw new Error([401, 403].includes(answer.status) && told.detail ? `${told.title} ${told.detail}` : told.title);
   return told;
 }
 
@@ -57,6 +57,7 @@ function showAmount() {
 }
 
 function show(invoice) {
+  if (current?.state !== invoice.state) trouble.hidden = true;
   current = invoice;
   till.dataset.state = shownState(invoice);
   countConfirmations(till.querySelector(".depth"), invoice);
@@ -85,6 +86,7 @@ on(element("key-form"), "submit", async () => {
 element("keypad").addEventListener("click", ({ target }) => {
   const { digit } = target.dataset;
   if (!digit) return;
+  trouble.hidden = true;
   digits = digit === "clear" ? "" : (digits + digit).replace(/^0+/, "").slice(0, MOST_DIGITS);
   showAmount();
 });
@@ -107,6 +109,7 @@ on(element("amount-form"), "submit", async () => {
 on(element("cancel"), "click", async () => show(await call("POST", `/v1/invoices/${current.id}/cancel`)));
 
 on(element("refund"), "click", async () => {
+  if (!confirm(till.dataset.sure)) return;
   const { paid_by: of } = await call("GET", `/v1/invoices/${current.id}/record`);
   await call("POST", "/v1/refunds", { of });
   show(await call("GET", `/v1/invoices/${current.id}/record`));
