@@ -332,18 +332,19 @@ def test_an_invoice_whose_tokens_fail_is_open_again(stage: Stage, holder: Payer)
     assert stage.audit().differences == []
 
 
-def test_whoever_failed_pays_in_another_way(stage: Stage, holder: Payer) -> None:
-    """Else a holder whose tokens are never there could keep everybody from paying."""
+def test_whoever_failed_may_try_once_more(stage: Stage, holder: Payer) -> None:
+    """And not again: a holder whose tokens are never there could keep everybody from paying."""
     cafe = stage.merchant()
     invoice = cafe.invoice(200)
-    assert holder.pay_invoice_in_tokens(invoice).status_code == 202
-    stage.chain.send(holder.wallet.key, "settlement", "redeem", DOLLAR, holder.address)
-    stage.confirm()
-    holder.pay(DOLLAR)
-    stage.settle()
+    for _ in range(2):
+        assert holder.pay_invoice_in_tokens(invoice).status_code == 202
+        stage.chain.send(holder.wallet.key, "settlement", "redeem", DOLLAR, holder.address)
+        stage.confirm()
+        assert cafe.record(invoice)["state"] == "open"
+        holder.pay(DOLLAR)
+        stage.settle()
     answer = holder.pay_invoice_in_tokens(invoice)
     assert "another way" in assert_problem(answer, "invalid-redemption", 422)["detail"]
-    assert cafe.record(invoice)["state"] == "open"
     assert holder.pay_invoice_in_tokens(cafe.invoice(200)).status_code == 202
     assert holder.pay_invoice(invoice).status_code == 201
 

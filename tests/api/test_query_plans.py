@@ -48,7 +48,7 @@ def asked(shared_stage: Stage) -> Iterator[Recorder]:
         cancelled = cafe.invoice()
         assert stage.client.post(f"/v1/invoices/{cancelled['id']}/cancel", headers=cafe.headers).status_code == 200
         for refunded in (cafe.record(paid)["paid_by"], stage.get("/v1/payments", **cafe.headers)["items"][-1]["id"]):
-            assert cafe.refund(refunded, 1).status_code == 202
+            assert cafe.refund(refunded, CENT).status_code == 202
         cafe.order_payout(CENT)
         stage.confirm()
         ben.announce_withdrawal(CENT)
