@@ -291,13 +291,14 @@ class Flows:
         return body
 
     def _confirmed(self, deposit: Json) -> Flow[Json]:
-        began = self.clock()
+        began, pause_s = self.clock(), FIRST_PAUSE_S  # what is said first may be an old answer
         while deposit["state"] != "confirmed":
             if deposit["state"] == "failed":
                 raise Refused({"title": "The deposit failed.", "detail": deposit["reason"]}, 409)
             if self.clock() - began > self.patience_s:
                 raise Unanswered(f"deposit {deposit['id']} is still {deposit['state']}")
-            yield Wait(POLL_S)
+            yield Wait(pause_s)
+            pause_s = min(2 * pause_s, POLL_S)
             deposit = yield from self.got(f"/v1/deposits/{deposit['id']}")
         return deposit
 

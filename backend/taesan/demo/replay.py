@@ -108,10 +108,13 @@ class Replay:
 
             await _in_lanes(list(self.payers.values()), begin, lambda payer: payer.number)
         with phase(self.console, "deposits are confirmed on chain", customers) as bar:
-            for number, payer in self.payers.items():
-                await payer.open_channel(deposits[number])
-                self.told.deposited += deposits[number]
+
+            async def finish(payer: Payer) -> None:
+                await payer.open_channel(deposits[payer.number])
+                self.told.deposited += deposits[payer.number]
                 bar.advance()
+
+            await _in_lanes(list(self.payers.values()), finish, lambda payer: payer.number)
 
     def _customer(self, number: int) -> Payer:
         return Payer(number, self.client.site, self._state, self.client.http, self.client.on_trouble)
