@@ -247,6 +247,16 @@ def test_a_hub_that_was_never_heard_is_no_empty_402(client: TestClient, hub: Fak
     assert told.headers["retry-after"]
 
 
+def test_who_has_not_paid_is_not_told_to_pay_again(client: TestClient, hub: FakeHub) -> None:
+    hub.answers["supported"] = httpx.ConnectError("no route")
+    told = client.get("/weather")
+    assert (told.status_code, told.json()["type"]) == (503, "urn:taesan:problem:no-offer")
+    assert "not charged" in told.json()["title"]
+    assert told.headers["retry-after"]
+    told = client.get("/weather", headers={"payment-signature": "e30="})
+    assert (told.status_code, told.json()["type"]) == (503, "urn:taesan:problem:unknown-outcome")
+
+
 def test_a_hub_that_is_away_for_a_while_does_not_change_the_offer(
     client: TestClient, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,8 @@ from taesan.paywall.terms import Json, Price
 log = logging.getLogger(__name__)
 MAX_BODY_BYTES = 1_500_000  # of a request: it is part of what is paid for
 UNKNOWN = "unknown-outcome"
+NO_OFFER = "Nothing can be paid here right now. You were not charged."
+_SOON = {"retry-after": "5"}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -102,12 +104,12 @@ class Paywall:
 
     async def _answer(self, scope: Scope, receive: Receive, price: Price) -> Delivery:
         url = _url(scope)
+        header = _header(scope, terms.PAYMENT_SIGNATURE)
         try:
             offers = await self._offers(price)
         except (Unknown, Refused) as away:
-            log.warning("the hub does not tell what to ask for: %s", away)
-            return _unknown(Unknown(str(away)))
-        header = _header(scope, terms.PAYMENT_SIGNATURE)
+            log.warning("the hub does not tell what to ask for, for %s: %s", self._merchant, away)
+            return _unknown(Unknown(str(away))) if header else _problem("no-offer", 503, NO_OFFER, _SOON)
         if header is None:
             return self._ask_for(offers, url, price, "payment required")
         payment = terms.read_payment(header)
