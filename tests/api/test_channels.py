@@ -64,6 +64,24 @@ def test_more_can_be_deposited_into_an_open_channel(stage: Stage, anna: Payer) -
     assert anna.channel()["available"] == str(90 * CENT)
 
 
+def test_of_two_alike_the_one_that_was_sent_is_confirmed(stage: Stage, anna: Payer) -> None:
+    stage.chain.give_dollars(anna.address, 2 * DOLLAR)
+    anna.deposit(DOLLAR)
+    stage.tick()
+    operator, gas_money = stage.hub.signer.address, 10**18
+    stage.chain.ask("anvil_setBalance", operator, hex(gas_money // 1_000))
+    stage.later(61)
+    stage.tick()  # too little for gas: nothing is signed any more
+    anna.deposit(DOLLAR)
+    stage.confirm()
+    states = "SELECT state FROM deposit_relay WHERE amount = :amount ORDER BY id"
+    assert stage.rows(states, amount=DOLLAR) == [("confirmed",), ("received",)]
+    stage.chain.ask("anvil_setBalance", operator, hex(gas_money))
+    stage.later(11)
+    stage.confirm()
+    assert stage.rows(states, amount=DOLLAR) == [("confirmed",), ("confirmed",)]
+
+
 def test_many_deposits_go_to_the_chain_in_one_transaction(stage: Stage) -> None:
     payers = [Payer(stage, Wallet()) for _ in range(5)]
     for payer in payers:

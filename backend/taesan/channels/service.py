@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 from eth_abi.abi import encode
-from sqlalchemy import select
+from sqlalchemy import false, func, select
 from sqlmodel import Session, col
 
 from taesan.chain import erc1271, relay
@@ -276,6 +276,7 @@ def handlers(hub: Hub) -> dict[str, Handler]:
         if channel.state == "pending":
             channel.state = "open"
         # Somebody else may have relayed the same authorisation first: then it is ours by channel and amount.
+        by_ours = col(DepositRelay.transaction_id).in_(transaction_of(event["transaction"]))
         mine = session.scalar(
             select(DepositRelay)
             .where(
@@ -283,9 +284,7 @@ def handlers(hub: Hub) -> dict[str, Handler]:
                 col(DepositRelay.amount) == amount,
                 col(DepositRelay.state) != "confirmed",
             )
-            .order_by(
-                col(DepositRelay.transaction_id).in_(transaction_of(event["transaction"])).desc(), col(DepositRelay.id)
-            )
+            .order_by(func.coalesce(by_ours, false()).desc(), col(DepositRelay.id))  # NULL: it is not sent yet
             .limit(1)
         )
         if mine is not None:
