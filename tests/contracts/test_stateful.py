@@ -4,6 +4,8 @@ A small sister of tests/invariants, which does the same a thousand times faster 
 chain: transactions, blocks and clocks of anvil and of Ganache.
 """
 
+import traceback
+
 import pytest
 from brownie.test import given
 from eth_abi import encode
@@ -343,6 +345,10 @@ def new_machine(
 @given(steps=st.lists(st.one_of(STEPS), min_size=16, max_size=16))
 def test_any_order_of_events_keeps_the_promises(new_machine, steps):
     machine = new_machine()
-    for name, arguments in steps:
-        getattr(machine, name)(**arguments)
-        machine.keeps_its_promises()
+    try:
+        for name, arguments in steps:
+            getattr(machine, name)(**arguments)
+            machine.keeps_its_promises()
+    except Exception:
+        traceback.print_exc()  # of a failure that does not come again Hypothesis tells the steps only
+        raise

@@ -1,6 +1,8 @@
 """A node of our own for the tests, whatever else runs on this machine."""
 
+import contextlib
 import os
+import secrets
 import socket
 import sys
 import time
@@ -36,9 +38,12 @@ def prepare() -> None:
 
 def _be_patient() -> None:
     """Anvil counts a nonce as used a moment before it finds the mined transaction; Brownie would take it for dropped."""
-    ask = web3.eth.get_transaction
+    for name in ("get_transaction", "get_transaction_receipt"):
+        setattr(web3.eth, name, _patiently(getattr(web3.eth, name)))
 
-    def get_transaction(transaction_hash):
+
+def _patiently(ask):
+    def until_found(transaction_hash):
         for _ in range(500):  # ten seconds: other tests may have the cores
             try:
                 return ask(transaction_hash)
@@ -46,7 +51,7 @@ def _be_patient() -> None:
                 time.sleep(0.02)
         return ask(transaction_hash)
 
-    web3.eth.get_transaction = get_transaction
+    return until_found
 
 
 def _be_quick() -> None:
@@ -78,6 +83,9 @@ def keys(count: int) -> dict[str, LocalAccount]:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Below those that the kernel gives to whoever connects: one of them may be gone before the node has started."""
+    while True:
+        port = 10_000 + secrets.randbelow(22_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
