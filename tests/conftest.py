@@ -135,10 +135,16 @@ def shared_stage(_chain: "Chain", _template: str, tmp_path_factory: pytest.TempP
 
 
 @pytest.fixture(scope="session")
-def live_hub(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[LiveHub]":
-    """A hub that is served and works by itself, with payers, payments and a posted batch."""
+def _live_hub(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[LiveHub]":
     from tests.support.live import LiveHub
 
     hub = LiveHub(tmp_path_factory.mktemp("live"))
     yield hub
     hub.stop()
+
+
+@pytest.fixture
+def live_hub(_live_hub: "LiveHub") -> "Iterator[LiveHub]":
+    """A hub that is served and works by itself, with payers, payments and a posted batch."""
+    with _live_hub.at_work():
+        yield _live_hub

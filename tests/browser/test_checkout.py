@@ -27,7 +27,8 @@ PATIENCE_MS = 30_000
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveHub]:
     """One that knows a rate."""
     hub = LiveHub(tmp_path_factory.mktemp("checkout"), rate_krw="1385.2")
-    yield hub
+    with hub.at_work():
+        yield hub
     hub.stop()
 
 

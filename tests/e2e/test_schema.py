@@ -30,7 +30,8 @@ LEFT_OUT = "positive_data_acceptance"
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveHub]:
     """One of its own: what is made up here fills it with odd merchants and nonces."""
     hub = LiveHub(tmp_path_factory.mktemp("fuzzed"))
-    yield hub
+    with hub.at_work():
+        yield hub
     hub.stop()
 
 

@@ -1,9 +1,10 @@
-"""A hub served over HTTP with its worker running, for tests that look at it from outside (a browser, the SDK)."""
+"""A hub served over HTTP with a worker, for tests that look at it from outside (a browser, the SDK)."""
 
+import contextlib
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +49,10 @@ class LiveHub:
             confirmation_depth_blocks=1,
             batch_interval_s=0.5,
             exact_gather_s=1,
-            worker_tick_s=0.05,
+            worker_tick_s=0.1,
             **more,
         )
         self._hub = open_hub(settings)
-        self._worker = Background(self._hub)
         self._server = uvicorn.Server(
             uvicorn.Config(
                 create_app(self._hub),
@@ -64,21 +64,31 @@ class LiveHub:
                 access_log=False,
             )
         )
-        self._threads = [threading.Thread(target=run) for run in (self._server.run, self._worker.run)]
-        for thread in self._threads:
-            thread.start()
+        self._serving = threading.Thread(target=self._server.run)
+        self._serving.start()
         self.client = httpx.Client(base_url=self.url, timeout=30)
         try:
-            self._fill()
+            with self.at_work():
+                self._fill()
         except BaseException:
             self.stop()
             raise
 
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Its worker works meanwhile: one that goes on while nobody looks takes a third of a core from the other tests."""
+        worker = Background(self._hub)
+        working = threading.Thread(target=worker.run)
+        working.start()
+        try:
+            yield
+        finally:
+            worker.stop()
+            working.join()
+
     def stop(self) -> None:
         self._server.should_exit = True
-        self._worker.stop()
-        for thread in self._threads:
-            thread.join()
+        self._serving.join()
         self.client.close()
         self._hub.db.close()
         self._chain.stop()

@@ -21,7 +21,7 @@ from tests.support.wallet import Json, Wallet
 
 
 @pytest.fixture(scope="session")
-def live_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveHub]:
+def _live_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveHub]:
     """On a chain where clients find all that they know, their dollar too: their spend controls are left as they are."""
     hub = LiveHub(tmp_path_factory.mktemp("live"), CLIENTS_CHAIN_ID)
     yield hub
@@ -40,25 +40,25 @@ class Shop:
 
 
 @pytest.fixture(scope="session")
-def shop(live_hub: LiveHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    shop = Shop(live_hub, tmp_path_factory.mktemp("merchant"), "merchant")
+def shop(_live_hub: LiveHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    shop = Shop(_live_hub, tmp_path_factory.mktemp("merchant"), "merchant")
     yield shop
     shop.process.stop()
 
 
 @pytest.fixture(scope="session")
-def patient_shop(live_hub: LiveHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def patient_shop(_live_hub: LiveHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """Whose answers wait until the money is on the chain."""
-    shop = Shop(live_hub, tmp_path_factory.mktemp("patient merchant"), "merchant", "wait")
+    shop = Shop(_live_hub, tmp_path_factory.mktemp("patient merchant"), "merchant", "wait")
     yield shop
     shop.process.stop()
 
 
 @pytest.fixture(scope="session")
-def sdk_shop(live_hub: LiveHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    facts, address = live_hub.facts, live_hub.merchant_wallet.address
+def sdk_shop(_live_hub: LiveHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    facts, address = _live_hub.facts, _live_hub.merchant_wallet.address
     more = (facts["network"], address, facts["asset"].rsplit(":", 1)[1])
-    shop = Shop(live_hub, tmp_path_factory.mktemp("sdk merchant"), "sdk_merchant", *more)
+    shop = Shop(_live_hub, tmp_path_factory.mktemp("sdk merchant"), "sdk_merchant", *more)
     yield shop
     shop.process.stop()
 
