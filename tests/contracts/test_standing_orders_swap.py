@@ -158,7 +158,9 @@ def test_a_pool_gets_no_more_than_is_sold_and_gives_no_less_than_signed(trick, g
 
     assert refused(good - 1, DOLLAR, DOLLAR) == ("StandingOrders_TooLittleReceived", (good - 1, good))
     assert refused(good, DOLLAR + 1, DOLLAR)[0] == "ERC20InsufficientBalance"
-    assert refused(good, DOLLAR - 1, DOLLAR - 1) == ("StandingOrders_TooThin", (DOLLAR - 1, DOLLAR))
+    pool.set(good, DOLLAR - 1, DOLLAR - 1, b"", {"from": payer})
+    with reverts_with("StandingOrders_TooThin", DOLLAR - 1, DOLLAR):
+        its.convertOne(rule.conversion(DOLLAR), {"from": accounts.at(its.address, force=True)})
     assert gift_token.balanceOf(payer) == tokens
     assert refused(good, DOLLAR, DOLLAR) is None
     assert gift_token.balanceOf(payer) == tokens - DOLLAR
