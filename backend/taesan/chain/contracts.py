@@ -41,6 +41,7 @@ class Deployment:
     settlement: str
     gift_token: str
     block_number: int
+    standing_orders: str = ""
 
     @classmethod
     def load(cls, path: Path) -> "Deployment":
@@ -147,6 +148,12 @@ class Contracts:
     def voucher_domain(self) -> Domain:
         return Domain("x402 Batch Settlement", "1", self.deployment.chain_id, self.deployment.channels)
 
+    @cached_property
+    def standing_orders_domain(self) -> Domain | None:
+        """Of the rules that payers sign; None where the contract is not."""
+        contract = self.deployment.standing_orders
+        return Domain("Taesan StandingOrders", "1", self.deployment.chain_id, contract) if contract else None
+
     def encode(self, role: str, function: str, *args: Any) -> str:
         """Call data, 0x-hex."""
         return str(self._contracts[role].encode_abi(function, args=list(args)))
@@ -236,7 +243,7 @@ class Contracts:
 
 def _checksummed(value: Any) -> Any:
     """Events name addresses in EIP-55: a file with lower-case ones would never match."""
-    return Web3.to_checksum_address(value) if isinstance(value, str) else value
+    return Web3.to_checksum_address(value) if isinstance(value, str) and value else value
 
 
 def _type_of(abi: Any) -> str:
