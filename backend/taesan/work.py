@@ -53,6 +53,7 @@ def undo_handlers(hub: Hub) -> dict[str, list[Handler]]:
         books.undo(hub),
         refunds.undo(hub),
         channels_undo.handlers(hub),
+        jars.undo(hub),
     ):
         for event, handler in of_domain.items():
             merged[event].append(handler)

@@ -4,6 +4,7 @@ import contextlib
 import secrets
 import socket
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ def free_port() -> int:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
+
+
+STANDING_ORDERS = "0x" + "57" * 20
 
 
 class BareChain:
@@ -67,6 +71,8 @@ class Chain(BareChain):
     def __init__(self, folder: Path, *options: str, chain_id: int = CHAIN_ID) -> None:
         super().__init__(folder, *options, chain_id=chain_id)
         self.deployment = deploy(Node(self.url), KeySigner(Settings().operator_key), ARTIFACTS, canonical=True)
+        if not self.deployment.standing_orders:  # rules are signed for it, whether it is there or not
+            self.deployment = replace(self.deployment, standing_orders=STANDING_ORDERS)
         self.contracts = Contracts(self.deployment, ARTIFACTS)
 
     # ------------------------------------------------------------------- time
