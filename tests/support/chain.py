@@ -4,7 +4,6 @@ import contextlib
 import secrets
 import socket
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +34,6 @@ def free_port() -> int:
             return port
 
 
-STANDING_ORDERS = "0x" + "57" * 20
-
-
 class BareChain:
     """An anvil process with nothing on it."""
 
@@ -66,13 +62,12 @@ class BareChain:
 
 
 class Chain(BareChain):
-    """With our contracts on it, where x402 clients find them."""
+    """With our contracts on it, where x402 clients find them. :param dex: Uniswap too, with a pool of ether"""
 
-    def __init__(self, folder: Path, *options: str, chain_id: int = CHAIN_ID) -> None:
+    def __init__(self, folder: Path, *options: str, chain_id: int = CHAIN_ID, dex: bool = False) -> None:
         super().__init__(folder, *options, chain_id=chain_id)
-        self.deployment = deploy(Node(self.url), KeySigner(Settings().operator_key), ARTIFACTS, canonical=True)
-        if not self.deployment.standing_orders:  # rules are signed for it, whether it is there or not
-            self.deployment = replace(self.deployment, standing_orders=STANDING_ORDERS)
+        signer, npm = KeySigner(Settings().operator_key), ROOT / "node_modules" if dex else None
+        self.deployment = deploy(Node(self.url), signer, ARTIFACTS, canonical=True, packages=npm)
         self.contracts = Contracts(self.deployment, ARTIFACTS)
 
     # ------------------------------------------------------------------- time

@@ -86,7 +86,8 @@ def _fill_pool(node: Node, signer: Signer, exchange: Dex, asset: str, ceiling_we
         *(first, second, FEE, root),
     )
     found = node.call(exchange.factory, call("getPool(address,address,uint24)", first, second, FEE))
-    send("0x" + found[12:].hex(), "increaseObservationCardinalityNext(uint16)", OBSERVATIONS)
+    pool = Web3.to_checksum_address(found[12:])
+    send(pool, "increaseObservationCardinalityNext(uint16)", OBSERVATIONS)
     send(asset, "mint(address,uint256)", signer.address, amounts[asset])
     send(exchange.weth, "deposit()", value=amounts[exchange.weth])
     for token, amount in amounts.items():

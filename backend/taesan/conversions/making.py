@@ -11,6 +11,7 @@ from sqlmodel import Session, col
 from taesan.conversions.models import DESTINATIONS, Conversion, ListedPool
 from taesan.core.ids import new_id
 from taesan.core.outbox import Handler
+from taesan.core.values import MAX_AMOUNT
 from taesan.hub import Hub
 from taesan.jars import rules
 from taesan.jars.models import JarFiring
@@ -25,7 +26,22 @@ def handlers(hub: Hub) -> dict[str, Handler]:
     def pool_listed(session: Session, event: Mapping[str, Any], now: datetime) -> None:
         session.merge(ListedPool(token=event["args"]["token"], pool=event["args"]["pool"]))
 
-    return {"settlement.BatchSettled": batch_settled, "standing_orders.PoolListed": pool_listed}
+    def rule_cancelled(session: Session, event: Mapping[str, Any], now: datetime) -> None:
+        """Anybody can cancel numbers of his own that nobody knows."""
+        payer, number = event["args"]["payer"], event["args"]["id"]
+        if number > MAX_AMOUNT:
+            return
+        rule = session.scalar(
+            select(SignedRule).where(col(SignedRule.payer) == payer, col(SignedRule.number) == number)
+        )
+        if rule is not None:
+            rules.end(session, rule, "cancelled", "its payer has cancelled it on the chain", now)
+
+    return {
+        "settlement.BatchSettled": batch_settled,
+        "standing_orders.PoolListed": pool_listed,
+        "standing_orders.RuleCancelled": rule_cancelled,
+    }
 
 
 def undo(hub: Hub) -> dict[str, Handler]:
@@ -37,7 +53,14 @@ def undo(hub: Hub) -> dict[str, Handler]:
     def pool_listed(session: Session, event: Mapping[str, Any], now: datetime) -> None:
         session.execute(delete(ListedPool).where(col(ListedPool.token) == event["args"]["token"]))
 
-    return {"settlement.BatchSettled": batch_settled, "standing_orders.PoolListed": pool_listed}
+    def rule_cancelled(session: Session, event: Mapping[str, Any], now: datetime) -> None:
+        """It stays ended: its payer has said so."""
+
+    return {
+        "settlement.BatchSettled": batch_settled,
+        "standing_orders.PoolListed": pool_listed,
+        "standing_orders.RuleCancelled": rule_cancelled,
+    }
 
 
 def make(session: Session, batch_id: int, now: datetime) -> None:

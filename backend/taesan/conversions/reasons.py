@@ -45,4 +45,4 @@ def again_at(reason: str, attempts: int, now: datetime) -> datetime:
     """When it is tried again: later each time, and not before the next day (UTC) if this one's limit is reached."""
     if reason == _DAY_IS_FULL:
         return now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-    return now + min(AGAIN_AFTER * 2 ** min(attempts, 11), AT_MOST)
+    return now + min(AGAIN_AFTER * (1 << min(attempts, 11)), AT_MOST)

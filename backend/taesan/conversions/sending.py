@@ -153,13 +153,13 @@ def return_reverted_step(hub: Hub) -> bool:
 
 def handlers(hub: Hub) -> dict[str, Handler]:
     def converted(session: Session, event: Mapping[str, Any], now: datetime) -> None:
-        row = _row_of(session, event["args"])
+        row = row_of(session, event["args"])
         if row is not None:  # else a database that was restored: the audit tells
             row.state, row.reason, row.received = "done", None, str(event["args"]["received"])
             row.transaction_hash = event["transaction"]
 
     def not_converted(session: Session, event: Mapping[str, Any], now: datetime) -> None:
-        row = _row_of(session, event["args"])
+        row = row_of(session, event["args"])
         if row is not None and row.state == "sent":
             told = hub.contracts.explain(bytes_of(event["args"]["reason"]))
             _hold(session, row, reasons.in_words(told), now)
@@ -171,7 +171,7 @@ def undo(hub: Hub) -> dict[str, Handler]:
     """Takes back what `handlers` did, for events that a reorganisation has removed for good."""
 
     def converted(session: Session, event: Mapping[str, Any], now: datetime) -> None:
-        row = _row_of(session, event["args"])
+        row = row_of(session, event["args"])
         if row is None:
             return
         ours = session.scalar(transaction_of(event["transaction"]))
@@ -185,7 +185,8 @@ def undo(hub: Hub) -> dict[str, Handler]:
     return {"standing_orders.Converted": converted, "standing_orders.NotConverted": not_converted}
 
 
-def _row_of(session: Session, args: Mapping[str, Any]) -> Conversion | None:
+def row_of(session: Session, args: Mapping[str, Any]) -> Conversion | None:
+    """The conversion that an event of the contract is about, if it is ours."""
     rule_id = session.scalar(
         select(col(SignedRule.id)).where(col(SignedRule.payer) == args["payer"], col(SignedRule.number) == args["id"])
     )
