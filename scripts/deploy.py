@@ -9,6 +9,8 @@ Environment:
     TAESAN_BATCH_LIMIT      what a settlement may newly owe, in the asset's minor units; else no limit
     TAESAN_DAY_LIMIT        the same for all settlements of a day (UTC)
     TAESAN_BADGES_URI       the badges' metadata, with {id} in it; else empty, until the admin sets it
+    TAESAN_DEX_FACTORY      Uniswap v3's factory on that chain; else nothing can be bought
+    TAESAN_DEX_QUOTER       its QuoterV2, which the service asks for prices
     TAESAN_DEPLOYMENT_FILE  where to write the addresses as JSON; else nothing is written
 """
 
@@ -26,6 +28,7 @@ from brownie import (
     GiftToken,
     PaymentChannels,
     SavingsVault,
+    StandingOrders,
     TestDollar,
     accounts,
     chain,
@@ -35,12 +38,14 @@ from brownie import (
 )
 from brownie._config import CONFIG
 
+ZERO_ADDRESS = "0x" + "00" * 20
 GIFT_NAME = "Taesan Gift"
 GIFT_SYMBOL = "GIFT"
 NO_LIMIT = 2**96 - 1
 SAVINGS_NAME = "Taesan Savings"
 SAVINGS_SYMBOL = "sGIFT"
 DRIP_DURATION_S = 30 * 24 * 60 * 60
+PRICE_WINDOW_S = 30 * 60
 GANACHE_HARDFORK = "shanghai"
 
 
@@ -55,10 +60,11 @@ class Deployment(NamedTuple):
     block_number: int  # where the first of them was deployed; an indexer need not look before it
     vault: Any
     badges: Any
+    standing_orders: Any
 
     def as_json(self) -> dict[str, Any]:
-        """What the hub's settings name. It knows nothing of the vault and the badges, and refuses what it does not know."""
-        names = ("asset", "channels", "collector", "settlement", "gift_token")
+        """As the service reads it, but for the DEX's quoter."""
+        names = ("asset", "channels", "collector", "settlement", "gift_token", "vault", "badges", "standing_orders")
         contracts = {name: getattr(self, name).address for name in names}
         return {"chain_id": chain.id, **contracts, "block_number": self.block_number}
 
@@ -71,11 +77,13 @@ def main() -> Deployment:
     settler = os.environ.get("TAESAN_SETTLER") or deployer.address
     limits = [int(os.environ.get(f"TAESAN_{span}_LIMIT") or NO_LIMIT) for span in ("BATCH", "DAY")]
     badges_uri = os.environ.get("TAESAN_BADGES_URI", "")
-    deployment = deploy(deployer, os.environ.get("TAESAN_ASSET"), admin, settler, limits, badges_uri)
-    extras = {"vault": deployment.vault.address, "badges": deployment.badges.address}
-    print_table({**deployment.as_json(), **extras, "admin": admin, "settler": settler})
+    factory = os.environ.get("TAESAN_DEX_FACTORY") or ZERO_ADDRESS
+    deployment = deploy(deployer, os.environ.get("TAESAN_ASSET"), admin, settler, limits, badges_uri, factory)
+    print_table({**deployment.as_json(), "admin": admin, "settler": settler})
+    if admin != deployer.address:
+        print("  the admin has to grant the badges' SETTLER_ROLE to the standing orders before collectibles can be had")
     if path := os.environ.get("TAESAN_DEPLOYMENT_FILE"):
-        write_file(deployment, Path(path))
+        write_file(deployment, Path(path), os.environ.get("TAESAN_DEX_QUOTER"))
     return deployment
 
 
@@ -86,8 +94,14 @@ def deploy(
     settler: str | None = None,
     limits: Sequence[int] = (NO_LIMIT, NO_LIMIT),
     badges_uri: str = "",
+    factory: str = ZERO_ADDRESS,
+    window_s: int = PRICE_WINDOW_S,
 ) -> Deployment:
-    """Deploy all contracts from `deployer`, who is also admin and settler unless others are named."""
+    """Deploy all contracts from `deployer`, who is also admin and settler unless others are named.
+
+    :param factory: Uniswap v3's; without one nothing is bought
+    :param window_s: over which a price's mean is taken
+    """
     sender = {"from": deployer}
     first_block = chain.height + 1
     token = Contract.from_abi("asset", asset, TestDollar.abi) if asset else TestDollar.deploy(sender)
@@ -99,7 +113,10 @@ def deploy(
     gift_token = GiftToken.at(settlement.token())
     vault = SavingsVault.deploy(gift_token, DRIP_DURATION_S, SAVINGS_NAME, SAVINGS_SYMBOL, sender)
     badges = Badges.deploy(badges_uri, admin or deployer, settler or deployer, sender)
-    return Deployment(token, channels, collector, settlement, gift_token, first_block, vault, badges)
+    orders = StandingOrders.deploy(settlement, vault, badges, factory, window_s, sender)
+    if admin in (None, deployer, getattr(deployer, "address", None)):
+        badges.grantRole(badges.SETTLER_ROLE(), orders, sender)  # else it is the admin's to do
+    return Deployment(token, channels, collector, settlement, gift_token, first_block, vault, badges, orders)
 
 
 def run_ganache_at_shanghai() -> None:
@@ -130,8 +147,9 @@ def print_table(rows: dict[str, Any]) -> None:
         print(f"  {name.replace('_', ' '):<{width}}  {value}")
 
 
-def write_file(deployment: Deployment, path: Path) -> None:
+def write_file(deployment: Deployment, path: Path, quoter: str | None = None) -> None:
+    values = deployment.as_json() | ({"quoter": quoter} if quoter else {})
     # In one move, so that a service waiting for the file never reads half of it.
     partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(json.dumps(deployment.as_json(), indent=2) + "\n")
+    partial.write_text(json.dumps(values, indent=2) + "\n")
     partial.replace(path)

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from taesan import __version__
 from taesan.channels.router import router as channels
+from taesan.conversions.router import router as conversions
 from taesan.core import http, tracing
 from taesan.gateways.router import router as gateways
 from taesan.hub import Hub
@@ -50,6 +51,7 @@ TAGS = [
         "description": "Payments made elsewhere, reported in signed webhooks; customers link wallets later",
     },
     {"name": "jars", "description": "Round-ups that gather until they become gift tokens"},
+    {"name": "conversions", "description": "What gift tokens become by signed rules, and what is held and why"},
     {"name": "settlement", "description": "Batches, and proofs that anyone can check"},
     {"name": "ledger", "description": "The double-entry books and their chain of hashes"},
     {"name": "merchants", "description": "Accounts, redemption of gift tokens, payouts"},
@@ -114,6 +116,7 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
         x402,
         gateways,
         jars,
+        conversions,
         settlement,
         identity,
         merchants,

@@ -142,6 +142,13 @@ class Settings(BaseSettings):
         description="Least payment by `exact` that the hub pays the gas for: 1 cent, locally 1 minor unit",
     )
 
+    conversions_max_items: int = Field(
+        default=20, gt=0, description="Of gift tokens by signed rules, in one transaction"
+    )
+    conversion_deadline_s: int = Field(
+        default=600, gt=0, description="A conversion that is not mined by then is not carried out, and is tried again"
+    )
+
     batch_interval_s: float = Field(default=60, gt=0)
     batch_max_payments: int = Field(default=20_000, gt=0)
     batch_max_channels: int = Field(

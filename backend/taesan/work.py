@@ -10,6 +10,7 @@ from taesan.channels import refunds
 from taesan.channels import service as channels
 from taesan.channels import undo as channels_undo
 from taesan.channels.models import DepositRelay
+from taesan.conversions import making, sending
 from taesan.core import outbox
 from taesan.core.outbox import Handler
 from taesan.core.restoration import Gate
@@ -33,6 +34,8 @@ def event_handlers(hub: Hub) -> dict[str, list[Handler]]:
         jars.handlers(hub),
         books.handlers(hub),
         wallets.handlers(hub),
+        making.handlers(hub),
+        sending.handlers(hub),
         redemption.handlers(hub),
         payouts.handlers(hub),
         transfers.handlers(hub),
@@ -50,9 +53,12 @@ def undo_handlers(hub: Hub) -> dict[str, list[Handler]]:
         transfers.undo(hub),
         payouts.undo(hub),
         redemption.undo(hub),
+        sending.undo(hub),
+        making.undo(hub),
         books.undo(hub),
         refunds.undo(hub),
         channels_undo.handlers(hub),
+        jars.undo(hub),
     ):
         for event, handler in of_domain.items():
             merged[event].append(handler)
@@ -85,6 +91,7 @@ def build_worker(hub: Hub) -> Worker:
         "send wallets' claims": lambda: wallets.send_step(hub),
         "freeze batch": lambda: pipeline.freeze_step(hub),
         "sign batch": lambda: pipeline.sign_step(hub),
+        "send conversions": lambda: sending.send_step(hub),
         "gather direct payments": lambda: gathering.gather_step(hub),
         "expire invoices": lambda: invoices.expire_step(hub),
         "relay redemptions": lambda: redemption.relay_step(hub),
@@ -98,6 +105,7 @@ def build_worker(hub: Hub) -> Worker:
         "return reverted redemptions": lambda: redemption.return_reverted_step(hub),
         "return reverted wallets' claims": lambda: wallets.return_reverted_step(hub),
         "return reverted payouts": lambda: payouts.return_reverted_step(hub),
+        "return reverted conversions": lambda: sending.return_reverted_step(hub),
         "read chain": lambda: watcher.index(
             hub.db,
             hub.node,

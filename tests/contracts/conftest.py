@@ -3,14 +3,18 @@
 import gc
 
 import pytest
-from brownie import Multicall3, accounts, chain
+from brownie import Multicall3, StandingOrders, accounts, chain
 from eth_account import Account
 
-from scripts.deploy import deploy, set_gas_price
+from scripts.deploy import PRICE_WINDOW_S, deploy, set_gas_price
 from support import DOLLAR, FOREVER, briefly, coverage, networks
 from support.batches import batch
 from support.books import assert_both
 from support.channel import Channel
+from support.clock import travel
+from support.dex import FEE
+from support.dex import deploy as deploy_dex
+from support.orders import Rule, to
 from support.packing import word
 
 networks.prepare()
@@ -200,6 +204,29 @@ def savings(vault, gift_token, give_gifts, payer, other_payer, sponsor):
     for holder in holders:
         gift_token.approve(vault, FOREVER, {"from": holder})
     return vault
+
+
+@pytest.fixture(scope="module")
+def dex(hub, admin):
+    return deploy_dex(hub.asset, admin)
+
+
+@pytest.fixture(scope="module")
+def orders(hub, dex, gift_token, give_gifts, admin, payer):
+    """Standing orders that buy ether; the payer holds 1,000 dollars of gift tokens, which they may take."""
+    orders = StandingOrders.deploy(hub.settlement, hub.vault, hub.badges, dex.factory, PRICE_WINDOW_S, {"from": admin})
+    hub.badges.grantRole(hub.badges.SETTLER_ROLE(), orders, {"from": admin})
+    orders.listPool(dex.weth, FEE, {"from": admin})
+    give_gifts(payer, amount=1_000 * DOLLAR)
+    gift_token.approve(orders, FOREVER, {"from": payer})
+    travel(PRICE_WINDOW_S + 1)  # so long has the pool to know its price
+    return orders
+
+
+@pytest.fixture(scope="module")
+def rule(orders, keys, payer, merchant):
+    """All cash, for the merchant."""
+    return Rule(orders, payer.address, keys[payer.address], (to("cash", merchant),))
 
 
 @pytest.fixture(scope="module")

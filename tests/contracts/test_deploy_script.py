@@ -6,12 +6,13 @@ import pytest
 from brownie import TestDollar, accounts, chain
 
 from scripts import deploy as script
+from support import ZERO_ADDRESS
 from support.clock import DAY
 
 
 @pytest.fixture(autouse=True)
 def no_settings(monkeypatch):
-    for name in ("TAESAN_ASSET", "TAESAN_ADMIN", "TAESAN_SETTLER", "TAESAN_BADGES_URI", "TAESAN_DEPLOYMENT_FILE"):
+    for name in ("TAESAN_ASSET", "TAESAN_ADMIN", "TAESAN_SETTLER", "TAESAN_BADGES_URI", "TAESAN_DEPLOYMENT_FILE", "TAESAN_DEX_FACTORY"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -32,13 +33,18 @@ def test_it_deploys_everything_with_the_first_account_as_admin_and_settler():
     assert deployment.badges.defaultAdmin() == accounts[0]
     assert deployment.badges.hasRole(deployment.badges.SETTLER_ROLE(), accounts[0])
     assert deployment.badges.uri(1) == ""
+    orders = deployment.standing_orders
+    assert orders.settlement() == settlement
+    assert orders.badges() == deployment.badges
+    assert deployment.badges.hasRole(deployment.badges.SETTLER_ROLE(), orders)
+    assert (orders.factory(), orders.window()) == (ZERO_ADDRESS, 1_800)
     assert deployment.block_number == before + 1
 
 
 def test_it_prints_all_addresses(capsys):
     deployment = script.main()
     printed = capsys.readouterr().out
-    for contract in (*deployment[:5], deployment.vault, deployment.badges):
+    for contract in (*deployment[:5], deployment.vault, deployment.badges, deployment.standing_orders):
         assert contract.address in printed
 
 
@@ -57,6 +63,7 @@ def test_it_takes_an_existing_asset_and_other_roles(monkeypatch, stranger, relay
         assert contract.defaultAdmin() == stranger
         assert contract.hasRole(contract.SETTLER_ROLE(), relayer)
         assert not contract.hasRole(contract.SETTLER_ROLE(), accounts[0])
+        assert not contract.hasRole(contract.SETTLER_ROLE(), deployment.standing_orders)
     assert deployment.badges.uri(1) == "https://example.org/{id}.json"
 
 
@@ -73,6 +80,9 @@ def test_it_writes_the_addresses_where_it_is_told_to(monkeypatch, tmp_path):
         "collector": deployment.collector.address,
         "settlement": deployment.settlement.address,
         "gift_token": deployment.gift_token.address,
+        "vault": deployment.vault.address,
+        "badges": deployment.badges.address,
+        "standing_orders": deployment.standing_orders.address,
         "block_number": deployment.block_number,
     }
     assert list(tmp_path.iterdir()) == [path]

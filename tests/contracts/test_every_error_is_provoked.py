@@ -13,6 +13,7 @@ PREFIXES = {
     "PackedClaims",
     "SavingsVault",
     "Badges",
+    "StandingOrders",
     "TestDollar",
     "TrickReceiver",
 }

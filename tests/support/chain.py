@@ -62,11 +62,12 @@ class BareChain:
 
 
 class Chain(BareChain):
-    """With our contracts on it, where x402 clients find them."""
+    """With our contracts on it, where x402 clients find them. :param dex: Uniswap too, with a pool of ether"""
 
-    def __init__(self, folder: Path, *options: str, chain_id: int = CHAIN_ID) -> None:
+    def __init__(self, folder: Path, *options: str, chain_id: int = CHAIN_ID, dex: bool = False) -> None:
         super().__init__(folder, *options, chain_id=chain_id)
-        self.deployment = deploy(Node(self.url), KeySigner(Settings().operator_key), ARTIFACTS, canonical=True)
+        signer, npm = KeySigner(Settings().operator_key), ROOT / "node_modules" if dex else None
+        self.deployment = deploy(Node(self.url), signer, ARTIFACTS, canonical=True, packages=npm)
         self.contracts = Contracts(self.deployment, ARTIFACTS)
 
     # ------------------------------------------------------------------- time

@@ -30,8 +30,8 @@ def new_database(folder: Path) -> Database:
 
 @cache
 def _contracts() -> Contracts:
-    addresses = {role: Wallet(role).address for role in ("asset", "channels", "collector", "settlement", "gift_token")}
-    return Contracts(Deployment(CHAIN_ID, **addresses, block_number=5), ARTIFACTS)
+    roles = ("asset", "channels", "collector", "settlement", "gift_token", "standing_orders")
+    return Contracts(Deployment(CHAIN_ID, **{role: Wallet(role).address for role in roles}, block_number=5), ARTIFACTS)
 
 
 def offline_hub(folder: Path, **settings: Any) -> Hub:

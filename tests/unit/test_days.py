@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taesan.merchants.days import begins_at, day_of, next_due
+from taesan.core.days import begins_at, day_of, next_due
 
 ZONES = ["UTC", "Asia/Seoul", "America/New_York", "Asia/Kathmandu", "Pacific/Apia", "Australia/Lord_Howe"]
 NOW = st.integers(1_577_836_800, 2_208_988_800).map(

@@ -24,6 +24,8 @@ NAMES = {
     "settlement": "GiftSettlement",
     "gift_token": "GiftToken",
 }
+OPTIONAL_NAMES = {"vault": "SavingsVault", "badges": "Badges", "standing_orders": "StandingOrders"}
+WATCHED = ("channels", "settlement", "gift_token", "standing_orders")
 
 
 class ArtifactsMissing(Exception):
@@ -32,7 +34,8 @@ class ArtifactsMissing(Exception):
 
 @dataclass(frozen=True)
 class Deployment:
-    """Where the contracts are (EIP-55 addresses)."""
+    """Where the contracts are (EIP-55 addresses). Those that a hub can do without are empty if it has to: signed rules need all
+    three, and the prices of what is bought are asked of `quoter`, Uniswap's QuoterV2."""
 
     chain_id: int
     asset: str
@@ -41,6 +44,15 @@ class Deployment:
     settlement: str
     gift_token: str
     block_number: int
+    vault: str = ""
+    badges: str = ""
+    standing_orders: str = ""
+    quoter: str = ""
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Of those that are there, by their roles."""
+        return {role: place for role, place in asdict(self).items() if isinstance(place, str) and place}
 
     @classmethod
     def load(cls, path: Path) -> "Deployment":
@@ -55,7 +67,8 @@ class Deployment:
 
     def save(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        values = {"chain_id": self.chain_id, **self.addresses, "block_number": self.block_number}
+        path.write_text(json.dumps(values, indent=2) + "\n")
 
 
 @cache
@@ -123,7 +136,8 @@ class Contracts:
         self.deployment = deployment
         web3 = Web3()
         self._contracts: dict[str, Contract] = {}
-        for role, name in NAMES.items():
+        there = {role: name for role, name in OPTIONAL_NAMES.items() if getattr(deployment, role)}
+        for role, name in (NAMES | there).items():
             address = Web3.to_checksum_address(getattr(deployment, role))
             self._contracts[role] = web3.eth.contract(address=address, abi=artifact(artifacts, name)["abi"])
 
@@ -147,6 +161,12 @@ class Contracts:
     def voucher_domain(self) -> Domain:
         return Domain("x402 Batch Settlement", "1", self.deployment.chain_id, self.deployment.channels)
 
+    @cached_property
+    def standing_orders_domain(self) -> Domain | None:
+        """Of the rules that payers sign; None where the contract is not."""
+        contract = self.deployment.standing_orders
+        return Domain("Taesan StandingOrders", "1", self.deployment.chain_id, contract) if contract else None
+
     def encode(self, role: str, function: str, *args: Any) -> str:
         """Call data, 0x-hex."""
         return str(self._contracts[role].encode_abi(function, args=list(args)))
@@ -168,7 +188,7 @@ class Contracts:
 
     def decode_log(self, log: LogReceipt, place: int = 0) -> Event | None:
         """None for events that are not ours to know. Of the gift token's transfers those from nobody are: `Minted`."""
-        for role in ("channels", "settlement", "gift_token"):
+        for role in self._watched_roles:
             contract = self._contracts[role]
             if log["address"] != contract.address or not log["topics"]:
                 continue
@@ -204,7 +224,11 @@ class Contracts:
     @property
     def watched(self) -> list[str]:
         """The addresses whose logs `decode_log` knows."""
-        return [self.deployment.channels, self.deployment.settlement, self.deployment.gift_token]
+        return [getattr(self.deployment, role) for role in self._watched_roles]
+
+    @cached_property
+    def _watched_roles(self) -> list[str]:
+        return [role for role in WATCHED if role in self._contracts]
 
     def explain(self, data: bytes) -> str:
         """Revert data as `Name(argument, …)`."""
@@ -218,7 +242,7 @@ class Contracts:
     def _events(self) -> dict[tuple[str, bytes], Any]:
         return {
             (role, bytes.fromhex(event.topic.removeprefix("0x"))): event
-            for role in ("channels", "settlement", "gift_token")
+            for role in self._watched_roles
             for event in (e() for e in self._contracts[role].events)  # type: ignore[attr-defined]
         }
 
@@ -236,7 +260,7 @@ class Contracts:
 
 def _checksummed(value: Any) -> Any:
     """Events name addresses in EIP-55: a file with lower-case ones would never match."""
-    return Web3.to_checksum_address(value) if isinstance(value, str) else value
+    return Web3.to_checksum_address(value) if isinstance(value, str) and value else value
 
 
 def _type_of(abi: Any) -> str:

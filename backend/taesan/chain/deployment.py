@@ -1,5 +1,7 @@
 """Puts the contracts on a chain, and ties a database to them."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -7,16 +9,20 @@ from typing import Any
 from eth_abi.abi import encode
 from web3 import Web3
 
-from taesan.chain import local, multicall, sender
+from taesan.chain import dex, local, multicall, sender
 from taesan.chain.contracts import Contracts, Deployment, Token, artifact
 from taesan.chain.errors import CallReverted
 from taesan.chain.models import ChainBinding, ChainBlock, ChainCursor
 from taesan.chain.rpc import Node
 from taesan.chain.signers import Signer
+from taesan.core.crypto import keccak
 from taesan.core.db import Database, retried
 from taesan.core.values import hex_of
 
 GIFT_NAME, GIFT_SYMBOL = "Taesan Gift", "GIFT"
+SAVINGS_NAME, SAVINGS_SYMBOL = "Taesan Savings", "sGIFT"
+DRIP_DURATION_S = 30 * 86_400
+NOWHERE = "0x" + "00" * 20
 CEILING_WEI = 500 * 10**9
 NO_LIMIT = 2**96 - 1
 # Where x402's SDKs look for them, on every chain (`x402.mechanisms.evm`, `@x402/evm`).
@@ -25,6 +31,10 @@ CANONICAL = {
     "ERC3009DepositCollector": "0x4020806089470a89826cB9fB1f4059150b550004",
     "Multicall3": multicall.ADDRESS,
 }
+
+
+Create = Callable[[str, list[str], list[Any]], str]
+"""Name, constructor's types and values → the new contract's address."""
 
 
 class WrongChain(Exception):
@@ -40,6 +50,8 @@ def deploy(
     limits: tuple[int, int] = (NO_LIMIT, NO_LIMIT),
     *,
     canonical: bool = False,
+    exchange: dex.Dex | None = None,
+    packages: Path | None = None,
 ) -> Deployment:
     """Deploys all contracts, with a test dollar unless `asset` names a token; the signer becomes the settler.
 
@@ -47,6 +59,8 @@ def deploy(
     :param admin: who gives and takes roles, sets limits and lifts a pause; the signer if left out
     :param limits: what settlements may newly owe in a batch and in a day (UTC), in the asset's minor units
     :param canonical: put the channels and what goes with them where unmodified x402 clients find them
+    :param exchange: where Uniswap is, for rules that buy something; the admin then lists the pools to buy in (`listPool`)
+    :param packages: npm's; from there Uniswap is put on the chain, with a pool of dollars and ether that is listed
     :raises NotLocal: that can be done on a local chain only
     """
     first_block = int(node.head()["number"])
@@ -54,7 +68,7 @@ def deploy(
     if canonical and node.chain_id() == local.CLIENTS_CHAIN_ID:
         places = places | {"TestDollar": local.CLIENTS_DOLLAR}
 
-    def create(name: str, types: list[str], values: list[object]) -> str:
+    def create(name: str, types: list[str], values: list[Any]) -> str:
         data = "0x" + artifact(artifacts, name)["bytecode"].removeprefix("0x") + encode(types, values).hex()
         if name in places:
             return local.place(node, signer, places[name], data, CEILING_WEI)
@@ -72,8 +86,45 @@ def deploy(
         [asset, channels, admin or signer.address, signer.address, *limits, GIFT_NAME, GIFT_SYMBOL],
     )
     abi = artifact(artifacts, "GiftSettlement")["abi"]
-    gift_token = node.web3.eth.contract(address=Web3.to_checksum_address(settlement), abi=abi).functions.token().call()
-    return Deployment(node.chain_id(), asset, channels, collector, settlement, str(gift_token), first_block)
+    gift_token = str(
+        node.web3.eth.contract(address=Web3.to_checksum_address(settlement), abi=abi).functions.token().call()
+    )
+    deployed = Deployment(node.chain_id(), asset, channels, collector, settlement, gift_token, first_block)
+    if packages:
+        exchange = dex.deploy(node, signer, packages, asset, CEILING_WEI)
+    deployed = _with_orders(deployed, create, admin or signer.address, signer.address, exchange, local=bool(packages))
+    if admin in (None, signer.address):
+        contracts = Contracts(deployed, artifacts)
+        _let_award(node, signer, contracts)
+        if packages and exchange:
+            listing = contracts.encode("standing_orders", "listPool", exchange.weth, dex.FEE)
+            sender.send_and_wait(node, signer, deployed.standing_orders, listing, CEILING_WEI)
+    return deployed
+
+
+def _with_orders(
+    deployed: Deployment, create: Create, admin: str, settler: str, exchange: dex.Dex | None, *, local: bool
+) -> Deployment:
+    """What signed rules need, besides."""
+    vault = create(
+        "SavingsVault",
+        ["address", "uint32", "string", "string"],
+        [deployed.gift_token, DRIP_DURATION_S, SAVINGS_NAME, SAVINGS_SYMBOL],
+    )
+    badges = create("Badges", ["string", "address", "address"], ["", admin, settler])
+    factory, quoter = (exchange.factory, exchange.quoter) if exchange else (NOWHERE, "")
+    orders = create(
+        "StandingOrders",
+        ["address", "address", "address", "address", "uint32"],
+        [deployed.settlement, vault, badges, factory, dex.LOCAL_WINDOW_S if local else dex.WINDOW_S],
+    )
+    return replace(deployed, vault=vault, badges=badges, standing_orders=orders, quoter=quoter)
+
+
+def _let_award(node: Node, signer: Signer, contracts: Contracts) -> None:
+    """Collectibles are given by the standing orders themselves. With another admin, it is hers to allow."""
+    data = contracts.encode("badges", "grantRole", keccak(b"SETTLER_ROLE"), contracts.deployment.standing_orders)
+    sender.send_and_wait(node, signer, contracts.deployment.badges, data, CEILING_WEI)
 
 
 def read_token(node: Node, contracts: Contracts, role: str) -> Token:
@@ -168,6 +219,7 @@ def require_wiring(node: Node, contracts: Contracts, signer_address: str) -> Non
         ("settlement", "channels", deployment.channels),
         ("settlement", "token", deployment.gift_token),
         ("collector", "channels", deployment.channels),
+        *((("standing_orders", "settlement", deployment.settlement),) if deployment.standing_orders else ()),
     ):
         found = ask(role, function)
         if found != expected:

@@ -370,18 +370,18 @@ def _unsigned(raw: bytes) -> dict[str, object]:
     return {name: fields[name] for name in wanted}
 
 
-def send_and_wait(node: Node, signer: Signer, to: str | None, data: str, ceiling_wei: int) -> TxReceipt:
+def send_and_wait(node: Node, signer: Signer, to: str | None, data: str, ceiling_wei: int, value: int = 0) -> TxReceipt:
     """For set-up work without a database, such as deploying: signs, sends, waits until mined.
 
     :raises RuntimeError: it was mined and failed
     """
     fees = node.fees(ceiling_wei)
-    call = {"from": signer.address, "data": data} | ({"to": to} if to else {})
+    call = {"from": signer.address, "data": data, "value": value} | ({"to": to} if to else {})
     transaction: dict[str, object] = {
         "type": 2,
         "chainId": node.chain_id(),
         "nonce": node.web3.eth.get_transaction_count(signer.address, "pending"),  # type: ignore[arg-type]
-        "value": 0,
+        "value": value,
         "data": data,
         "gas": node.web3.eth.estimate_gas(call) * 12 // 10,  # type: ignore[arg-type]
         "maxFeePerGas": fees.max_fee_per_gas,

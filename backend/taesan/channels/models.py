@@ -209,6 +209,7 @@ class HubPublic(Shape):
     gift_token: str
     gift_domain: dict[str, str | int]
     voucher_domain: dict[str, str | int]
+    standing_orders_domain: dict[str, str | int] | None = ShapeField(description="Of signed rules; null: it takes none")
     settlement: str = ShapeField(description="The channels' receiver")
     receiver_authorizer: str
     collector: str

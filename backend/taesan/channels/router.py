@@ -34,6 +34,7 @@ def get_hub_facts(hub: HubDep) -> HubPublic:
         gift_token=hub.gift.id,
         gift_domain=_domain(hub.gift.domain),
         voucher_domain=_domain(hub.contracts.voucher_domain),
+        standing_orders_domain=_domain(orders) if (orders := hub.contracts.standing_orders_domain) else None,
         settlement=deployment.settlement,
         receiver_authorizer=hub.signer.address,
         collector=deployment.collector,

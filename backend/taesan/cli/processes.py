@@ -24,10 +24,16 @@ def deploy(
         int | None, typer.Option(min=1, help="What a settlement may newly owe, in the asset's minor units")
     ] = None,
     day_limit: Annotated[int | None, typer.Option(min=1, help="The same for all settlements of a day (UTC)")] = None,
+    dex_factory: Annotated[
+        str | None,
+        typer.Option(help="Uniswap v3's factory there, for rules that buy something; the admin then lists pools"),
+    ] = None,
+    dex_quoter: Annotated[str | None, typer.Option(help="Its QuoterV2")] = None,
 ) -> None:
     """Deploy the contracts to the chain at TAESAN_RPC_URL and write the deployment file."""
     from taesan.chain.deployment import NO_LIMIT
     from taesan.chain.deployment import deploy as deploy_contracts
+    from taesan.chain.dex import Dex
     from taesan.chain.nodes import connect
     from taesan.chain.rpc import NodeUnavailable
     from taesan.chain.signers import open_signer
@@ -38,17 +44,19 @@ def deploy(
         fail("name an --admin that is not the operator: who steals the operator's key should not get the roles too")
     if settings.environment != "local" and (batch_limit is None or day_limit is None):
         fail("name a --batch-limit and a --day-limit: they bound what a stolen operator's key can do before you pause")
+    if (dex_factory is None) != (dex_quoter is None):
+        fail("--dex-factory and --dex-quoter go together")
+    exchange = Dex(dex_factory, dex_quoter) if dex_factory and dex_quoter else None
     limits = (batch_limit or NO_LIMIT, day_limit or NO_LIMIT)
+    places = connect(settings.rpc_url), signer, settings.artifacts_dir
     try:
-        deployment = explaining(
-            lambda: deploy_contracts(connect(settings.rpc_url), signer, settings.artifacts_dir, asset, admin, limits)
-        )
+        deployment = explaining(lambda: deploy_contracts(*places, asset, admin, limits, exchange=exchange))
     except NodeUnavailable as error:
         fail(f"{error}. Is the chain running? Start one with `taesan devnet`.")
     deployment.save(settings.deployment_file)
     table = Table("contract", "address", title=f"deployed on chain {deployment.chain_id}")
-    for role in ("asset", "channels", "collector", "settlement", "gift_token"):
-        table.add_row(role, getattr(deployment, role))
+    for role, address in deployment.addresses.items():
+        table.add_row(role, address)
     console.print(table)
     console.print(f"written to {settings.deployment_file}")
 

@@ -92,8 +92,8 @@ def _deployed(stage: Stage, console: Console) -> Deployment:
 
 def _show(stage: Stage, deployment: Deployment, console: Console) -> None:
     contracts = Table("contract", "address", title=f"chain {deployment.chain_id} at {stage.settings.rpc_url}")
-    for role in ("asset", "channels", "collector", "settlement", "gift_token"):
-        contracts.add_row(role, getattr(deployment, role))
+    for role, address in deployment.addresses.items():
+        contracts.add_row(role, address)
     console.print(contracts)
     if deployment.channels == CANONICAL["PaymentChannels"]:
         console.print(

@@ -45,9 +45,10 @@ class Stage:
         folder.remember_chain_port(self.place, self.chain_port)
 
     def deploy(self) -> Deployment:
-        """Puts the contracts on the new chain, where x402 clients find them."""
+        """Puts the contracts on the new chain, where x402 clients find them, and Uniswap beside them."""
         node, signer = Node(self.settings.rpc_url), open_signer(self.settings)
-        deployed = deployment.deploy(node, signer, self.settings.artifacts_dir, canonical=True)
+        places = self.settings.artifacts_dir, self.settings.npm_dir
+        deployed = deployment.deploy(node, signer, places[0], canonical=True, packages=places[1])
         deployed.save(self.settings.deployment_file)
         return deployed
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import Field as ShapeField
 from pydantic import model_validator
-from sqlalchemy import BigInteger, Column, Index
+from sqlalchemy import BigInteger, Column, Index, text
 from sqlmodel import Field, SQLModel
 
 from taesan.core.models import BIG_ID, UtcDateTime
@@ -24,22 +24,33 @@ class Jar(SQLModel, table=True):
 
 
 class JarCount(SQLModel, table=True):
-    """Payments into a jar since it last fired; `account_id` is the jar's account. Apart from `Jar` as each changes it."""
+    """Payments into a jar since it last fired; `account_id` is the jar's account. Apart from `Jar` as each changes it.
+    `ruled`: what of the jar signed rules have gathered, whose payments count for themselves."""
 
     __tablename__ = "jar_count"
 
     account_id: int = Field(sa_column=Column(BIG_ID, primary_key=True, autoincrement=False))
     payments: int
+    ruled: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+
+
+_LOOSE = text("payment_id IS NULL AND batch_id IS NULL AND NOT returned")
 
 
 class JarFiring(SQLModel, table=True):
     """A jar's content on its way to gift tokens, and why it went. `batch_id` is set when a batch takes it along.
-    `returned`: it never will be, for the payer got it back."""
+    `returned`: it never will be, for the payer got it back.
+
+    `payment_id`: which payment made it fire. None: a date, or the payer's word; then a batch takes it along when it has the channel's
+    newest payment of that time, `after_id`, or an earlier batch does. `rule_id`: the signed rule whose it is, which had fired `fired_before`
+    in all; None: the jar's own rule.
+    """
 
     __tablename__ = "jar_firing"
     __table_args__ = (
         Index("ix_jar_firing_batch_id", "batch_id", "id"),
         Index("ix_jar_firing_channel_id", "channel_id", "id"),
+        Index("ix_jar_firing_loose", "id", sqlite_where=_LOOSE, postgresql_where=_LOOSE),
     )
 
     id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))
@@ -48,7 +59,10 @@ class JarFiring(SQLModel, table=True):
     amount: int = Field(sa_column=Column(BigInteger, nullable=False))
     payment_count: int
     reason: str
-    payment_id: str = Field(index=True)
+    payment_id: str | None = Field(default=None, index=True)
+    after_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+    rule_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+    fired_before: int | None = Field(default=None, sa_column=Column(BigInteger))
     fired_at: datetime = Field(sa_type=UtcDateTime)
     batch_id: int | None = Field(default=None, sa_column=Column(BigInteger))
     returned: bool = False
@@ -87,6 +101,6 @@ class JarPublic(Shape):
     round_up_step: AmountOut
     trigger_count: int | None
     trigger_value: AmountOut | None
-    gathered: AmountOut = ShapeField(description="In the jar now")
+    gathered: AmountOut = ShapeField(description="In the jar now, without what signed rules have gathered")
     payments: int = ShapeField(description="Since the last firing")
     firings: list[FiringPublic] = ShapeField(description="The newest 20")

@@ -30,7 +30,7 @@ def public_jar(session: Session, hub: Hub, channel: Channel, jar: Jar) -> JarPub
         round_up_step=jar.round_up_step,
         trigger_count=jar.trigger_count,
         trigger_value=jar.trigger_value,
-        gathered=posting.balance(session, hub.chart.jar(jar.channel_id)),
+        gathered=posting.balance(session, hub.chart.jar(jar.channel_id)) - (count.ruled if count else 0),
         payments=count.payments if count else 0,
         firings=[public_firing(firing) for firing in firings],
     )

@@ -9,8 +9,8 @@ from sqlmodel import Session
 from taesan.channels.models import Channel
 from taesan.core.outbox import Handler
 from taesan.hub import Hub
-from taesan.jars.models import Jar, JarCount, JarRule
-from taesan.ledger import posting
+from taesan.jars import rules
+from taesan.jars.models import Jar, JarRule
 
 
 def default_rule(hub: Hub) -> JarRule:
@@ -36,10 +36,21 @@ def set_rule(session: Session, hub: Hub, channel_id: str, rule: JarRule, now: da
 
 def handlers(hub: Hub) -> dict[str, Handler]:
     def returned(session: Session, event: Mapping[str, Any], now: datetime) -> None:
-        """A withdrawal that reached into the jar starts its count anew."""
+        """A withdrawal may have reached into the jar."""
         channel = session.get(Channel, event["args"]["channelId"])
-        count = channel and session.get(JarCount, channel.jar_account_id)
-        if channel and count and posting.balance(session, hub.chart.jar(channel.id)) == 0:
-            count.payments = 0
+        if channel is not None:
+            rules.fit(session, hub, channel, now)
 
     return {"channels.WithdrawFinalized": returned, "channels.Refunded": returned}
+
+
+def undo(hub: Hub) -> dict[str, Handler]:
+    """For events that a reorganisation has removed for good, after the channels' own."""
+
+    def deposited(session: Session, event: Mapping[str, Any], now: datetime) -> None:
+        """A deposit that is gone may have taken the jar's content with it."""
+        channel = session.get(Channel, event["args"]["channelId"])
+        if channel is not None:
+            rules.fit(session, hub, channel, now)
+
+    return {"channels.Deposited": deposited}

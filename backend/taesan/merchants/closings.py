@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, func, select
 from sqlmodel import Session, col
 
+from taesan.core import days
 from taesan.core.clock import rfc3339
 from taesan.hub import Hub
 from taesan.identity.models import Merchant
-from taesan.merchants import days, schedule
+from taesan.merchants import schedule
 from taesan.merchants.models import Closing, Payout, Redemption, Sum
 from taesan.payments.models import Payment
 from taesan.payments.transfers import Transfer

@@ -7,11 +7,12 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from taesan.chain import watcher
+from taesan.core import days
 from taesan.core.clock import rfc3339
 from taesan.hub import Hub
 from taesan.identity.models import Merchant
 from taesan.ledger import posting
-from taesan.merchants import days, payouts
+from taesan.merchants import payouts
 from taesan.merchants.models import (
     AccountSettings,
     AccountSettingsPublic,

@@ -8,21 +8,30 @@ from babel.numbers import get_currency_precision
 from taesan.channels import vouchers
 from taesan.core.problems import Problem
 from taesan.jars import accrual
+from taesan.payments import ruled
 from taesan.payments.cover import Cover
 from taesan.payments.messages import Submission
+from taesan.payments.ruled import RuleLine
 
 
 @dataclass(slots=True)
 class JarState:
-    """:ivar gathered: minor units in it. :ivar payment_count: since it last fired. :ivar is_new: nothing was counted yet"""
+    """:ivar gathered: minor units in it. :ivar ruled: what of them signed rules have gathered. :ivar payment_count: by its own rule
+    since that last fired. :ivar is_new: nothing was counted yet"""
 
     account_id: int
     round_up_step: int
     rule: accrual.Rule
     payment_count: int
     gathered: int
+    ruled: int
     is_new: bool
     has_changed: bool = False
+
+    @property
+    def own(self) -> int:
+        """What its own rule has gathered."""
+        return self.gathered - self.ruled
 
 
 @dataclass(slots=True)
@@ -53,6 +62,7 @@ class Decision:
     None if it went to a merchant.
 
     :ivar jar_fired: minor units that left the jar with it, if it fired, after `fired_count` payments for `fired_reason`
+    :ivar rule: the signed rule that gathers it: then `jar_…` is about what that has gathered. It had `fired_before` in all
     """
 
     submission: Submission
@@ -62,12 +72,15 @@ class Decision:
     jar_fired: int | None = None
     fired_count: int = 0
     fired_reason: str = ""
+    rule: RuleLine | None = None
+    fired_before: int | None = None
 
 
 def decide(
     submission: Submission,
     channel: ChannelState,
     payee: str | None,
+    rule: RuleLine | None,
     asset_exponent: int,
     cover: Cover,
     exposure: int,
@@ -76,20 +89,23 @@ def decide(
     """Accepts a payment: changes the states, or leaves them alone and raises.
 
     :param payee: the merchant's payout address; None for a payment to the jar
+    :param rule: the signed rule that is to gather it, if it names one
     :param exposure: what of the channel may be owed to others and not be claimed on chain, minor units
     :param admit: counts a payment of this payer, or raises: asked last, as others can send a payer's old vouchers again
     :raises Problem: `channel-not-open`, `voucher-out-of-sequence`, `insufficient-deposit`, `round-up-mismatch`,
-        `exposure-limit`, and what `cover` raises
+        `exposure-limit`, and what `cover` and `ruled` raise
     """
     vouchers.check_next(channel, submission.amount, submission.cumulative)
     can_be_taken_back = is_contracts(submission, channel)
     if can_be_taken_back:
         cover.check(channel, submission.amount, to_merchant=payee is not None)
     jar, firing = channel.jar, None
-    if payee is None:
+    if rule is not None:
+        firing = ruled.check(rule, submission, asset_exponent)
+    elif payee is None:
         if submission.purchase_value is not None:
             _check_round_up(submission, jar.round_up_step, asset_exponent)
-        firing = accrual.decide(jar.rule, jar.payment_count + 1, jar.gathered + submission.amount)
+        firing = accrual.decide(jar.rule, jar.payment_count + 1, jar.own + submission.amount)
     # What is in the jar is the payer's own until it fires.
     _check_exposure(channel, submission.amount if payee is not None else firing.amount if firing else 0, exposure)
     admit(channel.payer)
@@ -102,14 +118,36 @@ def decide(
         _press(channel, exposure)
         return Decision(submission, payee)
     jar.has_changed = True
+    decision = _gather(submission, channel, firing) if rule is None else _gather_by(rule, submission, channel, firing)
+    if firing is not None:
+        _press(channel, exposure)
+    return decision
+
+
+def _gather(submission: Submission, channel: ChannelState, firing: accrual.Firing | None) -> Decision:
+    jar = channel.jar
     jar.gathered += submission.amount
     jar.payment_count += 1
     if firing is None:
-        return Decision(submission, channel.payer, jar.gathered, jar.payment_count)
+        return Decision(submission, channel.payer, jar.own, jar.payment_count)
     count, jar.payment_count = jar.payment_count, 0
     jar.gathered -= firing.amount
-    _press(channel, exposure)
-    return Decision(submission, channel.payer, jar.gathered, 0, firing.amount, count, firing.reason)
+    return Decision(submission, channel.payer, jar.own, 0, firing.amount, count, firing.reason)
+
+
+def _gather_by(
+    rule: RuleLine, submission: Submission, channel: ChannelState, firing: accrual.Firing | None
+) -> Decision:
+    """The same for a signed rule, whose part of the jar is counted by itself."""
+    jar, fired, count = channel.jar, firing.amount if firing else 0, rule.payments + 1
+    before = rule.take(submission.amount, fired)
+    jar.gathered += submission.amount - fired
+    jar.ruled += submission.amount - fired
+    decision = Decision(submission, channel.payer, rule.gathered, rule.payments, rule=rule)
+    if firing is not None:
+        decision.jar_fired, decision.fired_count, decision.fired_reason = firing.amount, count, firing.reason
+        decision.fired_before = before
+    return decision
 
 
 def is_contracts(submission: Submission, channel: ChannelState) -> bool:

@@ -22,6 +22,7 @@ from taesan.payments import invoices, store, tally
 from taesan.payments.cover import Cover
 from taesan.payments.decision import ChannelState, decide
 from taesan.payments.messages import Outcome, Refusal, Result, Submission
+from taesan.payments.ruled import RuleLine, unknown_rule
 from taesan.payments.store import Accepted, destination_of
 from taesan.payments.terms import Terms
 
@@ -46,7 +47,7 @@ def accept(
     :param look_up_keys: False leaves repeated keys to the voucher's own order, and to the database, which refuses the
         whole group (IntegrityError) if a key is used again for a new voucher
     :param wary_of: channels whose keys are looked up all the same
-    :returns: one for each: `unknown-channel`, `unknown-merchant`, `idempotency-key-reused`, `chain-view-too-old`, or
+    :returns: one for each: `unknown-channel`, `unknown-merchant`, `unknown-rule`, `idempotency-key-reused`, `chain-view-too-old`, or
         what `decide` and `invoices.addressed` raise
     """
     connection = session.connection()
@@ -54,6 +55,7 @@ def accept(
     due = invoices.locked(session, {s.invoice_id for s in submissions if s.invoice_id is not None})
     payees = {s.merchant_id for s in submissions if s.merchant_id is not None}
     merchants = store.payees(connection, payees | {invoice.merchant_id for invoice in due.values()})
+    rules = store.rules(connection, {s.rule_id for s in submissions if s.rule_id is not None}, now)
     suspects = [s for s in submissions if look_up_keys or s.channel_id in wary_of or _is_behind(s, channels)]
     known = store.by_key(session, channels, suspects)
     cover = _cover(connection, terms, submissions, channels)
@@ -72,7 +74,9 @@ def accept(
             submission = asked if asked.invoice_id is None else invoices.addressed(asked, due, now)
             payee = _payee(merchants, submission)
             channel = _channel(channels, submission)
-            decision = decide(submission, channel, payee, terms.asset_exponent, cover, terms.channel_exposure, admit)
+            rule = _rule(rules, submission)
+            exponent, exposure = terms.asset_exponent, terms.channel_exposure
+            decision = decide(submission, channel, payee, rule, exponent, cover, exposure, admit)
         except Problem as problem:
             outcomes.append(Refusal.of(problem))
             continue
@@ -223,6 +227,15 @@ def _payee(merchants: dict[str, str], submission: Submission) -> str | None:
     if payee is None:
         raise keys.unknown_merchant(submission.merchant_id)
     return payee
+
+
+def _rule(rules: Mapping[str, RuleLine], submission: Submission) -> RuleLine | None:
+    if submission.rule_id is None:
+        return None
+    rule = rules.get(submission.rule_id)
+    if rule is None:
+        raise unknown_rule(submission.rule_id)
+    return rule
 
 
 def view_problem(session: Session, terms: Terms, now: datetime) -> Problem | None:

@@ -15,6 +15,7 @@ class Submission(Struct, array_like=True):
     :ivar merchant_id: who is paid; None: the channel's own jar
     :ivar by_contract: the payer, a contract wallet, was asked on chain and says that it signed; only `wallets` sets this
     :ivar invoice_id: which invoice is paid: its merchant is then who is paid, and its id the reference
+    :ivar rule_id: the signed rule that gathers it, if it goes to the jar by one
     """
 
     idempotency_key: str
@@ -28,6 +29,9 @@ class Submission(Struct, array_like=True):
     reference: str | None = None
     by_contract: bool = False
     invoice_id: str | None = None
+    rule_id: str | None = None
+    purchase_merchant: str | None = None
+    purchase_category: str | None = None
 
     def as_sent(self) -> "Submission":
         """Without what the hub itself has found out about it."""

@@ -11,6 +11,7 @@ from sqlmodel import Field, SQLModel
 from taesan.core.idempotency import IdempotencyKey
 from taesan.core.models import BIG_ID, UtcDateTime
 from taesan.core.values import Address, AmountIn, AmountOut, Bytes32, Money, Shape, Signature, Text
+from taesan.jars.rule_models import MAX_CATEGORY, MAX_RULE_ID
 
 MAX_BULK = 1_000
 MAX_MERCHANT_ID, MAX_INVOICE_ID, MAX_REFERENCE = 80, 64, 64  # characters
@@ -26,7 +27,8 @@ class Payment(SQLModel, table=True):
     for a payment to the jar. `destination`: jar, merchant, gateway (to the wallet of its customer, whose id is the `reference`)
     or invoice, whose id is the `reference` then: the last guard against paying one twice is a unique index that other payments
     have no part in. Within its batch a payment's leaf number is its rank by `id`. `entry_id` is the entry that books it,
-    `account_id` the channel's account: short, so that indexes by channel are too. With `idempotency_key` and the jar's state
+    `account_id` the channel's account: short, so that indexes by channel are too. `rule_id`: the signed rule that gathers it;
+    `purchase_…`: what was bought, as the payer's client tells it. With `idempotency_key` and the jar's state
     right after it, a repeated request gets its first answer.
     """
 
@@ -52,7 +54,10 @@ class Payment(SQLModel, table=True):
     payee: str
     purchase_value: int | None = Field(default=None, sa_column=Column(BigInteger))
     purchase_currency: str | None = None
+    purchase_merchant: str | None = None
+    purchase_category: str | None = None
     reference: str | None = None
+    rule_id: int | None = Field(default=None, sa_column=Column(BigInteger))
     accepted_at: datetime = Field(sa_type=UtcDateTime)
     idempotency_key: str
     entry_id: int = Field(sa_column=Column(BigInteger, nullable=False))
@@ -77,9 +82,10 @@ class VoucherIn(Shape):
 
 
 class ToJar(Shape):
-    """Into the channel's own jar."""
+    """Into the channel's own jar; by a signed rule, if it names one, or else by the jar's own."""
 
     type: Literal["jar"]
+    rule_id: Text | None = ShapeField(default=None, max_length=MAX_RULE_ID, examples=["rul_019ac5b2f1d06f0c2a9b1d3e"])
 
 
 class ToMerchant(Shape):
@@ -94,13 +100,20 @@ class ToInvoice(Shape):
     invoice_id: Text = ShapeField(max_length=MAX_INVOICE_ID, examples=["inv_019ac5b2f1d06f0c2a9b1d3e4f506172"])
 
 
+class Purchase(Money):
+    """What was bought, in its currency; `merchant_id` and `category` are what rules may ask for."""
+
+    merchant_id: Text | None = ShapeField(default=None, max_length=MAX_MERCHANT_ID)
+    category: Text | None = ShapeField(default=None, max_length=MAX_CATEGORY, examples=["coffee"])
+
+
 class PaymentCreate(Shape):
     voucher: VoucherIn
     amount: Money = ShapeField(description="In the hub's reserve asset")
     destination: Annotated[ToJar | ToMerchant | ToInvoice, ShapeField(discriminator="type")]
-    purchase: Money | None = ShapeField(
+    purchase: Purchase | None = ShapeField(
         default=None,
-        description="What was bought, in its currency. With it, a payment to the jar must be exactly its round-up.",
+        description="With it, a payment to the jar must be exactly its round-up, or what its rule gathers of it.",
     )
     reference: Text | None = ShapeField(default=None, max_length=MAX_REFERENCE, description="The client's own note")
 
@@ -146,6 +159,8 @@ class PaymentBulk(Shape):
 
 
 class JarProgress(Shape):
+    """Of the jar's own rule, or of the signed one that the payment names."""
+
     gathered: AmountOut
     payments: int = ShapeField(description="Since the last firing")
     fired: AmountOut | None = ShapeField(description="What became a gift token with this payment, if anything did")

@@ -20,6 +20,7 @@ from taesan.core.idempotency import MAX_KEY
 from taesan.core.meters import Timer
 from taesan.hub import Hub
 from taesan.identity.rates import Rates
+from taesan.jars.rule_models import MAX_CATEGORY, MAX_RULE_ID
 from taesan.payments import answers
 from taesan.payments.lanes import Lanes
 from taesan.payments.messages import Submission
@@ -35,6 +36,11 @@ class _Money(Struct, forbid_unknown_fields=True):
     exponent: int | None = None
 
 
+class _Purchase(_Money, forbid_unknown_fields=True):
+    merchant_id: str | None = None
+    category: str | None = None
+
+
 class _Voucher(Struct, forbid_unknown_fields=True):
     channel_id: str
     max_claimable_amount: str
@@ -44,18 +50,20 @@ class _Voucher(Struct, forbid_unknown_fields=True):
 
 
 class _ToJar(Struct, forbid_unknown_fields=True, tag_field="type", tag="jar"):
+    rule_id: str | None = None
     merchant_id = None
 
 
 class _ToMerchant(Struct, forbid_unknown_fields=True, tag_field="type", tag="merchant"):
     merchant_id: str
+    rule_id = None
 
 
 class _Payment(Struct, forbid_unknown_fields=True):
     voucher: _Voucher
     amount: _Money
     destination: _ToJar | _ToMerchant
-    purchase: _Money | None = None
+    purchase: _Purchase | None = None
     reference: str | None = None
 
 
@@ -141,7 +149,11 @@ class QuickRoute:
         """:raises _Slow: it is not plainly right"""
         voucher, money, purchase = payment.voucher, payment.amount, payment.purchase
         amount = _amount(money.value)
-        merchant_id, reference = payment.destination.merchant_id, payment.reference
+        merchant_id, reference, rule_id = (
+            payment.destination.merchant_id,
+            payment.reference,
+            payment.destination.rule_id,
+        )
         if (
             not 0 < len(key) <= MAX_KEY
             or not _is_visible_ascii(key)
@@ -150,16 +162,23 @@ class QuickRoute:
             or money.asset != self._asset
             or money.exponent not in (None, self._exponent)
             or not 0 < amount <= self._max_payment
-            or (merchant_id is not None and (len(merchant_id) > MAX_MERCHANT_ID or "\0" in merchant_id))
-            or (reference is not None and (len(reference) > MAX_REFERENCE or "\0" in reference))
+            or not _is_text(merchant_id, MAX_MERCHANT_ID)
+            or not _is_text(reference, MAX_REFERENCE)
+            or not _is_text(rule_id, MAX_RULE_ID)
             or not _is_hex(voucher.channel_id, 32)
             or not _is_hex(voucher.signature, 65)
         ):
             raise _Slow
-        value = currency = None
+        value = currency = seller = category = None
         if purchase is not None:
             value, currency = _amount(purchase.value), purchase.asset
-            if currency != self._currency or purchase.exponent not in (None, self._currency_exponent):
+            seller, category = purchase.merchant_id, purchase.category
+            if (
+                currency != self._currency
+                or purchase.exponent not in (None, self._currency_exponent)
+                or not _is_text(seller, MAX_MERCHANT_ID)
+                or not _is_text(category, MAX_CATEGORY)
+            ):
                 raise _Slow
         return Submission(
             key,
@@ -171,6 +190,9 @@ class QuickRoute:
             value,
             currency,
             reference,
+            rule_id=rule_id,
+            purchase_merchant=seller,
+            purchase_category=category,
         )
 
 
@@ -178,6 +200,10 @@ def _amount(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or len(text) > 18 or (text[0] == "0" and text != "0"):
         raise _Slow
     return int(text)
+
+
+def _is_text(text: str | None, most: int) -> bool:
+    return text is None or (len(text) <= most and "\0" not in text)
 
 
 def _is_hex(text: str, length: int) -> bool:

@@ -9,7 +9,7 @@ from taesan.core.values import Money
 from taesan.hub import Hub
 from taesan.payments import quotes
 from taesan.payments.messages import Submission
-from taesan.payments.models import PaymentCreate, ToInvoice, ToMerchant, VoucherIn
+from taesan.payments.models import PaymentCreate, ToInvoice, ToJar, ToMerchant, VoucherIn
 
 
 def submission_of(hub: Hub, request: PaymentCreate, idempotency_key: str) -> Submission:
@@ -40,6 +40,9 @@ def submission_of(hub: Hub, request: PaymentCreate, idempotency_key: str) -> Sub
         None if purchase is None else purchase.asset,
         request.reference,
         invoice_id=to.invoice_id if isinstance(to, ToInvoice) else None,
+        rule_id=to.rule_id if isinstance(to, ToJar) else None,
+        purchase_merchant=None if purchase is None else purchase.merchant_id,
+        purchase_category=None if purchase is None else purchase.category,
     )
 
 

@@ -11,23 +11,32 @@ from sqlmodel import Session, col
 from taesan.channels import vouchers
 from taesan.channels.models import Channel, Charged
 from taesan.core import bulk
+from taesan.core.days import day_of
 from taesan.jars.accrual import Rule
+from taesan.jars.grammar import parse_fires, parse_gather, parse_only
 from taesan.jars.models import JarCount, JarFiring
+from taesan.jars.rule_models import RuleNote, RuleState, SignedRule
+from taesan.jars.sources import Taken
 from taesan.payments.decision import ChannelState, Decision, JarState
 from taesan.payments.messages import Submission
 from taesan.payments.models import Payment
+from taesan.payments.ruled import RuleLine
 from taesan.payments.terms import Terms
 
 _LOCK = "SELECT id FROM channel WHERE id IN (:values) ORDER BY id FOR NO KEY UPDATE"
 _CHANNELS = (
     "SELECT channel.id, state, payer, receiver_authorizer, channel.account_id, jar_account_id, charged.amount, "
-    "free.amount, gathered.amount, jar_count.payments, round_up_step, trigger_count, trigger_value, "
+    "free.amount, gathered.amount, jar_count.payments, ruled, round_up_step, trigger_count, trigger_value, "
     "claimed, claim_total, pressing, quarantine_id, secured, gateway_id FROM channel "
     "JOIN charged ON charged.account_id = channel.account_id "
     "JOIN balance free ON free.account_id = channel.account_id "
     "JOIN balance gathered ON gathered.account_id = jar_account_id "
     "LEFT JOIN jar_count ON jar_count.account_id = jar_account_id "
     "LEFT JOIN jar ON jar.channel_id = channel.id WHERE channel.id IN (:values)"
+)
+_RULES = (
+    "SELECT id, public_id, channel_id, state, gather, fires, only_for, valid_until, payments, gathered, fired, day, of_day, "
+    "of_month FROM signed_rule JOIN rule_state ON rule_id = id WHERE public_id IN (:values)"
 )
 _PAYMENT_COLUMNS = (
     "public_id",
@@ -41,13 +50,28 @@ _PAYMENT_COLUMNS = (
     "payee",
     "purchase_value",
     "purchase_currency",
+    "purchase_merchant",
+    "purchase_category",
     "reference",
+    "rule_id",
     "idempotency_key",
     "jar_gathered",
     "jar_payments",
     "jar_fired",
     "entry_id",
     "accepted_at",
+)
+
+_FIRING_COLUMNS = (
+    "channel_id",
+    "account",
+    "amount",
+    "payment_count",
+    "reason",
+    "payment_id",
+    "rule_id",
+    "fired_before",
+    "fired_at",
 )
 
 
@@ -83,6 +107,7 @@ def channels(connection: Connection, terms: Terms, ids: Collection[str]) -> dict
         available,
         gathered,
         count,
+        ruled,
         step,
         trigger_count,
         trigger_value,
@@ -94,7 +119,7 @@ def channels(connection: Connection, terms: Terms, ids: Collection[str]) -> dict
         gateway_id,
     ) in bulk.select_in(connection, _CHANNELS, ids):
         rule = default_rule if step is None else Rule(trigger_count, trigger_value)
-        jar = JarState(jar_account_id, step or default_step, rule, count or 0, gathered, count is None)
+        jar = JarState(jar_account_id, step or default_step, rule, count or 0, gathered, ruled or 0, count is None)
         # The operator's key may have been replaced since: whoever has the old one could refund what merchants are promised.
         safe_state = state if receiver_authorizer in ours else "closed"
         if quarantine_id is not None:
@@ -105,6 +130,35 @@ def channels(connection: Connection, terms: Terms, ids: Collection[str]) -> dict
             id_, safe_state, payer, account_id, charged, available, jar, claimed, claim_total, pressing, secured
         )
     return states
+
+
+def rules(connection: Connection, ids: Collection[str], now: datetime) -> dict[str, RuleLine]:
+    """The signed rules of these public ids that exist. Who has their channels' rows has theirs: nobody else changes them."""
+    lines: dict[str, RuleLine] = {}
+    if not ids:
+        return lines
+    for (
+        id_,
+        public_id,
+        channel_id,
+        state,
+        gather,
+        fires,
+        only,
+        valid_until,
+        payments,
+        gathered,
+        fired,
+        day,
+        of_day,
+        of_month,
+    ) in bulk.select_in(connection, _RULES, ids):
+        times = parse_fires(fires)
+        taken = Taken(day, of_day, of_month).on(day_of(now, times.time_zone).isoformat())
+        is_active = state == "active" and valid_until > now.timestamp()
+        words = parse_gather(gather), times, parse_only(only)
+        lines[public_id] = RuleLine(id_, public_id, channel_id, is_active, *words, payments, gathered, fired, taken)
+    return lines
 
 
 def signers(connection: Connection, ids: Collection[str]) -> dict[str, tuple[str, str | None]]:
@@ -160,6 +214,9 @@ def by_key(
                     row.purchase_currency,
                     row.reference,
                     invoice_id=row.reference if row.destination == "invoice" else None,
+                    rule_id=rule_id,
+                    purchase_merchant=row.purchase_merchant,
+                    purchase_category=row.purchase_category,
                 ),
                 row.payee,
                 row.jar_gathered,
@@ -167,7 +224,11 @@ def by_key(
                 row.jar_fired,
             ),
         )
-        for row in session.scalars(select(Payment).where(pair.in_(wanted)))
+        for row, rule_id in session.execute(
+            select(Payment, col(SignedRule.public_id))
+            .outerjoin(SignedRule, col(SignedRule.id) == col(Payment.rule_id))
+            .where(pair.in_(wanted))
+        )
     }
 
 
@@ -201,28 +262,50 @@ def write(
     pressing = [(channel.pressing, channel.channel_id) for channel in touched if channel.has_become_pressing]
     bulk.update(connection, Channel, "pressing = :pressing", ("pressing", "id"), pressing)
     jars = [channel.jar for channel in touched if channel.jar.has_changed]
-    counts = [(jar.payment_count, jar.account_id) for jar in jars if not jar.is_new]
-    bulk.update(connection, JarCount, "payments = :payments", ("payments", "account_id"), counts)
-    bulk.insert(
-        connection, JarCount, ("payments", "account_id"), [(j.payment_count, j.account_id) for j in jars if j.is_new]
-    )
-    bulk.insert(
+    columns = ("payments", "ruled", "account_id")
+    counts = [(jar.payment_count, jar.ruled, jar.account_id) for jar in jars if not jar.is_new]
+    bulk.update(connection, JarCount, "payments = :payments, ruled = :ruled", columns, counts)
+    new = [(jar.payment_count, jar.ruled, jar.account_id) for jar in jars if jar.is_new]
+    bulk.insert(connection, JarCount, columns, new)
+    fired = [a for a in accepted if a.decision.jar_fired is not None]
+    bulk.insert(connection, JarFiring, _FIRING_COLUMNS, [_firing_row(a, stored_at) for a in fired])
+    ruled = {a.decision.rule.id: a.decision.rule for a in accepted if a.decision.rule is not None}
+    if ruled:
+        _write_rules(connection, list(ruled.values()), fired, stored_at)
+
+
+def _write_rules(
+    connection: Connection, rules: Sequence[RuleLine], fired: Sequence[Accepted], stored_at: object
+) -> None:
+    """What signed rules have gathered, and notes of those that have fired."""
+    states = [(r.payments, r.gathered, r.fired, r.taken.day, r.taken.of_day, r.taken.of_month, r.id) for r in rules]
+    bulk.update(
         connection,
-        JarFiring,
-        ("channel_id", "account", "amount", "payment_count", "reason", "payment_id", "fired_at"),
-        [
-            (
-                a.decision.submission.channel_id,
-                a.decision.payee,
-                a.decision.jar_fired,
-                a.decision.fired_count,
-                a.decision.fired_reason,
-                a.public_id,
-                stored_at,
-            )
-            for a in accepted
-            if a.decision.jar_fired is not None
-        ],
+        RuleState,
+        "payments = :payments, gathered = :gathered, fired = :fired, day = :day, of_day = :of_day, of_month = :of_month",
+        ("payments", "gathered", "fired", "day", "of_day", "of_month", "rule_id"),
+        states,
+    )
+    notes = [
+        (d.rule.id, "fired", d.fired_reason, d.jar_fired, d.fired_count, stored_at)
+        for d in (a.decision for a in fired)
+        if d.rule is not None
+    ]
+    bulk.insert(connection, RuleNote, ("rule_id", "kind", "reason", "amount", "payments", "noted_at"), notes)
+
+
+def _firing_row(accepted: Accepted, stored_at: object) -> tuple[object, ...]:
+    decision = accepted.decision
+    return (
+        decision.submission.channel_id,
+        decision.payee,
+        decision.jar_fired,
+        decision.fired_count,
+        decision.fired_reason,
+        accepted.public_id,
+        None if decision.rule is None else decision.rule.id,
+        decision.fired_before,
+        stored_at,
     )
 
 
@@ -242,7 +325,10 @@ def _payment_row(
         decision.payee,
         s.purchase_value,
         s.purchase_currency,
+        s.purchase_merchant,
+        s.purchase_category,
         s.reference,
+        None if decision.rule is None else decision.rule.id,
         s.idempotency_key,
         decision.jar_gathered,
         decision.jar_payments,

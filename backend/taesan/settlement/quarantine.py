@@ -21,7 +21,8 @@ from taesan.core.pages import newest_first
 from taesan.core.problems import Problem, not_found
 from taesan.hub import Hub
 from taesan.identity import operators
-from taesan.jars.models import JarCount, JarFiring
+from taesan.jars import rules
+from taesan.jars.models import JarFiring
 from taesan.ledger import posting
 from taesan.ledger.audit import Report
 from taesan.ledger.posting import Line, transfer
@@ -189,9 +190,7 @@ def _pay_for(session: Session, hub: Hub, row: Quarantine, channel: Channel, now:
     lines += transfer(own, chart.shortfall, missing)
     if returned:
         posting.post(session, f"refunded:{row.public_id}", "refunded out of quarantine", now, lines)
-    count = session.get(JarCount, channel.jar_account_id)
-    if count is not None:
-        count.payments = 0
+    rules.fit(session, hub, channel, now)
     channel.missing -= missing
     channel.secured, channel.state = queries.charged(session, channel), "closed"
 

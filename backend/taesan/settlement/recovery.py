@@ -22,6 +22,7 @@ from taesan.core import counters
 from taesan.core.models import OutboxEvent
 from taesan.core.values import hex_of
 from taesan.hub import Hub
+from taesan.jars import rules
 from taesan.jars.models import JarCount, JarFiring
 from taesan.ledger import posting
 from taesan.ledger.posting import Line, transfer
@@ -230,6 +231,7 @@ def _charge(
     """Takes from each payer what the chain has claimed for lost payments; returns how much in all."""
     chart = hub.chart
     lines: list[Line] = []
+    jars_lowered: list[Channel] = []
     total = 0
     for claim in settled.claims:
         channel, amount = channels[claim.channel_id], unknown.get(claim.channel_id, 0)
@@ -248,9 +250,12 @@ def _charge(
         charge_unknown(session, channel, claim.max_claimable, from_free + from_jar)
         if from_jar and (count := session.get(JarCount, channel.jar_account_id)):
             count.payments = 0  # a jar that pays has fired
+            jars_lowered.append(channel)
     if total:
         ref, kind = f"recovered:{settled.batch_id}", "recovered: claimed for payments unknown here"
         posting.post(session, ref, kind, now, lines)
+    for channel in jars_lowered:
+        rules.fit(session, hub, channel, now)
     return total
 
 

@@ -23,9 +23,14 @@ _TYPES = {
     "ReceiveWithAuthorization": _AUTHORIZATION,
     "CancelAuthorization": "address authorizer,bytes32 nonce",
     "Redeem": "address owner,address receiver,uint256 shares,uint256 nonce,uint256 deadline",
+    "Rule": (
+        "address payer,uint64 id,string gather,string fires,string only,Destination[] destinations,uint96 perDay,"
+        "uint64 validUntil"
+    ),
+    "Destination": "string kind,uint16 share,address recipient,address token,uint16 slippage",
     "Permit": "address owner,address spender,uint256 value,uint256 nonce,uint256 deadline",
 }
-_DEPENDS_ON = {"ClaimBatch": ["ClaimEntry"]}
+_DEPENDS_ON = {"ClaimBatch": ["ClaimEntry"], "Rule": ["Destination"]}
 
 
 def domain_of(contract: Any, chain_id: int | None = None) -> dict[str, Any]:

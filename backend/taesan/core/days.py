@@ -1,5 +1,6 @@
-"""A merchant's days: when they begin in its time zone, and when its next payout is due. Pure."""
+"""Days as people have them: when they begin in a time zone, and when the next of a kind does. Pure."""
 
+from calendar import monthrange
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -19,3 +20,17 @@ def next_due(now: datetime, zone: ZoneInfo, weekday: int | None) -> datetime:
     if weekday is not None:
         day += timedelta(days=(weekday - day.weekday()) % 7)
     return begins_at(day, zone)
+
+
+def next_of_month(now: datetime, zone: ZoneInfo, day_of_month: int) -> datetime:
+    """The next local midnight that begins this day of a month, or the last day of a month that is shorter."""
+    today = day_of(now, zone)
+    day = _in_month(today.year, today.month, day_of_month)
+    if day <= today:
+        later = today.replace(day=28) + timedelta(days=4)
+        day = _in_month(later.year, later.month, day_of_month)
+    return begins_at(day, zone)
+
+
+def _in_month(year: int, month: int, day: int) -> date:
+    return date(year, month, min(day, monthrange(year, month)[1]))

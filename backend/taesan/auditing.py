@@ -1,0 +1,14 @@
+"""The whole audit: each domain's, lower floors first."""
+
+from taesan.conversions.audit import audit_conversions
+from taesan.hub import Hub
+from taesan.ledger.audit import Report
+from taesan.settlement import audit as settlement
+
+
+def audit(hub: Hub) -> Report:
+    """Everything; takes time in proportion to all payments, and memory to channels, accounts and one batch."""
+    report = settlement.audit(hub)
+    with hub.db.read() as session:
+        audit_conversions(session, hub, report)
+    return report

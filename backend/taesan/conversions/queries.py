@@ -1,0 +1,99 @@
+"""Reading conversions, and what their payer may do about one that is held."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlmodel import Session, col
+
+from taesan.conversions.models import (
+    BoughtToken,
+    Conversion,
+    ConversionPublic,
+    ConversionsPublic,
+    DestinationsPublic,
+    ListedPool,
+)
+from taesan.conversions.sending import TO_DO
+from taesan.core.pages import cursor_of, newest_first
+from taesan.core.problems import Problem, not_found
+from taesan.hub import Hub
+from taesan.jars.rule_models import SignedRule
+
+
+def find(session: Session, conversion_id: str, payer: str) -> Conversion:
+    """:param conversion_id: `cnv_…`. :raises Problem: `not-found`, also for somebody else's"""
+    row = session.scalar(select(Conversion).where(col(Conversion.public_id) == conversion_id))
+    if row is None or row.payer != payer:
+        raise not_found("The conversion", conversion_id)
+    return row
+
+
+def retry(session: Session, row: Conversion, now: datetime) -> None:
+    """Tries it again now. :raises Problem: `conversion-not-held`"""
+    _refuse_unless_held(row)
+    row.due_at = now
+    session.add(row)
+
+
+def keep(session: Session, row: Conversion) -> None:
+    """The gift tokens stay what they are, for good. :raises Problem: `conversion-not-held`"""
+    _refuse_unless_held(row)
+    row.state, row.reason = "kept", "Its payer keeps the gift tokens"
+    session.add(row)
+
+
+def _refuse_unless_held(row: Conversion) -> None:
+    if row.state not in TO_DO:
+        raise Problem("conversion-not-held", 409, "The conversion does not wait any more.", f"It is {row.state}.")
+
+
+def of_channel(session: Session, channel_id: str, before: int | None, limit: int) -> ConversionsPublic:
+    by_state = (
+        select(col(Conversion.state), func.sum(Conversion.amount))
+        .where(col(Conversion.channel_id) == channel_id)
+        .group_by(col(Conversion.state))
+    )
+    sums = {state: int(amount) for state, amount in session.execute(by_state)}
+    query = select(Conversion).where(col(Conversion.channel_id) == channel_id)
+    rows: Sequence[Conversion] = newest_first(session, query, col(Conversion.id), before, limit)
+    more = len(rows) > limit
+    return ConversionsPublic(
+        held=sums.get("held", 0),
+        on_the_way=sums.get("waiting", 0) + sums.get("sent", 0),
+        items=[public(session, row) for row in rows[:limit]],
+        next_cursor=cursor_of(rows[limit - 1].id or 0) if more else None,
+    )
+
+
+def public(session: Session, row: Conversion) -> ConversionPublic:
+    rule = session.get_one(SignedRule, row.rule_id)
+    to = rule.signed.destinations[row.destination]
+    return ConversionPublic(
+        id=row.public_id,
+        rule_id=rule.public_id,
+        batch_id=row.batch_id,
+        kind=row.kind,
+        recipient=to.recipient,
+        token=to.token,
+        amount=row.amount,
+        state=row.state,
+        reason=row.reason,
+        minimum=row.minimum,
+        received=row.received,
+        attempts=row.attempts,
+        next_attempt_at=row.due_at.isoformat() if row.state in TO_DO else None,
+        created_at=row.created_at.isoformat(),
+        transaction=row.transaction_hash,
+    )
+
+
+def destinations(session: Session, hub: Hub) -> DestinationsPublic:
+    deployment = hub.contracts.deployment
+    listed = session.scalars(select(ListedPool).order_by(col(ListedPool.token))).all()
+    return DestinationsPublic(
+        standing_orders=deployment.standing_orders or None,
+        vault=deployment.vault or None,
+        badges=deployment.badges or None,
+        bought=[BoughtToken(token=one.token, pool=one.pool) for one in listed if deployment.quoter],
+    )

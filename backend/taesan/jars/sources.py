@@ -1,0 +1,85 @@
+"""How much a rule gathers of a purchase, and whether its jar fires. Pure; amounts in minor units of the reserve asset, unless
+they are `Money`."""
+
+from collections.abc import Iterable
+from typing import NamedTuple, TypeVar
+
+from taesan.jars import accrual
+from taesan.jars.grammar import ALL_OF_IT, CURRENCIES, Fires, Gather, Money, Only
+
+Rule = TypeVar("Rule")
+
+
+class Taken(NamedTuple):
+    """What a rule has gathered on a day of its time zone, and in that day's month, with that day.
+
+    :ivar day: as ISO 8601 has it
+    """
+
+    day: str
+    of_day: int
+    of_month: int
+
+    def on(self, day: str) -> "Taken":
+        """The same on a later day."""
+        if day == self.day:
+            return self
+        return Taken(day, 0, self.of_month if day[:7] == self.day[:7] else 0)
+
+    def plus(self, amount: int) -> "Taken":
+        return Taken(self.day, self.of_day + amount, self.of_month + amount)
+
+
+NOTHING = Taken("", 0, 0)
+
+
+def in_units(money: Money, exponent: int) -> int | None:
+    """In the asset's minor units; None if that is no whole number. :param exponent: the asset's"""
+    return accrual.rescale(money.value, CURRENCIES[money.currency], exponent)
+
+
+def of_purchase(gather: Gather, price: Money, exponent: int) -> int | None:
+    """What is to be gathered of a purchase, caps aside; a share of it is rounded down. None if its currency is another than the
+    rule's, or it is no whole number of the asset's minor units."""
+    units = in_units(price, exponent)
+    if units is None or any(money.currency != price.currency for money in gather.amounts):
+        return None
+    amount = 0
+    if gather.step is not None:
+        change = accrual.round_up(price.value, gather.step.value) * gather.times
+        amount += in_units(Money(change, price.currency), exponent) or 0
+    if gather.share is not None:
+        amount += units * gather.share // ALL_OF_IT
+    if gather.fixed is not None:
+        amount += in_units(gather.fixed, exponent) or 0
+    return amount
+
+
+def left(gather: Gather, taken: Taken, exponent: int) -> int | None:
+    """How much more may be gathered on this day; None: as much as there is."""
+    rooms = [
+        max(0, (in_units(cap, exponent) or 0) - so_far)
+        for cap, so_far in ((gather.per_day, taken.of_day), (gather.per_month, taken.of_month))
+        if cap is not None
+    ]
+    return min(rooms) if rooms else None
+
+
+def within(amount: int, room: int | None) -> int:
+    """:param room: as `left` tells it"""
+    return amount if room is None else min(amount, room)
+
+
+def trigger(fires: Fires, exponent: int) -> accrual.Rule:
+    """What fires with a payment."""
+    value = None if fires.value is None else in_units(fires.value, exponent)
+    return accrual.Rule(fires.count, value)
+
+
+def choose(rules: Iterable[tuple[Only, Rule]], merchant: str | None, category: str | None) -> Rule | None:
+    """Which of the rules that gather of purchases gathers of this one: the one that demands the most, and of equals the oldest.
+
+    :param rules: the oldest first
+    """
+    taking = [(only.rank, rule) for only, rule in rules if only.takes(merchant, category)]
+    return max(taking, key=lambda ranked: ranked[0])[1] if taking else None

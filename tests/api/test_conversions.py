@@ -1,0 +1,346 @@
+"""What gift tokens become by signed rules: on a real chain with the real vault, and with Uniswap as it was published."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from taesan.channels.models import Channel
+from taesan.jars import rules
+from taesan.jars.rule_models import RuleCreate
+from tests.support import signing
+from tests.support.chain import Chain
+from tests.support.dex import Trader, to
+from tests.support.problems import assert_problem
+from tests.support.stage import DOLLAR, OPERATOR_KEY, Payer, Stage, StageFactory
+from tests.support.wallet import Json, Wallet
+
+pytestmark = pytest.mark.database("sqlite", "postgresql")
+ETHER = 10**18
+WINDOW_S = 11
+FOR_EVER = 2**40
+
+
+@pytest.fixture(scope="module")
+def _chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+    chain = Chain(tmp_path_factory.mktemp("exchange"), dex=True)
+    chain.wait(WINDOW_S)  # until the pool knows its mean price
+    yield chain
+    chain.stop()
+
+
+@pytest.fixture(scope="module")
+def trader(_chain: Chain) -> Trader:
+    return Trader(_chain)
+
+
+@pytest.fixture(scope="module")
+def _template(_chain: Chain, trader: Trader, tmp_path_factory: pytest.TempPathFactory) -> str:
+    stage = Stage(_chain, tmp_path_factory.mktemp("template"))
+    stage.close()
+    return stage.settings.database_url
+
+
+@pytest.fixture
+def anna(stage: Stage) -> Payer:
+    anna = stage.payer()
+    permit(stage, anna)
+    return anna
+
+
+# ------------------------------------------------------------------- what she does
+
+
+def permit(stage: Stage, payer: Payer, value: int = 100 * DOLLAR, **changes: Any) -> Any:
+    allowance = stage.client.get("/v1/allowance", headers=payer.headers()).json()
+    signed = {
+        "owner": payer.address,
+        "spender": allowance["spender"],
+        "value": value,
+        "nonce": allowance["nonce"],
+        "deadline": FOR_EVER,
+    } | changes
+    signature = signing.sign(payer.wallet.key, stage.facts["gift_domain"], "Permit", **signed)
+    body = {"value": str(value), "deadline": FOR_EVER, "signature": signature}
+    return stage.client.put("/v1/allowance", json=body, headers=payer.headers())
+
+
+def sign_rule(stage: Stage, payer: Payer, *destinations: Json, number: int = 1, per_day: int = 50 * DOLLAR) -> str:
+    """Every payment becomes what the rule says; returns the rule's id."""
+    terms: Json = {"gather": "top-ups", "fires": "every 1 payments", "only": ""}
+    message = {
+        "payer": payer.address,
+        "id": number,
+        **terms,
+        "destinations": list(destinations),
+        "perDay": per_day,
+        "validUntil": FOR_EVER,
+    }
+    signature = signing.sign(payer.wallet.key, stage.facts["standing_orders_domain"], "Rule", **message)
+    asked = RuleCreate.model_validate(
+        terms
+        | {"id": str(number), "destinations": list(destinations), "per_day": str(per_day), "valid_until": FOR_EVER}
+        | {"signature": signature}
+    )
+    with stage.hub.db.write() as session:
+        rule, _ = rules.add(session, stage.hub, session.get_one(Channel, payer.id), asked, stage.clock.now())
+        return rule.public_id
+
+
+def gather(stage: Stage, payer: Payer, rule_id: str, amount: int) -> None:
+    """It fires, and the gift tokens are in the wallet."""
+    payer.pay(amount, destination={"type": "jar", "rule_id": rule_id})
+    stage.settle()
+
+
+def listed(stage: Stage, payer: Payer) -> Any:
+    return stage.get(f"/v1/channels/{payer.id}/jar/conversions", **payer.headers())
+
+
+def only(stage: Stage, payer: Payer) -> Any:
+    (item,) = listed(stage, payer)["items"]
+    return item
+
+
+# ------------------------------------------------------------------ destinations
+
+
+def test_every_destination_gets_its_share_in_one_transaction(stage: Stage, anna: Payer, trader: Trader) -> None:
+    ben = Wallet().address
+    rule = sign_rule(
+        stage,
+        anna,
+        to("savings", anna.address, 2_500),
+        to("swap", anna.address, 2_500, token=trader.ether, slippage=100),
+        to("cash", ben, 2_000),
+        to("person", ben, 2_000),
+        to("wallet", anna.address, 1_000),
+    )
+
+    gather(stage, anna, rule, 4 * DOLLAR)
+
+    shown = listed(stage, anna)
+    assert (shown["held"], shown["on_the_way"]) == ("0", "0")
+    assert {item["kind"]: item["state"] for item in shown["items"]} == dict.fromkeys(
+        ("savings", "swap", "cash", "person"), "done"
+    )
+    assert len({item["transaction"] for item in shown["items"]}) == 1
+    amounts = {item["kind"]: int(item["amount"]) for item in shown["items"]}
+    assert amounts == {"savings": 1_000_000, "swap": 1_000_000, "cash": 800_000, "person": 800_000}
+    chain = stage.chain
+    assert chain.read("vault", "convertToAssets", chain.read("vault", "balanceOf", anna.address)) == 1_000_000
+    assert trader.ether_of(anna.address) == pytest.approx(1_000_000 * ETHER / 3_000 / DOLLAR * 0.997, rel=1e-3)
+    received = {item["kind"]: item["received"] for item in shown["items"]}
+    assert received["swap"] == str(trader.ether_of(anna.address))
+    assert chain.read("asset", "balanceOf", ben) == 800_000
+    assert (stage.gift_tokens(ben), stage.gift_tokens(anna.address)) == (800_000, 400_000)
+    assert stage.audit().differences == []
+    assert stage.audit().counted["conversions"] == 4
+
+
+def test_a_collectible_is_bought_at_its_price(stage: Stage, anna: Payer) -> None:
+    beneficiary = Wallet().address
+    stage.chain.send(OPERATOR_KEY, "badges", "createCollectible", 1_001, 0)
+    stage.chain.send(OPERATOR_KEY, "standing_orders", "offer", 1_001, beneficiary, 2 * DOLLAR)
+    rule = sign_rule(stage, anna, to("collectible", beneficiary, token=f"0x{1_001:040x}"))
+
+    gather(stage, anna, rule, 3 * DOLLAR)
+
+    assert only(stage, anna)["state"] == "done"
+    assert stage.chain.read("badges", "balanceOf", anna.address, 1_001) == 1
+    assert stage.gift_tokens(beneficiary) == 2 * DOLLAR
+    assert stage.gift_tokens(anna.address) == DOLLAR
+    assert stage.audit().differences == []
+
+
+def test_what_can_be_bought_is_told(stage: Stage, trader: Trader) -> None:
+    stage.confirm()
+    told = stage.get("/v1/destinations")
+    assert [one["token"] for one in told["bought"]] == [trader.ether]
+    assert told["vault"] == stage.chain.deployment.vault
+
+
+# ------------------------------------------------------------------------- held
+
+
+def test_when_the_price_moves_after_the_quote_the_money_stays_and_the_reason_is_told(
+    stage: Stage, anna: Payer, trader: Trader
+) -> None:
+    rule = sign_rule(stage, anna, to("swap", anna.address, token=trader.ether, slippage=100))
+    anna.pay(4 * DOLLAR, destination={"type": "jar", "rule_id": rule})
+    stage.later(61)
+    stage.tick()
+    stage.chain.mine(2)
+    with stage.chain.mining_paused():
+        stage.tick(3)  # the tokens are in the wallet; the swap is quoted, tried, signed and sent
+        assert only(stage, anna)["state"] == "sent"
+        trader.buy_ether_first(3_000 * DOLLAR)  # and somebody is faster
+        stage.chain.mine()
+    stage.confirm()
+
+    held = only(stage, anna)
+    assert held["state"] == "held"
+    assert held["reason"].startswith("The price has moved: it would have brought ")
+    would_bring, least = map(int, re.findall(r"\d+", held["reason"]))
+    assert would_bring < int(held["minimum"]) <= least  # the mean price is without the market's fee
+    assert stage.gift_tokens(anna.address) == 4 * DOLLAR
+    assert trader.ether_of(anna.address) == 0
+    assert listed(stage, anna)["held"] == str(4 * DOLLAR)
+    assert stage.audit().differences == []
+
+    stage.chain.wait(WINDOW_S)  # the market has taken the new price for its own
+    answer = stage.client.post(f"/v1/conversions/{held['id']}/retry", headers=anna.headers())
+    assert answer.status_code == 200, answer.text
+    stage.confirm()
+    done = only(stage, anna)
+    assert (done["state"], done["reason"], done["attempts"]) == ("done", None, 1)
+    assert int(done["received"]) == trader.ether_of(anna.address) > 0
+    assert stage.gift_tokens(anna.address) == 0
+    assert stage.audit().differences == []
+
+
+def test_a_price_that_is_far_from_the_mean_is_not_even_tried(stage: Stage, anna: Payer, trader: Trader) -> None:
+    rule = sign_rule(stage, anna, to("swap", anna.address, token=trader.ether, slippage=100))
+    trader.buy_ether(3_000 * DOLLAR)
+    gather(stage, anna, rule, 4 * DOLLAR)
+    held = only(stage, anna)
+    assert (held["state"], held["transaction"]) == ("held", None)
+    assert held["reason"].startswith("The price has moved")
+    assert stage.gift_tokens(anna.address) == 4 * DOLLAR
+
+
+def test_without_an_allowance_it_waits_for_a_permit(stage: Stage) -> None:
+    anna = stage.payer()
+    rule = sign_rule(stage, anna, to("savings", anna.address))
+    gather(stage, anna, rule, DOLLAR)
+    assert only(stage, anna)["reason"] == "The wallet has not allowed so much: sign a permit"
+    assert stage.gift_tokens(anna.address) == DOLLAR
+
+    assert permit(stage, anna, 5 * DOLLAR).json()["permitted"] == str(5 * DOLLAR)
+    stage.later(60)
+    stage.confirm()
+
+    assert only(stage, anna)["state"] == "done"
+    told = stage.get("/v1/allowance", **anna.headers())
+    assert (told["allowance"], told["nonce"]) == (str(4 * DOLLAR), 1)
+
+
+@pytest.mark.parametrize(
+    "change", [{"spender": Wallet("thief").address}, {"nonce": 7}, {"owner": Wallet("thief").address}]
+)
+def test_a_permit_has_to_be_hers_and_for_us(stage: Stage, anna: Payer, change: Json) -> None:
+    assert_problem(permit(stage, anna, **change), "invalid-permit", 422)
+
+
+def test_one_that_fails_in_the_transaction_does_not_hold_up_the_others(stage: Stage, anna: Payer) -> None:
+    ben = stage.payer()
+    permit(stage, ben)
+    for payer in (anna, ben):
+        rule = sign_rule(stage, payer, to("savings", payer.address))
+        payer.pay(DOLLAR, destination={"type": "jar", "rule_id": rule})
+    stage.later(61)
+    stage.tick()
+    stage.chain.mine(2)
+    with stage.chain.mining_paused():
+        stage.tick(3)
+        stage.chain.jump_queue(ben.wallet.key, "gift_token", "transfer", Wallet().address, 1)
+        stage.chain.mine()
+    stage.confirm()
+    assert only(stage, anna)["state"] == "done"
+    assert only(stage, ben)["reason"] == "The gift tokens are not in the wallet any more"
+    assert stage.audit().differences == []
+
+
+def test_a_days_limit_is_waited_out(stage: Stage, anna: Payer) -> None:
+    rule = sign_rule(stage, anna, to("person", Wallet().address), per_day=DOLLAR - 1)
+    gather(stage, anna, rule, DOLLAR)
+    held = only(stage, anna)
+    assert held["reason"] == "The rule's limit for today is reached"
+    assert held["next_attempt_at"][10:19] == "T00:00:00"
+
+
+def test_its_payer_may_keep_the_tokens(stage: Stage, open_stage: StageFactory) -> None:
+    anna = stage.payer()
+    rule = sign_rule(stage, anna, to("savings", anna.address))
+    gather(stage, anna, rule, DOLLAR)
+    held = only(stage, anna)
+
+    assert stage.client.post(f"/v1/conversions/{held['id']}/keep", headers=anna.headers()).json()["state"] == "kept"
+
+    permit(stage, anna)
+    stage.later(600)
+    stage.confirm()
+    assert stage.gift_tokens(anna.address) == DOLLAR
+    again = stage.client.post(f"/v1/conversions/{held['id']}/retry", headers=anna.headers())
+    assert_problem(again, "conversion-not-held", 409)
+
+
+def test_what_is_held_is_kept_once_the_rule_is_cancelled_on_the_chain(stage: Stage) -> None:
+    anna = stage.payer()
+    rule = sign_rule(stage, anna, to("savings", anna.address))
+    gather(stage, anna, rule, DOLLAR)
+    stage.chain.send(anna.wallet.key, "standing_orders", "cancel", 1)
+    stage.chain.send(anna.wallet.key, "standing_orders", "cancel", 2**64 - 1)  # none that the hub can know
+    permit(stage, anna)
+    stage.chain.mine(2)
+    stage.tick()
+    stage.later(600)
+    stage.confirm()
+    kept = only(stage, anna)
+    assert (kept["state"], kept["reason"]) == ("kept", "The rule has ended")
+    assert stage.gift_tokens(anna.address) == DOLLAR
+
+
+def test_a_conversion_is_its_payers_alone(stage: Stage, anna: Payer) -> None:
+    rule = sign_rule(stage, anna, to("savings", anna.address))
+    gather(stage, anna, rule, DOLLAR)
+    others, id_ = stage.session_of(Wallet()), only(stage, anna)["id"]
+    assert_problem(stage.client.get(f"/v1/conversions/{id_}", headers=others), "not-found", 404)
+    assert_problem(stage.client.post(f"/v1/conversions/{id_}/keep", headers=others), "not-found", 404)
+    assert stage.get(f"/v1/conversions/{id_}", **anna.headers())["state"] == "done"
+
+
+# ------------------------------------------------------------- reorganisations
+
+
+def test_what_a_reorganisation_removes_is_sent_again_and_counted_once(stage: Stage, anna: Payer) -> None:
+    rule = sign_rule(stage, anna, to("savings", anna.address))
+    anna.pay(DOLLAR, destination={"type": "jar", "rule_id": rule})
+    stage.later(61)
+    stage.tick()
+    stage.chain.mine(2)
+    stage.tick()
+    before = stage.chain.head()
+    stage.confirm()
+    assert only(stage, anna)["state"] == "done"
+    stage.chain.reorganise(stage.chain.head() - before + 1)
+    stage.chain.mine(3)
+    assert stage.chain.read("vault", "balanceOf", anna.address) == 0
+
+    stage.confirm()
+    stage.chain.mine(20)
+    stage.confirm()
+
+    assert only(stage, anna)["state"] == "done"
+    assert stage.chain.read("vault", "convertToAssets", stage.chain.read("vault", "balanceOf", anna.address)) == DOLLAR
+    assert stage.audit().differences == []
+
+
+# ---------------------------------------------------------------------- the audit
+
+
+def test_the_audit_notices_what_no_signed_rule_covers(stage: Stage, anna: Payer) -> None:
+    rule = sign_rule(stage, anna, to("savings", anna.address))
+    gather(stage, anna, rule, DOLLAR)
+    with stage.undone():
+        stage.write("UPDATE signed_rule SET per_day = per_day + 1")
+        assert [d for d in stage.audit().differences if "payer's signature of rule" in d]
+    with stage.undone():
+        stage.write("DELETE FROM conversion")
+        assert [d for d in stage.audit().differences if "signed rule and amount of what was converted" in d]
+    with stage.undone():
+        stage.write("UPDATE conversion SET amount = amount + 1")
+        assert [d for d in stage.audit().differences if "amount of cnv_" in d]
+    stage.write("UPDATE conversion SET batch_id = batch_id + 1")
+    assert [d for d in stage.audit().differences if "on chain" in d]
