@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from web3.logs import DISCARD
 
+from taesan.auditing import audit
 from taesan.settlement import batcher
-from taesan.settlement.audit import audit
 from tests.chaos.world import World
 
 

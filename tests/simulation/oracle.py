@@ -7,7 +7,7 @@ from typing import NamedTuple
 from eth_utils.crypto import keccak
 from web3 import Web3
 
-from taesan.settlement.audit import audit
+from taesan.auditing import audit
 from tests.simulation.actions import DEPTH
 from tests.simulation.moments import Violation
 from tests.simulation.people import ACCEPTED, REFUSED, Order, Request

@@ -12,11 +12,11 @@ import uvicorn
 from eth_account import Account
 
 from taesan.app import create_app
+from taesan.auditing import audit
 from taesan.core.server import BoundedHttp
 from taesan.hub import open_hub
 from taesan.ledger.audit import Report
 from taesan.settings import Settings
-from taesan.settlement.audit import audit
 from taesan.work import Background
 from tests.support.chain import ARTIFACTS, CHAIN_ID, Chain, free_port
 from tests.support.stage import CENT, DOLLAR, OPERATOR_KEY, key

@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import inspect, text
 
 from taesan.app import create_app
+from taesan.auditing import audit
 from taesan.chain import alarms
 from taesan.chain.rpc import Node
 from taesan.core import restoration
@@ -23,7 +24,6 @@ from taesan.core.worker import LEASE_S
 from taesan.hub import open_hub
 from taesan.ledger.audit import Report
 from taesan.settings import Settings
-from taesan.settlement.audit import audit
 from taesan.work import build_worker
 from tests.support import databases
 from tests.support.chain import ARTIFACTS, Chain

@@ -18,9 +18,9 @@ def audit(
     ] = None,
 ) -> None:
     """Recompute the books, check every hash, root and proof, compare with the chain; exit 1 on any difference."""
+    from taesan.auditing import audit as run_audit
     from taesan.demo.revisit import revisited
     from taesan.ledger.audit import Report
-    from taesan.settlement.audit import audit as run_audit
 
     def check() -> Report:
         with revisited(folder) as found:

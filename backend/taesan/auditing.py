@@ -1,0 +1,14 @@
+"""The whole audit: of the books and the chain, and of what the floors above make of them."""
+
+from taesan.hub import Hub
+from taesan.ledger.audit import Report
+from taesan.loyalty.audit import audit_loyalty
+from taesan.settlement import audit as settlement
+
+
+def audit(hub: Hub) -> Report:
+    """Everything; takes time in proportion to all payments."""
+    report = settlement.audit(hub)
+    with hub.db.read() as session:
+        audit_loyalty(session, report)
+    return report
