@@ -23,6 +23,7 @@ from taesan.hub import Hub
 from taesan.identity.rates import Rates
 from taesan.identity.router import router as identity
 from taesan.jars.router import router as jars
+from taesan.loyalty.router import router as loyalty
 from taesan.merchants.router import router as merchants
 from taesan.operations.metrics import registry_of
 from taesan.operations.router import router as operations
@@ -55,6 +56,10 @@ TAGS = [
     {"name": "settlement", "description": "Batches, and proofs that anyone can check"},
     {"name": "ledger", "description": "The double-entry books and their chain of hashes"},
     {"name": "merchants", "description": "Accounts, redemption of gift tokens, payouts"},
+    {
+        "name": "loyalty",
+        "description": "Cashback, tiers and points: merchants' campaigns, and what payers have of them",
+    },
     {"name": "webhooks", "description": "What merchants' systems are told of: signed, retried over days, logged"},
     {"name": "operator", "description": "For the wallets in `TAESAN_OPERATORS`: what was set aside, and who did what"},
 ]
@@ -120,6 +125,7 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
         settlement,
         identity,
         merchants,
+        loyalty,
         webhooks,
         operations,
     ):

@@ -1,8 +1,9 @@
-"""The whole audit: each domain's, lower floors first."""
+"""The whole audit: of the books and the chain, and of what the floors above make of them."""
 
 from taesan.conversions.audit import audit_conversions
 from taesan.hub import Hub
 from taesan.ledger.audit import Report
+from taesan.loyalty.audit import audit_loyalty
 from taesan.settlement import audit as settlement
 
 
@@ -11,4 +12,5 @@ def audit(hub: Hub) -> Report:
     report = settlement.audit(hub)
     with hub.db.read() as session:
         audit_conversions(session, hub, report)
+        audit_loyalty(session, report)
     return report

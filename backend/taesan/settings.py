@@ -101,6 +101,11 @@ class Settings(BaseSettings):
         description="Least deposit, redemption or payout that the hub pays the gas for, and least transfer that it looks at: 1 "
         "dollar, locally 1 minor unit",
     )
+    reward_min: int | None = Field(
+        default=None,
+        gt=0,
+        description="Cashback that has gathered for a payer before it becomes gift tokens: 25 cents, locally 1 minor unit",
+    )
     wallet_exposure: int = Field(
         default=5_000_000, ge=0, description="What a contract wallet's channel may have paid and not claimed: 5 dollars"
     )
@@ -155,6 +160,9 @@ class Settings(BaseSettings):
         default=1_000, gt=0, description="At most; fewer when 128 KiB or 2^24 gas (EIP-7825) hold no more"
     )
     relay_max_items: int = Field(default=40, gt=0, description="Deposits or redemptions in one transaction")
+    badge_gather_s: int = Field(
+        default=600, ge=0, description="How long new tiers wait for others, to go on chain together as badges"
+    )
     worker_tick_s: float = Field(default=0.5, gt=0)
     worker_lease_s: float = Field(default=15, ge=1, description="After a worker's death another one waits so long")
     session_hours: int = Field(default=12, gt=0)
@@ -288,6 +296,11 @@ class Settings(BaseSettings):
     def least_relayed(self) -> int:
         """In the reserve asset's minor units."""
         return self.min_relayed or (1 if self.environment == "local" else 1_000_000)
+
+    @property
+    def least_reward(self) -> int:
+        """In the reserve asset's minor units."""
+        return self.reward_min or (1 if self.environment == "local" else 250_000)
 
     @property
     def refund_pause_s(self) -> int:

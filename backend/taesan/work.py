@@ -18,10 +18,12 @@ from taesan.core.worker import Worker
 from taesan.gateways import funding
 from taesan.hub import Hub
 from taesan.jars import service as jars
+from taesan.loyalty import badges, campaigns, following, lapsing
 from taesan.merchants import invoices, payouts, redemption, schedule, transfers
 from taesan.payments import gathering
-from taesan.settlement import audit, books, gateways, pipeline, reconcile, wallets
+from taesan.settlement import audit, books, gateways, pipeline, reconcile, rewards, wallets
 from taesan.webhooks import events as webhooks
+from taesan.webhooks import loyalty as webhooks_loyalty
 from taesan.webhooks.couriers import WebhookWorker
 
 
@@ -39,7 +41,9 @@ def event_handlers(hub: Hub) -> dict[str, list[Handler]]:
         redemption.handlers(hub),
         payouts.handlers(hub),
         transfers.handlers(hub),
+        campaigns.handlers(hub),
         webhooks.handlers(hub),
+        webhooks_loyalty.handlers(hub),
     ):
         for event, handler in of_domain.items():
             merged[event].append(handler)
@@ -52,6 +56,7 @@ def undo_handlers(hub: Hub) -> dict[str, list[Handler]]:
     for of_domain in (
         transfers.undo(hub),
         payouts.undo(hub),
+        campaigns.undo(hub),  # which gives back what the one before has brought back
         redemption.undo(hub),
         sending.undo(hub),
         making.undo(hub),
@@ -89,6 +94,11 @@ def build_worker(hub: Hub) -> Worker:
         "collect gateways' claims": lambda: gateways.collect_step(hub),
         "collect wallets' claims": lambda: wallets.collect_step(hub),
         "send wallets' claims": lambda: wallets.send_step(hub),
+        "follow payments": lambda: following.follow_step(hub),
+        "let points lapse": lambda: lapsing.lapse_step(hub),
+        "pay out cashback": lambda: rewards.pay_out_step(hub),
+        "gather badges": lambda: badges.gather_step(hub),
+        "relay badges": lambda: badges.relay_step(hub),
         "freeze batch": lambda: pipeline.freeze_step(hub),
         "sign batch": lambda: pipeline.sign_step(hub),
         "send conversions": lambda: sending.send_step(hub),
@@ -100,12 +110,14 @@ def build_worker(hub: Hub) -> Worker:
         "advance transactions": Following(hub.db, hub.node, hub.signer, hub.clock, depth, hub.bidding).step,
         "follow transactions": lambda: pipeline.follow_step(hub),
         "follow direct payments": lambda: gathering.follow_step(hub),
+        "follow badges": lambda: badges.follow_step(hub),
         "return reverted deposits": lambda: hub.relayer.return_reverted(DepositRelay, "deposits"),
         "return reverted refunds": lambda: refunds.return_reverted_step(hub),
         "return reverted redemptions": lambda: redemption.return_reverted_step(hub),
         "return reverted wallets' claims": lambda: wallets.return_reverted_step(hub),
         "return reverted payouts": lambda: payouts.return_reverted_step(hub),
         "return reverted conversions": lambda: sending.return_reverted_step(hub),
+        "return reverted badges": lambda: badges.return_reverted_step(hub),
         "read chain": lambda: watcher.index(
             hub.db,
             hub.node,

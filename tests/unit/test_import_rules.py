@@ -51,6 +51,10 @@ PURE = {
     "jars/sources.py",
     "jars/splits.py",
     "ledger/accounts.py",
+    "loyalty/cashback.py",
+    "loyalty/judging.py",
+    "loyalty/points.py",
+    "loyalty/tiers.py",
     "merchants/transfer_terms.py",
     "payments/cover.py",
     "payments/decision.py",
@@ -278,7 +282,9 @@ def test_nobody_commits_but_the_database() -> None:
 # --------------------------------------------------------------------- the money
 
 
-@pytest.mark.parametrize("domain", ["ledger", "payments", "gateways", "jars", "channels", "settlement", "merchants"])
+@pytest.mark.parametrize(
+    "domain", ["ledger", "payments", "gateways", "jars", "channels", "settlement", "merchants", "loyalty"]
+)
 def test_money_is_never_a_float(domain: str) -> None:
     wrong = []
     for module in modules():

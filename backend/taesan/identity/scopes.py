@@ -14,6 +14,8 @@ Scope = Literal[
     "invoices:write",
     "refunds:read",
     "refunds:write",
+    "loyalty:read",
+    "loyalty:write",
     "webhooks:read",
     "webhooks:write",
 ]

@@ -80,6 +80,10 @@ class Chart:
         """The part of a merchant's credit that is held for refunds until new payments cover them."""
         return AccountName("refunding", CREDIT, self.asset, address)
 
+    def budget(self, address: str) -> AccountName:
+        """The part of a merchant's credit that is held for what its campaigns promise payers."""
+        return AccountName("budget", CREDIT, self.asset, address)
+
     def cover(self, channel_id: str) -> AccountName:
         """The hub's own money, held back of its surplus for payments that a contract wallet can still take back."""
         return AccountName("cover", CREDIT, self.asset, channel_id)

@@ -21,7 +21,7 @@ from taesan.settlement.models import Refund
 
 # Rows are stored nearly in the order of their times: several intakes, each with a clock, may differ by so much.
 SKEW = timedelta(minutes=1)
-LINES = ("payments", "of_invoices", "redemptions", "refunds", "payouts", "paid_on_chain")
+LINES = ("payments", "of_invoices", "redemptions", "refunds", "rewards", "payouts", "paid_on_chain")
 
 
 def close(session: Session, hub: Hub, merchant: Merchant, day: date, now: datetime) -> Closing:
@@ -40,7 +40,8 @@ def close(session: Session, hub: Hub, merchant: Merchant, day: date, now: dateti
         "of_invoices": total(Payment, col(Payment.accepted_at), to_invoice),
         "redemptions": total(Redemption, col(Redemption.received_at), col(Redemption.state) == "confirmed"),
         "paid_on_chain": total(Transfer, col(Transfer.seen_at), col(Transfer.state) == "paid"),
-        "refunds": total(Refund, col(Refund.made_at)),
+        "refunds": total(Refund, col(Refund.made_at), ~col(Refund.is_reward)),
+        "rewards": total(Refund, col(Refund.made_at), col(Refund.is_reward).is_(True)),
         "payouts": total(Payout, col(Payout.received_at), col(Payout.state) != "failed"),
     }
     return Closing(
@@ -51,7 +52,8 @@ def close(session: Session, hub: Hub, merchant: Merchant, day: date, now: dateti
         is_over=now >= ends,
         asset=hub.asset.id,
         exponent=hub.asset.exponent,
-        net=sums["payments"].amount + sums["redemptions"].amount - sums["refunds"].amount,
+        net=sum(sums[kind].amount for kind in ("payments", "redemptions"))
+        - sum(sums[kind].amount for kind in ("refunds", "rewards")),
         **sums,
     )
 

@@ -139,6 +139,7 @@ class AccountPublic(Shape):
     credit: AmountOut
     paying_out: AmountOut
     refunding: AmountOut = ShapeField(description="Of the credit, held for refunds until new payments cover them")
+    budget: AmountOut = ShapeField(description="Of the credit, held for what campaigns promise payers")
 
 
 class MoneyOut(Shape):
@@ -240,7 +241,10 @@ class RefundPublic(Shape):
     id: str
     of: str
     account: str = ShapeField(description="Who gets it")
-    amount: AmountOut
+    amount: AmountOut = ShapeField(description="What is given back of the payment")
+    reward_taken_back: AmountOut = ShapeField(
+        description="What of it the account does not get: the payment's cashback, which was paid out before"
+    )
     state: str = ShapeField(
         description="waiting: until the merchant is paid as much again, its credit is held; accepted; settling; done"
     )
@@ -315,6 +319,7 @@ class Closing(Shape):
         description="Invoices paid by transfers seen on that day and confirmed since. They are in the payout wallet already, "
         "so not in net"
     )
-    refunds: Sum
+    refunds: Sum = ShapeField(description="Without the cashback that they took back")
+    rewards: Sum = ShapeField(description="Cashback of campaigns that was ordered to be paid on that day")
     payouts: Sum = ShapeField(description="Ordered on that day, without those that failed")
-    net: SignedAmountOut = ShapeField(description="Payments and redemptions without refunds")
+    net: SignedAmountOut = ShapeField(description="Payments and redemptions without refunds and rewards")

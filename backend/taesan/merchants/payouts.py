@@ -119,8 +119,12 @@ def handlers(hub: Hub) -> dict[str, Handler]:
         first, second = (paying_out, credit) if row else (credit, paying_out)
         from_first = min(amount, posting.balance(session, first))
         from_second = min(amount - from_first, posting.balance(session, second))
-        rest = amount - from_first - from_second
-        lines = [Line(first, from_first), Line(second, from_second), Line(hub.chart.refunding(address), rest)]
+        # What nobody was promised yet goes before what is owed.
+        budget = hub.chart.budget(address)
+        from_budget = min(amount - from_first - from_second, posting.balance(session, budget))
+        rest = amount - from_first - from_second - from_budget
+        lines = [Line(first, from_first), Line(second, from_second), Line(budget, from_budget)]
+        lines.append(Line(hub.chart.refunding(address), rest))
         lines.append(Line(hub.chart.reserve, -amount))
         posting.post(session, f"paid:{event['key']}", "credit paid out", now, lines)
         if row is not None:

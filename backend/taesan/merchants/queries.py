@@ -51,6 +51,7 @@ def public_account(session: Session, hub: Hub, merchant: Merchant) -> AccountPub
         credit=posting.balance(session, hub.chart.credit(merchant.address)),
         paying_out=posting.balance(session, hub.chart.paying_out(merchant.address)),
         refunding=posting.balance(session, hub.chart.refunding(merchant.address)),
+        budget=posting.balance(session, hub.chart.budget(merchant.address)),
     )
 
 

@@ -19,7 +19,7 @@ from taesan.merchants import transfer_queries
 from taesan.merchants.models import Redemption, RefundCreate, RefundPublic
 from taesan.payments.models import Payment
 from taesan.payments.requests import zero_amount
-from taesan.settlement import refunds
+from taesan.settlement import refunds, rewards
 from taesan.settlement.models import Batch, Refund
 
 REFUNDED = "merchants.Refunded"
@@ -57,6 +57,9 @@ def make(session: Session, hub: Hub, merchant: Merchant, request: RefundCreate, 
         made_at=now,
     )
     refunds.accept(session, hub, row, now)
+    part = rewards.take_back(session, hub, request.of, paid, paid - left + amount, row.public_id, now)
+    if part:
+        refunds.take_off(session, hub, row, part, now)
     payload = {"merchant_id": merchant.id, "id": row.public_id}
     outbox.put(session, f"{REFUNDED}:{row.public_id}", REFUNDED, payload, now)
     return row
@@ -99,14 +102,14 @@ def _paid(session: Session, merchant: Merchant, source: str) -> tuple[str, int]:
 def find(session: Session, merchant: Merchant, refund_id: str) -> Refund:
     """One of the merchant's own. :param refund_id: `ref_…`. :raises Problem: `not-found`"""
     query = select(Refund).where(col(Refund.public_id) == refund_id, col(Refund.merchant_id) == merchant.id)
-    row = session.scalar(query)
+    row = session.scalar(query.where(~col(Refund.is_reward)))
     if row is None:
         raise not_found("The refund", refund_id)
     return row
 
 
 def of_merchant(session: Session, merchant: Merchant, before: int | None, limit: int) -> Sequence[Refund]:
-    query = select(Refund).where(col(Refund.merchant_id) == merchant.id)
+    query = select(Refund).where(col(Refund.merchant_id) == merchant.id, ~col(Refund.is_reward))
     return newest_first(session, query, col(Refund.id), before, limit)
 
 
@@ -115,7 +118,8 @@ def public(session: Session, row: Refund) -> RefundPublic:
         id=row.public_id,
         of=row.source,
         account=row.account,
-        amount=row.amount,
+        amount=row.amount + row.taken_off,
+        reward_taken_back=row.taken_off,
         state=_state(session, row),
         note=row.note,
         batch_id=row.batch_id,
@@ -124,6 +128,8 @@ def public(session: Session, row: Refund) -> RefundPublic:
 
 
 def _state(session: Session, row: Refund) -> str:
+    if not row.amount:
+        return "done"
     if row.batch_id is None:
         return "accepted" if row.covered == row.amount else "waiting"
     return "done" if session.get_one(Batch, row.batch_id).state == "posted" else "settling"

@@ -42,7 +42,7 @@ def audit_checkout(session: Session, report: Report) -> None:
     _audit_transfers(session, report)
     _audit_redemptions(session, report)
     _audit_refunds(session, report)
-    refunded = session.scalar(select(func.count()).select_from(Refund)) or 0
+    refunded = session.scalar(select(func.count()).select_from(Refund).where(~col(Refund.is_reward))) or 0
     report.counted |= {name: n for name, n in (("invoices paid", count), ("refunds", refunded)) if n}
 
 
@@ -78,16 +78,18 @@ def _audit_refunds(session: Session, report: Report) -> None:
         .outerjoin(Channel, col(Channel.id) == col(Payment.channel_id))
         .outerjoin(_REDEMPTION, came)
         .where(
+            ~col(Refund.is_reward),  # see `audit_rewards`
             or_(
                 merchant_id.is_(None),
                 merchant_id != col(Refund.merchant_id),
                 col(Merchant.address) != col(Refund.address),
                 func.coalesce(col(Channel.payer), _REDEMPTION.c.holder) != col(Refund.account),
-            )
+            ),
         )
     )
     report.check("refunds that are not what their payment says", [], list(session.scalars(wrong)))
-    given_back = select(col(Refund.source), func.sum(Refund.amount).label("amount")).group_by(col(Refund.source))
+    amount = func.sum(col(Refund.amount) + col(Refund.taken_off)).label("amount")
+    given_back = select(col(Refund.source), amount).where(~col(Refund.is_reward)).group_by(col(Refund.source))
     sums = given_back.subquery()
     beyond = (
         select(sums.c.source)

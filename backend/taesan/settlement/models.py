@@ -114,6 +114,8 @@ class Refund(SQLModel, table=True):
 
     `covered`: booked out of what the merchant was paid and no batch had; for the rest its credit stands in.
     `left_over`: what no batch has taken along yet; `batch_id`: the one that took the last of it.
+    `taken_off`: what it would have been more, had the payment's reward not been paid out before. `is_reward`: it gives nothing back, but
+    pays what campaigns promised (`settlement.rewards`), and is its own source.
     """
 
     __tablename__ = "refund"
@@ -131,6 +133,8 @@ class Refund(SQLModel, table=True):
     amount: int = Field(sa_column=Column(BigInteger, nullable=False))
     covered: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
     left_over: int = Field(sa_column=Column(BigInteger, nullable=False))
+    taken_off: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    is_reward: bool = False
     note: str | None = None
     made_at: datetime = Field(sa_type=UtcDateTime)
     batch_id: int | None = Field(default=None, sa_column=Column(BigInteger))

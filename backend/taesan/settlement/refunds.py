@@ -32,7 +32,8 @@ _UNCOVERED = (*_WAITING, col(Refund.covered) < col(Refund.amount))
 
 def refunded(session: Session, source: str) -> int:
     """Of a payment or redemption, minor units. :param source: its public id"""
-    return int(session.scalar(select(func.sum(Refund.amount)).where(col(Refund.source) == source)) or 0)
+    given = select(func.sum(col(Refund.amount) + col(Refund.taken_off)))
+    return int(session.scalar(given.where(col(Refund.source) == source)) or 0)
 
 
 def accept(session: Session, hub: Hub, row: Refund, now: datetime) -> None:
@@ -56,6 +57,19 @@ def accept(session: Session, hub: Hub, row: Refund, now: datetime) -> None:
     lines = transfer(chart.pending(row.address), chart.converting(row.account), row.covered)
     lines += transfer(chart.credit(row.address), chart.refunding(row.address), held)
     posting.post(session, f"refund:{row.public_id}", "refund held" if held else "refund", now, lines)
+    session.add(row)
+    session.flush()
+
+
+def take_off(session: Session, hub: Hub, row: Refund, amount: int, now: datetime) -> None:
+    """Makes a new refund smaller by what of the payment's reward was paid out before: its merchant has so much back at once."""
+    chart = hub.chart
+    held = min(amount, row.amount - row.covered)
+    row.taken_off, row.amount, row.left_over = amount, row.amount - amount, row.left_over - amount
+    row.covered -= amount - held
+    lines = transfer(chart.refunding(row.address), chart.credit(row.address), held)
+    lines += transfer(chart.converting(row.account), chart.pending(row.address), amount - held)
+    posting.post(session, f"reward-taken-back:{row.public_id}", "reward taken back", now, lines)
     session.add(row)
     session.flush()
 

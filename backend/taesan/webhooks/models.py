@@ -189,6 +189,24 @@ class PaymentsSettled(Shape):
     transaction: str
 
 
+class TierChanged(Shape):
+    """`member.tier_changed`, `member.tier_at_risk`: of the merchant's own tiers; level 0 is none."""
+
+    payer: str
+    reason: str = ShapeField(description="up, down, refunded; notice: the step will be lost when the period ends")
+    before: int
+    after: int
+    at: str
+
+
+class PointsLapse(Shape):
+    """`points.expiring`, `points.expired`."""
+
+    payer: str
+    points: int
+    at: str = ShapeField(description="When the first of them lapse")
+
+
 class Reference(Shape):
     """Names what something is told of; its route tells the rest."""
 

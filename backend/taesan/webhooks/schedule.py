@@ -13,6 +13,11 @@ EventType = Literal[
     "invoice.paid",
     "invoice.expired",
     "refund.accepted",
+    "campaign.ended",
+    "member.tier_changed",
+    "member.tier_at_risk",
+    "points.expiring",
+    "points.expired",
     "webhook.test",
 ]
 EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)
