@@ -20,6 +20,7 @@ FLOORS = [
     {"settlement"},
     {"merchants"},
     {"loyalty"},
+    {"gifts"},
     {"webhooks"},
     {"insights"},
     {"web"},
@@ -42,6 +43,7 @@ PURE = {
     "client/sites.py",
     "client/x402.py",
     "gateways/drawing.py",
+    "gifts/states.py",
     "jars/accrual.py",
     "ledger/accounts.py",
     "merchants/days.py",
@@ -272,7 +274,9 @@ def test_nobody_commits_but_the_database() -> None:
 # --------------------------------------------------------------------- the money
 
 
-@pytest.mark.parametrize("domain", ["ledger", "payments", "gateways", "jars", "channels", "settlement", "merchants"])
+@pytest.mark.parametrize(
+    "domain", ["ledger", "payments", "gateways", "jars", "channels", "settlement", "merchants", "gifts"]
+)
 def test_money_is_never_a_float(domain: str) -> None:
     wrong = []
     for module in modules():
