@@ -19,6 +19,7 @@ from taesan.channels.router import router as channels
 from taesan.conversions.router import router as conversions
 from taesan.core import http, tracing
 from taesan.gateways.router import router as gateways
+from taesan.gifts.router import router as gifts
 from taesan.hub import Hub
 from taesan.identity.rates import Rates
 from taesan.identity.router import router as identity
@@ -60,6 +61,7 @@ TAGS = [
         "name": "loyalty",
         "description": "Cashback, tiers and points: merchants' campaigns, and what payers have of them",
     },
+    {"name": "gifts", "description": "Gift links, gift tokens to other people, and what should not be forgotten"},
     {"name": "webhooks", "description": "What merchants' systems are told of: signed, retried over days, logged"},
     {"name": "operator", "description": "For the wallets in `TAESAN_OPERATORS`: what was set aside, and who did what"},
 ]
@@ -126,12 +128,16 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
         identity,
         merchants,
         loyalty,
+        gifts,
         webhooks,
         operations,
     ):
         app.include_router(router)
     swagger = hub.settings.npm_dir / "swagger-ui-dist"
     app.mount("/static/swagger", StaticFiles(directory=swagger, check_dir=False), name="swagger")
+    for package in ("hashes", "secp256k1"):  # as they are: their modules import nothing but each other
+        noble = hub.settings.npm_dir / "@noble" / package
+        app.mount(f"/static/noble/{package}", StaticFiles(directory=noble, check_dir=False), name=package)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.get("/docs", include_in_schema=False)(_api_reference)
     return app

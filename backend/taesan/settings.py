@@ -153,6 +153,27 @@ class Settings(BaseSettings):
     conversion_deadline_s: int = Field(
         default=600, gt=0, description="A conversion that is not mined by then is not carried out, and is tried again"
     )
+    token_gather_s: int = Field(
+        default=15,
+        ge=0,
+        description="How long gift tokens that people send each other wait for others to share a transaction with",
+    )
+    gift_least_s: int = Field(default=600, gt=0, description="A gift link can be used for so long at least")
+    gift_most_days: int = Field(default=366, gt=0, description="And for so long at most")
+    gift_reminder_days: float = Field(
+        default=7, gt=0, description="A gift link that nobody has used for so long is told to who gave it"
+    )
+    gift_return_days: float = Field(
+        default=14, ge=0, description="What nobody has taken so long after its link's end goes back by itself"
+    )
+    idle_jar_days: float = Field(
+        default=30, gt=0, description="What lies in a jar that nothing has come into for so long is told to its payer"
+    )
+    unclaimed_days: float = Field(
+        default=7,
+        gt=0,
+        description="Gift tokens that are settled and not minted for so long are told to whose they are",
+    )
 
     batch_interval_s: float = Field(default=60, gt=0)
     batch_max_payments: int = Field(default=20_000, gt=0)

@@ -16,11 +16,14 @@ from taesan.core.outbox import Handler
 from taesan.core.restoration import Gate
 from taesan.core.worker import Worker
 from taesan.gateways import funding
+from taesan.gifts.watching import Watch
 from taesan.hub import Hub
 from taesan.jars import service as jars
 from taesan.loyalty import badges, campaigns, following, lapsing
 from taesan.merchants import invoices, payouts, redemption, schedule, transfers
-from taesan.payments import gathering
+from taesan.payments import token_transfers
+from taesan.payments.direct_models import DirectPayment
+from taesan.payments.gathering import Gathering
 from taesan.settlement import audit, books, gateways, pipeline, reconcile, rewards, wallets
 from taesan.webhooks import events as webhooks
 from taesan.webhooks import loyalty as webhooks_loyalty
@@ -85,6 +88,8 @@ def build_worker(hub: Hub) -> Worker:
     handlers, undo = event_handlers(hub), undo_handlers(hub)
     depth = hub.settings.depth
     gate = Gate(hub.db)
+    direct = Gathering(hub, DirectPayment, "transfers", hub.settings.exact_max_items)
+    tokens = token_transfers.gathering(hub)
     steps = {
         "look for a restoration": gate.look,
         "watch signer": _signer_watch(hub).step,
@@ -102,15 +107,17 @@ def build_worker(hub: Hub) -> Worker:
         "freeze batch": lambda: pipeline.freeze_step(hub),
         "sign batch": lambda: pipeline.sign_step(hub),
         "send conversions": lambda: sending.send_step(hub),
-        "gather direct payments": lambda: gathering.gather_step(hub),
+        "gather direct payments": direct.gather_step,
+        "gather token transfers": tokens.gather_step,
         "expire invoices": lambda: invoices.expire_step(hub),
         "relay redemptions": lambda: redemption.relay_step(hub),
         "order due payouts": lambda: schedule.order_step(hub),
         "relay payouts": lambda: payouts.relay_step(hub),
         "advance transactions": Following(hub.db, hub.node, hub.signer, hub.clock, depth, hub.bidding).step,
         "follow transactions": lambda: pipeline.follow_step(hub),
-        "follow direct payments": lambda: gathering.follow_step(hub),
         "follow badges": lambda: badges.follow_step(hub),
+        "follow direct payments": direct.follow_step,
+        "follow token transfers": tokens.follow_step,
         "return reverted deposits": lambda: hub.relayer.return_reverted(DepositRelay, "deposits"),
         "return reverted refunds": lambda: refunds.return_reverted_step(hub),
         "return reverted redemptions": lambda: redemption.return_reverted_step(hub),
@@ -132,6 +139,7 @@ def build_worker(hub: Hub) -> Worker:
         "book events": lambda: _book_events(hub, handlers),
         "look for transfers": transfers.Lookout(hub).step,
         "free amounts": lambda: transfers.free_step(hub),
+        "look for what lies about": Watch(hub).step,
         "reconcile": lambda: not gate.is_open and reconcile.reconcile_step(hub),
         "check totals": lambda: audit.check_step(hub),
     }

@@ -432,6 +432,24 @@ def test_gift_tokens_are_signed_over_to_a_merchant_who_redeems_them(
     assert stage.audit().differences == []
 
 
+def test_gift_tokens_to_whoever_has_a_link_and_to_an_address(stage: Stage, anna: Patient) -> None:
+    anna.pay(DOLLAR)
+    stage.settle()
+    secret = bytes(range(1, 33))
+    link = anna.give(CENT, message="hi", secret=secret)
+    sent = anna.send_tokens(2 * CENT, LocalKey("0x" + "b2" * 32).address)
+    stage.later(stage.settings.token_gather_s + 1)
+    stage.confirm()
+    told = stage.get(f"/v1/gifts/{link.id}")
+    assert link.url == f"{told['url']}#{base64.urlsafe_b64encode(secret).decode().rstrip('=')}"
+    assert (told["state"], told["key_address"]) == ("open", LocalKey(secret).address)
+    assert stage.get(f"/v1/token-transfers/{sent['id']}")["state"] == "done"
+    assert link.url not in repr(link), "who logs it would give it away"
+    with pytest.raises(Refused, match="can still be taken"):
+        anna.take_back(link.id)
+    assert anna.as_wallet("GET", "/v1/gifts")["items"] == [told]
+
+
 def test_a_wallet_becomes_a_merchant_and_looks_after_its_keys(stage: Stage) -> None:
     cafe = MerchantWallet(SITE, "0x" + "c4" * 32, patience_s=1, http=stage.client)
     made = cafe.create("Café Dust")

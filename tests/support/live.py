@@ -49,6 +49,8 @@ class LiveHub:
             confirmation_depth_blocks=1,
             batch_interval_s=0.5,
             exact_gather_s=1,
+            token_gather_s=0,
+            gift_least_s=1,
             worker_tick_s=0.1,
             **more,
         )

@@ -21,6 +21,7 @@ FLOORS = [
     {"conversions"},
     {"merchants"},
     {"loyalty"},
+    {"gifts"},
     {"webhooks"},
     {"insights"},
     {"web"},
@@ -45,6 +46,7 @@ PURE = {
     "client/sites.py",
     "client/x402.py",
     "gateways/drawing.py",
+    "gifts/states.py",
     "jars/accrual.py",
     "jars/grammar.py",
     "jars/signed.py",
@@ -283,7 +285,8 @@ def test_nobody_commits_but_the_database() -> None:
 
 
 @pytest.mark.parametrize(
-    "domain", ["ledger", "payments", "gateways", "jars", "channels", "settlement", "merchants", "loyalty"]
+    "domain",
+    ["ledger", "payments", "gateways", "jars", "channels", "settlement", "conversions", "merchants", "loyalty", "gifts"],
 )
 def test_money_is_never_a_float(domain: str) -> None:
     wrong = []

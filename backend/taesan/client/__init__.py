@@ -13,13 +13,16 @@ paid, and if not, the payment is given up. One state file is for one machine; se
 import asyncio
 import threading
 import time
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import httpx
 
+from taesan.client import gifts
 from taesan.client.flows import ClientError, Flows, NotOurs, Refused, Unanswered
+from taesan.client.gifts import GiftLink
 from taesan.client.signing import HubFacts, Json, LocalKey, Signer
 from taesan.client.sites import OtherHub, PlainHttp, require_https
 from taesan.client.state import KeyReused, Limits, OverLimit, State
@@ -29,6 +32,7 @@ __all__ = [
     "AsyncClient",
     "Client",
     "ClientError",
+    "GiftLink",
     "HubFacts",
     "KeyReused",
     "Limits",
@@ -47,6 +51,7 @@ T = TypeVar("T")
 NO_LIMITS = Limits()
 PATIENCE_S, TIMEOUT_S = 60.0, 30.0
 ONE_CHANNEL = "0x" + "00" * 32
+A_MONTH = timedelta(days=30)
 
 
 class _Client:
@@ -171,6 +176,31 @@ class Client(_Client):
         """Signs gift tokens over to a merchant (`mer_…`), who redeems them with this body of `POST /v1/redemptions`."""
         return self._run(self._flows.gift(amount, to))
 
+    def give(
+        self,
+        amount: int,
+        *,
+        lives_for: timedelta = A_MONTH,
+        message: str = "",
+        sender_name: str = "",
+        secret: bytes | None = None,
+    ) -> GiftLink:
+        """Gift tokens for whoever has a link; `taesan.client.card` makes a card of it, with a QR code.
+
+        :param amount: minor units. :param secret: the link's key, 32 bytes. It is nowhere but in the link: who wants the link
+            though there was no answer passes one. What nobody takes in time comes back (`take_back`, or by itself)
+        :raises Refused: such as `invalid-token-transfer` if the wallet has not got it. :raises Unanswered:
+        """
+        return self._run(gifts.give(self._flows, amount, lives_for, message, sender_name, secret))
+
+    def take_back(self, gift_id: str) -> Json:
+        """A gift (`gift_…`) that nobody has taken in time. :raises Refused: such as `gift-not-expired`, `gift-claimed`"""
+        return self._run(gifts.take_back(self._flows, gift_id))
+
+    def send_tokens(self, amount: int, to: str) -> Json:
+        """Gift tokens to an address, without gas; returns the hub's transfer, which is on its way. Else as `give`."""
+        return self._run(gifts.send_tokens(self._flows, amount, to))
+
     def request(
         self, method: str, url: str, *, headers: dict[str, str] | None = None, content: bytes | None = None
     ) -> httpx.Response:
@@ -268,6 +298,26 @@ class AsyncClient(_Client):
     async def gift(self, amount: int, to: str) -> Json:
         """As `Client.gift`."""
         return await self._run(self._flows.gift(amount, to))
+
+    async def give(
+        self,
+        amount: int,
+        *,
+        lives_for: timedelta = A_MONTH,
+        message: str = "",
+        sender_name: str = "",
+        secret: bytes | None = None,
+    ) -> GiftLink:
+        """As `Client.give`."""
+        return await self._run(gifts.give(self._flows, amount, lives_for, message, sender_name, secret))
+
+    async def take_back(self, gift_id: str) -> Json:
+        """As `Client.take_back`."""
+        return await self._run(gifts.take_back(self._flows, gift_id))
+
+    async def send_tokens(self, amount: int, to: str) -> Json:
+        """As `Client.send_tokens`."""
+        return await self._run(gifts.send_tokens(self._flows, amount, to))
 
     async def request(
         self, method: str, url: str, *, headers: dict[str, str] | None = None, content: bytes | None = None

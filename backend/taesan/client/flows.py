@@ -92,7 +92,7 @@ class Flows:
             pause = min(2 * pause, LONGEST_PAUSE_S)
 
     def got(self, path: str) -> Flow[Json]:
-        return _json_of((yield from self.asked(Send("GET", self.site + path))))
+        return json_of((yield from self.asked(Send("GET", self.site + path))))
 
     def hub(self) -> Flow[HubFacts]:
         """What is signed for; asked once. :raises OtherHub: not what it was when the state first knew it"""
@@ -106,9 +106,9 @@ class Flows:
     def session(self) -> Flow[str]:
         """A session's token, by Sign-in with Ethereum."""
         facts = yield from self.hub()
-        nonce = _json_of((yield from self.asked(Send("POST", self.site + "/v1/auth/nonces", json={}))))["nonce"]
+        nonce = json_of((yield from self.asked(Send("POST", self.site + "/v1/auth/nonces", json={}))))["nonce"]
         body = signing.sign_in(self.wallet, self.site, facts.chain_id, nonce, STATEMENT)
-        return str(_json_of((yield from self.asked(Send("POST", self.site + "/v1/auth/sessions", json=body))))["token"])
+        return str(json_of((yield from self.asked(Send("POST", self.site + "/v1/auth/sessions", json=body))))["token"])
 
     def as_wallet(self, method: str, path: str, body: Json | None = None) -> Flow[Any]:
         """What the hub answers to the signed-in wallet alone; None if it answers nothing. Signs in when it has to."""
@@ -118,7 +118,7 @@ class Flows:
             send = Send(method, self.site + path, body, {"Authorization": f"Bearer {self.token}"})
             answer = yield from self.asked(send, is_safe=method in IDEMPOTENT)
             if answer.status_code != httpx.codes.UNAUTHORIZED or is_new:
-                return _json_of(answer) if answer.content else None
+                return json_of(answer) if answer.content else None
             self.token = None  # it has ended
 
     # ---------------------------------------------------------------- channel
@@ -274,7 +274,7 @@ class Flows:
         if answer.is_server_error:
             raise Unanswered(f"the hub answers {answer.status_code}")
         try:
-            return _json_of(answer)
+            return json_of(answer)
         except Refused as refused:
             self.state.refused(intent, refused.problem)
             raise
@@ -381,7 +381,7 @@ def _same(known: Intent, amount: int, destination: Json, extra: Json) -> Json:
     return known.answer
 
 
-def _json_of(answer: httpx.Response) -> Json:
+def json_of(answer: httpx.Response) -> Json:
     """:raises Refused: it is a problem. :raises Unanswered: it is no answer of a hub"""
     try:
         body: Json = answer.json()

@@ -173,6 +173,17 @@ def redemption(facts: HubFacts, signer: Signer, merchant: str, amount: int, salt
     }
 
 
+def transfer(
+    facts: HubFacts, holder: Signer, to: str, amount: int, valid_after: int, valid_before: int, nonce: str
+) -> str:
+    """The signature by which anybody may bring gift tokens to `to`, and nowhere else (ERC-3009).
+
+    :param amount: minor units. :param nonce: 32 bytes as 0x-hex, new for each. Times in unix seconds
+    """
+    values = (holder.address, to, amount, valid_after, valid_before, bytes_of(nonce))
+    return holder.sign(authorizations.transfer_digest(facts.gift_domain, *values))
+
+
 def voucher(facts: HubFacts, hot_key: Signer, channel: str, cumulative: int) -> Json:
     """:param cumulative: all that the channel has paid and this payment, minor units: nobody can take more"""
     digest = vouchers.voucher_digest(facts.voucher_domain, channel, cumulative)

@@ -19,6 +19,7 @@ from taesan.core.problems import not_found
 from taesan.hub import Hub
 from taesan.identity.models import Merchant
 from taesan.payments.direct_models import DirectPayment, DirectPaymentPublic
+from taesan.payments.token_models import TokenTransfer
 
 UNSETTLED = ("received", "sent")
 LEAST_LIFE_S = 20
@@ -33,7 +34,7 @@ def moment(unix_s: int) -> datetime:
     return datetime.fromtimestamp(unix_s, UTC) if unix_s < _NEVER.timestamp() else _NEVER
 
 
-def signed(row: DirectPayment) -> SignedTransfer:
+def signed(row: DirectPayment | TokenTransfer) -> SignedTransfer:
     return SignedTransfer(
         row.token,
         row.payer,

@@ -20,6 +20,8 @@ from taesan.chain.rpc import Node, NodeUnavailable
 from taesan.core.http import problem_responses
 from taesan.core.i18n import LANGUAGES, language_of, translations
 from taesan.core.problems import Problem
+from taesan.gifts import queries as gifts
+from taesan.gifts import service as gift_links
 from taesan.hub import Hub, HubDep
 from taesan.merchants import invoices
 from taesan.settlement import batcher, queries
@@ -87,6 +89,15 @@ def _code(text: str) -> Response:
     picture = BytesIO()
     segno.make_qr(text, error="m").save(picture, kind="svg", scale=8, border=4, light="white")
     return Response(picture.getvalue(), media_type="image/svg+xml", headers={"cache-control": "private, max-age=3600"})
+
+
+@router.get("/gifts/{gift_id}", include_in_schema=False, responses=problem_responses(404))
+def gift_page(hub: HubDep, request: Request, gift_id: str) -> Response:
+    """For whoever has the link. Its key stands in the fragment, which browsers keep to themselves."""
+    with hub.db.read() as session:
+        gift = gift_links.find(session, gift_id)
+        shown = gifts.public(session, hub, gift, hub.clock.now()).model_dump(mode="json")
+    return _page(request, "gift.html", gift=shown)
 
 
 @router.get("/till", include_in_schema=False)

@@ -1,0 +1,161 @@
+"""Gift links: gift tokens for whoever has the link, and what should not be forgotten."""
+
+from datetime import datetime
+from typing import Literal, Self
+
+from pydantic import Field as ShapeField
+from pydantic import model_validator
+from sqlalchemy import BigInteger, Column, Index
+from sqlmodel import Field, SQLModel
+
+from taesan.core.models import BIG_ID, UtcDateTime
+from taesan.core.values import Address, AmountIn, AmountOut, Bytes32, Shape, Signature, Text
+
+MAX_MESSAGE, MAX_NAME = 280, 60  # characters
+RETURN_LIFE_S = 366 * 86_400
+"""So long after a link's end the signature is good that takes its tokens back."""
+MOST_UNIX_S = 2**40
+
+ReminderKind = Literal["idle_jar", "unclaimed_tokens", "unclaimed_gift", "expired_gift"]
+
+
+class Gift(SQLModel, table=True):
+    """Gift tokens that wait at the address of a one-time key, which stands in the link's fragment: the hub never knows it.
+
+    What has become of it is told by its transfers: `wrap_id` (sender → key), `claim_id` (key → whoever has the link),
+    `return_id` (key → sender, after the link's end). The last one's signature is made with the link and kept here.
+    `look_at`: when the worker looks at it next; None: it has come to its end.
+    """
+
+    __tablename__ = "gift"
+    __table_args__ = (Index("ix_gift_sender", "sender", "id"),)
+
+    id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))
+    public_id: str = Field(unique=True)
+    sender: str
+    key_address: str = Field(unique=True)
+    amount: int = Field(sa_column=Column(BigInteger, nullable=False))
+    message: str
+    sender_name: str
+    made_at: datetime = Field(sa_type=UtcDateTime)
+    expires_at: datetime = Field(sa_type=UtcDateTime)
+    return_nonce: str
+    return_signature: str
+    wrap_id: int = Field(foreign_key="token_transfer.id")
+    claim_id: int | None = Field(default=None, foreign_key="token_transfer.id")
+    return_id: int | None = Field(default=None, foreign_key="token_transfer.id")
+    look_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
+
+
+class Reminder(SQLModel, table=True):
+    """Something of a wallet's that lies about: told once for each `since`. `ended_at`: it does not any more."""
+
+    __tablename__ = "reminder"
+    __table_args__ = (
+        Index("ix_reminder_matter", "kind", "subject", "since", unique=True),
+        Index("ix_reminder_wallet", "wallet", "ended_at", "id"),
+        Index("ix_reminder_look_at", "look_at"),
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))
+    wallet: str
+    kind: str
+    subject: str
+    since: datetime = Field(sa_type=UtcDateTime)
+    told_at: datetime = Field(sa_type=UtcDateTime)
+    look_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class JarWatch(SQLModel, table=True):
+    """When something came into a jar last, and when that will be long ago; None: that was told, or there is nothing in it."""
+
+    __tablename__ = "jar_watch"
+
+    channel_id: str = Field(primary_key=True, foreign_key="channel.id")
+    last_at: datetime = Field(sa_type=UtcDateTime)
+    look_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
+
+
+class ReminderCursor(SQLModel, table=True):
+    """How far payments and batches have been looked at."""
+
+    __tablename__ = "reminder_cursor"
+
+    id: int = Field(default=1, primary_key=True)
+    payment_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    batch_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+# ------------------------------------------------------------------- shapes
+
+
+class Wrapping(Shape):
+    """The sender's `TransferWithAuthorization` to the link's key, valid at once."""
+
+    valid_before: AmountIn = ShapeField(description="Unix seconds")
+    nonce: Bytes32
+    signature: Signature
+
+
+class TakingBack(Shape):
+    """The link's key's `TransferWithAuthorization` to the sender: valid after `expires_at`, and before 366 days later."""
+
+    nonce: Bytes32
+    signature: Signature
+
+
+class GiftCreate(Shape):
+    sender: Address
+    amount: AmountIn
+    key_address: Address = ShapeField(description="Of a new key: the key itself stands in the link alone")
+    expires_at: AmountIn = ShapeField(description="Unix seconds: the link can be used until then")
+    wrapping: Wrapping
+    taking_back: TakingBack
+    message: Text = ShapeField(default="", max_length=MAX_MESSAGE)
+    sender_name: Text = ShapeField(default="", max_length=MAX_NAME)
+
+    @model_validator(mode="after")
+    def _is_a_date(self) -> Self:
+        if self.expires_at >= MOST_UNIX_S:
+            raise ValueError("expires_at is in unix seconds")
+        return self
+
+
+class GiftClaim(Shape):
+    """The link's key's `TransferWithAuthorization` to the recipient: valid after 0 and before the gift's `expires_at`."""
+
+    recipient: Address
+    nonce: Bytes32
+    signature: Signature
+
+
+class GiftPublic(Shape):
+    id: str = ShapeField(examples=["gift_019ac5b2f1d06f0c2a9b1d3e4f506172"])
+    state: str = ShapeField(
+        description="`wrapping`: its tokens are on their way to the link's key; `open`; `claiming`, `claimed`; `expired`; "
+        "`returning`, `returned`; or `failed`: the tokens never came"
+    )
+    sender: str
+    sender_name: str
+    message: str
+    asset: str = ShapeField(description="CAIP-19: the gift token")
+    amount: AmountOut
+    exponent: int
+    key_address: str
+    made_at: str
+    expires_at: str
+    claimed_at: str | None
+    reason: str | None = ShapeField(description="Why it failed, or is late")
+    transaction: str | None = ShapeField(description="That has brought it where it is")
+    url: str = ShapeField(description="The link, but for its key: `#` and the key's 32 bytes (base64url) go behind it")
+
+
+class ReminderPublic(Shape):
+    """`subject`: the channel, the gift, or (of unclaimed tokens) the account."""
+
+    kind: ReminderKind
+    subject: str
+    amount: AmountOut = ShapeField(description="What lies there, minor units")
+    since: str
+    told_at: str

@@ -1,0 +1,154 @@
+// The gift page: takes a gift to a wallet, which may be made here. The link's key, in its fragment, never leaves the browser:
+// what is sent is its signature for one recipient.
+
+import { hexOf } from "/static/proof.js";
+import { addressOf, keyIn, newKey, newNonce, signTransfer } from "/static/signing.js";
+
+const SOON_MS = 1_000;
+const LATER_MS = 5_000;
+const OVER = new Set(["claimed", "returned", "failed"]);
+const CALM = new Set(["open", "expired", "broken"]);
+
+const page = document.getElementById("main");
+const trouble = document.getElementById("trouble");
+const path = `/v1/gifts/${page.dataset.gift}`;
+let linkKey = null;
+let wallet = null;
+let timer = null;
+
+// ------------------------------------------------------------------------ state
+
+function readLink() {
+  const found = keyIn(location.hash);
+  if (found && addressOf(found) === page.dataset.key) linkKey = found;
+  for (const link of document.querySelectorAll("nav a[hreflang]")) link.hash = location.hash;
+}
+
+function show({ state }) {
+  page.dataset.state = state === "open" && !linkKey ? "broken" : state;
+}
+
+async function follow() {
+  try {
+    const answer = await fetch(path);
+    if (answer.ok) show(await answer.json());
+  } catch {
+    // asked again below
+  }
+  clearTimeout(timer); // there is one at a time, whoever has asked
+  const { state } = page.dataset;
+  if (!OVER.has(state)) timer = setTimeout(follow, CALM.has(state) ? LATER_MS : SOON_MS);
+}
+
+// ----------------------------------------------------------------------- asking
+
+function complain(text) {
+  trouble.textContent = text;
+  trouble.hidden = false;
+}
+
+/** Posts, says what went wrong, and shows the gift as it is then; returns whether it was taken in. */
+async function ask(what, body, idempotencyKey) {
+  trouble.hidden = true;
+  for (const button of page.querySelectorAll(".ways button")) button.disabled = true;
+  try {
+    const answer = await fetch(`${path}/${what}`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "idempotency-key": idempotencyKey, "accept-language": document.documentElement.lang },
+      body: JSON.stringify(body),
+    });
+    const told = await answer.json();
+    if (!answer.ok) complain(told.title);
+    follow();
+    if (answer.ok) return true;
+  } catch {
+    complain(trouble.dataset.failed);
+  }
+  for (const button of page.querySelectorAll(".ways button")) button.disabled = false;
+  return false;
+}
+
+async function takeTo(recipient) {
+  let body;
+  try {
+    const hub = await (await fetch("/v1/hub")).json();
+    const nonce = newNonce();
+    const validBefore = Math.floor(Date.parse(page.dataset.expires) / 1_000);
+    const transfer = { to: recipient, value: page.dataset.amount, validAfter: 0, validBefore, nonce };
+    body = { recipient, nonce, signature: signTransfer(linkKey, hub.gift_domain, transfer) };
+  } catch {
+    complain(trouble.dataset.failed);
+    return;
+  }
+  if (await ask("claim", body, body.nonce)) {
+    page.dataset.mine = "";
+    document.getElementById("taken-to").textContent = recipient;
+    page.querySelector("dl .mine").hidden = false;
+  }
+}
+
+// ---------------------------------------------------------------------- wallets
+
+const intoWallet = document.getElementById("into-wallet");
+if (window.ethereum) {
+  intoWallet.hidden = false;
+  intoWallet.addEventListener("click", async () => {
+    let recipient;
+    try {
+      [recipient] = await window.ethereum.request({ method: "eth_requestAccounts" });
+    } catch {
+      complain(trouble.dataset.refused);
+      return;
+    }
+    takeTo(recipient);
+  });
+}
+
+document.getElementById("make-wallet").addEventListener("click", ({ target }) => {
+  wallet = newKey();
+  document.getElementById("new-address").textContent = addressOf(wallet);
+  document.getElementById("new-key").textContent = hexOf(wallet);
+  document.getElementById("new-wallet").hidden = false;
+  target.hidden = true;
+});
+
+document.getElementById("download").addEventListener("click", ({ target }) => {
+  const lines = [target.dataset.text, "", addressOf(wallet), hexOf(wallet), ""];
+  const file = document.createElement("a");
+  file.href = URL.createObjectURL(new Blob([lines.join("\n")], { type: "text/plain" }));
+  file.download = `wallet-${addressOf(wallet)}.txt`;
+  file.click();
+  URL.revokeObjectURL(file.href);
+});
+
+document.getElementById("copy").addEventListener("click", async ({ target }) => {
+  try {
+    await navigator.clipboard.writeText(hexOf(wallet));
+    target.textContent = target.dataset.done;
+  } catch {
+    getSelection().selectAllChildren(document.getElementById("new-key")); // to be copied by hand
+  }
+});
+
+const intoNew = document.getElementById("into-new");
+document.getElementById("kept").addEventListener("change", ({ target }) => (intoNew.disabled = !target.checked));
+intoNew.addEventListener("click", () => takeTo(addressOf(wallet)));
+
+document.getElementById("to-address").addEventListener("submit", (event) => {
+  event.preventDefault();
+  takeTo(document.getElementById("address").value);
+});
+
+document.getElementById("take-back").addEventListener("click", () => ask("return", {}, newNonce()));
+
+const until = document.getElementById("until"); // in this reader's own time
+const time = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "long", timeStyle: "short" });
+until.textContent = until.dataset.text.replace("{time}", time.format(new Date(page.dataset.expires)));
+
+readLink();
+addEventListener("hashchange", () => {
+  readLink();
+  follow();
+});
+show({ state: page.dataset.state });
+follow();

@@ -1,0 +1,64 @@
+// Keys in the reader's own browser: makes them, reads one out of a link, signs transfers of tokens (ERC-3009, EIP-712).
+// Curve and hashes are noble's (https://paulmillr.com/noble/). No network, no page.
+
+import { hmac } from "/static/noble/hashes/hmac.js";
+import { sha256 } from "/static/noble/hashes/sha2.js";
+import { keccak_256 } from "/static/noble/hashes/sha3.js";
+import * as secp256k1 from "/static/noble/secp256k1/index.js";
+import { bytesOf, hexOf } from "/static/proof.js";
+
+// Given by hand: the browser's own are there on https alone.
+secp256k1.hashes.sha256 = sha256;
+secp256k1.hashes.hmacSha256 = (key, message) => hmac(sha256, key, message);
+
+const TRANSFER =
+  "TransferWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)";
+const DOMAIN = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)";
+const utf8 = new TextEncoder();
+
+/** A new secret key, 32 bytes. */
+export const newKey = () => secp256k1.utils.randomSecretKey();
+
+/** 32 random bytes as `0x…`. */
+export const newNonce = () => hexOf(crypto.getRandomValues(new Uint8Array(32)));
+
+/** The key in a link's fragment (base64url), or null if it is none. */
+export function keyIn(fragment) {
+  const text = fragment.replace(/^#/, "");
+  if (!/^[\w-]{43}$/.test(text)) return null;
+  const key = Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/") + "="), (char) => char.charCodeAt(0));
+  return secp256k1.utils.isValidSecretKey(key) ? key : null;
+}
+
+/** A key's address, in mixed case (EIP-55). */
+export function addressOf(key) {
+  const hex = hexOf(keccak_256(secp256k1.getPublicKey(key, false).slice(1)).slice(-20)).slice(2);
+  const cases = hexOf(keccak_256(utf8.encode(hex))).slice(2);
+  return "0x" + [...hex].map((digit, at) => (parseInt(cases[at], 16) > 7 ? digit.toUpperCase() : digit)).join("");
+}
+
+const word = (value) => BigInt(value).toString(16).padStart(64, "0");
+const hashOf = (...words) => hexOf(keccak_256(bytesOf("0x" + words.join("")))).slice(2);
+const hashOfText = (text) => hexOf(keccak_256(utf8.encode(text))).slice(2);
+
+/**
+ * Signs tokens over: a `TransferWithAuthorization`, which anybody may carry out.
+ *
+ * @param {Uint8Array} key the holder's
+ * @param {{name: string, version: string, chainId: number, verifyingContract: string}} domain the token's
+ * @param {{to: string, value: string, validAfter: number, validBefore: number, nonce: string}} transfer
+ * @returns {string} 65 bytes r, s, v as `0x…`
+ */
+export function signTransfer(key, domain, { to, value, validAfter, validBefore, nonce }) {
+  const separator = hashOf(
+    hashOfText(DOMAIN),
+    hashOfText(domain.name),
+    hashOfText(domain.version),
+    word(domain.chainId),
+    word(domain.verifyingContract),
+  );
+  const values = [addressOf(key), to, value, validAfter, validBefore, nonce].map(word);
+  const digest = bytesOf("0x" + hashOf("1901", separator, hashOf(hashOfText(TRANSFER), ...values)));
+  const [recovery, ...rest] = secp256k1.sign(digest, key, { prehash: false, format: "recovered" });
+  return hexOf(Uint8Array.from([...rest, 27 + recovery]));
+}

@@ -1,0 +1,188 @@
+"""A gift link as people see it: made by its sender's client, opened in a browser that has no wallet, by a second person, and
+after its end by its sender. The link's key never reaches the hub."""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zxingcpp
+from eth_account import Account
+from playwright.sync_api import Page, expect
+
+from taesan.client import Client, GiftLink
+from taesan.client.card import card
+from tests.support.live import LiveHub
+from tests.support.png import grey_pixels
+from tests.support.stage import CENT
+from tests.support.wallet import Wallet
+
+Visit = Callable[..., Page]
+Screenshot = Callable[[Page, str], None]
+PATIENCE_MS = 30_000
+MESSAGE = "생일 축하해!\nHappy birthday, Minji."
+
+
+@pytest.fixture
+def anna(live_hub: LiveHub) -> Iterator[Client]:
+    """With gift tokens in her wallet."""
+    holder = next(p["wallet"] for p in live_hub.payers if live_hub.gift_tokens(p["wallet"].address) > 10 * CENT)
+    with Client(live_hub.url, key="0x" + bytes(holder.key.key).hex()) as client:
+        yield client
+
+
+def _is_narrow_enough(page: Page) -> bool:
+    return bool(page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
+
+
+def _is(page: Page, state: str) -> None:
+    expect(page.locator("#main")).to_have_attribute("data-state", state, timeout=PATIENCE_MS)
+
+
+def _watched(page: Page, link: GiftLink) -> list[str]:
+    """All that the page sends."""
+    key = link.url.partition("#")[2]
+    sent: list[str] = []
+
+    def watch(request: Any) -> None:
+        sent.append(f"{request.method} {request.url} {request.headers} {request.post_data}")
+        assert key not in sent[-1].partition("#")[0] + (request.post_data or "")
+
+    page.on("request", watch)
+    return sent
+
+
+@pytest.mark.parametrize(("language", "width"), [("ko", 360), ("en", 1280)])
+def test_a_link_opened_without_a_wallet_pays_into_one_that_is_made_there_and_the_second_is_told(
+    live_hub: LiveHub, anna: Client, visit: Visit, screenshot: Screenshot, tmp_path: Path, language: str, width: int
+) -> None:
+    link = anna.give(5 * CENT, message=MESSAGE, sender_name="안나")
+    page = visit(link.url, language=language, width=width, forgive="409")
+    sent = _watched(page, link)
+    expect(page.locator("h1")).to_have_text("$0.05")
+    expect(page.locator("blockquote")).to_have_text(MESSAGE)
+    _is(page, "open")
+    expect(page.locator("#into-wallet")).to_be_hidden()  # no wallet here
+    screenshot(page, f"gift-open-{language}-{width}")
+    second = visit(link.url, language=language, width=width, forgive="409")
+
+    page.locator("#make-wallet").click()
+    expect(page.locator("#into-new")).to_be_disabled()  # not before the key is kept
+    address, secret = page.locator("#new-address").inner_text(), page.locator("#new-key").inner_text()
+    assert Account.from_key(secret).address == address
+    with page.expect_download() as download:
+        page.locator("#download").click()
+    kept = Path(download.value.path()).read_text()
+    assert (address in kept, secret in kept, address in download.value.suggested_filename) == (True, True, True)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator("#copy").click()
+    assert page.evaluate("navigator.clipboard.readText()") == secret
+    page.locator("#kept").check()
+    screenshot(page, f"gift-new-wallet-{language}-{width}")
+    assert _is_narrow_enough(page)
+    page.locator("#into-new").click()
+    _is(page, "claimed")
+    expect(page.locator(".verdict .mine")).to_be_visible()
+    expect(page.locator("#taken-to")).to_have_text(address)
+    screenshot(page, f"gift-claimed-{language}-{width}")
+    assert live_hub.gift_tokens(address) == 5 * CENT
+    assert secret[2:] not in " ".join(sent)
+
+    _is(second, "claimed")
+    expect(second.locator(".verdict .others")).to_be_visible()
+    third = visit(link.url, language=language, width=width)
+    expect(third.locator(".verdict .others")).to_be_visible()
+    expect(third.locator("#make-wallet")).to_be_hidden()
+    assert _is_narrow_enough(third)
+
+
+def test_two_at_once_and_one_is_told(live_hub: LiveHub, anna: Client, visit: Visit) -> None:
+    link = anna.give(2 * CENT)
+    first, second = (visit(link.url, forgive="409") for _ in range(2))
+    for page in (first, second):
+        _is(page, "open")
+        page.locator("summary").click()
+        page.locator("#address").fill(Wallet().address)
+    for page in (first, second):
+        page.evaluate("document.querySelector('#to-address').requestSubmit()")
+    for page in (first, second):
+        _is(page, "claimed")
+    told = [page.locator(".verdict .others").is_visible() for page in (first, second)]
+    assert sorted(told) == [False, True]
+    expect((first, second)[told.index(True)].locator("#trouble")).to_contain_text("Somebody has taken this gift")
+
+
+def test_after_its_end_its_sender_takes_it_back(
+    live_hub: LiveHub, anna: Client, visit: Visit, screenshot: Screenshot
+) -> None:
+    link = anna.give(5 * CENT, lives_for=timedelta(seconds=6))
+    page = visit(link.url)
+    _is(page, "expired")
+    before = live_hub.gift_tokens(anna.address)
+    expect(page.locator("#make-wallet")).to_be_hidden()
+    screenshot(page, "gift-expired-en-1280")
+    page.locator("#take-back").click()
+    _is(page, "returned")
+    assert live_hub.gift_tokens(anna.address) == before + 5 * CENT
+    assert anna.take_back(link.id)["state"] == "returned"
+
+
+def test_a_wallet_in_the_browser_takes_it_by_its_address(live_hub: LiveHub, anna: Client, visit: Visit) -> None:
+    link, friend = anna.give(3 * CENT), Wallet()
+    page = visit(link.url)
+    page.context.add_init_script(
+        f"window.ethereum = {{ request: async ({{ method }}) => method === 'eth_requestAccounts' && ['{friend.address}'] }};"
+    )
+    page.reload()
+    _is(page, "open")
+    page.locator("#into-wallet").click()
+    _is(page, "claimed")
+    assert live_hub.gift_tokens(friend.address) == 3 * CENT
+
+
+def test_a_link_without_its_key_says_so_and_one_with_its_languages_key_goes_on(anna: Client, visit: Visit) -> None:
+    link = anna.give(2 * CENT)
+    page = visit(link.url.partition("#")[0])
+    _is(page, "broken")
+    expect(page.locator("#make-wallet")).to_be_hidden()
+    page.goto(link.url)
+    _is(page, "open")
+    page.locator("nav a[hreflang]").click()
+    expect(page.locator("html")).to_have_attribute("lang", "ko")
+    _is(page, "open")
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_the_card_holds_the_words_and_the_link(
+    anna: Client, visit: Visit, screenshot: Screenshot, tmp_path: Path, language: str
+) -> None:
+    link = anna.give(2 * CENT, message=MESSAGE + " <3", sender_name="Anna & Ben")
+    file = tmp_path / "card.html"
+    file.write_text(card(link, language), encoding="utf-8")
+    page = visit(file.as_uri(), width=360, language=language)
+    expect(page.locator("blockquote")).to_have_text(MESSAGE + " <3")
+    expect(page.locator("h1")).to_contain_text("Anna & Ben")
+    (code,) = zxingcpp.read_barcodes(grey_pixels(page.screenshot(full_page=True)))
+    assert code.text == link.url
+    assert _is_narrow_enough(page)
+    assert bool(re.search("[가-힣]", page.locator("small").inner_text())) == (language == "ko")
+    screenshot(page, f"gift-card-{language}-360")
+
+
+def test_each_text_of_the_page_has_its_korean() -> None:
+    from babel.messages.extract import extract_from_dir
+
+    from taesan.core.i18n import translations
+    from tests.support.source import PACKAGE
+
+    templates = Path(PACKAGE) / "web" / "templates"
+    found = {
+        str(message)
+        for name, _, message, *_ in extract_from_dir(templates, [("**.html", "jinja2")])
+        if name == "gift.html"
+    }
+    assert len(found) > 25
+    korean = translations("ko")
+    assert {text for text in found if korean.gettext(text) == text} == set()
