@@ -24,6 +24,7 @@ FLOORS = [
     {"insights"},
     {"web"},
     {"operations"},
+    {"glance"},
     {"app", "backup", "work"},
     {"demo"},
     {"cli"},
