@@ -1,0 +1,62 @@
+"""When each of the worker's steps may have something to do: `Worker` asks all of it in one question a tick.
+
+Said in what indexes tell at once, and never too narrowly: a step looks itself whether anything is due. Steps that are not here are
+always run.
+"""
+
+from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlmodel import col
+
+from taesan.chain import sender
+from taesan.chain.models import ChainCursor, ChainTransaction
+from taesan.channels.models import Channel, DepositRelay, RefundRelay
+from taesan.core.models import OutboxEvent
+from taesan.gateways.models import Gateway
+from taesan.merchants.models import MerchantSettings, Payout, Redemption
+from taesan.payments.direct_models import DirectPayment
+from taesan.payments.invoices import IS_OPEN as INVOICE_IS_OPEN
+from taesan.payments.invoices import Invoice
+from taesan.payments.models import Payment
+from taesan.payments.transfers import Transfer, TransferOffer
+from taesan.settlement.models import Batch, WalletClaim
+from taesan.settlement.pipeline import IN_FLIGHT
+
+
+def waits() -> dict[str, ColumnElement[bool]]:
+    """By the steps' names, see `work.build_worker`."""
+    relayed = {
+        "deposits": col(DepositRelay.state),
+        "refunds": col(RefundRelay.state),
+        "redemptions": col(Redemption.state),
+        "payouts": col(Payout.state),
+        "wallets' claims": col(WalletClaim.state),
+    }
+    verbs = {"wallets' claims": "send"}
+    secured = _any(col(Channel.secured).is_not(None))
+    transfers = or_(_any(col(TransferOffer.held_until).is_not(None)), _any(col(Transfer.state) == "seen"))
+    return {
+        **{f"{verbs.get(kind, 'relay')} {kind}": _any(state == "received") for kind, state in relayed.items()},
+        **{f"return reverted {kind}": _any(state == "sent") for kind, state in relayed.items()},
+        "draw for gateways": _any(col(Gateway.waiting) > 0),
+        "collect gateways' claims": secured,
+        "collect wallets' claims": secured,
+        "freeze batch": _any(col(Payment.batch_id).is_(None)),
+        "sign batch": _any(col(Batch.state) == "frozen"),
+        "follow transactions": _any(col(Batch.state).in_(IN_FLIGHT)),
+        "advance transactions": _any(col(ChainTransaction.state).in_(sender.OPEN_STATES)),
+        "gather direct payments": _any(col(DirectPayment.state) == "received"),
+        # Those of a transaction that is open again after a reorganisation count as confirmed until then.
+        "follow direct payments": or_(
+            _any(col(DirectPayment.state) == "sent"), _any(col(ChainTransaction.state).in_(sender.OPEN_STATES))
+        ),
+        "expire invoices": _any(and_(INVOICE_IS_OPEN, col(Invoice.expires_at).is_not(None))),  # as its index is made
+        "order due payouts": _any(col(MerchantSettings.next_at).is_not(None)),
+        "look for transfers": transfers,
+        "free amounts": transfers,
+        "resolve reorganisation": _any(col(ChainCursor.doubtful_until).is_not(None)),
+        "book events": _any(col(OutboxEvent.handled_at).is_(None)),
+    }
+
+
+def _any(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists(select(1).where(condition))
