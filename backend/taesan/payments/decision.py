@@ -11,6 +11,8 @@ from taesan.jars import accrual
 from taesan.payments.cover import Cover
 from taesan.payments.messages import Submission
 
+TO_PERSON = "paid to a person"
+
 
 @dataclass(slots=True)
 class JarState:
@@ -49,10 +51,11 @@ class ChannelState:
 
 @dataclass(slots=True)
 class Decision:
-    """An accepted payment; `payee` is the merchant's payout address, or the payer's own. `jar_…`: the jar right after it;
-    None if it went to a merchant.
+    """An accepted payment; `payee` is the merchant's payout address, the person's, or the payer's own. `jar_…`: the jar right
+    after it; None if it went to somebody else.
 
-    :ivar jar_fired: minor units that left the jar with it, if it fired, after `fired_count` payments for `fired_reason`
+    :ivar jar_fired: minor units that left the jar with it, if it fired, after `fired_count` payments for `fired_reason`; or all
+        of a payment to a person
     """
 
     submission: Submission
@@ -75,16 +78,18 @@ def decide(
 ) -> Decision:
     """Accepts a payment: changes the states, or leaves them alone and raises.
 
-    :param payee: the merchant's payout address; None for a payment to the jar
+    :param payee: the merchant's payout address, or the person's; None for a payment to the jar
     :param exposure: what of the channel may be owed to others and not be claimed on chain, minor units
     :param admit: counts a payment of this payer, or raises: asked last, as others can send a payer's old vouchers again
     :raises Problem: `channel-not-open`, `voucher-out-of-sequence`, `insufficient-deposit`, `round-up-mismatch`,
-        `exposure-limit`, and what `cover` raises
+        `exposure-limit`, `invalid-recipient`, and what `cover` raises
     """
     vouchers.check_next(channel, submission.amount, submission.cumulative)
     can_be_taken_back = is_contracts(submission, channel)
     if can_be_taken_back:
-        cover.check(channel, submission.amount, to_merchant=payee is not None)
+        cover.check(channel, submission.amount, to_merchant=submission.merchant_id is not None)
+    if payee == channel.payer and submission.person is not None:
+        raise invalid_recipient(payee)
     jar, firing = channel.jar, None
     if payee is None:
         if submission.purchase_value is not None:
@@ -100,6 +105,8 @@ def decide(
     channel.available -= submission.amount
     if payee is not None:
         _press(channel, exposure)
+        if submission.person is not None:  # it goes the way of what leaves a jar, past the jar
+            return Decision(submission, payee, jar_fired=submission.amount, fired_count=1, fired_reason=TO_PERSON)
         return Decision(submission, payee)
     jar.has_changed = True
     jar.gathered += submission.amount
@@ -110,6 +117,15 @@ def decide(
     jar.gathered -= firing.amount
     _press(channel, exposure)
     return Decision(submission, channel.payer, jar.gathered, 0, firing.amount, count, firing.reason)
+
+
+def invalid_recipient(address: str) -> Problem:
+    return Problem(
+        "invalid-recipient",
+        422,
+        "Nothing can be sent to this address.",
+        f"{address} is the sender's own, the zero address, or a contract of the hub's.",
+    )
 
 
 def is_contracts(submission: Submission, channel: ChannelState) -> bool:

@@ -19,12 +19,13 @@ _UNBATCHED = text("batch_id IS NULL")
 _BATCHED = text("batch_id IS NOT NULL")
 _TO_MERCHANT = text("merchant_id IS NOT NULL")
 _TO_INVOICE = text("destination = 'invoice'")
+_TO_PERSON = text("destination = 'person'")
 
 
 class Payment(SQLModel, table=True):
     """`cumulative` is the voucher's amount with this payment; `payee` the merchant's payout address, or the payer's own
-    for a payment to the jar. `destination`: jar, merchant, gateway (to the wallet of its customer, whose id is the `reference`)
-    or invoice, whose id is the `reference` then: the last guard against paying one twice is a unique index that other payments
+    for a payment to the jar. `destination`: jar, merchant, person (the `payee`), gateway (to the wallet of its customer, whose id is
+    the `reference`) or invoice, whose id is the `reference` then: the last guard against paying one twice is a unique index that other payments
     have no part in. Within its batch a payment's leaf number is its rank by `id`. `entry_id` is the entry that books it,
     `account_id` the channel's account: short, so that indexes by channel are too. With `idempotency_key` and the jar's state
     right after it, a repeated request gets its first answer.
@@ -37,6 +38,7 @@ class Payment(SQLModel, table=True):
         Index("ix_payment_invoice", "reference", unique=True, sqlite_where=_TO_INVOICE, postgresql_where=_TO_INVOICE),
         Index("ix_payment_key", "account_id", "idempotency_key", unique=True),
         Index("ix_payment_merchant", "merchant_id", "id", sqlite_where=_TO_MERCHANT, postgresql_where=_TO_MERCHANT),
+        Index("ix_payment_person", "payee", "id", sqlite_where=_TO_PERSON, postgresql_where=_TO_PERSON),
         Index("ix_payment_unbatched", "id", sqlite_where=_UNBATCHED, postgresql_where=_UNBATCHED),
     )
 
@@ -94,10 +96,17 @@ class ToInvoice(Shape):
     invoice_id: Text = ShapeField(max_length=MAX_INVOICE_ID, examples=["inv_019ac5b2f1d06f0c2a9b1d3e4f506172"])
 
 
+class ToPerson(Shape):
+    """To somebody else's address: hers at once, and in gift tokens with the next batch."""
+
+    type: Literal["person"]
+    address: Address
+
+
 class PaymentCreate(Shape):
     voucher: VoucherIn
     amount: Money = ShapeField(description="In the hub's reserve asset")
-    destination: Annotated[ToJar | ToMerchant | ToInvoice, ShapeField(discriminator="type")]
+    destination: Annotated[ToJar | ToMerchant | ToInvoice | ToPerson, ShapeField(discriminator="type")]
     purchase: Money | None = ShapeField(
         default=None,
         description="What was bought, in its currency. With it, a payment to the jar must be exactly its round-up.",
@@ -158,6 +167,7 @@ class PaymentPublic(Shape):
     charged_cumulative: AmountOut
     destination: str
     merchant_id: str | None
+    recipient: str | None = ShapeField(default=None, description="Of a payment to a person: the address")
     reference: str | None
     accepted_at: str
     batch_id: int | None = ShapeField(description="The batch that settles it, once one is frozen")
@@ -172,6 +182,17 @@ class ReceivedPayment(Shape):
     reference: str | None
     accepted_at: str
     batch_id: int | None = ShapeField(description="The batch that credits it, once one is frozen")
+
+
+class PersonalPayment(Shape):
+    """As the person sees it to whom it went."""
+
+    id: str
+    sender: str = ShapeField(description="The payer's address")
+    amount: AmountOut
+    reference: str | None
+    accepted_at: str
+    batch_id: int | None = ShapeField(description="The batch that makes gift tokens of it, once one is frozen")
 
 
 class PaymentAccepted(PaymentPublic):

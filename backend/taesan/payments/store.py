@@ -160,6 +160,7 @@ def by_key(
                     row.purchase_currency,
                     row.reference,
                     invoice_id=row.reference if row.destination == "invoice" else None,
+                    person=row.payee if row.destination == "person" else None,
                 ),
                 row.payee,
                 row.jar_gathered,
@@ -178,6 +179,8 @@ def destination_of(submission: Submission) -> str:
     """As a payment's row names it. Of a payment to an invoice the reference is the invoice's id."""
     if submission.invoice_id is not None:
         return "invoice"
+    if submission.person is not None:
+        return "person"
     return "jar" if submission.merchant_id is None else "merchant"
 
 
