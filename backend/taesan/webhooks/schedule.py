@@ -13,6 +13,7 @@ EventType = Literal[
     "invoice.paid",
     "invoice.expired",
     "refund.accepted",
+    "reminder.due",
     "webhook.test",
 ]
 EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)
