@@ -102,6 +102,8 @@ class _Client:
         self, amount: int, to: str | None, purchase: Json | None, reference: str | None, key: str | None
     ) -> Flow[Json]:
         destination = {"type": "jar"} if to is None else {"type": "merchant", "merchant_id": to}
+        if to is not None and to.startswith("0x"):
+            destination = {"type": "person", "address": to}
         extra = {"purchase": purchase, "reference": reference}
         return self._flows.pay(amount, destination, {k: v for k, v in extra.items() if v is not None}, key)
 
@@ -160,7 +162,7 @@ class Client(_Client):
         reference: str | None = None,
         key: str | None = None,
     ) -> Json:
-        """Pays a merchant (`mer_…`), or into the channel's own jar; returns what the hub has answered.
+        """Pays a merchant (`mer_…`), another person (`0x…`), or into the channel's own jar; returns what the hub has answered.
 
         :param amount: minor units. :param purchase: what was bought, if this is its round-up
         :param key: names the payment: paid once, however often it is asked for
