@@ -107,6 +107,8 @@ class Purchase(Money):
 
     merchant_id: Text | None = ShapeField(default=None, max_length=MAX_MERCHANT_ID)
     category: Text | None = ShapeField(default=None, max_length=MAX_CATEGORY, examples=["coffee"])
+
+
 class ToPerson(Shape):
     """To somebody else's address: hers at once, and in gift tokens with the next batch."""
 
@@ -117,10 +119,8 @@ class ToPerson(Shape):
 class PaymentCreate(Shape):
     voucher: VoucherIn
     amount: Money = ShapeField(description="In the hub's reserve asset")
-    destination: Annotated[ToJar | ToMerchant | ToInvoice, ShapeField(discriminator="type")]
-    purchase: Purchase | None = ShapeField(
     destination: Annotated[ToJar | ToMerchant | ToInvoice | ToPerson, ShapeField(discriminator="type")]
-    purchase: Money | None = ShapeField(
+    purchase: Purchase | None = ShapeField(
         default=None,
         description="With it, a payment to the jar must be exactly its round-up, or what its rule gathers of it.",
     )

@@ -11,8 +11,7 @@ from taesan.hub import Hub
 from taesan.payments import quotes
 from taesan.payments.decision import invalid_recipient
 from taesan.payments.messages import Submission
-from taesan.payments.models import PaymentCreate, ToInvoice, ToJar, ToMerchant, VoucherIn
-from taesan.payments.models import PaymentCreate, ToInvoice, ToMerchant, ToPerson, VoucherIn
+from taesan.payments.models import PaymentCreate, ToInvoice, ToJar, ToMerchant, ToPerson, VoucherIn
 
 
 def submission_of(hub: Hub, request: PaymentCreate, idempotency_key: str) -> Submission:
