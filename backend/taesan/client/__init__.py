@@ -13,7 +13,8 @@ paid, and if not, the payment is given up. One state file is for one machine; se
 import asyncio
 import threading
 import time
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -28,6 +29,7 @@ from taesan.client.signing import HubFacts, Json, LocalKey, Signer
 from taesan.client.sites import OtherHub, PlainHttp, require_https
 from taesan.client.state import KeyReused, Limits, OverLimit, State
 from taesan.client.steps import Flow, Send, Wait
+from taesan.core.clock import utc_now
 
 __all__ = [
     "AsyncClient",
@@ -67,6 +69,7 @@ class _Client:
     :param patience_s: how long an answer is asked for again before `Unanswered`
     :param salt: 32 bytes as 0x-hex: another one is another channel
     :param plain_http: whether hub and merchants outside this machine may do without https
+    :param now: the clock that signatures go by
     :raises PlainHttp:
     """
 
@@ -80,6 +83,7 @@ class _Client:
         patience_s: float = PATIENCE_S,
         salt: str = ONE_CHANNEL,
         plain_http: bool = False,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         require_https(hub, plain_http)
         wallet = LocalKey(key) if isinstance(key, str) else key
@@ -89,6 +93,7 @@ class _Client:
             hot_key = self.state.hot_key(wallet.address)
         hot = LocalKey(hot_key) if isinstance(hot_key, str) else hot_key
         self._flows = Flows(hub.rstrip("/"), wallet, hot, self.state, limits, patience_s, salt, plain_http)
+        self._flows.now = now
         self._change = Change(self._flows)
 
     @property
@@ -107,6 +112,8 @@ class _Client:
         destination = {"type": "jar"} if to is None else {"type": "merchant", "merchant_id": to}
         if to is not None and to.startswith("0x"):
             destination = {"type": "person", "address": to}
+        elif to is not None and to.startswith("rul_"):
+            destination = {"type": "jar", "rule_id": to}
         extra = {"purchase": purchase, "reference": reference}
         return self._flows.pay(amount, destination, {k: v for k, v in extra.items() if v is not None}, key)
 
@@ -165,7 +172,8 @@ class Client(_Client):
         reference: str | None = None,
         key: str | None = None,
     ) -> Json:
-        """Pays a merchant (`mer_…`), another person (`0x…`), or into the channel's own jar; returns what the hub has answered.
+        """Pays a merchant (`mer_…`), another person (`0x…`), or into the channel's own jar, of itself or by a rule (`rul_…`); returns
+        what the hub has answered.
 
         :param amount: minor units. :param purchase: what was bought, if this is its round-up
         :param key: names the payment: paid once, however often it is asked for

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -216,11 +216,11 @@ def is_own_voucher(facts: HubFacts, hot_key: str, channel: str, cumulative: int,
         return False
 
 
-def sign_in(signer: Signer, site: str, chain_id: int, nonce: str, statement: str) -> Json:
+def sign_in(signer: Signer, site: str, chain_id: int, nonce: str, statement: str, now: datetime) -> Json:
     """The body of `POST /v1/auth/sessions` (EIP-4361). :param site: the hub's address, such as `http://127.0.0.1:8000`"""
     # Written out: with the library that reads it on the other side comes web3, which takes seconds to load.
     text = (
         f"{urlsplit(site).netloc} wants you to sign in with your Ethereum account:\n{signer.address}\n\n{statement}\n\n"
-        f"URI: {site}\nVersion: 1\nChain ID: {chain_id}\nNonce: {nonce}\nIssued At: {rfc3339(datetime.now(UTC))}"
+        f"URI: {site}\nVersion: 1\nChain ID: {chain_id}\nNonce: {nonce}\nIssued At: {rfc3339(now)}"
     )
     return {"message": text, "signature": sign_text(signer, text)}
