@@ -24,6 +24,7 @@ from taesan.hub import Hub
 from taesan.identity.rates import Rates
 from taesan.identity.router import router as identity
 from taesan.jars.router import router as jars
+from taesan.jars.rules_router import router as rules
 from taesan.loyalty.router import router as loyalty
 from taesan.merchants.router import router as merchants
 from taesan.operations.metrics import registry_of
@@ -31,6 +32,7 @@ from taesan.operations.router import router as operations
 from taesan.payments.lanes import Lanes, LocalLanes
 from taesan.payments.quick import QuickRoute
 from taesan.payments.router import router as payments
+from taesan.payments.rules_router import router as rule_payments
 from taesan.payments.wallets import WalletLanes
 from taesan.payments.x402 import Facilitator
 from taesan.payments.x402_router import router as x402
@@ -54,6 +56,7 @@ TAGS = [
     },
     {"name": "jars", "description": "Round-ups that gather until they become gift tokens"},
     {"name": "conversions", "description": "What gift tokens become by signed rules, and what is held and why"},
+    {"name": "rules", "description": "What jars become, in the payer's own words, signed by her wallet"},
     {"name": "settlement", "description": "Batches, and proofs that anyone can check"},
     {"name": "ledger", "description": "The double-entry books and their chain of hashes"},
     {"name": "merchants", "description": "Accounts, redemption of gift tokens, payouts"},
@@ -124,6 +127,8 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
         gateways,
         jars,
         conversions,
+        rules,
+        rule_payments,
         settlement,
         identity,
         merchants,

@@ -22,7 +22,7 @@ from taesan.hub import Hub
 from taesan.jars import service as jars
 from taesan.loyalty import badges, campaigns, following, lapsing
 from taesan.merchants import invoices, payouts, redemption, schedule, transfers
-from taesan.payments import token_transfers
+from taesan.payments import dated, token_transfers
 from taesan.payments.direct_models import DirectPayment
 from taesan.payments.gathering import Gathering
 from taesan.settlement import audit, books, gateways, pipeline, reconcile, rewards, wallets
@@ -96,6 +96,7 @@ def build_worker(hub: Hub) -> Worker:
         "watch signer": _signer_watch(hub).step,
         "relay deposits": lambda: channels.relay_deposits(hub),
         "relay refunds": lambda: refunds.relay_step(hub),
+        "fire due rules": lambda: dated.fire_due_step(hub),
         "draw for gateways": lambda: funding.draw_step(hub),
         "collect gateways' claims": lambda: gateways.collect_step(hub),
         "collect wallets' claims": lambda: wallets.collect_step(hub),

@@ -13,7 +13,8 @@ paid, and if not, the payment is given up. One state file is for one machine; se
 import asyncio
 import threading
 import time
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -21,12 +22,14 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from taesan.client import gifts
+from taesan.client.change import Change, Terms
 from taesan.client.flows import ClientError, Flows, NotOurs, Refused, Unanswered
 from taesan.client.gifts import GiftLink
 from taesan.client.signing import HubFacts, Json, LocalKey, Signer
 from taesan.client.sites import OtherHub, PlainHttp, require_https
 from taesan.client.state import KeyReused, Limits, OverLimit, State
 from taesan.client.steps import Flow, Send, Wait
+from taesan.core.clock import utc_now
 
 __all__ = [
     "AsyncClient",
@@ -44,6 +47,7 @@ __all__ = [
     "Refused",
     "Signer",
     "State",
+    "Terms",
     "Unanswered",
 ]
 
@@ -65,6 +69,7 @@ class _Client:
     :param patience_s: how long an answer is asked for again before `Unanswered`
     :param salt: 32 bytes as 0x-hex: another one is another channel
     :param plain_http: whether hub and merchants outside this machine may do without https
+    :param now: the clock that signatures go by
     :raises PlainHttp:
     """
 
@@ -78,6 +83,7 @@ class _Client:
         patience_s: float = PATIENCE_S,
         salt: str = ONE_CHANNEL,
         plain_http: bool = False,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         require_https(hub, plain_http)
         wallet = LocalKey(key) if isinstance(key, str) else key
@@ -87,6 +93,8 @@ class _Client:
             hot_key = self.state.hot_key(wallet.address)
         hot = LocalKey(hot_key) if isinstance(hot_key, str) else hot_key
         self._flows = Flows(hub.rstrip("/"), wallet, hot, self.state, limits, patience_s, salt, plain_http)
+        self._flows.now = now
+        self._change = Change(self._flows)
 
     @property
     def address(self) -> str:
@@ -102,6 +110,10 @@ class _Client:
         self, amount: int, to: str | None, purchase: Json | None, reference: str | None, key: str | None
     ) -> Flow[Json]:
         destination = {"type": "jar"} if to is None else {"type": "merchant", "merchant_id": to}
+        if to is not None and to.startswith("0x"):
+            destination = {"type": "person", "address": to}
+        elif to is not None and to.startswith("rul_"):
+            destination = {"type": "jar", "rule_id": to}
         extra = {"purchase": purchase, "reference": reference}
         return self._flows.pay(amount, destination, {k: v for k, v in extra.items() if v is not None}, key)
 
@@ -160,7 +172,8 @@ class Client(_Client):
         reference: str | None = None,
         key: str | None = None,
     ) -> Json:
-        """Pays a merchant (`mer_…`), or into the channel's own jar; returns what the hub has answered.
+        """Pays a merchant (`mer_…`), another person (`0x…`), or into the channel's own jar, of itself or by a rule (`rul_…`); returns
+        what the hub has answered.
 
         :param amount: minor units. :param purchase: what was bought, if this is its round-up
         :param key: names the payment: paid once, however often it is asked for
@@ -200,6 +213,33 @@ class Client(_Client):
     def send_tokens(self, amount: int, to: str) -> Json:
         """Gift tokens to an address, without gas; returns the hub's transfer, which is on its way. Else as `give`."""
         return self._run(gifts.send_tokens(self._flows, amount, to))
+
+    def sign_rule(self, terms: Terms, number: int | None = None) -> Json:
+        """Signs what small change becomes, and has the hub go by it; returns the rule.
+
+        :param number: the payer's own for it: by the same number it is signed once, however often this is called
+        """
+        return self._run(self._change.sign(terms, number))
+
+    def rules(self) -> list[Json]:
+        """The channel's signed rules that gather now, the oldest first, with how far they are."""
+        return self._run(self._change.rules())
+
+    def add_change(
+        self,
+        price: Json,
+        *,
+        merchant_id: str | None = None,
+        category: str | None = None,
+        reference: str | None = None,
+        key: str | None = None,
+    ) -> Json | None:
+        """Puts into the jar what the signed rules gather of a purchase, whoever it was paid to; None if they gather nothing of it.
+
+        :param price: such as `{"value": "1177", "asset": "USD"}`. :param merchant_id, category: what the rules' filters go by
+        :param key: names it: it is gathered once, however often this is called. Else as `pay`
+        """
+        return self._run(self._change.add(price, merchant_id, category, reference, key))
 
     def request(
         self, method: str, url: str, *, headers: dict[str, str] | None = None, content: bytes | None = None
@@ -318,6 +358,26 @@ class AsyncClient(_Client):
     async def send_tokens(self, amount: int, to: str) -> Json:
         """As `Client.send_tokens`."""
         return await self._run(gifts.send_tokens(self._flows, amount, to))
+
+    async def sign_rule(self, terms: Terms, number: int | None = None) -> Json:
+        """As `Client.sign_rule`."""
+        return await self._run(self._change.sign(terms, number))
+
+    async def rules(self) -> list[Json]:
+        """As `Client.rules`."""
+        return await self._run(self._change.rules())
+
+    async def add_change(
+        self,
+        price: Json,
+        *,
+        merchant_id: str | None = None,
+        category: str | None = None,
+        reference: str | None = None,
+        key: str | None = None,
+    ) -> Json | None:
+        """As `Client.add_change`."""
+        return await self._run(self._change.add(price, merchant_id, category, reference, key))
 
     async def request(
         self, method: str, url: str, *, headers: dict[str, str] | None = None, content: bytes | None = None

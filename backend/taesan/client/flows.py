@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -16,6 +16,7 @@ from taesan.client import signing, sites, x402
 from taesan.client.signing import HubFacts, Json, Signer
 from taesan.client.state import Busy, Intent, KeyReused, Limits, State
 from taesan.client.steps import Flow, Send, Wait
+from taesan.core.clock import utc_now
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0
 POLL_S = 0.5
@@ -53,7 +54,8 @@ class NotOurs(ClientError):
 @dataclass
 class Flows:
     """:ivar site: the hub's address. :ivar patience_s: how long an answer is asked for again :ivar token: of a session
-    :ivar plain_http: whether hosts outside this machine may do without https :ivar clock: seconds that only go forward"""
+    :ivar plain_http: whether hosts outside this machine may do without https :ivar clock: seconds that only go forward
+    :ivar now: the time that is signed"""
 
     site: str
     wallet: Signer
@@ -67,6 +69,10 @@ class Flows:
     retries: int = 0
     token: str | None = field(default=None, repr=False)
     clock: Callable[[], float] = time.monotonic
+    now: Callable[[], datetime] = utc_now
+
+    def now_ms(self) -> int:
+        return int(self.now().timestamp() * 1_000)
 
     # ---------------------------------------------------------------- sending
 
@@ -107,16 +113,19 @@ class Flows:
         """A session's token, by Sign-in with Ethereum."""
         facts = yield from self.hub()
         nonce = json_of((yield from self.asked(Send("POST", self.site + "/v1/auth/nonces", json={}))))["nonce"]
-        body = signing.sign_in(self.wallet, self.site, facts.chain_id, nonce, STATEMENT)
+        body = signing.sign_in(self.wallet, self.site, facts.chain_id, nonce, STATEMENT, self.now())
         return str(json_of((yield from self.asked(Send("POST", self.site + "/v1/auth/sessions", json=body))))["token"])
 
-    def as_wallet(self, method: str, path: str, body: Json | None = None) -> Flow[Any]:
-        """What the hub answers to the signed-in wallet alone; None if it answers nothing. Signs in when it has to."""
+    def as_wallet(self, method: str, path: str, body: Json | None = None, is_safe: bool = False) -> Flow[Any]:
+        """What the hub answers to the signed-in wallet alone; None if it answers nothing. Signs in when it has to.
+
+        :param is_safe: to be sent twice, though the method does not tell
+        """
         while True:
             is_new = self.token is None
             self.token = self.token or (yield from self.session())
             send = Send(method, self.site + path, body, {"Authorization": f"Bearer {self.token}"})
-            answer = yield from self.asked(send, is_safe=method in IDEMPOTENT)
+            answer = yield from self.asked(send, is_safe=is_safe or method in IDEMPOTENT)
             if answer.status_code != httpx.codes.UNAUTHORIZED or is_new:
                 return json_of(answer) if answer.content else None
             self.token = None  # it has ended
@@ -164,10 +173,10 @@ class Flows:
             yield from self.resolve(id_)
             salt = "0x" + secrets.token_hex(32)
             config = signing.channel_config(facts, self.wallet.address, self.hot_key.address, self.salt)
-            body = signing.deposit(facts, self.wallet, config, amount, salt, datetime.now(UTC))
+            body = signing.deposit(facts, self.wallet, config, amount, salt, self.now())
             request = {"path": "/v1/channels", "body": body}
             try:
-                return self.state.intend(id_, "deposit", salt, amount, request, None, self.limits, _now_ms())
+                return self.state.intend(id_, "deposit", salt, amount, request, None, self.limits, self.now_ms())
             except Busy:
                 yield Wait(FIRST_PAUSE_S)
 
@@ -196,7 +205,7 @@ class Flows:
             }
             request = {"path": "/v1/payments", "body": body}
             try:
-                intent = self.state.intend(id_, "payment", key, amount, request, cumulative, self.limits, _now_ms())
+                intent = self.state.intend(id_, "payment", key, amount, request, cumulative, self.limits, self.now_ms())
             except (Busy, KeyReused):
                 yield Wait(
                     FIRST_PAUSE_S
@@ -219,7 +228,7 @@ class Flows:
         """Gift tokens, signed over to a merchant."""
         facts, merchant = (yield from self.hub()), (yield from self.got(f"/v1/merchants/{merchant_id}"))
         salt = "0x" + secrets.token_hex(32)
-        return signing.redemption(facts, self.wallet, merchant["address"], amount, salt, datetime.now(UTC))
+        return signing.redemption(facts, self.wallet, merchant["address"], amount, salt, self.now())
 
     def resolve(self, channel: str) -> Flow[None]:
         """Finishes what was begun and has no answer, if there is anything: nothing else is signed before. A refusal of it
@@ -263,7 +272,7 @@ class Flows:
             return False
         if not (self.state.charged(intent.channel) or 0) < int(told) <= self.state.signed_before(intent):
             return False
-        self.state.adopt(intent.channel, int(told), _now_ms())
+        self.state.adopt(intent.channel, int(told), self.now_ms())
         return True
 
     def _answered(self, intent: Intent) -> Flow[Json]:
@@ -330,7 +339,9 @@ class Flows:
             request = x402.request(send, x402.payment(required, offer, config, voucher))
             key = "x402-" + secrets.token_hex(16)
             try:
-                intent = self.state.intend(id_, "x402", key, amount, request, charged + amount, self.limits, _now_ms())
+                intent = self.state.intend(
+                    id_, "x402", key, amount, request, charged + amount, self.limits, self.now_ms()
+                )
             except Busy:
                 return (yield from self.fetch(send))  # another process that uses this state was faster
             try:
@@ -364,7 +375,7 @@ class Flows:
             return False
         if not signing.is_own_voucher(facts, self.hot_key.address, channel, told.signed, told.signature):
             return False
-        self.state.adopt(channel, told.charged, _now_ms())
+        self.state.adopt(channel, told.charged, self.now_ms())
         return True
 
 
@@ -390,7 +401,3 @@ def json_of(answer: httpx.Response) -> Json:
     if answer.is_error:
         raise Refused(body, answer.status_code)
     return body
-
-
-def _now_ms() -> int:
-    return int(datetime.now(UTC).timestamp() * 1_000)

@@ -3,7 +3,7 @@
 import base64
 import secrets
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from taesan.client import signing
 from taesan.client.flows import Flows, json_of
@@ -34,7 +34,7 @@ def give(
     """:param secret: the link's key, 32 bytes; made if left out"""
     facts = yield from flows.hub()
     secret = secret or secrets.token_bytes(32)
-    body = gift(facts, flows.wallet, LocalKey(secret), amount, datetime.now(UTC), lives_for)
+    body = gift(facts, flows.wallet, LocalKey(secret), amount, flows.now(), lives_for)
     body |= {"message": message, "sender_name": sender_name}
     made = yield from _posted(flows, "/v1/gifts", body, body["wrapping"]["nonce"])
     return GiftLink(
@@ -50,7 +50,7 @@ def give(
 
 def send_tokens(flows: Flows, amount: int, to: str) -> Flow[Json]:
     facts = yield from flows.hub()
-    ends, nonce = _now_s() + VALID_FOR_S, _nonce()
+    ends, nonce = int(flows.now().timestamp()) + VALID_FOR_S, _nonce()
     body = {
         "sender": flows.wallet.address,
         "recipient": to,
@@ -98,7 +98,3 @@ def _posted(flows: Flows, path: str, body: Json, key: str) -> Flow[Json]:
 
 def _nonce() -> str:
     return "0x" + secrets.token_hex(32)
-
-
-def _now_s() -> int:
-    return int(datetime.now(UTC).timestamp())

@@ -10,6 +10,7 @@ import httpx
 
 from taesan.client import signing
 from taesan.client.signing import Signer
+from taesan.core.clock import utc_now
 from taesan.demo.processes import DemoFailed
 
 PATIENCE_S = 90
@@ -55,7 +56,7 @@ class HubClient:
     async def sign_in(self, key: Signer, chain_id: int) -> str:
         """Sign-in with Ethereum; returns the session's token."""
         nonce = (await self.post("/v1/auth/nonces", {}))["nonce"]
-        body = signing.sign_in(key, self.site, chain_id, nonce, "Sign in to the Taesan demo.")
+        body = signing.sign_in(key, self.site, chain_id, nonce, "Sign in to the Taesan demo.", utc_now())
         return str((await self.post("/v1/auth/sessions", body))["token"])
 
     async def _send(

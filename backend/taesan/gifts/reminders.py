@@ -44,7 +44,7 @@ def tell(
         return
     session.add(row)
     session.flush()
-    outbox.put(session, f"reminder:{row.id}", TOLD, {"id": row.id, "wallet": wallet}, now)
+    outbox.put(session, f"reminder:{kind}:{subject}:{rfc3339(since)}", TOLD, {"id": row.id}, now)
 
 
 def end(session: Session, hub: Hub, now: datetime, limit: int) -> int:

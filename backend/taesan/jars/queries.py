@@ -24,7 +24,7 @@ def find_jar(session: Session, hub: Hub, channel_id: str, now: datetime) -> Jar:
 
 def public_jar(session: Session, hub: Hub, channel: Channel, jar: Jar) -> JarPublic:
     count = session.get(JarCount, channel.jar_account_id)
-    firings = firings_of(session, jar.channel_id, None, SHOWN)[:SHOWN]
+    firings = firings_of(session, channel, None, SHOWN)[:SHOWN]
     return JarPublic(
         channel_id=jar.channel_id,
         round_up_step=jar.round_up_step,
@@ -36,8 +36,9 @@ def public_jar(session: Session, hub: Hub, channel: Channel, jar: Jar) -> JarPub
     )
 
 
-def firings_of(session: Session, channel_id: str, before: int | None, limit: int) -> Sequence[JarFiring]:
-    query = select(JarFiring).where(col(JarFiring.channel_id) == channel_id)
+def firings_of(session: Session, channel: Channel, before: int | None, limit: int) -> Sequence[JarFiring]:
+    """Of its payer's jar: what it pays to other people goes the same way, and is on its statement."""
+    query = select(JarFiring).where(col(JarFiring.channel_id) == channel.id, col(JarFiring.account) == channel.payer)
     return newest_first(session, query, col(JarFiring.id), before, limit)
 
 

@@ -30,8 +30,8 @@ def list_firings(
 ) -> Page[FiringPublic]:
     """When the jar fired, newest first."""
     with hub.db.read() as session:
-        channels.find_own_channel(session, channel_id, wallet)
-        rows = queries.firings_of(session, channel_id, cursor, limit)
+        channel = channels.find_own_channel(session, channel_id, wallet)
+        rows = queries.firings_of(session, channel, cursor, limit)
         return page(rows, limit, lambda firing: firing.id, queries.public_firing)
 
 

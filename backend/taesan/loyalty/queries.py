@@ -101,8 +101,10 @@ def public_reward(session: Session, row: Reward) -> RewardPublic:
 
 
 def _state(session: Session, row: Reward) -> str:
+    if row.reversed == row.amount:
+        return "reversed"
     if row.payout_id is None:
-        return "reversed" if row.reversed == row.amount else "waiting"
+        return "waiting"
     paid = session.scalars(select(Refund).where(col(Refund.public_id) == row.payout_id)).one()
     if paid.batch_id is None:
         return "ordered"

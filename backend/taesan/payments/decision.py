@@ -13,6 +13,8 @@ from taesan.payments.cover import Cover
 from taesan.payments.messages import Submission
 from taesan.payments.ruled import RuleLine
 
+TO_PERSON = "paid to a person"
+
 
 @dataclass(slots=True)
 class JarState:
@@ -58,11 +60,13 @@ class ChannelState:
 
 @dataclass(slots=True)
 class Decision:
-    """An accepted payment; `payee` is the merchant's payout address, or the payer's own. `jar_…`: the jar right after it;
-    None if it went to a merchant.
+    """An accepted payment; `payee` is the merchant's payout address, the person's, or the payer's own. `jar_…`: the jar right
+    after it; None if it went to somebody else.
 
     :ivar jar_fired: minor units that left the jar with it, if it fired, after `fired_count` payments for `fired_reason`
     :ivar rule: the signed rule that gathers it: then `jar_…` is about what that has gathered. It had `fired_before` in all
+    :ivar jar_fired: minor units that left the jar with it, if it fired, after `fired_count` payments for `fired_reason`; or all
+        of a payment to a person
     """
 
     submission: Submission
@@ -94,11 +98,18 @@ def decide(
     :param admit: counts a payment of this payer, or raises: asked last, as others can send a payer's old vouchers again
     :raises Problem: `channel-not-open`, `voucher-out-of-sequence`, `insufficient-deposit`, `round-up-mismatch`,
         `exposure-limit`, and what `cover` and `ruled` raise
+    :param payee: the merchant's payout address, or the person's; None for a payment to the jar
+    :param exposure: what of the channel may be owed to others and not be claimed on chain, minor units
+    :param admit: counts a payment of this payer, or raises: asked last, as others can send a payer's old vouchers again
+    :raises Problem: `channel-not-open`, `voucher-out-of-sequence`, `insufficient-deposit`, `round-up-mismatch`,
+        `exposure-limit`, `invalid-recipient`, and what `cover` raises
     """
     vouchers.check_next(channel, submission.amount, submission.cumulative)
     can_be_taken_back = is_contracts(submission, channel)
     if can_be_taken_back:
-        cover.check(channel, submission.amount, to_merchant=payee is not None)
+        cover.check(channel, submission.amount, to_merchant=submission.merchant_id is not None)
+    if payee == channel.payer and submission.person is not None:
+        raise invalid_recipient(payee)
     jar, firing = channel.jar, None
     if rule is not None:
         firing = ruled.check(rule, submission, asset_exponent)
@@ -116,6 +127,8 @@ def decide(
     channel.available -= submission.amount
     if payee is not None:
         _press(channel, exposure)
+        if submission.person is not None:  # it goes the way of what leaves a jar, past the jar
+            return Decision(submission, payee, jar_fired=submission.amount, fired_count=1, fired_reason=TO_PERSON)
         return Decision(submission, payee)
     jar.has_changed = True
     decision = _gather(submission, channel, firing) if rule is None else _gather_by(rule, submission, channel, firing)
@@ -148,6 +161,15 @@ def _gather_by(
         decision.jar_fired, decision.fired_count, decision.fired_reason = firing.amount, count, firing.reason
         decision.fired_before = before
     return decision
+
+
+def invalid_recipient(address: str) -> Problem:
+    return Problem(
+        "invalid-recipient",
+        422,
+        "Nothing can be sent to this address.",
+        f"{address} is the sender's own, the zero address, or a contract of the hub's.",
+    )
 
 
 def is_contracts(submission: Submission, channel: ChannelState) -> bool:

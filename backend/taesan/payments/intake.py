@@ -135,20 +135,24 @@ def _book(
     gathered: dict[str, int] = defaultdict(int)
     pending: dict[str, int] = defaultdict(int)
     fired: dict[str, int] = defaultdict(int)
+    sent: dict[str, int] = defaultdict(int)
     for decision in (a.decision for a in accepted):
         submission = decision.submission
         paid[submission.channel_id] += submission.amount
-        if submission.merchant_id is None:
+        if submission.person is not None:
+            sent[decision.payee] += submission.amount
+        elif submission.merchant_id is None:
             gathered[submission.channel_id] += submission.amount
             if decision.jar_fired is not None:
                 fired[submission.channel_id] += decision.jar_fired
         else:
             pending[decision.payee] += submission.amount
-    to_merchants = {chart.pending(address): amount for address, amount in pending.items()}
-    accounts = posting.open_accounts(session, to_merchants) if to_merchants else {}
+    to_others = {chart.pending(address): amount for address, amount in pending.items()}
+    to_others |= {chart.converting(address): amount for address, amount in sent.items()}
+    accounts = posting.open_accounts(session, to_others) if to_others else {}
     moves = [Move(channels[id_].account_id, chart.channel(id_), amount) for id_, amount in paid.items()]
     moves += [Move(channels[id_].jar.account_id, chart.jar(id_), -amount) for id_, amount in gathered.items()]
-    moves += [Move(accounts[account], account, -amount) for account, amount in to_merchants.items()]
+    moves += [Move(accounts[account], account, -amount) for account, amount in to_others.items()]
     ref = payments_ref(
         (a.public_id, s.channel_id, s.amount, s.cumulative, a.decision.payee)
         for a in accepted
@@ -193,6 +197,7 @@ def _answer(accepted: Accepted, accepted_at: str) -> bytes:
             "charged_cumulative": str(submission.cumulative),
             "destination": destination_of(submission),
             "merchant_id": submission.merchant_id,
+            "recipient": submission.person,
             "reference": submission.reference,
             "accepted_at": accepted_at,
             "batch_id": None,
@@ -222,7 +227,7 @@ def _channel(channels: dict[str, ChannelState], submission: Submission) -> Chann
 
 def _payee(merchants: dict[str, str], submission: Submission) -> str | None:
     if submission.merchant_id is None:
-        return None
+        return submission.person
     payee = merchants.get(submission.merchant_id)
     if payee is None:
         raise keys.unknown_merchant(submission.merchant_id)

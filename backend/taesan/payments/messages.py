@@ -12,7 +12,7 @@ class Submission(Struct, array_like=True):
     """A payment that somebody asks to have accepted; its form has been checked. Amounts in minor units.
 
     :ivar cumulative: the voucher's `maxClaimableAmount`. :ivar signature: 0x-hex
-    :ivar merchant_id: who is paid; None: the channel's own jar
+    :ivar merchant_id: who is paid; None: the channel's own jar, or a `person`, by address
     :ivar by_contract: the payer, a contract wallet, was asked on chain and says that it signed; only `wallets` sets this
     :ivar invoice_id: which invoice is paid: its merchant is then who is paid, and its id the reference
     :ivar rule_id: the signed rule that gathers it, if it goes to the jar by one
@@ -32,6 +32,7 @@ class Submission(Struct, array_like=True):
     rule_id: str | None = None
     purchase_merchant: str | None = None
     purchase_category: str | None = None
+    person: str | None = None
 
     def as_sent(self) -> "Submission":
         """Without what the hub itself has found out about it."""

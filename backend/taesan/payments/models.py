@@ -20,12 +20,13 @@ _UNBATCHED = text("batch_id IS NULL")
 _BATCHED = text("batch_id IS NOT NULL")
 _TO_MERCHANT = text("merchant_id IS NOT NULL")
 _TO_INVOICE = text("destination = 'invoice'")
+_TO_PERSON = text("destination = 'person'")
 
 
 class Payment(SQLModel, table=True):
     """`cumulative` is the voucher's amount with this payment; `payee` the merchant's payout address, or the payer's own
-    for a payment to the jar. `destination`: jar, merchant, gateway (to the wallet of its customer, whose id is the `reference`)
-    or invoice, whose id is the `reference` then: the last guard against paying one twice is a unique index that other payments
+    for a payment to the jar. `destination`: jar, merchant, person (the `payee`), gateway (to the wallet of its customer, whose id is
+    the `reference`) or invoice, whose id is the `reference` then: the last guard against paying one twice is a unique index that other payments
     have no part in. Within its batch a payment's leaf number is its rank by `id`. `entry_id` is the entry that books it,
     `account_id` the channel's account: short, so that indexes by channel are too. `rule_id`: the signed rule that gathers it;
     `purchase_…`: what was bought, as the payer's client tells it. With `idempotency_key` and the jar's state
@@ -39,6 +40,7 @@ class Payment(SQLModel, table=True):
         Index("ix_payment_invoice", "reference", unique=True, sqlite_where=_TO_INVOICE, postgresql_where=_TO_INVOICE),
         Index("ix_payment_key", "account_id", "idempotency_key", unique=True),
         Index("ix_payment_merchant", "merchant_id", "id", sqlite_where=_TO_MERCHANT, postgresql_where=_TO_MERCHANT),
+        Index("ix_payment_person", "payee", "id", sqlite_where=_TO_PERSON, postgresql_where=_TO_PERSON),
         Index("ix_payment_unbatched", "id", sqlite_where=_UNBATCHED, postgresql_where=_UNBATCHED),
     )
 
@@ -107,10 +109,17 @@ class Purchase(Money):
     category: Text | None = ShapeField(default=None, max_length=MAX_CATEGORY, examples=["coffee"])
 
 
+class ToPerson(Shape):
+    """To somebody else's address: hers at once, and in gift tokens with the next batch."""
+
+    type: Literal["person"]
+    address: Address
+
+
 class PaymentCreate(Shape):
     voucher: VoucherIn
     amount: Money = ShapeField(description="In the hub's reserve asset")
-    destination: Annotated[ToJar | ToMerchant | ToInvoice, ShapeField(discriminator="type")]
+    destination: Annotated[ToJar | ToMerchant | ToInvoice | ToPerson, ShapeField(discriminator="type")]
     purchase: Purchase | None = ShapeField(
         default=None,
         description="With it, a payment to the jar must be exactly its round-up, or what its rule gathers of it.",
@@ -173,6 +182,7 @@ class PaymentPublic(Shape):
     charged_cumulative: AmountOut
     destination: str
     merchant_id: str | None
+    recipient: str | None = ShapeField(default=None, description="Of a payment to a person: the address")
     reference: str | None
     accepted_at: str
     batch_id: int | None = ShapeField(description="The batch that settles it, once one is frozen")
@@ -187,6 +197,17 @@ class ReceivedPayment(Shape):
     reference: str | None
     accepted_at: str
     batch_id: int | None = ShapeField(description="The batch that credits it, once one is frozen")
+
+
+class PersonalPayment(Shape):
+    """As the person sees it to whom it went."""
+
+    id: str
+    sender: str = ShapeField(description="The payer's address")
+    amount: AmountOut
+    reference: str | None
+    accepted_at: str
+    batch_id: int | None = ShapeField(description="The batch that makes gift tokens of it, once one is frozen")
 
 
 class PaymentAccepted(PaymentPublic):

@@ -9,7 +9,7 @@ from taesan.channels.models import Channel, Charged
 from taesan.core.clock import rfc3339
 from taesan.core.pages import newest_first
 from taesan.core.problems import not_found
-from taesan.payments.models import Payment, PaymentPublic, ReceivedPayment
+from taesan.payments.models import Payment, PaymentPublic, PersonalPayment, ReceivedPayment
 
 NEWEST_OF_CHANNEL = and_(
     col(Payment.account_id) == col(Charged.account_id), col(Payment.cumulative) == col(Charged.amount)
@@ -36,6 +36,26 @@ def of_merchant(session: Session, merchant_id: str, before: int | None, limit: i
     return newest_first(session, query, col(Payment.id), before, limit)
 
 
+def to_person(session: Session, wallet: str, before: int | None, limit: int) -> Sequence[tuple[Payment, str]]:
+    """With their payers' addresses."""
+    query = select(Payment).where(col(Payment.destination) == "person", col(Payment.payee) == wallet)
+    rows = newest_first(session, query, col(Payment.id), before, limit)
+    of_channels = select(col(Channel.id), col(Channel.payer)).where(col(Channel.id).in_({p.channel_id for p in rows}))
+    payers = dict(session.execute(of_channels).all())
+    return [(payment, payers[payment.channel_id]) for payment in rows]
+
+
+def personal_payment(payment: Payment, payer: str) -> PersonalPayment:
+    return PersonalPayment(
+        id=payment.public_id,
+        sender=payer,
+        amount=payment.amount,
+        reference=payment.reference,
+        accepted_at=rfc3339(payment.accepted_at),
+        batch_id=payment.batch_id,
+    )
+
+
 def public_payment(payment: Payment) -> PaymentPublic:
     return PaymentPublic(
         id=payment.public_id,
@@ -44,6 +64,7 @@ def public_payment(payment: Payment) -> PaymentPublic:
         charged_cumulative=payment.cumulative,
         destination=payment.destination,
         merchant_id=payment.merchant_id,
+        recipient=payment.payee if payment.destination == "person" else None,
         reference=payment.reference,
         accepted_at=rfc3339(payment.accepted_at),
         batch_id=payment.batch_id,

@@ -4,19 +4,21 @@ from fractions import Fraction
 
 from babel.numbers import get_currency_precision
 
-from taesan.core.problems import Problem
+from taesan.channels.vouchers import ZERO_ADDRESS
+from taesan.core.problems import Problem, too_small
 from taesan.core.values import Money
 from taesan.hub import Hub
 from taesan.payments import quotes
+from taesan.payments.decision import invalid_recipient
 from taesan.payments.messages import Submission
-from taesan.payments.models import PaymentCreate, ToInvoice, ToJar, ToMerchant, VoucherIn
+from taesan.payments.models import PaymentCreate, ToInvoice, ToJar, ToMerchant, ToPerson, VoucherIn
 
 
 def submission_of(hub: Hub, request: PaymentCreate, idempotency_key: str) -> Submission:
     """A request that is for this hub, ready for the intake.
 
     :raises Problem: `wrong-network`, `wrong-contract`, `wrong-asset`, `wrong-currency`, `wrong-exponent`, `zero-amount`,
-        `amount-over-cap`
+        `amount-over-cap`, `amount-too-small`, `invalid-recipient`
     """
     voucher, amount, purchase, to = request.voucher, request.amount, request.purchase, request.destination
     check_voucher(hub, voucher)
@@ -43,7 +45,24 @@ def submission_of(hub: Hub, request: PaymentCreate, idempotency_key: str) -> Sub
         rule_id=to.rule_id if isinstance(to, ToJar) else None,
         purchase_merchant=None if purchase is None else purchase.merchant_id,
         purchase_category=None if purchase is None else purchase.category,
+        person=_person(hub, to, amount.value) if isinstance(to, ToPerson) else None,
     )
+
+
+def _person(hub: Hub, to: ToPerson, amount: int) -> str:
+    """It is minted in a batch, for gas that the hub pays. :raises Problem: `amount-too-small`, `invalid-recipient`"""
+    if amount < hub.settings.least_relayed:
+        raise too_small(hub.settings.least_relayed)
+    if to.address in unsuitable(hub):
+        raise invalid_recipient(to.address)
+    return to.address
+
+
+def unsuitable(hub: Hub) -> frozenset[str]:
+    """Addresses where tokens would be lost."""
+    deployment = hub.contracts.deployment
+    contracts = (deployment.channels, deployment.settlement, deployment.gift_token, deployment.asset)
+    return frozenset({ZERO_ADDRESS, *contracts})
 
 
 def check_voucher(hub: Hub, voucher: VoucherIn) -> None:

@@ -26,6 +26,7 @@ from taesan.payments.models import (
     PaymentBulkAnswer,
     PaymentCreate,
     PaymentPublic,
+    PersonalPayment,
     ReceivedPayment,
 )
 
@@ -115,6 +116,16 @@ def list_received_payments(
     with hub.db.read() as session:
         rows = queries.of_merchant(session, merchant.id, cursor, limit)
         return page(rows, limit, lambda payment: payment.id, queries.received_payment)
+
+
+@router.get("/personal-payments", operation_id="listPersonalPayments", responses=problem_responses(401, 422))
+def list_personal_payments(
+    hub: HubDep, wallet: CurrentWallet, cursor: Cursor = None, limit: Limit = 100
+) -> Page[PersonalPayment]:
+    """What others have paid to the wallet out of their channels, newest first."""
+    with hub.db.read() as session:
+        rows = queries.to_person(session, wallet, cursor, limit)
+        return page(rows, limit, lambda row: row[0].id, lambda row: queries.personal_payment(*row))
 
 
 @router.get("/direct-payments", operation_id="listDirectPayments", responses=problem_responses(401, 403, 422))

@@ -217,6 +217,7 @@ def by_key(
                     rule_id=rule_id,
                     purchase_merchant=row.purchase_merchant,
                     purchase_category=row.purchase_category,
+                    person=row.payee if row.destination == "person" else None,
                 ),
                 row.payee,
                 row.jar_gathered,
@@ -239,6 +240,8 @@ def destination_of(submission: Submission) -> str:
     """As a payment's row names it. Of a payment to an invoice the reference is the invoice's id."""
     if submission.invoice_id is not None:
         return "invoice"
+    if submission.person is not None:
+        return "person"
     return "jar" if submission.merchant_id is None else "merchant"
 
 

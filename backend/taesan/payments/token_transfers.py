@@ -9,14 +9,15 @@ from sqlmodel import Session, col
 from taesan.chain import erc3009
 from taesan.chain.erc3009 import SignedTransfer
 from taesan.chain.models import ChainCursor
-from taesan.channels.vouchers import ZERO_ADDRESS
 from taesan.core.clock import rfc3339
 from taesan.core.ids import new_id
 from taesan.core.pages import newest_first
 from taesan.core.problems import Problem, not_found, too_small
 from taesan.hub import Hub
 from taesan.payments import direct
+from taesan.payments.decision import invalid_recipient
 from taesan.payments.gathering import Gathering
+from taesan.payments.requests import unsuitable
 from taesan.payments.token_models import TokenTransfer, TokenTransferPublic
 
 KIND = "token transfers"
@@ -69,15 +70,8 @@ def check_word(hub: Hub, transfer: SignedTransfer, now: datetime) -> None:
 
 def check_recipient(hub: Hub, payer: str, recipient: str) -> None:
     """:raises Problem: `invalid-recipient` for who could not use it, or has it already"""
-    deployment = hub.contracts.deployment
-    contracts = {deployment.channels, deployment.settlement, deployment.gift_token, deployment.asset}
-    if recipient in contracts | {ZERO_ADDRESS, payer}:
-        raise Problem(
-            "invalid-recipient",
-            422,
-            "Nothing can be sent to this address.",
-            f"{recipient} is the sender's own, the zero address, or a contract of the hub's.",
-        )
+    if recipient == payer or recipient in unsuitable(hub):
+        raise invalid_recipient(recipient)
 
 
 def invalid(detail: str) -> Problem:

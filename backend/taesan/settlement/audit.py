@@ -29,6 +29,7 @@ from taesan.settlement.audit_checkout import audit_checkout
 from taesan.settlement.audit_direct import audit_direct
 from taesan.settlement.audit_payments import STREAMED, audit_payments
 from taesan.settlement.audit_rewards import audit_rewards
+from taesan.settlement.audit_rules import audit_rules
 from taesan.settlement.models import (
     Batch,
     BatchClaim,
@@ -62,6 +63,7 @@ def audit_own(session: Session, hub: Hub, report: Report) -> None:
     _audit_counters(session, report)
     audit_checkout(session, report)
     audit_rewards(session, hub, report)
+    audit_rules(session, hub, report)
     gateways.audit_gateways(session, hub, report)
 
 

@@ -98,6 +98,8 @@ def _check_booking(hub: Hub, payments: Sequence[Payment], booking: _Booking, rep
         source, to = hub.chart.channel(p.channel_id), hub.chart.jar(p.channel_id)
         if p.merchant_id is not None:
             to = hub.chart.pending(p.payee)
+        elif p.destination == "person":
+            to = hub.chart.converting(p.payee)
         elif p.destination == releases.DESTINATION:
             source, to = hub.chart.gathered(p.reference or ""), hub.chart.converting(p.payee)
         expected[str(source)] += p.amount

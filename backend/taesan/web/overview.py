@@ -62,14 +62,15 @@ def money(session: Session, hub: Hub) -> dict[str, int]:
 
     to_merchants = paid_into("pending", "payments", "payment to merchant")
     to_jars = paid_into("jar", "payments", "payment to jar") + paid_into("gathered", funding.DRAWN)
+    to_persons = paid_into("converting", "payments")
     totals = ledger.totals(session)
     return {
         "deposited": moved("deposit"),
-        "accepted": to_merchants + to_jars,
+        "accepted": to_merchants + to_jars + to_persons,
         "to_merchants": to_merchants,
         "to_jars": to_jars,
         "in_jars": totals.get(("jar", asset), 0) + totals.get(("gathered", asset), 0),
-        "converted": moved("jar fired", "jars fired", releases.RELEASED),
+        "converted": moved("jar fired", "jars fired", releases.RELEASED) + to_persons,
         "settled": moved("channels settled"),
         "minted": moved("gift tokens minted"),
         "redeemed": moved("gift tokens redeemed"),

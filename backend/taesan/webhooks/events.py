@@ -13,6 +13,8 @@ from taesan.core.bulk import insert_missing
 from taesan.core.clock import rfc3339
 from taesan.core.outbox import Handler
 from taesan.core.values import Shape
+from taesan.gifts import reminders
+from taesan.gifts.models import Reminder
 from taesan.hub import Hub
 from taesan.identity.models import Merchant
 from taesan.merchants import invoices, refunds
@@ -47,6 +49,7 @@ def handlers(hub: Hub) -> dict[str, Handler]:
         PAID: _about_invoice(hub, "invoice.paid"),
         EXPIRED: _about_invoice(hub, "invoice.expired"),
         refunds.REFUNDED: _refunded,
+        reminders.TOLD: _reminded(hub),
     }
 
 
@@ -214,6 +217,18 @@ def _refunded(session: Session, event: Mapping[str, Any], now: datetime) -> None
     row = session.scalar(select(Refund).where(col(Refund.public_id) == event["id"]))
     if row is not None:
         tell(session, row.merchant_id, "refund.accepted", f"refund:{row.public_id}", refunds.public(session, row), now)
+
+
+def _reminded(hub: Hub) -> Handler:
+    def handle(session: Session, event: Mapping[str, Any], now: datetime) -> None:
+        """Of a wallet that is a merchant's; others look at their lists."""
+        row = session.get(Reminder, event["id"])
+        merchant_id = row and session.scalar(select(col(Merchant.id)).where(col(Merchant.address) == row.wallet))
+        if row and merchant_id:
+            ref = f"reminder:{row.kind}:{row.subject}:{rfc3339(row.since)}"
+            tell(session, merchant_id, "reminder.due", ref, reminders.public(session, hub, row, now), now)
+
+    return handle
 
 
 def _enabled(session: Session, merchant_id: str) -> list[WebhookEndpoint]:

@@ -18,6 +18,7 @@ EventType = Literal[
     "member.tier_at_risk",
     "points.expiring",
     "points.expired",
+    "reminder.due",
     "webhook.test",
 ]
 EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)

@@ -8,6 +8,7 @@ down_revision = "0020"
 branch_labels = None
 depends_on = None
 
+TO_PERSON = sa.text("destination = 'person'")
 BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
@@ -59,6 +60,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_gift_sender", "gift", ["sender", "id"])
     op.create_index("ix_gift_look_at", "gift", ["look_at"])
+    op.create_index("ix_payment_person", "payment", ["payee", "id"], sqlite_where=TO_PERSON, postgresql_where=TO_PERSON)
     _what_lies_about()
 
 
@@ -93,5 +95,6 @@ def _what_lies_about() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index("ix_payment_person", "payment")
     for table in ("reminder_cursor", "jar_watch", "reminder", "gift", "token_transfer"):
         op.drop_table(table)
