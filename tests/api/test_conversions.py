@@ -6,20 +6,16 @@ from typing import Any
 
 import pytest
 
-from taesan.channels.models import Channel
-from taesan.jars import rules
-from taesan.jars.rule_models import RuleCreate
-from tests.support import signing
 from tests.support.chain import Chain
-from tests.support.dex import Trader, to
+from tests.support.conversions import FOR_EVER, gather, permit, sign_rule, to
+from tests.support.dex import Trader
 from tests.support.problems import assert_problem
-from tests.support.stage import DOLLAR, OPERATOR_KEY, Payer, Stage, StageFactory
-from tests.support.wallet import Json, Wallet
+from tests.support.stage import DOLLAR, OPERATOR_KEY, Payer, Stage
+from tests.support.wallet import Wallet
 
 pytestmark = pytest.mark.database("sqlite", "postgresql")
 ETHER = 10**18
 WINDOW_S = 11
-FOR_EVER = 2**40
 
 
 @pytest.fixture(scope="module")
@@ -47,51 +43,6 @@ def anna(stage: Stage) -> Payer:
     anna = stage.payer()
     permit(stage, anna)
     return anna
-
-
-# ------------------------------------------------------------------- what she does
-
-
-def permit(stage: Stage, payer: Payer, value: int = 100 * DOLLAR, **changes: Any) -> Any:
-    allowance = stage.client.get("/v1/allowance", headers=payer.headers()).json()
-    signed = {
-        "owner": payer.address,
-        "spender": allowance["spender"],
-        "value": value,
-        "nonce": allowance["nonce"],
-        "deadline": FOR_EVER,
-    } | changes
-    signature = signing.sign(payer.wallet.key, stage.facts["gift_domain"], "Permit", **signed)
-    body = {"value": str(value), "deadline": FOR_EVER, "signature": signature}
-    return stage.client.put("/v1/allowance", json=body, headers=payer.headers())
-
-
-def sign_rule(stage: Stage, payer: Payer, *destinations: Json, number: int = 1, per_day: int = 50 * DOLLAR) -> str:
-    """Every payment becomes what the rule says; returns the rule's id."""
-    terms: Json = {"gather": "top-ups", "fires": "every 1 payments", "only": ""}
-    message = {
-        "payer": payer.address,
-        "id": number,
-        **terms,
-        "destinations": list(destinations),
-        "perDay": per_day,
-        "validUntil": FOR_EVER,
-    }
-    signature = signing.sign(payer.wallet.key, stage.facts["standing_orders_domain"], "Rule", **message)
-    asked = RuleCreate.model_validate(
-        terms
-        | {"id": str(number), "destinations": list(destinations), "per_day": str(per_day), "valid_until": FOR_EVER}
-        | {"signature": signature}
-    )
-    with stage.hub.db.write() as session:
-        rule, _ = rules.add(session, stage.hub, session.get_one(Channel, payer.id), asked, stage.clock.now())
-        return rule.public_id
-
-
-def gather(stage: Stage, payer: Payer, rule_id: str, amount: int) -> None:
-    """It fires, and the gift tokens are in the wallet."""
-    payer.pay(amount, destination={"type": "jar", "rule_id": rule_id})
-    stage.settle()
 
 
 def listed(stage: Stage, payer: Payer) -> Any:
@@ -226,11 +177,12 @@ def test_without_an_allowance_it_waits_for_a_permit(stage: Stage) -> None:
     assert (told["allowance"], told["nonce"]) == (str(4 * DOLLAR), 1)
 
 
-@pytest.mark.parametrize(
-    "change", [{"spender": Wallet("thief").address}, {"nonce": 7}, {"owner": Wallet("thief").address}]
-)
-def test_a_permit_has_to_be_hers_and_for_us(stage: Stage, anna: Payer, change: Json) -> None:
-    assert_problem(permit(stage, anna, **change), "invalid-permit", 422)
+def test_a_permit_has_to_be_hers_and_for_us(stage: Stage) -> None:
+    anna, thief = stage.stranger(), Wallet().address
+    for change in ({"spender": thief}, {"nonce": 7}, {"owner": thief}, {"deadline": FOR_EVER - 1}):
+        assert_problem(permit(stage, anna, **change), "invalid-permit", 422)
+    old = {"value": "1", "deadline": 1, "signature": "0x" + "11" * 65}
+    assert_problem(stage.client.put("/v1/allowance", json=old, headers=anna.headers()), "invalid-permit", 422)
 
 
 def test_one_that_fails_in_the_transaction_does_not_hold_up_the_others(stage: Stage, anna: Payer) -> None:
@@ -260,7 +212,7 @@ def test_a_days_limit_is_waited_out(stage: Stage, anna: Payer) -> None:
     assert held["next_attempt_at"][10:19] == "T00:00:00"
 
 
-def test_its_payer_may_keep_the_tokens(stage: Stage, open_stage: StageFactory) -> None:
+def test_its_payer_may_keep_the_tokens(stage: Stage) -> None:
     anna = stage.payer()
     rule = sign_rule(stage, anna, to("savings", anna.address))
     gather(stage, anna, rule, DOLLAR)
@@ -276,7 +228,7 @@ def test_its_payer_may_keep_the_tokens(stage: Stage, open_stage: StageFactory) -
     assert_problem(again, "conversion-not-held", 409)
 
 
-def test_what_is_held_is_kept_once_the_rule_is_cancelled_on_the_chain(stage: Stage) -> None:
+def test_what_is_held_is_kept_once_the_rule_is_cancelled_on_the_chain_and_is_its_payers_alone(stage: Stage) -> None:
     anna = stage.payer()
     rule = sign_rule(stage, anna, to("savings", anna.address))
     gather(stage, anna, rule, DOLLAR)
@@ -289,16 +241,11 @@ def test_what_is_held_is_kept_once_the_rule_is_cancelled_on_the_chain(stage: Sta
     stage.confirm()
     kept = only(stage, anna)
     assert (kept["state"], kept["reason"]) == ("kept", "The rule has ended")
+    others = stage.session_of(Wallet())
+    assert_problem(stage.client.get(f"/v1/conversions/{kept['id']}", headers=others), "not-found", 404)
+    assert_problem(stage.client.post(f"/v1/conversions/{kept['id']}/keep", headers=others), "not-found", 404)
+    assert stage.get(f"/v1/conversions/{kept['id']}", **anna.headers()) == kept
     assert stage.gift_tokens(anna.address) == DOLLAR
-
-
-def test_a_conversion_is_its_payers_alone(stage: Stage, anna: Payer) -> None:
-    rule = sign_rule(stage, anna, to("savings", anna.address))
-    gather(stage, anna, rule, DOLLAR)
-    others, id_ = stage.session_of(Wallet()), only(stage, anna)["id"]
-    assert_problem(stage.client.get(f"/v1/conversions/{id_}", headers=others), "not-found", 404)
-    assert_problem(stage.client.post(f"/v1/conversions/{id_}/keep", headers=others), "not-found", 404)
-    assert stage.get(f"/v1/conversions/{id_}", **anna.headers())["state"] == "done"
 
 
 # ------------------------------------------------------------- reorganisations

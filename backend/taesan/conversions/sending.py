@@ -77,13 +77,13 @@ def _due(session: Session, hub: Hub, now: datetime) -> list[tuple[Conversion, Si
 
 
 def _try(hub: Hub, ready: Sequence[orders.Order], now: datetime) -> _Tried:
-    tried = _Tried()
+    tried, until = _Tried(), orders.deadline(hub, now)
     for order in ready:
         id_ = order.row.id
         assert id_ is not None
         try:
             minimum = orders.quote(hub, order)
-            terms = orders.terms(hub, order, minimum, now)
+            terms = orders.terms(hub, order, minimum, until, now)
             orders.try_alone(hub, terms)
         except orders.NotNow as error:
             tried.held[id_] = reasons.in_words(str(error))
