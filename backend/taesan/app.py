@@ -23,12 +23,14 @@ from taesan.hub import Hub
 from taesan.identity.rates import Rates
 from taesan.identity.router import router as identity
 from taesan.jars.router import router as jars
+from taesan.jars.rules_router import router as rules
 from taesan.merchants.router import router as merchants
 from taesan.operations.metrics import registry_of
 from taesan.operations.router import router as operations
 from taesan.payments.lanes import Lanes, LocalLanes
 from taesan.payments.quick import QuickRoute
 from taesan.payments.router import router as payments
+from taesan.payments.rules_router import router as rule_payments
 from taesan.payments.wallets import WalletLanes
 from taesan.payments.x402 import Facilitator
 from taesan.payments.x402_router import router as x402
@@ -51,6 +53,7 @@ TAGS = [
         "description": "Payments made elsewhere, reported in signed webhooks; customers link wallets later",
     },
     {"name": "jars", "description": "Round-ups that gather until they become gift tokens"},
+    {"name": "rules", "description": "What jars become, in the payer's own words, signed by her wallet"},
     {"name": "conversions", "description": "What gift tokens become by signed rules, and what is held and why"},
     {"name": "settlement", "description": "Batches, and proofs that anyone can check"},
     {"name": "ledger", "description": "The double-entry books and their chain of hashes"},
@@ -116,6 +119,8 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
         x402,
         gateways,
         jars,
+        rules,
+        rule_payments,
         conversions,
         settlement,
         identity,

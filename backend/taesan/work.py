@@ -19,7 +19,7 @@ from taesan.gateways import funding
 from taesan.hub import Hub
 from taesan.jars import service as jars
 from taesan.merchants import invoices, payouts, redemption, schedule, transfers
-from taesan.payments import gathering
+from taesan.payments import dated, gathering
 from taesan.settlement import audit, books, gateways, pipeline, reconcile, wallets
 from taesan.webhooks import events as webhooks
 from taesan.webhooks.couriers import WebhookWorker
@@ -85,6 +85,7 @@ def build_worker(hub: Hub) -> Worker:
         "watch signer": _signer_watch(hub).step,
         "relay deposits": lambda: channels.relay_deposits(hub),
         "relay refunds": lambda: refunds.relay_step(hub),
+        "fire due rules": lambda: dated.fire_due_step(hub),
         "draw for gateways": lambda: funding.draw_step(hub),
         "collect gateways' claims": lambda: gateways.collect_step(hub),
         "collect wallets' claims": lambda: wallets.collect_step(hub),

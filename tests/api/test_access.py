@@ -139,6 +139,7 @@ def ids(stage: Stage) -> Json:
     delivery = stage.client.post(f"/v1/webhooks/{webhook['id']}/test", headers=cafe.headers).json()
     return {
         "channel_id": anna.id,
+        "rule_id": anna.sign_rule("top-ups", "when I say so").id,
         "redemption_id": redemption,
         "payout_id": payout,
         "invoice_id": invoice["id"],
@@ -168,6 +169,8 @@ def test_nobody_sees_or_changes_what_is_somebody_elses(stage: Stage, ids: Json) 
     voucher = {"channel_id": ids["channel_id"], "max_claimable_amount": "1", "signature": "0x" + "ab" * 65}
     bodies = {
         "PUT /v1/channels/{channel_id}/jar": {"round_up_step": str(DOLLAR), "trigger_count": 1},
+        "POST /v1/channels/{channel_id}/rules": eve.wallet.rule(stage.facts, 1, "top-ups", "when I say so"),
+        "POST /v1/channels/{channel_id}/rules/dry-run": {"gather": "top-ups", "fires": "when I say so"},
         "POST /v1/merchants/me/keys/{key_id}/rotate": {"overlap_s": 0},
         "PATCH /v1/webhooks/{webhook_id}": {"enabled": False},
         "POST /v1/webhooks/{webhook_id}/rotate": {"overlap_s": 0},
@@ -207,7 +210,7 @@ def test_neither_token_opens_what_the_other_does(shared_stage: Stage) -> None:
     for name, who in closed:
         method, path = name.split(" ")
         named = ("redemption_id", "payout_id", "key_id", "invoice_id", "refund_id", "webhook_id", "delivery_id")
-        named += ("gateway_id", "transfer_id", "conversion_id")
+        named += ("gateway_id", "transfer_id", "rule_id", "conversion_id")
         ids = dict.fromkeys(named, "x")
         path = path.format(channel_id="0x" + "ab" * 32, day="2026-11-26", **ids)
         for headers in (tokens[who], {}):

@@ -39,7 +39,7 @@ def asked(shared_stage: Stage) -> Iterator[Recorder]:
         for _ in range(2):
             assert stage.client.post("/v1/payments", json=body, headers=repeated).status_code == 201
         anna.charged += CENT
-        assert anna.set_rule(trigger_count=5).status_code == 200
+        _gather_by_rules(stage, anna)
         stage.settle()
         cafe.redeem(anna.wallet, 10 * CENT)
         paid, expiring, in_tokens = cafe.invoice(1), cafe.invoice(2, expires_in_s=30), cafe.invoice(3)
@@ -75,6 +75,25 @@ def asked(shared_stage: Stage) -> Iterator[Recorder]:
         _read_everything(stage, anna, cafe, gateway)
         couriers.close()
         yield recorder
+
+
+def _gather_by_rules(stage: Stage, payer: Payer) -> None:
+    """By each kind of trigger, and what else can be done with a rule."""
+    assert payer.set_rule(trigger_count=5).status_code == 200
+    ends = int(stage.clock.now().timestamp()) + 1
+    rules = [
+        payer.sign_rule("top-ups", fires) for fires in ("every 1 payments", "when I say so", "weekly on monday at UTC")
+    ]
+    over = payer.sign_rule("top-ups", "when I say so", valid_until=ends)
+    for rule in (*rules, over):
+        rule.pay(CENT)
+    stage.write("UPDATE signed_rule SET due_at = '2026-01-01 00:00:00' WHERE public_id = :id", id=rules[2].id)
+    for rule, asked in ((rules[1], "fire"), (rules[0], "pause"), (rules[0], "resume"), (rules[0], "cancel")):
+        assert rule.ask(asked).status_code == 200
+    body = {"gather": "fixed 0.10 USD", "fires": "when I say so"}
+    answer = stage.client.post(f"/v1/channels/{payer.id}/rules/dry-run", json=body, headers=payer.headers())
+    assert answer.status_code == 200, answer.text
+    stage.later(2)
 
 
 def _transfer(stage: Stage, cafe: Merchant) -> None:
@@ -213,6 +232,7 @@ def _read_everything(stage: Stage, anna: Payer, cafe: Merchant, gateway: Gateway
         "conversion_id": stage.get(f"/v1/channels/{anna.id}/jar/conversions", **own)["items"][0]["id"],
         "refund_id": stage.get("/v1/refunds", **theirs)["items"][0]["id"],
         "redemption_id": stage.get("/v1/redemptions", **theirs)["items"][0]["id"],
+        "rule_id": stage.get(f"/v1/channels/{anna.id}/rules", **own)["items"][0]["id"],
     }
     document: Any = stage.client.get("/openapi.json").json()
     paths = [path for path, operations in document["paths"].items() if "get" in operations]

@@ -66,6 +66,30 @@ def _goes_on(stage: Stage, payers: list[Payer], merchant: Merchant) -> None:
     assert stage.balance("recovered") == stage.balance("shortfall") == 0
 
 
+def test_firings_without_a_payment_are_found_on_the_chain_whether_they_are_known_or_lost(stage: Stage) -> None:
+    anna, ben, cafe = stage.payer(), stage.payer(), stage.merchant()
+    hers, his = (payer.sign_rule("top-ups", "when I say so") for payer in (anna, ben))
+    for payer, rule in ((anna, hers), (ben, his)):
+        rule.pay(30 * CENT)
+        payer.pay(20 * CENT)
+        payer.pay(DOLLAR, cafe)
+    assert hers.ask("fire").status_code == 200
+    kept = stage.kept()
+
+    assert his.ask("fire").status_code == 200
+    hers.pay(5 * CENT)
+    stage.settle()
+    assert (stage.gift_tokens(anna.address), stage.gift_tokens(ben.address)) == (30 * CENT, 30 * CENT)
+
+    stage.restore(kept)
+    _catch_up(stage)
+    assert stage.balance("jar", anna.id) == 20 * CENT
+    assert stage.balance("jar", ben.id) == 20 * CENT
+    assert [kind for kind, _ in his.history()] == ["released"]
+    assert [kind for kind, _ in hers.history()] == ["fired"]
+    _goes_on(stage, [anna, ben], cafe)
+
+
 def test_what_was_settled_after_the_backup_is_in_the_books_again(stage: Stage) -> None:
     anna, ben, cafe, kiosk = stage.payer(), stage.payer(), stage.merchant(), stage.merchant("Kiosk")
     anna.pay(30 * CENT)

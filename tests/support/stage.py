@@ -327,6 +327,18 @@ class Payer:
     def jar(self) -> Any:
         return self.stage.get(f"/v1/channels/{self.id}/jar", **self.headers())
 
+    # ----------------------------------------------------------- signed rules
+
+    def try_to_sign(self, gather: str, fires: str, only: str = "", **changes: Any) -> httpx.Response:
+        """A rule, signed by the wallet; all of it stays in the wallet if nothing else is said. :param changes: fields of the rule"""
+        body = self.wallet.rule(self.stage.facts, next(_keys), gather, fires, only, **changes)
+        return self.stage.client.post(f"/v1/channels/{self.id}/rules", json=body, headers=self.headers())
+
+    def sign_rule(self, gather: str, fires: str, only: str = "", **changes: Any) -> "Rule":
+        answer = self.try_to_sign(gather, fires, only, **changes)
+        assert answer.status_code == 201, answer.text
+        return Rule(self, answer.json()["id"])
+
     # -------------------------------------------------- on chain, without the hub
 
     def deposit_directly(self, amount: int) -> Any:
@@ -360,6 +372,38 @@ class Payer:
     def finish_withdrawal(self) -> None:
         self.stage.chain.wait(self.config["withdraw_delay"])
         self.stage.chain.send(self.wallet.key, "channels", "finalizeWithdraw", config_tuple(self.config))
+
+
+class Rule:
+    """A signed rule of a payer's channel."""
+
+    def __init__(self, payer: Payer, id_: str) -> None:
+        self.payer, self.id, self.path = payer, id_, f"/v1/channels/{payer.id}/rules/{id_}"
+
+    def shown(self) -> Any:
+        return self.payer.stage.get(self.path, **self.payer.headers())
+
+    def ask(self, what: str) -> httpx.Response:
+        """pause, resume, cancel or fire."""
+        return self.payer.stage.client.post(f"{self.path}/{what}", headers=self.payer.headers())
+
+    def history(self) -> list[tuple[str, str]]:
+        """(kind, reason), the oldest first."""
+        notes = self.payer.stage.get(f"{self.path}/history", **self.payer.headers())["items"]
+        return [(note["kind"], note["reason"]) for note in notes[::-1]]
+
+    def pay(self, amount: int, cents: int | None = None, **purchase: str) -> Any:
+        """Into the jar by this rule. :param cents: what was bought, if anything was"""
+        return self.payer.pay(amount, **self.payment(cents, **purchase))
+
+    def try_to_pay(self, amount: int, cents: int | None = None, **purchase: str) -> httpx.Response:
+        return self.payer.try_to_pay(amount, **self.payment(cents, **purchase))
+
+    def payment(self, cents: int | None = None, **purchase: str) -> Json:
+        """What its payments say."""
+        to = {"destination": {"type": "jar", "rule_id": self.id}}
+        bought = {"value": str(cents), "asset": self.payer.stage.settings.asset_currency} | purchase
+        return to if cents is None else to | {"purchase": bought}
 
 
 class Merchant:

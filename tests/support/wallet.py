@@ -6,13 +6,26 @@ from typing import Any
 
 from eth_abi.abi import encode
 from eth_account import Account
-from eth_account.messages import encode_defunct
+from eth_account.messages import encode_defunct, encode_typed_data
 from eth_utils.crypto import keccak
 
 from tests.support import signing
 
 Json = dict[str, Any]
 FAR_FUTURE = 2**40
+
+
+def _fields(text: str) -> list[dict[str, str]]:
+    return [dict(zip(("type", "name"), field.split(" "), strict=True)) for field in text.split(",")]
+
+
+RULE_TYPES = {
+    "Rule": _fields(
+        "address payer,uint64 id,string gather,string fires,string only,Destination[] destinations,uint96 perDay,"
+        "uint64 validUntil"
+    ),
+    "Destination": _fields("string kind,uint16 share,address recipient,address token,uint16 slippage"),
+}
 
 
 class Wallet:
@@ -124,6 +137,33 @@ class Wallet:
         more = {"salt": salt, "valid_before": ends} | signed
         amount = more.pop("amount", int(invoice["quote"]["value"]))
         return self.redemption(facts, invoice["merchant_address"], amount, **more)
+
+    # ----------------------------------------------------------------- rules
+
+    def rule(self, facts: Json, number: int, gather: str, fires: str, only: str = "", **changes: Any) -> Json:
+        """The body of `POST /v1/channels/{id}/rules`. :param changes: fields to replace before it is signed"""
+        body = {
+            "id": str(number),
+            "gather": gather,
+            "fires": fires,
+            "only": only,
+            "destinations": [{"kind": "wallet", "share": 10_000}],
+            "per_day": "0",
+            "valid_until": FAR_FUTURE,
+        } | changes
+        empty = {"recipient": signing.ZERO_ADDRESS, "token": signing.ZERO_ADDRESS, "slippage": 0}
+        message = {
+            "payer": self.address,
+            "id": int(body["id"]),
+            "gather": body["gather"],
+            "fires": body["fires"],
+            "only": body["only"],
+            "destinations": [empty | destination for destination in body["destinations"]],
+            "perDay": int(body["per_day"]),
+            "validUntil": body["valid_until"],
+        }
+        signable = encode_typed_data(facts["standing_orders_domain"], RULE_TYPES, message)
+        return body | {"signature": "0x" + bytes(self.key.sign_message(signable).signature).hex()}
 
     # --------------------------------------------------------------- sign-in
 

@@ -18,7 +18,7 @@ from taesan.jars.grammar import (
     parse_gather,
     parse_only,
 )
-from tests.support.wallet import Wallet
+from tests.support.wallet import RULE_TYPES, Wallet
 
 CURRENCY = st.sampled_from(sorted(STEPS))
 
@@ -185,20 +185,11 @@ RULES = st.builds(
 @given(RULES)
 def test_a_wallet_hashes_a_rule_as_we_do(rule: signed.Rule) -> None:
     """By `eth-account`, from types written out anew."""
-    names = {
-        "Rule": "address payer,uint64 id,string gather,string fires,string only,Destination[] destinations,uint96 perDay,"
-        "uint64 validUntil",
-        "Destination": "string kind,uint16 share,address recipient,address token,uint16 slippage",
-    }
-    types = {
-        name: [dict(zip(("type", "name"), field.split(" "), strict=True)) for field in fields.split(",")]
-        for name, fields in names.items()
-    }
-    keys = [field["name"] for field in types["Rule"]]
+    keys = [field["name"] for field in RULE_TYPES["Rule"]]
     message = dict(zip(keys, rule.as_tuple(), strict=True))
-    parts = [field["name"] for field in types["Destination"]]
+    parts = [field["name"] for field in RULE_TYPES["Destination"]]
     message["destinations"] = [dict(zip(parts, d, strict=True)) for d in rule.as_tuple()[5]]  # type: ignore[call-overload]
     contract = Wallet("standing orders").address
     domain = {"name": "Taesan StandingOrders", "version": "1", "chainId": 31337, "verifyingContract": contract}
-    theirs = _hash_eip191_message(encode_typed_data(domain, types, message))
+    theirs = _hash_eip191_message(encode_typed_data(domain, RULE_TYPES, message))
     assert signed.digest(Domain("Taesan StandingOrders", "1", 31337, contract), rule) == theirs

@@ -19,6 +19,7 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
+from taesan.client.change import Change, Terms
 from taesan.client.flows import ClientError, Flows, NotOurs, Refused, Unanswered
 from taesan.client.signing import HubFacts, Json, LocalKey, Signer
 from taesan.client.sites import OtherHub, PlainHttp, require_https
@@ -40,6 +41,7 @@ __all__ = [
     "Refused",
     "Signer",
     "State",
+    "Terms",
     "Unanswered",
 ]
 
@@ -82,6 +84,7 @@ class _Client:
             hot_key = self.state.hot_key(wallet.address)
         hot = LocalKey(hot_key) if isinstance(hot_key, str) else hot_key
         self._flows = Flows(hub.rstrip("/"), wallet, hot, self.state, limits, patience_s, salt, plain_http)
+        self._change = Change(self._flows)
 
     @property
     def address(self) -> str:
@@ -170,6 +173,33 @@ class Client(_Client):
     def gift(self, amount: int, to: str) -> Json:
         """Signs gift tokens over to a merchant (`mer_…`), who redeems them with this body of `POST /v1/redemptions`."""
         return self._run(self._flows.gift(amount, to))
+
+    def sign_rule(self, terms: Terms, number: int | None = None) -> Json:
+        """Signs what small change becomes, and has the hub go by it; returns the rule.
+
+        :param number: the payer's own for it: by the same number it is signed once, however often this is called
+        """
+        return self._run(self._change.sign(terms, number))
+
+    def rules(self) -> list[Json]:
+        """The channel's signed rules that gather now, the oldest first, with how far they are."""
+        return self._run(self._change.rules())
+
+    def add_change(
+        self,
+        price: Json,
+        *,
+        merchant_id: str | None = None,
+        category: str | None = None,
+        reference: str | None = None,
+        key: str | None = None,
+    ) -> Json | None:
+        """Puts into the jar what the signed rules gather of a purchase, whoever it was paid to; None if they gather nothing of it.
+
+        :param price: such as `{"value": "1177", "asset": "USD"}`. :param merchant_id, category: what the rules' filters go by
+        :param key: names it: it is gathered once, however often this is called. Else as `pay`
+        """
+        return self._run(self._change.add(price, merchant_id, category, reference, key))
 
     def request(
         self, method: str, url: str, *, headers: dict[str, str] | None = None, content: bytes | None = None
@@ -268,6 +298,26 @@ class AsyncClient(_Client):
     async def gift(self, amount: int, to: str) -> Json:
         """As `Client.gift`."""
         return await self._run(self._flows.gift(amount, to))
+
+    async def sign_rule(self, terms: Terms, number: int | None = None) -> Json:
+        """As `Client.sign_rule`."""
+        return await self._run(self._change.sign(terms, number))
+
+    async def rules(self) -> list[Json]:
+        """As `Client.rules`."""
+        return await self._run(self._change.rules())
+
+    async def add_change(
+        self,
+        price: Json,
+        *,
+        merchant_id: str | None = None,
+        category: str | None = None,
+        reference: str | None = None,
+        key: str | None = None,
+    ) -> Json | None:
+        """As `Client.add_change`."""
+        return await self._run(self._change.add(price, merchant_id, category, reference, key))
 
     async def request(
         self, method: str, url: str, *, headers: dict[str, str] | None = None, content: bytes | None = None

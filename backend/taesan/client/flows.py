@@ -110,13 +110,16 @@ class Flows:
         body = signing.sign_in(self.wallet, self.site, facts.chain_id, nonce, STATEMENT)
         return str(_json_of((yield from self.asked(Send("POST", self.site + "/v1/auth/sessions", json=body))))["token"])
 
-    def as_wallet(self, method: str, path: str, body: Json | None = None) -> Flow[Any]:
-        """What the hub answers to the signed-in wallet alone; None if it answers nothing. Signs in when it has to."""
+    def as_wallet(self, method: str, path: str, body: Json | None = None, is_safe: bool = False) -> Flow[Any]:
+        """What the hub answers to the signed-in wallet alone; None if it answers nothing. Signs in when it has to.
+
+        :param is_safe: to be sent twice, though the method does not tell
+        """
         while True:
             is_new = self.token is None
             self.token = self.token or (yield from self.session())
             send = Send(method, self.site + path, body, {"Authorization": f"Bearer {self.token}"})
-            answer = yield from self.asked(send, is_safe=method in IDEMPOTENT)
+            answer = yield from self.asked(send, is_safe=is_safe or method in IDEMPOTENT)
             if answer.status_code != httpx.codes.UNAUTHORIZED or is_new:
                 return _json_of(answer) if answer.content else None
             self.token = None  # it has ended

@@ -1,7 +1,7 @@
 """What a payer signs: deposits, vouchers, sign-in. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -14,6 +14,7 @@ from taesan.core import authorizations
 from taesan.core.clock import rfc3339
 from taesan.core.crypto import Domain, keccak
 from taesan.core.values import bytes_of, hex_of
+from taesan.jars import signed
 
 VALID_FOR_S = 3_600
 
@@ -60,6 +61,7 @@ class HubFacts:
     asset_domain: Domain
     gift_domain: Domain
     voucher_domain: Domain
+    standing_orders_domain: Domain | None
     settlement: str
     receiver_authorizer: str
     collector: str
@@ -77,6 +79,7 @@ class HubFacts:
             asset_domain=domain(answer["asset_domain"]),
             gift_domain=domain(answer["gift_domain"]),
             voucher_domain=domain(answer["voucher_domain"]),
+            standing_orders_domain=domain(orders) if (orders := answer.get("standing_orders_domain")) else None,
             settlement=answer["settlement"],
             receiver_authorizer=answer["receiver_authorizer"],
             collector=answer["collector"],
@@ -177,6 +180,20 @@ def voucher(facts: HubFacts, hot_key: Signer, channel: str, cumulative: int) -> 
     """:param cumulative: all that the channel has paid and this payment, minor units: nobody can take more"""
     digest = vouchers.voucher_digest(facts.voucher_domain, channel, cumulative)
     return {"channel_id": channel, "max_claimable_amount": str(cumulative), "signature": hot_key.sign(digest)}
+
+
+def rule(domain: Domain, signer: Signer, rule: signed.Rule) -> Json:
+    """The body of `POST /v1/channels/{id}/rules`: what the payer's small change becomes. :param domain: of `StandingOrders`"""
+    return {
+        "id": str(rule.id),
+        "gather": rule.gather,
+        "fires": rule.fires,
+        "only": rule.only,
+        "destinations": [asdict(destination) for destination in rule.destinations],
+        "per_day": str(rule.per_day),
+        "valid_until": rule.valid_until,
+        "signature": signer.sign(signed.digest(domain, rule)),
+    }
 
 
 def is_own_voucher(facts: HubFacts, hot_key: str, channel: str, cumulative: int, signature: str) -> bool:

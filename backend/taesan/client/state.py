@@ -115,11 +115,14 @@ class State:
     # -------------------------------------------------------- hubs, channels
 
     def first_facts(self, site: str, facts: dict[str, Any]) -> dict[str, Any]:
-        """What this hub said of itself when it was first met; `facts`, if that is now."""
+        """What this hub said of itself when it was first met; `facts`, if that is now. What nobody asked for then counts from now on."""
         with self._write() as db:
             db.execute("INSERT OR IGNORE INTO hub VALUES (?, ?)", (site, json.dumps(facts)))
-            (first,) = db.execute("SELECT facts FROM hub WHERE site = ?", (site,)).fetchone()
-        return dict(json.loads(first))
+            (kept,) = db.execute("SELECT facts FROM hub WHERE site = ?", (site,)).fetchone()
+            first: dict[str, Any] = facts | json.loads(kept)
+            if first.keys() != json.loads(kept).keys():
+                db.execute("UPDATE hub SET facts = ? WHERE site = ?", (json.dumps(first), site))
+        return first
 
     def forget_hub(self, site: str) -> None:
         """The next time it is met as if for the first time; its channels are kept. :param site: without a slash at its end"""

@@ -10,8 +10,9 @@ from taesan.core import counters
 from taesan.core.ids import new_id
 from taesan.gateways.models import Gateway, GatewayCustomer
 from taesan.hub import Hub
-from taesan.jars import accrual
+from taesan.jars import accrual, rules, sources
 from taesan.jars.models import JarFiring
+from taesan.jars.rule_models import RuleState
 from taesan.jars.service import default_rule
 from taesan.ledger import posting
 from taesan.payments import tally
@@ -22,12 +23,16 @@ RELEASED = "released to a customer's wallet"  # the entries' kind
 
 
 def fire(session: Session, hub: Hub, gateway: Gateway, customer: GatewayCustomer, now: datetime) -> None:
-    """Releases what the hub's rule for jars says that is worth a gift token by now, to a customer with a wallet."""
+    """Releases what is worth a gift token by now, to a customer with a wallet: by the rule that the wallet has signed for it, or the
+    hub's rule for jars."""
     if customer.wallet is None:
         return
-    rule = default_rule(hub)
+    signed, default = rules.of_gateways(session, customer.wallet, now), default_rule(hub)
+    trigger = accrual.Rule(default.trigger_count, default.trigger_value)
+    if signed is not None:
+        trigger = sources.trigger(signed.words.fires, hub.asset.exponent)
     gathered = posting.balance(session, hub.chart.gathered(customer.public_id))
-    firing = accrual.decide(accrual.Rule(rule.trigger_count, rule.trigger_value), customer.payments, gathered)
+    firing = accrual.decide(trigger, customer.payments, gathered)
     if firing is not None:
         release(session, hub, gateway, customer, firing, now)
 
@@ -67,6 +72,8 @@ def _pay(
     channel = session.get_one(Channel, gateway.channel_id)
     charged = session.get_one(Charged, channel.account_id)
     is_new = not charged.amount and not tally.paid_before(session.connection(), {channel.payer})
+    rule = rules.of_gateways(session, wallet, now)
+    state = None if rule is None else session.get_one(RuleState, rule.id)
     counters.add(session, {"payments": 1, "firings": 1, "payers": int(is_new)})
     charged.amount += firing.amount
     customer.released += firing.amount
@@ -84,6 +91,7 @@ def _pay(
         idempotency_key=public_id,
         entry_id=entry_id,
         jar_fired=firing.amount,
+        rule_id=None if rule is None else rule.id,
     )
     fired = JarFiring(
         channel_id=channel.id,
@@ -92,7 +100,13 @@ def _pay(
         payment_count=customer.payments,
         reason=firing.reason,
         payment_id=public_id,
+        rule_id=payment.rule_id,
+        fired_before=None if state is None else state.fired,
         fired_at=now,
     )
     session.add_all([charged, payment, fired])
+    if rule is not None and state is not None:
+        state.fired += firing.amount
+        session.add(state)
+        rules.note(session, rule, "fired", firing.reason, now, amount=firing.amount)
     session.flush()

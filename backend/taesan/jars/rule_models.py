@@ -1,6 +1,6 @@
 """Signed rules: what a payer's small change becomes, in her own words."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 from pydantic import Field as ShapeField
@@ -146,6 +146,34 @@ class RuleCreate(RuleTerms):
     per_day: AmountIn = ShapeField(description="The most gift tokens that may be moved for it on a day (UTC); 0: none")
     valid_until: int = ShapeField(ge=0, le=MAX_AMOUNT, description="Unix seconds")
     signature: Signature
+
+
+class DryRunAsked(RuleTerms):
+    month: str | None = ShapeField(default=None, pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$", examples=["2026-10"])
+
+    @property
+    def first_day(self) -> date | None:
+        return None if self.month is None else date.fromisoformat(f"{self.month}-01")
+
+
+class DryRunFiring(Shape):
+    at: str
+    amount: AmountOut
+    reason: str
+
+
+class DryRun(Shape):
+    """Amounts in minor units of the reserve asset. The month is one of the rule's time zone."""
+
+    month: str
+    text: str = ShapeField(examples=["In 2026-10 this would have gathered 4310 KRW."])
+    purchases: int = ShapeField(description="That the rule's filter takes")
+    payments: int = ShapeField(description="Of them those that would have brought something")
+    gathered: AmountOut
+    fired: AmountOut
+    left: AmountOut = ShapeField(description="In the jar at the month's end, if it had been empty at its beginning")
+    firings: list[DryRunFiring] = ShapeField(description="The first 100")
+    complete: bool = ShapeField(description="False: there are more payments since than are looked at")
 
 
 class RuleProgress(Shape):

@@ -8,15 +8,15 @@ from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from taesan.channels.models import Channel
-from taesan.core import days
 from taesan.core.crypto import recover
 from taesan.core.ids import new_id
 from taesan.core.problems import Problem, not_found
 from taesan.core.values import bytes_of
 from taesan.hub import Hub
 from taesan.jars import signed, sources, splits
-from taesan.jars.grammar import Fires, NotARule, Words, parse
+from taesan.jars.grammar import NotARule, Words, parse
 from taesan.jars.models import JarCount, JarFiring
+from taesan.jars.rehearsal import next_due
 from taesan.jars.rule_models import ZERO_ADDRESS, DestinationIn, RuleCreate, RuleNote, RuleState, RuleTerms, SignedRule
 from taesan.ledger import posting
 
@@ -210,13 +210,6 @@ def refuse_ended(rule: SignedRule, now: datetime) -> None:
         raise Problem(
             "rule-ended", 409, "The rule has ended.", f"It is {rule.state}, and was good until {rule.ends_at}."
         )
-
-
-def next_due(times: Fires, now: datetime) -> datetime | None:
-    """When it fires by itself, after now."""
-    if times.day_of_month is not None:
-        return days.next_of_month(now, times.time_zone, times.day_of_month)
-    return None if times.weekday is None else days.next_due(now, times.time_zone, times.weekday)
 
 
 # ----------------------------------------------------------------- what is in it

@@ -38,18 +38,14 @@ def in_units(money: Money, exponent: int) -> int | None:
     return accrual.rescale(money.value, CURRENCIES[money.currency], exponent)
 
 
-def of_purchase(gather: Gather, price: Money, exponent: int) -> int | None:
-    """What is to be gathered of a purchase, caps aside; a share of it is rounded down. None if its currency is another than the
-    rule's, or it is no whole number of the asset's minor units."""
-    units = in_units(price, exponent)
-    if units is None or any(money.currency != price.currency for money in gather.amounts):
-        return None
+def of_purchase(gather: Gather, price: int, exponent: int) -> int:
+    """What is to be gathered of a purchase, caps aside; a share of it is rounded down. The rule's amounts are whole numbers of the
+    asset's minor units."""
     amount = 0
     if gather.step is not None:
-        change = accrual.round_up(price.value, gather.step.value) * gather.times
-        amount += in_units(Money(change, price.currency), exponent) or 0
+        amount += accrual.round_up(price, in_units(gather.step, exponent) or 1) * gather.times
     if gather.share is not None:
-        amount += units * gather.share // ALL_OF_IT
+        amount += price * gather.share // ALL_OF_IT
     if gather.fixed is not None:
         amount += in_units(gather.fixed, exponent) or 0
     return amount

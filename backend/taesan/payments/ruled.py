@@ -86,8 +86,8 @@ def _expected(rule: RuleLine, submission: Submission, exponent: int) -> int | No
     if not rule.only.takes(submission.purchase_merchant, submission.purchase_category):
         return 0
     assert submission.purchase_currency is not None
-    price = Money(submission.purchase_value, submission.purchase_currency)
-    return sources.of_purchase(rule.gather, price, exponent) or 0
+    price = sources.in_units(Money(submission.purchase_value, submission.purchase_currency), exponent)
+    return 0 if price is None else sources.of_purchase(rule.gather, price, exponent)
 
 
 def unknown_rule(rule_id: str) -> Problem:

@@ -50,8 +50,9 @@ class Settled:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A payment that waits for a batch.
+    """A payment that waits for a batch, or a firing without one.
 
+    :ivar firing: the firing's id, if it is one; then `id` is that of the payment which it comes after
     :ivar purse: the channel that pays, or `WALLETS`. :ivar credited: what its payee, a merchant, gets. :ivar fired: what left
         the jar with it, for its payee
     """
@@ -62,14 +63,19 @@ class Candidate:
     payee: str
     credited: int
     fired: int
+    firing: int | None = None
 
 
 @dataclass(frozen=True)
 class Attribution:
-    """:ivar inside: the known payments of the batch. :ivar unknown: purse → what else it has paid, to whomever"""
+    """:ivar inside: the known payments of the batch, and firings without one. :ivar unknown: purse → what else it has paid, to whomever"""
 
     inside: list[Candidate]
     unknown: dict[str, int]
+
+    @property
+    def payments(self) -> list[Candidate]:
+        return [candidate for candidate in self.inside if candidate.firing is None]
 
 
 def attribute(
@@ -85,7 +91,7 @@ def attribute(
     known ones of a channel come first, as far as what the channel was claimed, and what their payees got, goes round. A merchant
     may have got less by a refund that was lost: then some account got that, and nothing known explains why.
 
-    :param candidates: in the order of their ids. :param count: how many payments the batch has
+    :param candidates: in the order of their ids, a firing right after its payment. :param count: how many payments the batch has
     :param claimed: purse → what the batch took from it. :param credited: by merchant. :param entitled: by account
     """
     left = dict(claimed)
@@ -94,10 +100,10 @@ def attribute(
     given_back = _unexplained(candidates, entitled)
     passed_over: set[str] = set()
     inside: list[Candidate] = []
+    payments = 0
     for candidate in candidates:
-        if len(inside) == count:
-            break
-        if candidate.channel_id in passed_over:
+        is_payment = candidate.firing is None
+        if candidate.channel_id in passed_over or (is_payment and payments == count):
             continue
         owed = candidate.credited + candidate.fired
         missing = max(0, candidate.credited - for_merchants.get(candidate.payee, 0))
@@ -106,8 +112,10 @@ def attribute(
             or missing > given_back
             or candidate.fired > for_accounts.get(candidate.payee, 0)
         ):
-            passed_over.add(candidate.channel_id)
+            if is_payment:  # a firing for which there was no room in the batch held up no payment
+                passed_over.add(candidate.channel_id)
             continue
+        payments += is_payment
         if owed:
             left[candidate.purse] -= owed
         if candidate.credited:

@@ -28,6 +28,7 @@ from taesan.settlement import audit_recovered, batcher, gateways, merkle, quaran
 from taesan.settlement.audit_checkout import audit_checkout
 from taesan.settlement.audit_direct import audit_direct
 from taesan.settlement.audit_payments import STREAMED, audit_payments
+from taesan.settlement.audit_rules import audit_rules
 from taesan.settlement.models import (
     Batch,
     BatchClaim,
@@ -60,6 +61,7 @@ def audit_own(session: Session, hub: Hub, report: Report) -> None:
     _audit_batches(session, hub, report)
     _audit_counters(session, report)
     audit_checkout(session, report)
+    audit_rules(session, hub, report)
     gateways.audit_gateways(session, hub, report)
 
 

@@ -16,7 +16,7 @@ from taesan.hub import Hub
 from taesan.jars.models import JarFiring
 from taesan.payments.models import Payment
 from taesan.payments.queries import NEWEST_OF_CHANNEL
-from taesan.settlement import merkle, packing, refunds
+from taesan.settlement import loose, merkle, packing, refunds
 from taesan.settlement.models import Batch, BatchClaim, BatchCredit, BatchEntitlement, Entitlement
 
 UNMINED = ("frozen", "signed", "broadcast")
@@ -30,10 +30,11 @@ def is_due(session: Session, hub: Hub, now: datetime) -> bool:
     if session.scalar(select(col(Batch.id)).where(col(Batch.state).in_(UNMINED)).limit(1)) is not None:
         return False
     oldest = session.scalar(select(col(Payment.accepted_at)).where(waiting()).order_by(col(Payment.id)).limit(1))
-    if oldest is None:
-        return False
-    if has_passed(timedelta(seconds=hub.settings.batch_interval_s), oldest, now):
+    since = [at for at in (oldest, loose.oldest(session)) if at is not None]
+    if any(has_passed(timedelta(seconds=hub.settings.batch_interval_s), at, now) for at in since):
         return True
+    if not since or loose.is_pressed(session):
+        return bool(since)
     counted, most = counters.read(session), hub.settings.batch_max_payments
     if counted["payments"] - counted["payments_batched"] >= most:
         # Some of them may be a contract wallet's, which wait for their claim.
@@ -71,18 +72,21 @@ def waiting() -> ColumnElement[bool]:
 
 
 def freeze(session: Session, hub: Hub, now: datetime, most: int = packing.UNLIMITED) -> Batch | None:
-    """Takes the oldest waiting payments into a new batch; None if there are none.
+    """Takes the oldest waiting payments, and firings without one, into a new batch; None if there are none.
 
     :param most: what a batch may newly owe on chain, minor units
     """
-    payments = _next_payments(session, hub, most)
-    if not payments:
+    room, inside, most_channels = packing.Room(most), packing.Inside(), hub.settings.batch_max_channels
+    first = loose.take(loose.ready(session, loose.FIRST), room, inside, most_channels)
+    payments = _next_payments(session, hub, room, inside)
+    if not (payments or first):
         return None
-    last = payments[-1].id
-    assert last is not None
     batch_id = (session.scalar(select(func.max(Batch.id))) or 0) + 1
-    session.execute(update(Payment).where(waiting(), col(Payment.id) <= last).values(batch_id=batch_id))
-    firings = _firings_of(session, batch_id)
+    if payments:
+        last = col(Payment.id) <= payments[-1].id
+        session.execute(update(Payment).where(waiting(), last).values(batch_id=batch_id))
+    then = [firing for firing in loose.ready(session) if firing not in first]
+    firings = [*_firings_of(session, batch_id), *first, *loose.take(then, room, inside, most_channels)]
     for firing in firings:
         firing.batch_id = batch_id
         session.add(firing)
@@ -96,7 +100,7 @@ def freeze(session: Session, hub: Hub, now: datetime, most: int = packing.UNLIMI
         id=batch_id,
         state="frozen",
         payment_count=len(payments),
-        payer_count=len({payment.channel_id for payment in payments}),
+        payer_count=len({p.channel_id for p in payments} | {firing.channel_id for firing in firings}),
         payments_root=hex_of(payments_tree(payments).root),
         entitlement_root=hex_of(entitlements_tree(session, batch_id).root),
         claimed=claimed,
@@ -182,23 +186,21 @@ def _firings_of(session: Session, batch_id: int) -> Sequence[JarFiring]:
     return session.scalars(query.where(fired, ~col(JarFiring.returned)).order_by(col(JarFiring.id))).all()
 
 
-def _next_payments(session: Session, hub: Hub, most: int) -> list[Payment]:
-    """The oldest waiting payments, as many as go into one transaction."""
+def _next_payments(session: Session, hub: Hub, room: packing.Room, inside: packing.Inside) -> list[Payment]:
+    """The oldest waiting payments, as many as there is room for."""
     oldest = session.scalars(
         select(Payment).where(waiting()).order_by(col(Payment.id)).limit(hub.settings.batch_max_payments)
     )
     taken: list[Payment] = []
-    room = packing.Room(most)
     refunded_accounts = refunds.accounts_to_raise(session)
-    inside: dict[packing.Cost, set[str]] = defaultdict(set)
     for payment in oldest:
-        wanted: dict[packing.Cost, str | None] = {packing.CLAIM: payment.channel_id}
+        wanted: dict[packing.Cost, str] = {packing.CLAIM: payment.channel_id}
         if payment.merchant_id is not None:
             wanted[packing.CREDIT] = payment.payee
         elif payment.jar_fired is not None:
             wanted[packing.MINT] = payment.payee
-        new = {cost: who for cost, who in wanted.items() if who is not None and who not in inside[cost]}
-        if packing.CLAIM in new and len(inside[packing.CLAIM]) == hub.settings.batch_max_channels:
+        new = inside.new(wanted)
+        if packing.CLAIM in new and inside.count(packing.CLAIM) >= hub.settings.batch_max_channels:
             break
         for_refunds = [packing.MINT] * refunded_accounts.get(payment.payee, 0) if packing.CREDIT in new else []
         if not room.take(
@@ -207,8 +209,7 @@ def _next_payments(session: Session, hub: Hub, most: int) -> list[Payment]:
             value=(payment.jar_fired or 0) + (payment.amount if payment.merchant_id is not None else 0),
         ):
             break
-        for cost, who in new.items():
-            inside[cost].add(who)
+        inside.add(new)
         taken.append(payment)
     return taken
 

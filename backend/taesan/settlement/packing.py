@@ -3,7 +3,8 @@
 Source of the forms: `IPaymentChannels.claimPacked` and `IGiftSettlement.settle`; of the costs: `make bench-gas`.
 """
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from eth_utils.address import to_checksum_address
@@ -50,6 +51,24 @@ class Room:
         self._gas -= gas
         self._bytes -= size
         return True
+
+
+class Inside:
+    """Who is in a batch already: each channel is claimed once, each account minted to once."""
+
+    def __init__(self) -> None:
+        self._inside: dict[Cost, set[str]] = defaultdict(set)
+
+    def new(self, wanted: Mapping[Cost, str]) -> dict[Cost, str]:
+        """What of this costs something."""
+        return {cost: who for cost, who in wanted.items() if who not in self._inside[cost]}
+
+    def add(self, new: Mapping[Cost, str]) -> None:
+        for cost, who in new.items():
+            self._inside[cost].add(who)
+
+    def count(self, cost: Cost) -> int:
+        return len(self._inside[cost])
 
 
 @dataclass(frozen=True)

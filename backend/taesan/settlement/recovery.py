@@ -28,7 +28,7 @@ from taesan.ledger import posting
 from taesan.ledger.posting import Line, transfer
 from taesan.payments.models import Payment
 from taesan.payments.queries import NEWEST_OF_CHANNEL
-from taesan.settlement import attribution, batcher, merkle, quarantine, refunds
+from taesan.settlement import attribution, batcher, candidates, merkle, quarantine, refunds
 from taesan.settlement.attribution import WALLETS, Attribution, Candidate, Settled
 from taesan.settlement.models import (
     Batch,
@@ -66,9 +66,9 @@ def recover(session: Session, hub: Hub, event: Mapping[str, Any], now: datetime)
     of_wallets = max(0, settled.credited + settled.entitled - sum(claimed.values()))
     quarantine.end_as_settled(session, [channel_id for channel_id, amount in claimed.items() if amount], now)
     refunds.cover(session, hub, now)
-    candidates = _candidates(session)
+    waiting = candidates.waiting(session)
     claimed_by_purse = claimed | {WALLETS: of_wallets}
-    found, given_back = _attribute(settled, candidates, claimed_by_purse, raised, refunds.covered(session))
+    found, given_back = _attribute(settled, waiting, claimed_by_purse, raised, refunds.covered(session))
     skipped = {settled.claims[number].channel_id for number in skipped_in(session, event["transaction"])}
     _take_in(session, settled.batch_id, found.inside)
     for refund, amount in given_back:
@@ -79,12 +79,12 @@ def recover(session: Session, hub: Hub, event: Mapping[str, Any], now: datetime)
     _store_claims(session, settled, channels, claimed, skipped)
     _store_wallets_claims(session, settled.batch_id, found.inside)
     _store_batch(session, settled, raised, known == (settled.credits, raised), event["transaction"], now)
-    counters.add(session, {"payments_batched": len(found.inside), "payments_settled": settled.payment_count})
+    counters.add(session, {"payments_batched": len(found.payments), "payments_settled": settled.payment_count})
     log.warning(
         "batch.recovered",
         batch_id=settled.batch_id,
         payments=settled.payment_count,
-        known=len(found.inside),
+        known=len(found.payments),
         unknown_amount=taken,
     )
 
@@ -155,28 +155,6 @@ def _raised(session: Session, settled: Settled) -> dict[str, int]:
     return raised
 
 
-def _candidates(session: Session) -> list[Candidate]:
-    """The payments that wait, in their order. Of contract wallets' those that are secured, and of channels in quarantine
-    none: others no batch takes."""
-    rows = session.execute(
-        select(Payment, col(Channel.secured))
-        .join(Channel, col(Channel.id) == col(Payment.channel_id))
-        .where(batcher.waiting())
-        .order_by(col(Payment.id))
-    )
-    return [
-        Candidate(
-            payment.id or 0,
-            payment.channel_id,
-            payment.channel_id if secured is None else WALLETS,
-            payment.payee,
-            0 if payment.merchant_id is None else payment.amount,
-            payment.jar_fired or 0,
-        )
-        for payment, secured in rows
-    ]
-
-
 def _attribute(
     settled: Settled,
     candidates: Sequence[Candidate],
@@ -211,8 +189,9 @@ def _refuse_contradictions(settled: Settled, candidates: Sequence[Candidate], fo
 
 def _contradictions(candidates: Sequence[Candidate], found: Attribution) -> set[str]:
     """What is lost came after what is kept: a channel with lost payments in the batch has no known one that waits on."""
-    inside = {candidate.id for candidate in found.inside}
-    waiting = {candidate.purse for candidate in candidates if candidate.id not in inside} - {WALLETS}
+    inside = set(found.inside)
+    payments = [candidate for candidate in candidates if candidate.firing is None]
+    waiting = {candidate.purse for candidate in payments if candidate not in inside} - {WALLETS}
     return waiting & found.unknown.keys()
 
 
@@ -307,8 +286,11 @@ def _sums(
 
 def _take_in(session: Session, batch_id: int, inside: Sequence[Candidate]) -> None:
     for start in range(0, len(inside), 500):
-        ids = [candidate.id for candidate in inside[start : start + 500]]
+        part = inside[start : start + 500]
+        ids = [candidate.id for candidate in part if candidate.firing is None]
         session.execute(update(Payment).where(col(Payment.id).in_(ids)).values(batch_id=batch_id))
+        firings = [candidate.firing for candidate in part if candidate.firing is not None]
+        session.execute(update(JarFiring).where(col(JarFiring.id).in_(firings)).values(batch_id=batch_id))
     fired = select(col(Payment.public_id)).where(col(Payment.batch_id) == batch_id, col(Payment.jar_fired).is_not(None))
     session.execute(update(JarFiring).where(col(JarFiring.payment_id).in_(fired)).values(batch_id=batch_id))
 

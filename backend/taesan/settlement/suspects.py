@@ -8,6 +8,7 @@ from sqlmodel import col
 
 from taesan.chain.errors import CallReverted
 from taesan.hub import Hub
+from taesan.jars.models import JarFiring
 from taesan.payments.models import Payment
 from taesan.settlement import batcher, bisection, calls
 from taesan.settlement.models import Batch
@@ -64,9 +65,9 @@ def of_refusal(hub: Hub, batch: Batch, reason: str) -> dict[str, str]:
     if found:
         return found
     with hub.db.read() as session:
-        channels = session.scalars(
-            select(col(Payment.channel_id)).where(col(Payment.batch_id) == batch.id).distinct()
-        ).all()
+        of_payments = select(col(Payment.channel_id)).where(col(Payment.batch_id) == batch.id)
+        of_firings = select(col(JarFiring.channel_id)).where(col(JarFiring.batch_id) == batch.id)
+        channels = session.scalars(of_payments.union(of_firings)).all()
     try:
         bad = bisection.culprits(sorted(channels), lambda part: _would_pass(hub, batch, part), MOST)
     except bisection.TooMany as error:

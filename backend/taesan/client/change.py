@@ -1,0 +1,128 @@
+"""What a payer's signed rules gather of each purchase: computed here by the very words that were signed, and checked by the hub."""
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+from taesan.client import signing
+from taesan.client.flows import ClientError, Flows, Refused
+from taesan.client.signing import Json
+from taesan.client.steps import Flow
+from taesan.jars import signed, sources
+from taesan.jars.grammar import CURRENCIES, Money, Words, parse
+
+FOR_EVER = 2**40
+GOOD_FOR_S = 60.0  # what is known of the rules; another device may have changed them
+OUT_OF_DATE = ("rule-mismatch", "rule-not-active", "rule-cap-reached", "unknown-rule")
+IN_THE_WALLET = (signed.Destination(signed.WALLET, 10_000, "0x" + "00" * 20, "0x" + "00" * 20, 0),)
+
+
+class TakesNoRules(ClientError):
+    """The hub's deployment has no `StandingOrders`."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """A rule's; see `taesan.jars.grammar` for the words, and `taesan.jars.signed` for the rest. Of itself all that fires stays in the
+    wallet as gift tokens."""
+
+    gather: str
+    fires: str
+    only: str = ""
+    destinations: tuple[signed.Destination, ...] = IN_THE_WALLET
+    per_day: int = 0
+    valid_until: int = FOR_EVER
+
+
+@dataclass
+class Change:
+    """:ivar known: the rules that gather, the oldest first, as the hub tells them :ivar known_at: by the flows' clock"""
+
+    flows: Flows
+    known: list[Json] | None = None
+    known_at: float = field(default=0.0)
+
+    def sign(self, terms: Terms, number: int | None) -> Flow[Json]:
+        """:raises NotARule: it makes no sense, so nothing is signed. :raises TakesNoRules: :raises Refused:"""
+        facts, id_ = (yield from self.flows.hub()), (yield from self.flows.channel())
+        parse(terms.gather, terms.fires, terms.only)
+        if facts.standing_orders_domain is None:
+            raise TakesNoRules(f"{self.flows.site} takes no signed rules")
+        rule = signed.Rule(
+            self.flows.wallet.address,
+            secrets.randbits(62) if number is None else number,
+            terms.gather,
+            terms.fires,
+            terms.only,
+            terms.destinations,
+            terms.per_day,
+            terms.valid_until,
+        )
+        body = signing.rule(facts.standing_orders_domain, self.flows.wallet, rule)
+        self.known = None
+        answer: Json = yield from self.flows.as_wallet("POST", f"/v1/channels/{id_}/rules", body, is_safe=True)
+        return answer
+
+    def rules(self) -> Flow[list[Json]]:
+        """Those that gather now, the oldest first."""
+        id_, found, cursor = (yield from self.flows.channel()), [], ""
+        while True:
+            page = yield from self.flows.as_wallet("GET", f"/v1/channels/{id_}/rules?limit=100{cursor}")
+            found += [rule for rule in page["items"] if rule["state"] == "active"]
+            if page["next_cursor"] is None:
+                self.known, self.known_at = found[::-1], self.flows.clock()
+                return self.known
+            cursor = f"&cursor={page['next_cursor']}"
+
+    def add(
+        self, price: Json, merchant_id: str | None, category: str | None, reference: str | None, key: str | None
+    ) -> Flow[Json | None]:
+        """What is to be gathered of a purchase goes into the jar; None if nothing is. A key that did so before gets its first answer."""
+        facts, id_ = (yield from self.flows.hub()), (yield from self.flows.channel())
+        if key is not None:
+            yield from self.flows.resolve(id_)
+            before = self.flows.state.find(id_, key)
+            if before is not None and before.answer is not None:
+                return before.answer
+        names = {"merchant_id": merchant_id, "category": category}
+        purchase = price | {name: value for name, value in names.items() if value is not None}
+        extra: Json = {"purchase": purchase} | ({} if reference is None else {"reference": reference})
+        paid = sources.in_units(Money(int(price["value"]), _currency(price)), facts.asset_exponent)
+        for is_last in (False, True):
+            rule, words = yield from self._rule(merchant_id, category)
+            if rule is None or words is None or paid is None:
+                return None
+            amount = sources.of_purchase(words.gather, paid, facts.asset_exponent)
+            left = rule["progress"]["left_today"]
+            amount = sources.within(amount, None if left is None else int(left))
+            if not amount:
+                return None
+            try:
+                return (yield from self.flows.pay(amount, {"type": "jar", "rule_id": rule["id"]}, extra, key))
+            except Refused as refused:
+                if is_last or refused.type not in OUT_OF_DATE:
+                    raise
+                self.known = None
+        raise AssertionError("unreachable")
+
+    def _rule(self, merchant_id: str | None, category: str | None) -> Flow[tuple[Json | None, Words | None]]:
+        """Which of the rules gathers of such a purchase."""
+        known = self.known
+        if known is None or self.flows.clock() - self.known_at > GOOD_FOR_S:
+            known = yield from self.rules()
+        read = [(rule, parse(rule["gather"], rule["fires"], rule["only"])) for rule in known]
+        gathering = [(words.only, (rule, words)) for rule, words in read if words.gather.of_purchases]
+        chosen = sources.choose(gathering, merchant_id, category)
+        if chosen is None:
+            return None, None
+        rule, words = chosen
+        if rule["progress"]["left_today"] is not None:  # changes with each payment, and with each day
+            rule = yield from self.flows.as_wallet("GET", f"/v1/channels/{rule['channel_id']}/rules/{rule['id']}")
+        return rule, words
+
+
+def _currency(price: dict[str, Any]) -> str:
+    currency = str(price["asset"])
+    if currency not in CURRENCIES:
+        raise ValueError(f"rules gather of purchases in {' or '.join(CURRENCIES)}, not in {currency}")
+    return currency

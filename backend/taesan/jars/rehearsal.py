@@ -1,0 +1,77 @@
+"""What a rule would have done with purchases of the past. Pure; amounts in minor units of the reserve asset."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from taesan.core import days
+from taesan.jars import accrual, sources
+from taesan.jars.grammar import Fires, Words
+
+
+class Bought(NamedTuple):
+    """A purchase."""
+
+    at: datetime
+    price: int
+    merchant: str | None = None
+    category: str | None = None
+
+
+class Fired(NamedTuple):
+    at: datetime
+    amount: int
+    reason: str
+
+
+class Rehearsal(NamedTuple):
+    """:ivar purchases: that the rule's filter takes. :ivar payments: of them those that would have brought something
+    :ivar left: what would be in the jar at the end"""
+
+    purchases: int
+    payments: int
+    gathered: int
+    firings: list[Fired]
+    left: int
+
+
+def next_due(times: Fires, now: datetime) -> datetime | None:
+    """When a rule fires by itself, after now; None: it does not."""
+    if times.day_of_month is not None:
+        return days.next_of_month(now, times.time_zone, times.day_of_month)
+    return None if times.weekday is None else days.next_due(now, times.time_zone, times.weekday)
+
+
+def rehearse(words: Words, bought: Iterable[Bought], exponent: int, start: datetime, end: datetime) -> Rehearsal:
+    """:param bought: between start and end, in their order"""
+    taken, trigger = sources.NOTHING, sources.trigger(words.fires, exponent)
+    due_at = next_due(words.fires, start)
+    firings: list[Fired] = []
+    purchases = payments = gathered = in_jar = count = 0
+
+    def fire_by(now: datetime) -> None:
+        nonlocal due_at, in_jar, count
+        while due_at is not None and due_at <= now:
+            if in_jar:
+                firings.append(Fired(due_at, in_jar, "the date"))
+            in_jar = count = 0
+            due_at = next_due(words.fires, due_at)
+
+    for purchase in bought:
+        fire_by(purchase.at)
+        if not words.only.takes(purchase.merchant, purchase.category):
+            continue
+        purchases += 1
+        taken = taken.on(days.day_of(purchase.at, words.fires.time_zone).isoformat())
+        room = sources.left(words.gather, taken, exponent)
+        amount = sources.within(sources.of_purchase(words.gather, purchase.price, exponent), room)
+        if not amount:
+            continue
+        taken = taken.plus(amount)
+        payments, gathered, in_jar, count = payments + 1, gathered + amount, in_jar + amount, count + 1
+        firing = accrual.decide(trigger, count, in_jar)
+        if firing is not None:
+            firings.append(Fired(purchase.at, firing.amount, firing.reason))
+            in_jar, count = in_jar - firing.amount, 0
+    fire_by(end)
+    return Rehearsal(purchases, payments, gathered, firings, in_jar)

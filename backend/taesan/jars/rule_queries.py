@@ -1,0 +1,91 @@
+"""Reading signed rules."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlmodel import Session, col
+
+from taesan.core.clock import rfc3339
+from taesan.core.days import day_of
+from taesan.core.pages import newest_first
+from taesan.hub import Hub
+from taesan.jars import sources
+from taesan.jars.grammar import CURRENCIES, ON_REQUEST, Fires, Money
+from taesan.jars.rule_models import (
+    DestinationIn,
+    RuleNote,
+    RuleNotePublic,
+    RuleProgress,
+    RulePublic,
+    RuleState,
+    SignedRule,
+)
+from taesan.jars.sources import Taken
+
+
+def rules_of(session: Session, channel_id: str, before: int | None, limit: int) -> Sequence[SignedRule]:
+    query = select(SignedRule).where(col(SignedRule.channel_id) == channel_id)
+    return newest_first(session, query, col(SignedRule.id), before, limit)
+
+
+def notes_of(session: Session, rule: SignedRule, before: int | None, limit: int) -> Sequence[RuleNote]:
+    query = select(RuleNote).where(col(RuleNote.rule_id) == rule.id)
+    return newest_first(session, query, col(RuleNote.id), before, limit)
+
+
+def public_note(note: RuleNote) -> RuleNotePublic:
+    return RuleNotePublic(
+        kind=note.kind, reason=note.reason, amount=note.amount, payments=note.payments, at=rfc3339(note.noted_at)
+    )
+
+
+def public_rule(session: Session, hub: Hub, rule: SignedRule, now: datetime) -> RulePublic:
+    state = "expired" if rule.ended_at is None and rule.ends_at <= now else rule.state
+    return RulePublic(
+        id=rule.public_id,
+        number=rule.number,
+        channel_id=rule.channel_id,
+        state=state,
+        gather=rule.gather,
+        fires=rule.fires,
+        only=rule.only_for,
+        destinations=[DestinationIn.model_validate(destination) for destination in rule.destinations],
+        per_day=rule.per_day,
+        valid_until=rule.valid_until,
+        signature=rule.signature,
+        created_at=rfc3339(rule.created_at),
+        progress=progress(hub, rule, session.get_one(RuleState, rule.id), now),
+    )
+
+
+def progress(hub: Hub, rule: SignedRule, state: RuleState, now: datetime) -> RuleProgress:
+    words, exponent = rule.words, hub.asset.exponent
+    today = Taken(state.day, state.of_day, state.of_month).on(day_of(now, words.fires.time_zone).isoformat())
+    trigger = sources.trigger(words.fires, exponent)
+    return RuleProgress(
+        text=_told(words.fires, state, exponent, rule.due_at),
+        gathered=state.gathered,
+        payments=state.payments,
+        of_payments=trigger.trigger_count,
+        of_value=trigger.trigger_value,
+        due_at=rfc3339(rule.due_at) if rule.due_at else None,
+        fired=state.fired,
+        left_today=sources.left(words.gather, today, exponent),
+    )
+
+
+def _told(fires: Fires, state: RuleState, exponent: int, due_at: datetime | None) -> str:
+    """Such as `73 of 100 payments, 3.21 of 5 USD`."""
+    parts = []
+    if fires.count is not None:
+        parts.append(f"{state.payments} of {fires.count} payments")
+    if fires.value is not None:
+        currency = fires.value.currency
+        so_far = Money(state.gathered * 10 ** CURRENCIES[currency] // 10**exponent, currency)
+        parts.append(f"{str(so_far).removesuffix(' ' + currency)} of {fires.value}")
+    if due_at is not None:
+        parts.append(f"due on {day_of(due_at, fires.time_zone).isoformat()}")
+    if fires.on_request:
+        parts.append(ON_REQUEST)
+    return ", ".join(parts)

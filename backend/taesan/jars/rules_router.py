@@ -1,0 +1,104 @@
+"""Signed rules over HTTP: their payer's alone."""
+
+from fastapi import APIRouter, Response
+
+from taesan.channels import service as channels
+from taesan.core.db import retried
+from taesan.core.http import problem_responses
+from taesan.core.idempotency import REPLAYED_HEADER
+from taesan.core.pages import Cursor, Limit, Page, page
+from taesan.core.values import Bytes32
+from taesan.hub import HubDep
+from taesan.identity.access import CurrentWallet
+from taesan.identity.rates import COUNTED
+from taesan.jars import rule_queries, rules
+from taesan.jars.rule_models import RuleCreate, RuleNotePublic, RulePublic
+
+router = APIRouter(prefix="/v1/channels/{channel_id}/rules", tags=["rules"])
+
+
+@router.post(
+    "",
+    operation_id="addRule",
+    status_code=201,
+    dependencies=COUNTED,
+    responses=problem_responses(401, 403, 404, 409, 422, 429),
+)
+@retried
+def add_rule(
+    hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32, asked: RuleCreate, response: Response
+) -> RulePublic:
+    """A rule that the channel's payer has signed (EIP-712). It gathers from now on; the same again is answered again."""
+    with hub.db.write() as session:
+        now = hub.clock.now()
+        channel = channels.find_own_channel(session, channel_id, wallet)
+        rule, is_new = rules.add(session, hub, channel, asked, now)
+        if not is_new:
+            response.headers[REPLAYED_HEADER] = "true"
+        return rule_queries.public_rule(session, hub, rule, now)
+
+
+@router.get("", operation_id="listRules", responses=problem_responses(401, 403, 404, 422))
+def list_rules(
+    hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32, cursor: Cursor = None, limit: Limit = 100
+) -> Page[RulePublic]:
+    """The channel's rules, newest first, with how far each is."""
+    with hub.db.read() as session:
+        channels.find_own_channel(session, channel_id, wallet)
+        now = hub.clock.now()
+        rows = rule_queries.rules_of(session, channel_id, cursor, limit)
+        return page(rows, limit, lambda rule: rule.id, lambda rule: rule_queries.public_rule(session, hub, rule, now))
+
+
+@router.get("/{rule_id}", operation_id="getRule", responses=problem_responses(401, 403, 404, 422))
+def get_rule(hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32, rule_id: str) -> RulePublic:
+    with hub.db.read() as session:
+        rule = rules.find(session, channels.find_own_channel(session, channel_id, wallet), rule_id)
+        return rule_queries.public_rule(session, hub, rule, hub.clock.now())
+
+
+@router.get("/{rule_id}/history", operation_id="listRuleHistory", responses=problem_responses(401, 403, 404, 422))
+def list_history(
+    hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32, rule_id: str, cursor: Cursor = None, limit: Limit = 100
+) -> Page[RuleNotePublic]:
+    """When it fired, when it did not, and why; newest first. That a payment alone did not suffice is told with that payment."""
+    with hub.db.read() as session:
+        rule = rules.find(session, channels.find_own_channel(session, channel_id, wallet), rule_id)
+        rows = rule_queries.notes_of(session, rule, cursor, limit)
+        return page(rows, limit, lambda note: note.id, rule_queries.public_note)
+
+
+_CHANGES = problem_responses(401, 403, 404, 409, 422, 429)
+
+
+@router.post("/{rule_id}/pause", operation_id="pauseRule", dependencies=COUNTED, responses=_CHANGES)
+@retried
+def pause_rule(hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32, rule_id: str) -> RulePublic:
+    """It neither gathers nor fires until it is resumed; what it has gathered stays."""
+    with hub.db.write() as session:
+        now = hub.clock.now()
+        rule = rules.find(session, channels.find_own_channel(session, channel_id, wallet), rule_id)
+        rules.pause(session, rule, now)
+        return rule_queries.public_rule(session, hub, rule, now)
+
+
+@router.post("/{rule_id}/resume", operation_id="resumeRule", dependencies=COUNTED, responses=_CHANGES)
+@retried
+def resume_rule(hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32, rule_id: str) -> RulePublic:
+    with hub.db.write() as session:
+        now = hub.clock.now()
+        rule = rules.find(session, channels.find_own_channel(session, channel_id, wallet), rule_id)
+        rules.resume(session, rule, now)
+        return rule_queries.public_rule(session, hub, rule, now)
+
+
+@router.post("/{rule_id}/cancel", operation_id="cancelRule", dependencies=COUNTED, responses=_CHANGES)
+@retried
+def cancel_rule(hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32, rule_id: str) -> RulePublic:
+    """Ends it for good. What it has gathered is left to the jar's own rule, which makes gift tokens of it. To be safe from an
+    operator, too, the payer calls `StandingOrders.cancel` on chain."""
+    with hub.db.write() as session:
+        now = hub.clock.now()
+        rule = rules.find(session, channels.find_own_channel(session, channel_id, wallet), rule_id)
+        rules.end(session, rule, "cancelled", "its payer has cancelled it", now)
+        return rule_queries.public_rule(session, hub, rule, now)

@@ -1,0 +1,77 @@
+"""What a rule would have gathered of what its payer has bought."""
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+
+from babel.numbers import get_currency_precision
+from sqlalchemy import select
+from sqlmodel import Session, col
+
+from taesan.channels.models import Channel
+from taesan.core import days
+from taesan.core.clock import rfc3339
+from taesan.hub import Hub
+from taesan.jars import accrual, rules
+from taesan.jars.grammar import CURRENCIES, Money
+from taesan.jars.rehearsal import Bought, rehearse
+from taesan.jars.rule_models import DryRun, DryRunAsked, DryRunFiring
+from taesan.payments.models import Payment
+
+MOST = 20_000  # payments that are looked at
+SHOWN = 100
+
+
+def dry_run(session: Session, hub: Hub, channel: Channel, asked: DryRunAsked, now: datetime) -> DryRun:
+    """:raises Problem: `invalid-rule`"""
+    words = rules.read(hub, asked)
+    zone, exponent = words.fires.time_zone, hub.asset.exponent
+    first = asked.first_day or (days.day_of(now, zone).replace(day=1) - timedelta(days=1)).replace(day=1)
+    start, end = days.begins_at(first, zone), days.begins_at(_next_month(first), zone)
+    payments, is_complete = _payments(session, channel, start, end)
+    found = rehearse(words, _bought(hub, payments), exponent, start, end)
+    currency = hub.settings.asset_currency
+    in_currency = Money(found.gathered * 10 ** CURRENCIES[currency] // 10**exponent, currency)
+    return DryRun(
+        month=f"{first:%Y-%m}",
+        text=f"In {first:%Y-%m} this would have gathered {in_currency}.",
+        purchases=found.purchases,
+        payments=found.payments,
+        gathered=found.gathered,
+        fired=sum(firing.amount for firing in found.firings),
+        left=found.left,
+        firings=[DryRunFiring(at=rfc3339(f.at), amount=f.amount, reason=f.reason) for f in found.firings[:SHOWN]],
+        complete=is_complete,
+    )
+
+
+def _next_month(day: date) -> date:
+    return (day.replace(day=28) + timedelta(days=4)).replace(day=1)
+
+
+def _payments(session: Session, channel: Channel, start: datetime, end: datetime) -> tuple[list[Payment], bool]:
+    """The channel's payments of that time in their order, and whether they are all."""
+    of_channel = select(Payment).where(col(Payment.account_id) == channel.account_id)
+    newest_first = of_channel.order_by(col(Payment.cumulative).desc()).limit(MOST)
+    found: list[Payment] = []
+    count = 0
+    for payment in session.scalars(newest_first.execution_options(yield_per=500)):
+        if payment.accepted_at < start:
+            return found[::-1], True
+        count += 1
+        if payment.accepted_at < end:
+            found.append(payment)
+    return found[::-1], count < MOST
+
+
+def _bought(hub: Hub, payments: list[Payment]) -> Iterator[Bought]:
+    """What was paid over the channel, and what was paid elsewhere, of which only the round-up has come: a round-up that
+    refers to a payment of the first kind is not another purchase."""
+    paid = {payment.public_id for payment in payments if payment.merchant_id is not None}
+    for payment in payments:
+        if payment.merchant_id is not None:
+            yield Bought(payment.accepted_at, payment.amount, payment.merchant_id, payment.purchase_category)
+        elif payment.purchase_value is not None and payment.reference not in paid:
+            exponent = get_currency_precision(payment.purchase_currency or hub.settings.asset_currency)
+            price = accrual.rescale(payment.purchase_value, exponent, hub.asset.exponent)
+            if price is not None:
+                yield Bought(payment.accepted_at, price, payment.purchase_merchant, payment.purchase_category)

@@ -1,0 +1,66 @@
+"""`taesan.client` and signed rules: what is put into the jar for each purchase is what the rules say."""
+
+import pytest
+
+from taesan.client import KeyReused, Refused, Terms
+from taesan.jars.grammar import NotARule
+from tests.api.test_client import Patient
+from tests.support.stage import CENT, DOLLAR, Stage
+
+
+@pytest.fixture
+def anna(stage: Stage) -> Patient:
+    anna = Patient(stage)
+    stage.chain.give_dollars(anna.address, 5 * DOLLAR)
+    anna.open_channel(5 * DOLLAR)
+    return anna
+
+
+def _price(cents: int) -> dict[str, str]:
+    return {"value": str(cents), "asset": "USD"}
+
+
+def test_the_most_specific_rule_gathers_and_nothing_is_gathered_twice(stage: Stage, anna: Patient) -> None:
+    assert anna.add_change(_price(130)) is None, "there is no rule yet"
+    assert anna.sign_rule(Terms("round up to 1 USD", "every 2 payments"), 1)["number"] == "1"
+    coffee = anna.sign_rule(Terms("fixed 0.10 USD, 10% of the price", "every 5 USD", "category coffee"), 2)
+    assert anna.sign_rule(Terms("round up to 1 USD", "every 2 payments"), 1)["number"] == "1"
+    assert [rule["number"] for rule in anna.rules()] == ["1", "2"]
+    first = anna.add_change(_price(130), key="shoes")
+    assert first is not None
+    assert first["amount"] == str(70 * CENT)
+    assert anna.add_change(_price(130), key="shoes") == first
+    assert anna.add_change(_price(200)) is None, "there is nothing to round up"
+    second = anna.add_change(_price(400), category="coffee", reference="latte")
+    assert second is not None
+    assert (second["amount"], second["reference"]) == (str(50 * CENT), "latte")
+    anna.lost = 1
+    assert anna.add_change(_price(170)) is not None
+    assert [amount for (amount,) in stage.rows("SELECT amount FROM payment ORDER BY id")] == [
+        70 * CENT,
+        50 * CENT,
+        30 * CENT,
+    ]
+    # Another device has paused a rule.
+    path = f"/v1/channels/{coffee['channel_id']}/rules/{coffee['id']}/pause"
+    anna.as_wallet("POST", path)
+    third = anna.add_change(_price(450), category="coffee")
+    assert third is not None
+    assert third["amount"] == str(50 * CENT), "the other rule takes it then"
+    with pytest.raises(KeyReused):
+        anna.pay(CENT, key="shoes")
+    assert stage.audit().differences == []
+
+
+def test_caps_cut_what_is_gathered(stage: Stage, anna: Patient) -> None:
+    anna.sign_rule(Terms("round up to 1 USD x3, at most 1 USD a day", "every 10 USD"))
+    told = [anna.add_change(_price(180)), anna.add_change(_price(180)), anna.add_change(_price(180))]
+    assert [answer["amount"] if answer else None for answer in told] == [str(60 * CENT), str(40 * CENT), None]
+
+
+def test_what_makes_no_sense_is_not_signed(anna: Patient) -> None:
+    with pytest.raises(NotARule):
+        anna.sign_rule(Terms("everything", "every 10 USD"))
+    with pytest.raises(Refused, match="name amounts in it"):
+        anna.sign_rule(Terms("fixed 100 KRW", "every 10 payments"))
+    assert anna.rules() == []
