@@ -157,7 +157,7 @@ def ids(stage: Stage) -> Json:
 
 def _conversion(stage: Stage, anna: Payer) -> str:
     """One that waits for her permit."""
-    gather(stage, anna, sign_rule(stage, anna, to("savings", anna.address)), DOLLAR)
+    gather(sign_rule(anna, to("savings", anna.address)), DOLLAR)
     (held,) = stage.get(f"/v1/channels/{anna.id}/jar/conversions", **anna.headers())["items"]
     return str(held["id"])
 

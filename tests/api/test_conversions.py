@@ -60,7 +60,6 @@ def only(stage: Stage, payer: Payer) -> Any:
 def test_every_destination_gets_its_share_in_one_transaction(stage: Stage, anna: Payer, trader: Trader) -> None:
     ben = Wallet().address
     rule = sign_rule(
-        stage,
         anna,
         to("savings", anna.address, 2_500),
         to("swap", anna.address, 2_500, token=trader.ether, slippage=100),
@@ -69,7 +68,7 @@ def test_every_destination_gets_its_share_in_one_transaction(stage: Stage, anna:
         to("wallet", anna.address, 1_000),
     )
 
-    gather(stage, anna, rule, 4 * DOLLAR)
+    gather(rule, 4 * DOLLAR)
 
     shown = listed(stage, anna)
     assert (shown["held"], shown["on_the_way"]) == ("0", "0")
@@ -94,9 +93,9 @@ def test_a_collectible_is_bought_at_its_price(stage: Stage, anna: Payer) -> None
     beneficiary = Wallet().address
     stage.chain.send(OPERATOR_KEY, "badges", "createCollectible", 1_001, 0)
     stage.chain.send(OPERATOR_KEY, "standing_orders", "offer", 1_001, beneficiary, 2 * DOLLAR)
-    rule = sign_rule(stage, anna, to("collectible", beneficiary, token=f"0x{1_001:040x}"))
+    rule = sign_rule(anna, to("collectible", beneficiary, token=f"0x{1_001:040x}"))
 
-    gather(stage, anna, rule, 3 * DOLLAR)
+    gather(rule, 3 * DOLLAR)
 
     assert only(stage, anna)["state"] == "done"
     assert stage.chain.read("badges", "balanceOf", anna.address, 1_001) == 1
@@ -118,8 +117,8 @@ def test_what_can_be_bought_is_told(stage: Stage, trader: Trader) -> None:
 def test_when_the_price_moves_after_the_quote_the_money_stays_and_the_reason_is_told(
     stage: Stage, anna: Payer, trader: Trader
 ) -> None:
-    rule = sign_rule(stage, anna, to("swap", anna.address, token=trader.ether, slippage=100))
-    anna.pay(4 * DOLLAR, destination={"type": "jar", "rule_id": rule})
+    rule = sign_rule(anna, to("swap", anna.address, token=trader.ether, slippage=100))
+    rule.pay(4 * DOLLAR)
     stage.later(61)
     stage.tick()
     stage.chain.mine(2)
@@ -152,9 +151,9 @@ def test_when_the_price_moves_after_the_quote_the_money_stays_and_the_reason_is_
 
 
 def test_a_price_that_is_far_from_the_mean_is_not_even_tried(stage: Stage, anna: Payer, trader: Trader) -> None:
-    rule = sign_rule(stage, anna, to("swap", anna.address, token=trader.ether, slippage=100))
+    rule = sign_rule(anna, to("swap", anna.address, token=trader.ether, slippage=100))
     trader.buy_ether(3_000 * DOLLAR)
-    gather(stage, anna, rule, 4 * DOLLAR)
+    gather(rule, 4 * DOLLAR)
     held = only(stage, anna)
     assert (held["state"], held["transaction"]) == ("held", None)
     assert held["reason"].startswith("The price has moved")
@@ -163,8 +162,8 @@ def test_a_price_that_is_far_from_the_mean_is_not_even_tried(stage: Stage, anna:
 
 def test_without_an_allowance_it_waits_for_a_permit(stage: Stage) -> None:
     anna = stage.payer()
-    rule = sign_rule(stage, anna, to("savings", anna.address))
-    gather(stage, anna, rule, DOLLAR)
+    rule = sign_rule(anna, to("savings", anna.address))
+    gather(rule, DOLLAR)
     assert only(stage, anna)["reason"] == "The wallet has not allowed so much: sign a permit"
     assert stage.gift_tokens(anna.address) == DOLLAR
 
@@ -189,8 +188,8 @@ def test_one_that_fails_in_the_transaction_does_not_hold_up_the_others(stage: St
     ben = stage.payer()
     permit(stage, ben)
     for payer in (anna, ben):
-        rule = sign_rule(stage, payer, to("savings", payer.address))
-        payer.pay(DOLLAR, destination={"type": "jar", "rule_id": rule})
+        rule = sign_rule(payer, to("savings", payer.address))
+        rule.pay(DOLLAR)
     stage.later(61)
     stage.tick()
     stage.chain.mine(2)
@@ -205,8 +204,8 @@ def test_one_that_fails_in_the_transaction_does_not_hold_up_the_others(stage: St
 
 
 def test_a_days_limit_is_waited_out(stage: Stage, anna: Payer) -> None:
-    rule = sign_rule(stage, anna, to("person", Wallet().address), per_day=DOLLAR - 1)
-    gather(stage, anna, rule, DOLLAR)
+    rule = sign_rule(anna, to("person", Wallet().address), per_day=DOLLAR - 1)
+    gather(rule, DOLLAR)
     held = only(stage, anna)
     assert held["reason"] == "The rule's limit for today is reached"
     assert held["next_attempt_at"][10:19] == "T00:00:00"
@@ -214,8 +213,8 @@ def test_a_days_limit_is_waited_out(stage: Stage, anna: Payer) -> None:
 
 def test_its_payer_may_keep_the_tokens(stage: Stage) -> None:
     anna = stage.payer()
-    rule = sign_rule(stage, anna, to("savings", anna.address))
-    gather(stage, anna, rule, DOLLAR)
+    rule = sign_rule(anna, to("savings", anna.address))
+    gather(rule, DOLLAR)
     held = only(stage, anna)
 
     assert stage.client.post(f"/v1/conversions/{held['id']}/keep", headers=anna.headers()).json()["state"] == "kept"
@@ -230,9 +229,9 @@ def test_its_payer_may_keep_the_tokens(stage: Stage) -> None:
 
 def test_what_is_held_is_kept_once_the_rule_is_cancelled_on_the_chain_and_is_its_payers_alone(stage: Stage) -> None:
     anna = stage.payer()
-    rule = sign_rule(stage, anna, to("savings", anna.address))
-    gather(stage, anna, rule, DOLLAR)
-    stage.chain.send(anna.wallet.key, "standing_orders", "cancel", 1)
+    rule = sign_rule(anna, to("savings", anna.address))
+    gather(rule, DOLLAR)
+    stage.chain.send(anna.wallet.key, "standing_orders", "cancel", int(rule.shown()["number"]))
     stage.chain.send(anna.wallet.key, "standing_orders", "cancel", 2**64 - 1)  # none that the hub can know
     permit(stage, anna)
     stage.chain.mine(2)
@@ -252,8 +251,8 @@ def test_what_is_held_is_kept_once_the_rule_is_cancelled_on_the_chain_and_is_its
 
 
 def test_what_a_reorganisation_removes_is_sent_again_and_counted_once(stage: Stage, anna: Payer) -> None:
-    rule = sign_rule(stage, anna, to("savings", anna.address))
-    anna.pay(DOLLAR, destination={"type": "jar", "rule_id": rule})
+    rule = sign_rule(anna, to("savings", anna.address))
+    rule.pay(DOLLAR)
     stage.later(61)
     stage.tick()
     stage.chain.mine(2)
@@ -278,8 +277,8 @@ def test_what_a_reorganisation_removes_is_sent_again_and_counted_once(stage: Sta
 
 
 def test_the_audit_notices_what_no_signed_rule_covers(stage: Stage, anna: Payer) -> None:
-    rule = sign_rule(stage, anna, to("savings", anna.address))
-    gather(stage, anna, rule, DOLLAR)
+    rule = sign_rule(anna, to("savings", anna.address))
+    gather(rule, DOLLAR)
     with stage.undone():
         stage.write("UPDATE signed_rule SET per_day = per_day + 1")
         assert [d for d in stage.audit().differences if "payer's signature of rule" in d]

@@ -115,16 +115,16 @@ def _transfer(stage: Stage, cafe: Merchant) -> None:
 def _convert(stage: Stage, anna: Payer) -> None:
     """One conversion that is done, and one that is held, tried again, and given up."""
     thief = Wallet().address
-    rule = sign_rule(stage, anna, to("savings", anna.address, 5_000), to("swap", anna.address, 5_000, thief, 100))
+    rule = sign_rule(anna, to("savings", anna.address, 5_000), to("swap", anna.address, 5_000, thief, 100))
     assert permit(stage, anna).status_code == 200
-    gather(stage, anna, rule, 10 * CENT)
+    gather(rule, 10 * CENT)
     listed = stage.get(f"/v1/channels/{anna.id}/jar/conversions", **anna.headers())["items"]
     assert {item["kind"]: item["state"] for item in listed} == {"savings": "done", "swap": "held"}
     (held,) = [item["id"] for item in listed if item["state"] == "held"]
     assert stage.client.post(f"/v1/conversions/{held}/retry", headers=anna.headers()).status_code == 200
     stage.confirm()
     assert stage.client.post(f"/v1/conversions/{held}/keep", headers=anna.headers()).status_code == 200
-    stage.chain.send(anna.wallet.key, "standing_orders", "cancel", 1)
+    stage.chain.send(anna.wallet.key, "standing_orders", "cancel", int(rule.shown()["number"]))
     stage.confirm()
 
 

@@ -57,7 +57,7 @@ def send_step(hub: Hub) -> bool:
     with relay.signing(hub.db, KIND) as session:
         if not _are_to_do(session, [row.id for row, _ in rows]):
             return False  # our lease ran out while the node thought about it, and another worker was faster
-        _change(session, kept, state="kept", reason="The rule has ended")
+        _change(session, kept, state="kept", reason="The rule has ended", due_at=None)
         for id_, reason in tried.held.items():
             _hold(session, session.get_one(Conversion, id_), reason, now)
         if prepared is not None:
@@ -69,7 +69,7 @@ def _due(session: Session, hub: Hub, now: datetime) -> list[tuple[Conversion, Si
     found = session.execute(
         select(Conversion, SignedRule)
         .join(SignedRule, col(SignedRule.id) == col(Conversion.rule_id))
-        .where(col(Conversion.state).in_(TO_DO), col(Conversion.due_at) <= now)
+        .where(col(Conversion.due_at).is_not(None), col(Conversion.due_at) <= now)
         .order_by(col(Conversion.due_at), col(Conversion.id))
         .limit(hub.settings.conversions_max_items)
     )
@@ -116,7 +116,7 @@ def _sign(session: Session, hub: Hub, prepared: sender.Prepared, tried: _Tried, 
     ids = list(tried.good)
     chain_id, ref = hub.contracts.deployment.chain_id, str(len(ids))
     transaction_id = sender.sign_and_store(session, hub.signer, chain_id, prepared, KIND, ref, now)
-    _change(session, ids, state="sent", reason=None, transaction_id=transaction_id)
+    _change(session, ids, state="sent", reason=None, due_at=None, transaction_id=transaction_id)
     for id_, minimum in tried.minimums.items():
         if id_ in tried.good:
             _change(session, [id_], minimum=str(minimum))
@@ -156,7 +156,7 @@ def handlers(hub: Hub) -> dict[str, Handler]:
         row = row_of(session, event["args"])
         if row is not None:  # else a database that was restored: the audit tells
             row.state, row.reason, row.received = "done", None, str(event["args"]["received"])
-            row.transaction_hash = event["transaction"]
+            row.due_at, row.transaction_hash = None, event["transaction"]
 
     def not_converted(session: Session, event: Mapping[str, Any], now: datetime) -> None:
         row = row_of(session, event["args"])
@@ -177,7 +177,7 @@ def undo(hub: Hub) -> dict[str, Handler]:
         ours = session.scalar(transaction_of(event["transaction"]))
         is_on_its_way = ours is not None and ours == row.transaction_id
         row.state, row.received, row.transaction_hash = "sent" if is_on_its_way else "waiting", None, None
-        row.due_at = now
+        row.due_at = None if is_on_its_way else now
 
     def not_converted(session: Session, event: Mapping[str, Any], now: datetime) -> None:
         """It is held all the same, and tried again."""
