@@ -273,6 +273,20 @@ def test_what_a_reorganisation_removes_is_sent_again_and_counted_once(stage: Sta
     assert stage.audit().differences == []
 
 
+def test_a_restored_database_learns_from_the_chain_what_was_converted(stage: Stage, anna: Payer) -> None:
+    rule = sign_rule(anna, to("savings", anna.address))
+    kept = stage.kept()
+    gather(rule, DOLLAR)
+    assert only(stage, anna)["state"] == "done"
+
+    stage.restore(kept)
+    stage.confirm()
+
+    anna.resume()
+    assert (only(stage, anna)["state"], only(stage, anna)["amount"]) == ("done", str(DOLLAR))
+    assert not [d for d in stage.audit().differences if "convert" in d or "conversion" in d]
+
+
 # ---------------------------------------------------------------------- the audit
 
 

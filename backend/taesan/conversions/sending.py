@@ -17,6 +17,7 @@ from taesan.chain.errors import CallReverted
 from taesan.chain.models import ChainTransaction, transaction_of
 from taesan.conversions import orders, reasons
 from taesan.conversions.models import DESTINATIONS, Conversion
+from taesan.core.ids import new_id
 from taesan.core.outbox import Handler
 from taesan.core.values import bytes_of
 from taesan.hub import Hub
@@ -153,8 +154,8 @@ def return_reverted_step(hub: Hub) -> bool:
 
 def handlers(hub: Hub) -> dict[str, Handler]:
     def converted(session: Session, event: Mapping[str, Any], now: datetime) -> None:
-        row = row_of(session, event["args"])
-        if row is not None:  # else a database that was restored: the audit tells
+        row = row_of(session, event["args"]) or _made_before_a_restoration(session, event["args"], now)
+        if row is not None:
             row.state, row.reason, row.received = "done", None, str(event["args"]["received"])
             row.due_at, row.transaction_hash = None, event["transaction"]
 
@@ -198,6 +199,27 @@ def row_of(session: Session, args: Mapping[str, Any]) -> Conversion | None:
             col(Conversion.destination) == destination,
         )
     )
+
+
+def _made_before_a_restoration(session: Session, args: Mapping[str, Any], now: datetime) -> Conversion | None:
+    """A conversion that the chain knows and a restored database does not: of a rule that it has. The audit tells of others."""
+    known = select(SignedRule).where(col(SignedRule.payer) == args["payer"], col(SignedRule.number) == args["id"])
+    rule = session.scalar(known)
+    if rule is None or rule.id is None:
+        return None
+    row = Conversion(
+        public_id=new_id("cnv"),
+        channel_id=rule.channel_id,
+        payer=rule.payer,
+        rule_id=rule.id,
+        batch_id=args["number"] // DESTINATIONS,
+        destination=args["destination"],
+        kind=rule.signed.destinations[args["destination"]].kind,
+        amount=args["amount"],
+        created_at=now,
+    )
+    session.add(row)
+    return row
 
 
 def _hold(session: Session, row: Conversion, reason: str, now: datetime) -> None:
