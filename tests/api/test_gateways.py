@@ -73,7 +73,8 @@ def test_a_wallet_signs_a_rule_for_what_gateways_convert(stage: Stage, gateway: 
     anna = stage.payer()
     rule = anna.sign_rule("gateway", "every 2 payments")
     gateway.link("a", anna.wallet)
-    gateway.report(*[payment("a", 2 * CENT) for _ in range(3)])
+    for _ in range(3):
+        gateway.report(payment("a", 2 * CENT))
     assert rule.history() == [("fired", "2 payments")]
     assert rule.shown()["progress"]["fired"] == str(4 * CENT)
     assert stage.rows("SELECT count(*) FROM jar_firing WHERE rule_id IS NOT NULL") == [(1,)]
