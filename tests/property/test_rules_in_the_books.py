@@ -50,7 +50,7 @@ STEPS = st.lists(
         PAY,
         PAY,
         st.tuples(st.just("fire"), st.sampled_from([0, 1])),
-        st.tuples(st.just("withdraw"), st.integers(1, DEPOSIT)),
+        st.tuples(st.just("withdraw"), st.integers(0, MOST)),
         st.just(("freeze",)),
     ),
     min_size=3,
@@ -130,17 +130,16 @@ def _pay(
             return
 
 
-def _withdraw(hub: Hub, channel: str, number: int, amount: int) -> None:
-    """At most what is the payer's own: what is promised stays."""
+def _withdraw(hub: Hub, channel: str, number: int, of_jar: int) -> None:
+    """All that is free, and so much of what is in the jar: what is promised stays."""
     with hub.db.read() as session:
         row = session.get_one(Channel, channel)
-        own = posting.balance(session, hub.chart.channel(channel)) + posting.balance(session, hub.chart.jar(channel))
-        if row.state != "open" or not own:
+        amount = posting.balance(session, hub.chart.channel(channel))
+        amount += min(of_jar, posting.balance(session, hub.chart.jar(channel)))
+        if row.state != "open" or not amount:
             return
     receiver = hub.contracts.deployment.settlement
-    chain_tells(
-        hub, "channels.Refunded", f"refund {number}", channelId=channel, receiver=receiver, amount=min(own, amount)
-    )
+    chain_tells(hub, "channels.Refunded", f"refund {number}", channelId=channel, receiver=receiver, amount=amount)
 
 
 def _freeze(hub: Hub) -> bool:
