@@ -26,6 +26,7 @@ from taesan.identity.keys import KEYS_MAX
 from taesan.identity.models import LoginSession
 from taesan.identity.scopes import SCOPES
 from taesan.web.router import NodeWatch
+from tests.support.conversions import gather, sign_rule, to
 from tests.support.gateway import Gateway
 from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage, StageFactory, key
@@ -149,8 +150,16 @@ def ids(stage: Stage) -> Json:
         "webhook_id": webhook["id"],
         "delivery_id": delivery["id"],
         "gateway_id": Gateway(stage).id,
+        "conversion_id": _conversion(stage, anna),
         "secrets": [cafe.id, "her order", "shop.example", str(3 * DOLLAR), str(2 * DOLLAR), str(5 * DOLLAR)],
     }
+
+
+def _conversion(stage: Stage, anna: Payer) -> str:
+    """One that waits for her permit."""
+    gather(sign_rule(anna, to("savings", anna.address)), DOLLAR)
+    (held,) = stage.get(f"/v1/channels/{anna.id}/jar/conversions", **anna.headers())["items"]
+    return str(held["id"])
 
 
 def test_nobody_sees_or_changes_what_is_somebody_elses(stage: Stage, ids: Json) -> None:
@@ -201,7 +210,7 @@ def test_neither_token_opens_what_the_other_does(shared_stage: Stage) -> None:
     for name, who in closed:
         method, path = name.split(" ")
         named = ("redemption_id", "payout_id", "key_id", "invoice_id", "refund_id", "webhook_id", "delivery_id")
-        named += ("gateway_id", "transfer_id", "rule_id")
+        named += ("gateway_id", "transfer_id", "rule_id", "conversion_id")
         ids = dict.fromkeys(named, "x")
         path = path.format(channel_id="0x" + "ab" * 32, day="2026-11-26", **ids)
         for headers in (tokens[who], {}):

@@ -23,7 +23,7 @@ def _price(cents: int) -> dict[str, str]:
 def test_the_most_specific_rule_gathers_and_nothing_is_gathered_twice(stage: Stage, anna: Patient) -> None:
     assert anna.add_change(_price(130)) is None, "there is no rule yet"
     assert anna.sign_rule(Terms("round up to 1 USD", "every 2 payments"), 1)["number"] == "1"
-    coffee = anna.sign_rule(Terms("fixed 0.10 USD, 10% of the price", "every 5 USD", "category coffee"), 2)
+    coffee = anna.sign_rule(Terms("10% of the price, fixed 0.10 USD", "every 5 USD", "category coffee"), 2)
     assert anna.sign_rule(Terms("round up to 1 USD", "every 2 payments"), 1)["number"] == "1"
     assert [rule["number"] for rule in anna.rules()] == ["1", "2"]
     first = anna.add_change(_price(130), key="shoes")

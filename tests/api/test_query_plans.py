@@ -11,6 +11,7 @@ from taesan.webhooks.events import tell_payments_step
 from taesan.webhooks.schedule import EVENT_TYPES
 from tests.support import x402_exact as exact
 from tests.support.chain import free_port
+from tests.support.conversions import gather, permit, sign_rule, to
 from tests.support.gateway import Gateway, payment
 from tests.support.plans import Recorder, recorded, scans
 from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage, key
@@ -62,8 +63,8 @@ def asked(shared_stage: Stage) -> Iterator[Recorder]:
         ben.finish_withdrawal()
         stage.later(10)
         stage.confirm()
-        _pay_over_x402(stage, cafe)
-        _pay_directly(stage, cafe)
+        _pay_in_other_ways(stage, cafe)
+        _convert(stage, anna)
         gateway = _report(stage)
         daily = {"payouts": {"every": "day"}}
         assert stage.client.put("/v1/account/settings", json=daily, headers=cafe.headers).status_code == 200
@@ -109,6 +110,27 @@ def _transfer(stage: Stage, cafe: Merchant) -> None:
     stage.confirm()
     stage.write("UPDATE transfer_offer SET held_until = '2026-01-01 00:00:00' WHERE invoice_id = :id", id=invoice["id"])
     stage.confirm()
+
+
+def _convert(stage: Stage, anna: Payer) -> None:
+    """One conversion that is done, and one that is held, tried again, and given up."""
+    thief = Wallet().address
+    rule = sign_rule(anna, to("savings", anna.address, 5_000), to("swap", anna.address, 5_000, thief, 100))
+    assert permit(stage, anna).status_code == 200
+    gather(rule, 10 * CENT)
+    listed = stage.get(f"/v1/channels/{anna.id}/jar/conversions", **anna.headers())["items"]
+    assert {item["kind"]: item["state"] for item in listed} == {"savings": "done", "swap": "held"}
+    (held,) = [item["id"] for item in listed if item["state"] == "held"]
+    assert stage.client.post(f"/v1/conversions/{held}/retry", headers=anna.headers()).status_code == 200
+    stage.confirm()
+    assert stage.client.post(f"/v1/conversions/{held}/keep", headers=anna.headers()).status_code == 200
+    stage.chain.send(anna.wallet.key, "standing_orders", "cancel", int(rule.shown()["number"]))
+    stage.confirm()
+
+
+def _pay_in_other_ways(stage: Stage, cafe: Merchant) -> None:
+    _pay_over_x402(stage, cafe)
+    _pay_directly(stage, cafe)
 
 
 def _pay_over_x402(stage: Stage, cafe: Merchant) -> None:
@@ -207,6 +229,7 @@ def _read_everything(stage: Stage, anna: Payer, cafe: Merchant, gateway: Gateway
         "invoice_id": stage.get("/v1/invoices?state=paid", **theirs)["items"][0]["id"],
         "day": stage.clock.now().date().isoformat(),
         "transfer_id": stage.get("/v1/transfers", **theirs)["items"][0]["id"],
+        "conversion_id": stage.get(f"/v1/channels/{anna.id}/jar/conversions", **own)["items"][0]["id"],
         "refund_id": stage.get("/v1/refunds", **theirs)["items"][0]["id"],
         "redemption_id": stage.get("/v1/redemptions", **theirs)["items"][0]["id"],
         "rule_id": stage.get(f"/v1/channels/{anna.id}/rules", **own)["items"][0]["id"],

@@ -69,7 +69,15 @@ def ids(hub: LiveHub) -> Json:
         "day": "2026-11-26",
         "gateway_id": _gateway(hub),
         "transfer_id": _transfer(hub),
+        "rule_id": _rule(hub),
     }
+
+
+def _rule(hub: LiveHub) -> str:
+    payer = hub.payers[0]
+    rule = payer["wallet"].rule(hub.facts, 1, "top-ups", "when I say so")
+    headers = hub.session_of(payer["wallet"])
+    return str(hub.client.post(f"/v1/channels/{payer['id']}/rules", json=rule, headers=headers).json()["id"])
 
 
 def _transfer(hub: LiveHub) -> str:

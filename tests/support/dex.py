@@ -7,7 +7,6 @@ from web3 import Web3
 
 from taesan.chain import dex
 from tests.support.chain import RICH_KEY, ROOT, Chain
-from tests.support.signing import ZERO_ADDRESS
 
 FIRST = {"maxFeePerGas": 10**12, "maxPriorityFeePerGas": 10**12, "gas": 1_000_000}
 
@@ -55,10 +54,3 @@ class Trader:
         receipt = self.chain.web3.eth.wait_for_transaction_receipt(hash_, timeout=20, poll_latency=0.02)
         assert receipt["status"] == 1
         return receipt
-
-
-def to(
-    kind: str, recipient: str = ZERO_ADDRESS, share: int = 10_000, token: str = ZERO_ADDRESS, slippage: int = 0
-) -> Any:
-    """A rule's destination, as the API takes it."""
-    return {"kind": kind, "share": share, "recipient": recipient, "token": token, "slippage": slippage}

@@ -20,6 +20,7 @@ SMALL = {
     "counter",
     "gateway",  # those that operators have made
     "lease",
+    "listed_pool",  # those that the admin has listed
     "restoration",
     "signer_account",
     "turnover",

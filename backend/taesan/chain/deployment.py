@@ -174,7 +174,8 @@ def bind(db: Database, node: Node, deployment: Deployment, now: datetime) -> Non
                 f"the nodes in TAESAN_RPC_URL are on different chains: at {one.name} block 0 is {its_genesis}, "
                 f"elsewhere {genesis}"
             )
-    for role in ("asset", "channels", "settlement"):
+    orders = ("standing_orders",) if deployment.standing_orders else ()
+    for role in ("asset", "channels", "settlement", *orders):
         if not node.code(getattr(deployment, role)):
             raise WrongChain(
                 f"there is no contract at {getattr(deployment, role)} ({role}) on the chain at {node.name}: "

@@ -28,6 +28,11 @@ def check(hub: Hub, payer: str, asked: PermitCreate, now: datetime) -> None:
         raise _invalid(f"It has to be signed by {payer} for {spender}, with the gift token's next nonce of the wallet.")
 
 
+def find(session: Session, payer: str) -> GiftPermit | None:
+    """The newest, which may be over."""
+    return session.get(GiftPermit, payer)
+
+
 def keep(session: Session, payer: str, asked: PermitCreate, now: datetime) -> GiftPermit:
     """In place of the one before."""
     return session.merge(
