@@ -23,7 +23,7 @@ AGAIN_AFTER = timedelta(hours=1)
 
 def has_badges(hub: Hub) -> bool:
     """Whether this hub's deployment names the contract."""
-    return getattr(hub.contracts.deployment, "badges", None) is not None
+    return bool(getattr(hub.contracts.deployment, "badges", ""))
 
 
 def gather_step(hub: Hub) -> bool:

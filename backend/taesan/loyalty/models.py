@@ -22,7 +22,7 @@ THE_HUB = ""
 _JUDGED = text("look_at IS NOT NULL")
 _WAITS = text("badge_due IS NOT NULL")
 _LEFT = text("remaining > 0")
-_UNTOLD = text("remaining > 0 AND NOT told")
+_UNTOLD = text("tell_at IS NOT NULL")
 
 
 class Follower(SQLModel, table=True):
@@ -127,7 +127,8 @@ class TierChange(SQLModel, table=True):
 
 
 class PointsLot(SQLModel, table=True):
-    """The points of one payment. `remaining`: without what refunds took back; none when they have lapsed. `told`: that they will."""
+    """The points of one payment. `remaining`: without what refunds took back; none when they have lapsed. `tell_at`: when it is to be told
+    that they will; None when it was."""
 
     __tablename__ = "loyalty_points"
     __table_args__ = (
@@ -142,9 +143,8 @@ class PointsLot(SQLModel, table=True):
     source: str
     points: int = Field(sa_column=Column(BigInteger, nullable=False))
     remaining: int = Field(sa_column=Column(BigInteger, nullable=False))
-    tell_at: datetime = Field(sa_type=UtcDateTime)
+    tell_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     expires_at: datetime = Field(sa_type=UtcDateTime)
-    told: bool = False
     lapsed: bool = False
 
 
