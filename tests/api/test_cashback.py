@@ -262,6 +262,10 @@ def test_only_credit_is_promised(stage: Stage, cafe: Merchant, anna: Payer) -> N
         {"rate": 10_001},
         {"rate": 0},
         {"ends_at": "2999-01-01T00:00:00"},
+        {"ends_at": "2999-01-01"},
+        {"ends_at": "2999-02-30T00:00:00Z"},
+        {"ends_at": "9999-12-31T23:59:59-10:00"},
+        {"ends_at": 32_472_144_000},
         {"starts_at": "2999-01-02T00:00:00Z", "ends_at": "2999-01-01T00:00:00Z"},
     ],
 )
