@@ -338,3 +338,26 @@ def test_the_audit_notices_what_was_never_decided(stage: Stage, cafe: Merchant, 
             stage.write(wrong)
             assert stage.audit().differences, wrong
     assert stage.audit().differences == []
+
+
+@pytest.mark.parametrize("is_ordered", [True, False])
+def test_a_restored_hub_promises_what_it_knows_and_its_books_are_right(
+    stage: Stage, cafe: Merchant, anna: Payer, is_ordered: bool
+) -> None:
+    """What was paid after the backup, on an order that it has not, is paid once more: within the budget."""
+    earn(cafe, anna)
+    made = campaign(cafe)
+    anna.pay(DOLLAR, cafe)
+    if is_ordered:
+        stage.tick()
+    kept = stage.kept()
+    stage.settle()
+    assert stage.gift_tokens(anna.address) == 10 * CENT
+    stage.restore(kept)
+    stage.confirm()
+    stage.catch_up()
+    anna.pay(DOLLAR, cafe)
+    stage.settle()
+    assert now_is(cafe, made)["spent"] == str(20 * CENT)
+    assert stage.gift_tokens(anna.address) == (20 if is_ordered else 30) * CENT
+    assert stage.audit().differences == []
