@@ -132,6 +132,8 @@ def ids(stage: Stage) -> Json:
     stage.confirm()
     (transfer,) = stage.get("/v1/transfers", **cafe.headers)["items"]
     refund = cafe.refund(anna.pay(DOLLAR, cafe)["id"]).json()["id"]
+    ends = {"name": "Autumn", "rate": 1, "budget": "1", "ends_at": "2999-01-01T00:00:00Z"}
+    campaign = stage.client.post("/v1/campaigns", json=ends, headers=cafe.headers | key()).json()["id"]
     session = stage.session_of(cafe.wallet)
     (api_key,) = stage.get("/v1/merchants/me/keys", **session)
     wanted = {"url": "https://shop.example/", "event_types": ["payout.paid"]}
@@ -145,6 +147,7 @@ def ids(stage: Stage) -> Json:
         "invoice_id": invoice["id"],
         "refund_id": refund,
         "transfer_id": transfer["id"],
+        "campaign_id": campaign,
         "day": "2026-11-26",
         "key_id": api_key["id"],
         "webhook_id": webhook["id"],
@@ -194,7 +197,8 @@ def test_nobody_sees_or_changes_what_is_somebody_elses(stage: Stage, ids: Json) 
 def test_lists_hold_ones_own_alone(stage: Stage, ids: Json) -> None:
     eve = stage.merchant("Eve's")
     session = stage.session_of(eve.wallet)
-    for path in ("/v1/payments", "/v1/redemptions", "/v1/payouts", "/v1/invoices", "/v1/transfers", "/v1/refunds"):
+    of_merchant = ("payments", "redemptions", "payouts", "invoices", "transfers", "refunds", "campaigns", "members")
+    for path in (f"/v1/{name}" for name in of_merchant):
         assert stage.get(path, **eve.headers)["items"] == []
     assert stage.get("/v1/channels", **session)["items"] == []
     assert stage.get("/v1/webhooks", **eve.headers) == []
@@ -210,7 +214,7 @@ def test_neither_token_opens_what_the_other_does(shared_stage: Stage) -> None:
     for name, who in closed:
         method, path = name.split(" ")
         named = ("redemption_id", "payout_id", "key_id", "invoice_id", "refund_id", "webhook_id", "delivery_id")
-        named += ("gateway_id", "transfer_id", "rule_id", "conversion_id")
+        named += ("gateway_id", "transfer_id", "rule_id", "conversion_id", "campaign_id")
         ids = dict.fromkeys(named, "x")
         path = path.format(channel_id="0x" + "ab" * 32, day="2026-11-26", **ids)
         for headers in (tokens[who], {}):

@@ -65,10 +65,9 @@ def asked(shared_stage: Stage) -> Iterator[Recorder]:
         stage.confirm()
         _pay_in_other_ways(stage, cafe)
         _convert(stage, anna)
+        _reward(stage, anna, cafe)
         gateway = _report(stage)
-        daily = {"payouts": {"every": "day"}}
-        assert stage.client.put("/v1/account/settings", json=daily, headers=cafe.headers).status_code == 200
-        stage.write("UPDATE merchant_settings SET next_at = '2026-01-01 00:00:00' WHERE merchant_id = :id", id=cafe.id)
+        _pay_out_daily(stage, cafe)
         stage.confirm()
         stage.client.post("/v1/merchants/me/keys", headers=stage.session_of(cafe.wallet))
         _tell(stage, couriers, anna, cafe)
@@ -170,6 +169,39 @@ def _pay_directly(stage: Stage, cafe: Merchant) -> None:
     assert states == ["pending", "settled", "settled"]
 
 
+def _pay_out_daily(stage: Stage, cafe: Merchant) -> None:
+    daily = {"payouts": {"every": "day"}}
+    assert stage.client.put("/v1/account/settings", json=daily, headers=cafe.headers).status_code == 200
+    stage.write("UPDATE merchant_settings SET next_at = '2026-01-01 00:00:00' WHERE merchant_id = :id", id=cafe.id)
+
+
+def _reward(stage: Stage, anna: Payer, cafe: Merchant) -> None:
+    """A campaign that ends, tiers that are reached and lost, points that lapse, and a refund of all that."""
+    points = {"per": "1", "valid_days": 1, "notice_days": 1}
+    programme = {"period": "week", "tiers": [{"name": "Regular", "count": 1}], "points": points}
+    for path, headers in (("programme", cafe.headers), ("operator/programme", stage.operator())):
+        for _ in range(2):
+            assert stage.client.put(f"/v1/{path}", json=programme, headers=headers).status_code == 200
+    campaign = {"name": "x", "rate": 10_000, "budget": str(10 * CENT), "cap_payer": str(9 * CENT)}
+    campaign["ends_at"] = "2999-01-01T00:00:00Z"
+    answer = stage.client.post("/v1/campaigns", json=campaign, headers=cafe.headers | key())
+    assert answer.status_code == 201, answer.text
+    assert anna.pay_invoice(cafe.invoice(4)).status_code == 201
+    paid = [anna.pay(4 * CENT, cafe)["id"] for _ in range(2)]
+    stage.tick()
+    assert cafe.refund(paid[0]).status_code == 202
+    stage.client.post(f"/v1/campaigns/{answer.json()['id']}/end", headers=cafe.headers)
+    for _ in range(3):
+        stage.later(10 * 86_400)
+        stage.confirm()
+    anna.resume()
+    states = [r["state"] for r in stage.get("/v1/rewards", **anna.headers())["items"]]
+    assert "reversed" in states
+    members = stage.get("/v1/memberships", **anna.headers())["items"]
+    assert [(m["tier"], m["points"]) for m in members] == [(None, 0)] * 2
+    assert all(m["value"] == "0" for m in members)
+
+
 def _report(stage: Stage) -> Gateway:
     """A gateway whose payments are drawn, wait, are refunded and go to its own wallet."""
     gateway, first = Gateway(stage), payment("anna", 90 * CENT)
@@ -228,6 +260,7 @@ def _read_everything(stage: Stage, anna: Payer, cafe: Merchant, gateway: Gateway
         "payout_id": stage.get("/v1/payouts", **theirs)["items"][0]["id"],
         "invoice_id": stage.get("/v1/invoices?state=paid", **theirs)["items"][0]["id"],
         "day": stage.clock.now().date().isoformat(),
+        "campaign_id": stage.get("/v1/campaigns", **theirs)["items"][0]["id"],
         "transfer_id": stage.get("/v1/transfers", **theirs)["items"][0]["id"],
         "conversion_id": stage.get(f"/v1/channels/{anna.id}/jar/conversions", **own)["items"][0]["id"],
         "refund_id": stage.get("/v1/refunds", **theirs)["items"][0]["id"],

@@ -45,6 +45,8 @@ def ids(hub: LiveHub) -> Json:
     refund = hub.client.post(
         "/v1/refunds", json={"of": paid["id"], "amount": "10000"}, headers=hub.merchant_headers | key()
     )
+    campaign = {"name": "x", "rate": 1, "budget": "1", "ends_at": "2999-01-01T00:00:00Z"}
+    started = hub.client.post("/v1/campaigns", json=campaign, headers=hub.merchant_headers | key())
     payout = hub.client.post("/v1/payouts", json={}, headers=hub.merchant_headers | key())
     holder = next(p for p in hub.payers if hub.gift_tokens(p["wallet"].address))
     redeemed = holder["wallet"].redemption(hub.facts, hub.merchant_wallet.address, 1)
@@ -61,6 +63,7 @@ def ids(hub: LiveHub) -> Json:
         "batch_id": hub.batch_id,
         "merchant_id": hub.merchant_id,
         "account": holder["wallet"].address,
+        "campaign_id": started.json()["id"],
         "payout_id": payout.json()["id"],
         "redemption_id": redemption.json()["id"],
         **_webhook(hub),

@@ -90,7 +90,7 @@ class Lot:
 
     points: int
     left: int
-    tell_at: datetime
+    tell_at: datetime | None
     expires_at: datetime
 
 
