@@ -16,6 +16,7 @@ from tests.support.gifts import (
     signed_transfer,
     state,
     take_back,
+    transfer,
 )
 from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DOLLAR, Payer, Stage, key
@@ -249,22 +250,9 @@ def test_what_is_no_claim_is_told_and_leaves_the_gift(stage: Stage, giver: Giver
 # -------------------------------------------------------------- to an address
 
 
-def _transfer(stage: Stage, sender: Wallet, recipient: str, amount: int) -> Json:
-    before, used = int(stage.clock.now().timestamp()) + 3_600, nonce()
-    return {
-        "sender": sender.address,
-        "recipient": recipient,
-        "amount": str(amount),
-        "valid_after": "0",
-        "valid_before": str(before),
-        "nonce": used,
-        "signature": signed_transfer(stage.facts, sender.key, recipient, amount, 0, before, used),
-    }
-
-
 def test_gift_tokens_go_to_somebodys_address_by_one_signature(stage: Stage, giver: Giver) -> None:
     friend = Wallet()
-    body = _transfer(stage, giver.wallet, friend.address, 70 * CENT)
+    body = transfer(stage, giver.wallet, friend.address, 70 * CENT)
     answer = post(stage, "/v1/token-transfers", body)
     assert (answer.status_code, answer.json()["state"]) == (202, "pending")
     gather(stage)
@@ -282,18 +270,18 @@ def test_gift_tokens_go_to_somebodys_address_by_one_signature(stage: Stage, give
         ({"valid_after": str(FAR_FUTURE)}, "invalid-token-transfer"),
         ({"nonce": nonce()}, "invalid-token-transfer"),
     ):
-        again = _transfer(stage, giver.wallet, Wallet().address, 70 * CENT) | changes
+        again = transfer(stage, giver.wallet, Wallet().address, 70 * CENT) | changes
         assert_problem(post(stage, "/v1/token-transfers", again), type_, 422)
     assert stage.audit().differences == []
 
 
 def test_a_hub_that_cannot_gather_says_so(stage: Stage, giver: Giver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(vars(stage.hub), "gathered", {})
-    body = _transfer(stage, giver.wallet, Wallet().address, CENT)
+    body = transfer(stage, giver.wallet, Wallet().address, CENT)
     assert_problem(post(stage, "/v1/token-transfers", body), "cannot-gather", 409)
 
 
 def test_nothing_is_taken_in_that_nobody_could_check(stage: Stage, giver: Giver) -> None:
     with stage.node_away():
-        answer = post(stage, "/v1/token-transfers", _transfer(stage, giver.wallet, Wallet().address, CENT))
+        answer = post(stage, "/v1/token-transfers", transfer(stage, giver.wallet, Wallet().address, CENT))
     assert_problem(answer, "node-unavailable", 503)

@@ -9,10 +9,12 @@ import pytest
 from taesan.webhooks.couriers import Couriers
 from taesan.webhooks.events import tell_payments_step
 from taesan.webhooks.schedule import EVENT_TYPES
+from tests.support import gifts
 from tests.support import x402_exact as exact
 from tests.support.chain import free_port
 from tests.support.conversions import gather, permit, sign_rule, to
 from tests.support.gateway import Gateway, payment
+from tests.support.gifts import Giver
 from tests.support.plans import Recorder, recorded, scans
 from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage, key
 from tests.support.wallet import Wallet
@@ -34,13 +36,13 @@ def asked(shared_stage: Stage) -> Iterator[Recorder]:
         assert stage.client.post("/v1/payments/bulk", json={"payments": bulk}).status_code == 200
         anna.charged += CENT
         anna.pay(DOLLAR)
-        repeated = key()
-        body = anna.payment(CENT)
+        repeated, body = key(), anna.payment(CENT)
         for _ in range(2):
             assert stage.client.post("/v1/payments", json=body, headers=repeated).status_code == 201
         anna.charged += CENT
         _gather_by_rules(stage, anna)
         stage.settle()
+        _give(stage, anna)
         cafe.redeem(anna.wallet, 10 * CENT)
         paid, expiring, in_tokens = cafe.invoice(1), cafe.invoice(2, expires_in_s=30), cafe.invoice(3)
         assert anna.pay_invoice(paid).status_code == 201
@@ -219,6 +221,25 @@ def _report(stage: Stage) -> Gateway:
     return gateway
 
 
+def _give(stage: Stage, anna: Payer) -> None:
+    """Gift links, one of which is taken and one of which goes back; tokens and credit to people; and a look at what lies about."""
+    giver, friend = Giver(stage, anna, 50 * CENT), Wallet().address
+    (taken, link), (left, forgotten) = giver.give(CENT), giver.give(CENT, lives_s=700)
+    sent = gifts.post(stage, "/v1/token-transfers", gifts.transfer(stage, giver.wallet, friend, CENT))
+    assert sent.status_code == 202
+    anna.pay(CENT, destination={"type": "person", "address": giver.wallet.address})
+    gifts.gather(stage)
+    assert gifts.claim(stage, taken, link.claim_body(friend)).status_code == 202
+    gifts.pass_end(stage, forgotten)
+    for table in ("gift", "jar_watch", "reminder"):
+        stage.write(f"UPDATE {table} SET look_at = '2026-01-01 00:00:00' WHERE look_at > '2026-01-02'")
+        stage.later(61)
+        stage.confirm()
+    assert gifts.take_back(stage, left).status_code == 202
+    gifts.gather(stage)
+    assert stage.rows("SELECT kind FROM reminder WHERE look_at > '2026-01-02'")
+
+
 def _listen(stage: Stage, cafe: Merchant) -> Couriers:
     """Two webhooks, at each of which nobody is; one is deleted in the end."""
     wanted = {"url": f"http://127.0.0.1:{free_port()}/", "event_types": list(EVENT_TYPES)}
@@ -252,6 +273,8 @@ def _read_everything(stage: Stage, anna: Payer, cafe: Merchant, gateway: Gateway
         "channel_id": anna.id,
         "direct_payment_id": stage.get("/v1/direct-payments", **theirs)["items"][0]["id"],
         "deposit_id": stage.rows("SELECT public_id FROM deposit_relay LIMIT 1")[0][0],
+        "gift_id": stage.rows("SELECT public_id FROM gift LIMIT 1")[0][0],
+        "token_transfer_id": stage.rows("SELECT public_id FROM token_transfer LIMIT 1")[0][0],
         "gateway_id": gateway.id,
         "merchant_id": cafe.id,
         "payment_id": payment,
@@ -283,7 +306,14 @@ def _read_everything(stage: Stage, anna: Payer, cafe: Merchant, gateway: Gateway
         if "next_cursor" in answer.text:
             first = stage.client.get(f"{filled}?limit=1", headers=headers).json()
             stage.client.get(f"{filled}?limit=1&cursor={first['next_cursor'] or 'MQ'}", headers=headers)
-    for page in ("/", "/batches/1", "/till", f"/pay/{known['invoice_id']}", f"/pay/{known['invoice_id']}/qr.svg"):
+    for page in (
+        "/",
+        "/batches/1",
+        "/till",
+        f"/gifts/{known['gift_id']}",
+        f"/pay/{known['invoice_id']}",
+        f"/pay/{known['invoice_id']}/qr.svg",
+    ):
         assert stage.client.get(page).status_code == 200
 
 

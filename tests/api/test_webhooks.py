@@ -306,6 +306,20 @@ def test_a_refund_is_told_when_it_is_accepted(stage: Stage, told: Told) -> None:
     assert receiver.data("refund.accepted") == [refund]
 
 
+def test_what_a_merchants_own_wallet_has_forgotten_is_told(stage: Stage, told: Told) -> None:
+    anna = stage.payer()
+    cafe = Merchant(stage, anna.wallet, "Café Dust")
+    receiver = told.listen(cafe, "reminder.due")
+    anna.pay(30 * CENT)
+    stage.later(stage.settings.idle_jar_days * 86_400)
+    stage.confirm()
+    stage.later(61)
+    stage.confirm()
+    told.go()
+    assert receiver.data("reminder.due") == stage.get("/v1/reminders", **stage.session_of(anna.wallet))["items"]
+    assert [data["kind"] for data in receiver.data("reminder.due")] == ["idle_jar"]
+
+
 def _by_id(things: Iterable[Json]) -> dict[str, Json]:
     return {thing["id"]: thing for thing in things}
 

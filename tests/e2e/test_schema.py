@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.gifts import Link, nonce, signed_transfer
 from tests.support.live import LiveHub
 from tests.support.stage import DOLLAR, key
 from tests.support.wallet import Json, Wallet
@@ -73,7 +74,20 @@ def ids(hub: LiveHub) -> Json:
         "gateway_id": _gateway(hub),
         "transfer_id": _transfer(hub),
         "rule_id": _rule(hub),
+        **_gift(hub, holder["wallet"]),
     }
+
+
+def _gift(hub: LiveHub, holder: Wallet) -> Json:
+    """A link, and tokens on their way to somebody."""
+    now = int(time.time())
+    link = Link(hub.facts, holder, 1, now + 3_600, message="For you")
+    made = hub.client.post("/v1/gifts", json=link.body, headers=key()).json()
+    used, to, ends = nonce(), Wallet().address, now + 3_600
+    body = {"sender": holder.address, "recipient": to, "amount": "1", "valid_after": "0", "valid_before": str(ends)}
+    body |= {"nonce": used, "signature": signed_transfer(hub.facts, holder.key, to, 1, 0, ends, used)}
+    sent = hub.client.post("/v1/token-transfers", json=body, headers=key()).json()
+    return {"gift_id": made["id"], "token_transfer_id": sent["id"]}
 
 
 def _rule(hub: LiveHub) -> str:

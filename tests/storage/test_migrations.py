@@ -27,7 +27,10 @@ def migrated(tmp_path: Path) -> Iterator[Database]:
 
 
 def test_a_migrated_database_has_exactly_the_tables_of_the_models(migrated: Database) -> None:
-    import_module("taesan.app")  # and with it all that has tables
+    for module in pkgutil.walk_packages(taesan.__path__, "taesan."):
+        if module.name.endswith(".models"):
+            import_module(module.name)
+    import_module("taesan.work")  # and with it what else has tables
     with migrated.engine.connect() as connection:
         differences = compare_metadata(MigrationContext.configure(connection), SQLModel.metadata)
     assert differences == []
