@@ -75,6 +75,7 @@ def ids(hub: LiveHub) -> Json:
         "transfer_id": _transfer(hub),
         "rule_id": _rule(hub),
         **_gift(hub, holder["wallet"]),
+        "conversion_id": _conversion(hub),
     }
 
 
@@ -95,6 +96,21 @@ def _rule(hub: LiveHub) -> str:
     rule = payer["wallet"].rule(hub.facts, 1, "top-ups", "when I say so")
     headers = hub.session_of(payer["wallet"])
     return str(hub.client.post(f"/v1/channels/{payer['id']}/rules", json=rule, headers=headers).json()["id"])
+
+
+def _conversion(hub: LiveHub) -> str:
+    """One that is held, as its payer has allowed nothing."""
+    payer = hub.payers[0]
+    headers, account = hub.session_of(payer["wallet"]), payer["wallet"].address
+    saves = [{"kind": "savings", "share": 10_000, "recipient": account}]
+    rule = payer["wallet"].rule(hub.facts, 2, "top-ups", "every 1 payments", destinations=saves, per_day=str(DOLLAR))
+    signed = hub.client.post(f"/v1/channels/{payer['id']}/rules", json=rule, headers=headers).json()
+    hub.pay_once(rule_id=signed["id"])
+    path, deadline = f"/v1/channels/{payer['id']}/jar/conversions", time.monotonic() + 60
+    while not (found := hub.client.get(path, headers=headers).json()["items"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    return str(found[0]["id"])
 
 
 def _transfer(hub: LiveHub) -> str:
