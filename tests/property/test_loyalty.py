@@ -23,7 +23,8 @@ from taesan.ledger import posting
 from taesan.ledger.audit import Report
 from taesan.loyalty import campaigns, following, lapsing, programmes
 from taesan.loyalty.audit import audit_loyalty
-from taesan.loyalty.models import THE_HUB, CampaignCreate, ProgrammeTerms
+from taesan.loyalty.judging import HUB
+from taesan.loyalty.models import CampaignCreate, ProgrammeTerms
 from taesan.payments.models import Payment
 from taesan.settlement import rewards
 from taesan.settlement.models import Refund
@@ -107,7 +108,7 @@ class Club(Shop):
         points = {"per": str(CENT * count), "valid_days": 9 * count, "notice_days": 5} if tiers else None
         terms = ProgrammeTerms.model_validate({"period": "week", "window": 2, "tiers": steps, "points": points})
         with self.hub.db.write() as session:
-            owner = self.merchant.id if count % 2 else THE_HUB
+            owner = self.merchant.id if count % 2 else HUB
             programmes.define(session, self.hub, owner, terms, self.hub.clock.now())
 
     def end_campaigns(self) -> None:

@@ -17,9 +17,6 @@ from taesan.loyalty.cashback import WHOLE
 from taesan.loyalty.points import PointTerms
 from taesan.loyalty.tiers import Ladder, Tier, Unit
 
-THE_HUB = ""
-"""Owns the programme whose tiers are badges on chain: what payers do at all merchants together."""
-
 _JUDGED = text("look_at IS NOT NULL")
 _WAITS = text("badge_due IS NOT NULL")
 _LEFT = text("remaining > 0")
@@ -48,7 +45,7 @@ class Followed(SQLModel, table=True):
 
 
 class Programme(SQLModel, table=True):
-    """What a merchant (or the hub: `owner` is empty) asks of its members and gives them, for payments after `from_payment`, until
+    """What a merchant (or the hub: `judging.HUB`) asks of its members and gives them, for payments after `from_payment`, until
     there is a newer row. `unit`, `time_zone`: of its periods; the same in all rows of an owner."""
 
     __tablename__ = "loyalty_programme"
