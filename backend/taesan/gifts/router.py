@@ -145,7 +145,9 @@ def list_token_transfers(
         return page(rows, limit, lambda row: row.id, token_transfers.public)
 
 
-@router.get("/token-transfers/{token_transfer_id}", operation_id="getTokenTransfer", responses=problem_responses(404, 422))
+@router.get(
+    "/token-transfers/{token_transfer_id}", operation_id="getTokenTransfer", responses=problem_responses(404, 422)
+)
 def get_token_transfer(hub: HubDep, token_transfer_id: str) -> TokenTransferPublic:
     """How far a transfer has come."""
     with hub.db.read() as session:
