@@ -1,5 +1,6 @@
 """Gift links: wrapped, claimed once by whoever has the link, taken back after their end; and gift tokens to an address."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -73,6 +74,17 @@ def test_the_second_is_told_and_gets_nothing(stage: Stage, giver: Giver) -> None
     stage.confirm()
     assert_problem(claim(stage, gift_id, link.claim_body(second.address)), "gift-claimed", 409)
     assert (stage.gift_tokens(first.address), stage.gift_tokens(second.address)) == (DOLLAR, 0)
+
+
+def test_of_many_at_once_one_takes_it(stage: Stage, giver: Giver) -> None:
+    gift_id, link = giver.wrap()
+    bodies = [link.claim_body(Wallet().address) for _ in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda body: claim(stage, gift_id, body), bodies))
+    assert sorted(answer.status_code for answer in answers) == [202] + [409] * 5
+    stage.confirm()
+    won = next(body for body, answer in zip(bodies, answers, strict=True) if answer.status_code == 202)
+    assert stage.gift_tokens(won["recipient"]) == DOLLAR
 
 
 def test_a_repeated_claim_gets_its_first_answer(stage: Stage, giver: Giver) -> None:
