@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,7 +15,14 @@ MAX_WARP_S = 366 * 86_400
 
 
 def demo(
-    customers: Annotated[int, typer.Option(min=1, max=23_570, help="How many customers of CDNOW to replay")] = 200,
+    scenario: Annotated[
+        Literal["replay", "year"],
+        typer.Option(
+            help="replay: purchases one after the other, at full speed; year: 18 months with signed rules, on a clock of their own"
+        ),
+    ] = "replay",
+    customers: Annotated[int, typer.Option(min=1, max=23_570, help="How many customers of CDNOW take part")] = 200,
+    months: Annotated[int, typer.Option(min=1, max=18, help="Of the year scenario")] = 18,
     chain: Annotated[ChainName, typer.Option(help="Which local chain")] = "anvil",
     leave: Annotated[bool, typer.Option("--exit", help="End after the table instead of staying up")] = False,
     kill_midway: Annotated[
@@ -34,12 +41,34 @@ def demo(
     """Replay real purchases against a hub and a chain of their own, and look at the result."""
     from taesan.demo.progress import counted
 
+    if scenario == "year":
+        raise typer.Exit(_year(customers, months, chain, leave, kill_midway, port, chain_port, folder))
     bought = f"what {counted(customers, 'customers')} bought in 1997-98"
     console.print(f"[bold]Taesan[/] replays {bought}, as payments to a hub and a chain in {folder}\n", highlight=False)
     from taesan.demo.run import Options, run
 
     options = Options(customers, chain, leave, chain_port, port, folder, kill_midway)
     raise typer.Exit(explaining(lambda: run(options, console)))
+
+
+def _year(
+    customers: int,
+    months: int,
+    chain: ChainName,
+    leave: bool,
+    kill_midway: bool,
+    port: int | None,
+    chain_port: int | None,
+    folder: Path,
+) -> int:
+    from taesan.demo.progress import counted
+    from taesan.demo.year.run import Options, run
+
+    if chain != "anvil" or kill_midway:
+        raise typer.BadParameter("the year is for anvil, whose clock it moves, and for one process")
+    who = f"{counted(customers, 'customers')} through {counted(months, 'months')} from January 1997"
+    console.print(f"[bold]Taesan[/] takes {who}, with a hub and a chain in {folder}\n", highlight=False)
+    return explaining(lambda: run(Options(customers, months, leave, chain_port, port, folder), console))
 
 
 def devnet(

@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +21,20 @@ OLD_STATES = 10
 RECENT_BLOCKS = 5
 
 
-def start(chain: ChainName, port: int, folder: Path, chain_id: int = CHAIN_ID) -> Process:
+def start(
+    chain: ChainName, port: int, folder: Path, chain_id: int = CHAIN_ID, first_day: datetime | None = None
+) -> Process:
     """Starts anvil or Ganache with the well-known development accounts and a block a second; goes on from the folder's
     state if there is one. Anvil mines each transaction at once besides; Ganache has no such mode.
 
+    :param first_day: a new anvil begins then, mines transactions alone, and its time moves when it is told to
     :raises StartFailed: it is not installed, the port is taken, or it does not come up
     """
     if not port_is_free(port):
         raise StartFailed(f"port {port} is taken: stop what uses it, or choose another port for the chain")
     folder.mkdir(parents=True, exist_ok=True)
     newest = _keep_one_genesis(folder / ANVIL_STATE) if chain == "anvil" else 0
-    process = Process(chain, _command(chain, port, folder, newest, chain_id), folder / f"{chain}.log")
+    process = Process(chain, _command(chain, port, folder, newest, chain_id, first_day), folder / f"{chain}.log")
     url = f"http://127.0.0.1:{port}"
     try:
         wait_for_rpc(process, url)
@@ -91,21 +95,25 @@ def _keep_time(node: Node) -> None:
         local.warp(node, ahead + 1)
 
 
-def _command(chain: ChainName, port: int, folder: Path, newest: int, chain_id: int) -> list[str]:
+def _command(
+    chain: ChainName, port: int, folder: Path, newest: int, chain_id: int, first_day: datetime | None
+) -> list[str]:
     """:param newest: the last block's time; a chain that was warped has to go on from there"""
     if chain == "anvil":
+        begins = [f"--timestamp={newest + 1}"] if newest > time.time() else []
+        if first_day is not None:
+            begins = [f"--timestamp={int(first_day.timestamp())}"]
         return [
             find_program("anvil"),
             f"--port={port}",
             f"--chain-id={chain_id}",
             f"--mnemonic={MNEMONIC}",
-            f"--block-time={BLOCK_TIME_S}",
-            "--mixed-mining",
+            *(() if first_day else (f"--block-time={BLOCK_TIME_S}", "--mixed-mining")),
             f"--accounts={ACCOUNTS}",
             f"--state={folder / ANVIL_STATE}",
             f"--max-persisted-states={OLD_STATES}",
             "--silent",
-            *([f"--timestamp={newest + 1}"] if newest > time.time() else []),
+            *begins,
         ]
     return [
         find_program("ganache"),

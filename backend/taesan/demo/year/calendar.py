@@ -1,0 +1,43 @@
+"""The calendar: what happens besides purchases, and on which days of which months."""
+
+from collections.abc import Awaitable, Callable
+from datetime import date
+from typing import TYPE_CHECKING
+
+from taesan.demo.year import happenings, shopkeeping
+
+if TYPE_CHECKING:
+    from taesan.demo.year.story import Story
+
+Happening = Callable[["Story"], Awaitable[None]]
+
+RULES_FIRE_ON, RULES_FIRE_THE = (0, 4), (1, 15)
+"""Days of the week, and of the month, on which rules of `people` fire by date: the worker has to be at work then."""
+
+
+def _deposit(story: "Story") -> Awaitable[None]:
+    return story.deposit(story.month)
+
+
+# Day of the month → (every so many months, from which of these on, what happens). Months are counted from 0.
+CALENDAR: dict[int, tuple[tuple[int, int, Happening], ...]] = {
+    1: ((6, 0, _deposit),),
+    2: ((3, 2, shopkeeping.pay_out), (6, 1, shopkeeping.start_campaigns)),
+    6: ((1, 1, shopkeeping.refund), (3, 1, happenings.say_so), (1, 2, happenings.put_cashback_by)),
+    8: ((1, 0, happenings.price_moves), (3, 2, happenings.sponsor_savings)),
+    12: ((3, 2, happenings.begin_drip), (3, 0, happenings.spend)),
+    14: ((4, 1, happenings.give_links), (12, 6, happenings.pause), (12, 8, happenings.resume)),
+    16: ((1, 1, happenings.send), (12, 0, happenings.cancel)),
+    20: ((4, 1, happenings.claim_links), (4, 2, happenings.take_links_back)),
+}
+
+
+def of(day: date, month: int) -> list[Happening]:
+    """What happens on a day. :param month: of the story"""
+    listed = CALENDAR.get(day.day, ())
+    return [happening for every, first, happening in listed if month and month % every == first % every]
+
+
+def is_eve_of_shock(day: date, month: int) -> bool:
+    """Whether ether's price jumps on this Sunday, just before the hub buys some: thrice a year."""
+    return month % 4 == 3 and day.day <= 7
