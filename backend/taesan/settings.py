@@ -100,7 +100,7 @@ class Settings(BaseSettings):
     min_relayed: int | None = Field(
         default=None,
         gt=0,
-        description="Least deposit, redemption or payout that the hub pays the gas for, and least transfer that it looks at: 1 "
+        description="Least deposit, redemption, payout or conversion that the hub pays the gas for, and least transfer that it looks at: 1 "
         "dollar, locally 1 minor unit",
     )
     reward_min: int | None = Field(

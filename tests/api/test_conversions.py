@@ -10,7 +10,7 @@ from tests.support.chain import Chain
 from tests.support.conversions import FOR_EVER, gather, permit, sign_rule, to
 from tests.support.dex import Trader
 from tests.support.problems import assert_problem
-from tests.support.stage import DOLLAR, OPERATOR_KEY, Payer, Stage
+from tests.support.stage import DOLLAR, OPERATOR_KEY, Payer, Stage, StageFactory
 from tests.support.wallet import Wallet
 
 pytestmark = pytest.mark.database("sqlite", "postgresql")
@@ -209,6 +209,14 @@ def test_a_days_limit_is_waited_out(stage: Stage, anna: Payer) -> None:
     held = only(stage, anna)
     assert held["reason"] == "The rule's limit for today is reached"
     assert held["next_attempt_at"][10:19] == "T00:00:00"
+
+
+def test_what_is_not_worth_the_gas_is_held(open_stage: StageFactory) -> None:
+    stage = open_stage(min_relayed=DOLLAR)
+    anna = stage.payer()
+    permit(stage, anna)
+    gather(sign_rule(anna, to("savings", anna.address)), DOLLAR - 1)
+    assert only(stage, anna)["reason"].startswith(f"It is less than {DOLLAR}")
 
 
 def test_its_payer_may_keep_the_tokens(stage: Stage) -> None:

@@ -3,8 +3,6 @@
 import json
 from typing import Any
 
-from web3 import Web3
-
 from taesan.chain import dex
 from tests.support.chain import RICH_KEY, ROOT, Chain
 
@@ -16,20 +14,9 @@ class Trader:
 
     def __init__(self, chain: Chain) -> None:
         self.chain = chain
-        orders = chain.contracts.standing_orders.address
-        (listed,) = chain.web3.eth.get_logs(
-            {
-                "address": orders,
-                "fromBlock": 0,
-                "topics": [Web3.keccak(text="PoolListed(address,address)").to_0x_hex()],
-            }
-        )
-        self.ether = Web3.to_checksum_address(listed["topics"][1][12:])
-        factory = chain.read("standing_orders", "factory")
-        compiled = json.loads((ROOT / "node_modules" / dex.ARTIFACTS["SwapRouter"]).read_text())
-        made = chain.web3.eth.contract(abi=compiled["abi"], bytecode=compiled["bytecode"])
-        receipt = self._wait(chain._send(RICH_KEY, made.constructor(factory, self.ether), {}))
-        self._router = chain.web3.eth.contract(address=receipt["contractAddress"], abi=compiled["abi"])
+        self.ether = chain.deployment.weth
+        abi = json.loads((ROOT / "node_modules" / dex.ARTIFACTS["SwapRouter"]).read_text())["abi"]
+        self._router = chain.web3.eth.contract(address=chain.web3.to_checksum_address(chain.deployment.router), abi=abi)
         self.address = chain.web3.eth.account.from_key(RICH_KEY).address
         chain.give_dollars(self.address, 10**12)
         chain.send(RICH_KEY, "asset", "approve", self._router.address, 2**255)

@@ -112,13 +112,14 @@ def _with_orders(
         [deployed.gift_token, DRIP_DURATION_S, SAVINGS_NAME, SAVINGS_SYMBOL],
     )
     badges = create("Badges", ["string", "address", "address"], ["", admin, settler])
-    factory, quoter = (exchange.factory, exchange.quoter) if exchange else (NOWHERE, "")
+    exchange = exchange or dex.Dex(NOWHERE, "")
     orders = create(
         "StandingOrders",
         ["address", "address", "address", "address", "uint32"],
-        [deployed.settlement, vault, badges, factory, dex.LOCAL_WINDOW_S if local else dex.WINDOW_S],
+        [deployed.settlement, vault, badges, exchange.factory, dex.LOCAL_WINDOW_S if local else dex.WINDOW_S],
     )
-    return replace(deployed, vault=vault, badges=badges, standing_orders=orders, quoter=quoter)
+    deployed = replace(deployed, vault=vault, badges=badges, standing_orders=orders)
+    return replace(deployed, quoter=exchange.quoter, router=exchange.router, weth=exchange.weth)
 
 
 def _let_award(node: Node, signer: Signer, contracts: Contracts) -> None:

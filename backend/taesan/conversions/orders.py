@@ -52,6 +52,15 @@ def read(session: Session, rows: list[tuple[Conversion, SignedRule]]) -> list[Or
     ]
 
 
+def refuse_too_little(hub: Hub, order: Order) -> None:
+    """:raises NotNow: it is not worth the gas, which the hub pays"""
+    least = hub.settings.least_relayed
+    if order.row.amount < least:
+        raise NotNow(
+            f"It is less than {least}, for which the hub pays no gas: let the rule gather more before it fires"
+        )
+
+
 def quote(hub: Hub, order: Order) -> int:
     """The least that a swap may bring: what the market gives now, less the slippage that the payer has signed; 0 for all else. The
     contract holds it against the mean price besides.

@@ -83,6 +83,7 @@ def _try(hub: Hub, ready: Sequence[orders.Order], now: datetime) -> _Tried:
         id_ = order.row.id
         assert id_ is not None
         try:
+            orders.refuse_too_little(hub, order)
             minimum = orders.quote(hub, order)
             terms = orders.terms(hub, order, minimum, until, now)
             orders.try_alone(hub, terms)
