@@ -38,7 +38,7 @@ FEW = {
 }
 
 # Indexes of just the rows that a question of whether there are any asks for: it stops at the first.
-ANY = {"ix_invoice_open", "ix_payment_unbatched"}
+ANY = {"ix_invoice_open", "ix_payment_unbatched", "ix_signed_rule_until"}
 
 
 class Recorder:
