@@ -126,8 +126,8 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
         x402,
         gateways,
         jars,
+        rule_payments,  # whose `/dry-run` is no rule's id
         rules,
-        rule_payments,
         conversions,
         settlement,
         identity,

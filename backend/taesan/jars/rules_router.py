@@ -52,6 +52,7 @@ def list_rules(
 
 @router.get("/{rule_id}", operation_id="getRule", responses=problem_responses(401, 403, 404, 422))
 def get_rule(hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32, rule_id: str) -> RulePublic:
+    """One rule, and how far it is."""
     with hub.db.read() as session:
         rule = rules.find(session, channels.find_own_channel(session, channel_id, wallet), rule_id)
         return rule_queries.public_rule(session, hub, rule, hub.clock.now())
@@ -85,6 +86,7 @@ def pause_rule(hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32, rule_id:
 @router.post("/{rule_id}/resume", operation_id="resumeRule", dependencies=COUNTED, responses=_CHANGES)
 @retried
 def resume_rule(hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32, rule_id: str) -> RulePublic:
+    """It gathers and fires again."""
     with hub.db.write() as session:
         now = hub.clock.now()
         rule = rules.find(session, channels.find_own_channel(session, channel_id, wallet), rule_id)
