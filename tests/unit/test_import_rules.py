@@ -288,7 +288,18 @@ def test_nobody_commits_but_the_database() -> None:
 
 @pytest.mark.parametrize(
     "domain",
-    ["ledger", "payments", "gateways", "jars", "channels", "settlement", "conversions", "merchants", "loyalty", "gifts"],
+    [
+        "ledger",
+        "payments",
+        "gateways",
+        "jars",
+        "channels",
+        "settlement",
+        "conversions",
+        "merchants",
+        "loyalty",
+        "gifts",
+    ],
 )
 def test_money_is_never_a_float(domain: str) -> None:
     wrong = []

@@ -13,6 +13,7 @@ from taesan.core.crypto import Domain
 from taesan.demo.processes import DemoFailed
 from taesan.demo.purchases import Purchase
 from taesan.demo.wallet import key_of
+from taesan.demo.year.people import kind_of
 from taesan.demo.year.world import World
 
 PERMIT_TYPE = "Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"
@@ -48,12 +49,12 @@ class Person(AsyncClient):
 
 
 class Customer(Person):
-    """:param place: among those who take part :ivar rule_ids: ids of what is signed, by their place in `people.KINDS`
+    """:param place: among those who take part. :param number: the data set's
+    :ivar rule_ids: ids of what is signed, by their place in `people.KINDS`
     :ivar channel_id: hers. :ivar put_by: cashback that went into the jar, minor units"""
 
-    def __init__(self, place: int, kind: str, purchases: list[Purchase], world: World, state: State) -> None:
-        number = purchases[0].customer if purchases else place
-        self.place, self.kind, self.purchases = place, kind, purchases
+    def __init__(self, place: int, number: int, purchases: list[Purchase], world: World, state: State) -> None:
+        self.place, self.kind, self.purchases = place, kind_of(place), purchases
         self.name = f"taesan demo customer {number:05}"
         self.rule_ids: list[str] = []
         self.channel_id = ""
