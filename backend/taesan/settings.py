@@ -42,7 +42,9 @@ class Settings(BaseSettings):
     rpc_timeout_s: float = Field(default=8, gt=0, description="For one answer of the node")
     deployment_file: Path = Path("var/deployment.json")
     artifacts_dir: Path = Path("build/contracts")
-    npm_dir: Path = Field(default=Path("node_modules"), description="Holds the API reference's scripts")
+    npm_dir: Path = Field(
+        default=Path("node_modules"), description="Holds scripts of the API reference and the gift page"
+    )
     # The operator's key signs settlements; it is the settler role and the channels' receiver authorizer.
     operator_key: SecretStr = Field(default=SecretStr(DEV_OPERATOR_KEY), description="Plain: for `local` only")
     operator_keystore: Path | None = Field(default=None, description="A key file; `taesan keystore` makes one")
@@ -98,7 +100,7 @@ class Settings(BaseSettings):
     min_relayed: int | None = Field(
         default=None,
         gt=0,
-        description="Least deposit, redemption or payout that the hub pays the gas for, and least transfer that it looks at: 1 "
+        description="Least deposit, redemption, payout or conversion that the hub pays the gas for, and least transfer that it looks at: 1 "
         "dollar, locally 1 minor unit",
     )
     reward_min: int | None = Field(

@@ -3,6 +3,7 @@
 import threading
 from collections import defaultdict
 
+from taesan import glance
 from taesan.chain import reorg, watcher
 from taesan.chain.sender import Following
 from taesan.chain.signer_watch import SignerWatch
@@ -145,7 +146,8 @@ def build_worker(hub: Hub) -> Worker:
         "check totals": lambda: audit.check_step(hub),
     }
     held_back = {name: step if name in CATCHING_UP else gate.behind(step) for name, step in steps.items()}
-    return Worker(hub.db, hub.clock, held_back, hub.settings.worker_tick_s, hub.settings.worker_lease_s)
+    tick_s, lease_s = hub.settings.worker_tick_s, hub.settings.worker_lease_s
+    return Worker(hub.db, hub.clock, held_back, tick_s, lease_s, waits=glance.waits())
 
 
 class Background:

@@ -26,6 +26,7 @@ from taesan.identity.keys import KEYS_MAX
 from taesan.identity.models import LoginSession
 from taesan.identity.scopes import SCOPES
 from taesan.web.router import NodeWatch
+from tests.support.conversions import gather, sign_rule, to
 from tests.support.gateway import Gateway
 from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage, StageFactory, key
@@ -131,6 +132,8 @@ def ids(stage: Stage) -> Json:
     stage.confirm()
     (transfer,) = stage.get("/v1/transfers", **cafe.headers)["items"]
     refund = cafe.refund(anna.pay(DOLLAR, cafe)["id"]).json()["id"]
+    ends = {"name": "Autumn", "rate": 1, "budget": "1", "ends_at": "2999-01-01T00:00:00Z"}
+    campaign = stage.client.post("/v1/campaigns", json=ends, headers=cafe.headers | key()).json()["id"]
     session = stage.session_of(cafe.wallet)
     (api_key,) = stage.get("/v1/merchants/me/keys", **session)
     wanted = {"url": "https://shop.example/", "event_types": ["payout.paid"]}
@@ -144,13 +147,22 @@ def ids(stage: Stage) -> Json:
         "invoice_id": invoice["id"],
         "refund_id": refund,
         "transfer_id": transfer["id"],
+        "campaign_id": campaign,
         "day": "2026-11-26",
         "key_id": api_key["id"],
         "webhook_id": webhook["id"],
         "delivery_id": delivery["id"],
         "gateway_id": Gateway(stage).id,
+        "conversion_id": _conversion(stage, anna),
         "secrets": [cafe.id, "her order", "shop.example", str(3 * DOLLAR), str(2 * DOLLAR), str(5 * DOLLAR)],
     }
+
+
+def _conversion(stage: Stage, anna: Payer) -> str:
+    """One that waits for her permit."""
+    gather(sign_rule(anna, to("savings", anna.address)), DOLLAR)
+    (held,) = stage.get(f"/v1/channels/{anna.id}/jar/conversions", **anna.headers())["items"]
+    return str(held["id"])
 
 
 def test_nobody_sees_or_changes_what_is_somebody_elses(stage: Stage, ids: Json) -> None:
@@ -185,7 +197,8 @@ def test_nobody_sees_or_changes_what_is_somebody_elses(stage: Stage, ids: Json) 
 def test_lists_hold_ones_own_alone(stage: Stage, ids: Json) -> None:
     eve = stage.merchant("Eve's")
     session = stage.session_of(eve.wallet)
-    for path in ("/v1/payments", "/v1/redemptions", "/v1/payouts", "/v1/invoices", "/v1/transfers", "/v1/refunds"):
+    of_merchant = ("payments", "redemptions", "payouts", "invoices", "transfers", "refunds", "campaigns", "members")
+    for path in (f"/v1/{name}" for name in of_merchant):
         assert stage.get(path, **eve.headers)["items"] == []
     assert stage.get("/v1/channels", **session)["items"] == []
     assert stage.get("/v1/webhooks", **eve.headers) == []
@@ -201,7 +214,7 @@ def test_neither_token_opens_what_the_other_does(shared_stage: Stage) -> None:
     for name, who in closed:
         method, path = name.split(" ")
         named = ("redemption_id", "payout_id", "key_id", "invoice_id", "refund_id", "webhook_id", "delivery_id")
-        named += ("gateway_id", "transfer_id", "rule_id")
+        named += ("gateway_id", "transfer_id", "rule_id", "conversion_id", "campaign_id")
         ids = dict.fromkeys(named, "x")
         path = path.format(channel_id="0x" + "ab" * 32, day="2026-11-26", **ids)
         for headers in (tokens[who], {}):

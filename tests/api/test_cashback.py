@@ -262,6 +262,10 @@ def test_only_credit_is_promised(stage: Stage, cafe: Merchant, anna: Payer) -> N
         {"rate": 10_001},
         {"rate": 0},
         {"ends_at": "2999-01-01T00:00:00"},
+        {"ends_at": "2999-01-01"},
+        {"ends_at": "2999-02-30T00:00:00Z"},
+        {"ends_at": "9999-12-31T23:59:59-10:00"},
+        {"ends_at": 32_472_144_000},
         {"starts_at": "2999-01-02T00:00:00Z", "ends_at": "2999-01-01T00:00:00Z"},
     ],
 )
@@ -333,4 +337,27 @@ def test_the_audit_notices_what_was_never_decided(stage: Stage, cafe: Merchant, 
         with stage.undone():
             stage.write(wrong)
             assert stage.audit().differences, wrong
+    assert stage.audit().differences == []
+
+
+@pytest.mark.parametrize("is_ordered", [True, False])
+def test_a_restored_hub_promises_what_it_knows_and_its_books_are_right(
+    stage: Stage, cafe: Merchant, anna: Payer, is_ordered: bool
+) -> None:
+    """What was paid after the backup, on an order that it has not, is paid once more: within the budget."""
+    earn(cafe, anna)
+    made = campaign(cafe)
+    anna.pay(DOLLAR, cafe)
+    if is_ordered:
+        stage.tick()
+    kept = stage.kept()
+    stage.settle()
+    assert stage.gift_tokens(anna.address) == 10 * CENT
+    stage.restore(kept)
+    stage.confirm()
+    stage.catch_up()
+    anna.pay(DOLLAR, cafe)
+    stage.settle()
+    assert now_is(cafe, made)["spent"] == str(20 * CENT)
+    assert stage.gift_tokens(anna.address) == (20 if is_ordered else 30) * CENT
     assert stage.audit().differences == []

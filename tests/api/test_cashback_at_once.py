@@ -25,7 +25,8 @@ from taesan.settlement import rewards
 from taesan.settlement.audit_rewards import audit_rewards
 from taesan.settlement.models import Refund
 from taesan.settlement.reward_models import Campaign, Reward
-from tests.support.offline import facts_of, offline_hub, open_channel
+from taesan.work import undo_handlers
+from tests.support.offline import chain_tells, facts_of, offline_hub, open_channel
 from tests.support.wallet import Json, Wallet
 
 pytestmark = pytest.mark.database("sqlite", "postgresql")
@@ -121,4 +122,28 @@ def test_of_a_thousand_payments_at_once_just_those_are_rewarded_that_the_budget_
         report = Report()
         audit_rewards(session, hub, report)
         audit_loyalty(session, report)
+        assert report.differences == []
+
+
+def test_what_a_reorganisation_gives_back_of_a_budget_is_credit_again(hub: Hub) -> None:
+    """The merchant had taken it from the contract, which has not happened after all: the campaign is over all the same."""
+    _start(hub)
+    address, chart = Wallet("merchant").address, hub.chart
+    taken = {"merchant": address, "amount": GIVEN * REWARD + 5}
+    chain_tells(hub, "settlement.CreditWithdrawn", "taken", **taken)
+    with hub.db.read() as session:
+        assert session.scalars(select(col(Campaign.state))).all() == ["taken"]
+        assert [posting.balance(session, account(address)) for account in (chart.credit, chart.budget)] == [
+            GIVEN * REWARD - 5,
+            0,
+        ]
+    with hub.db.write() as session:
+        told = {"args": taken, "key": "taken", "transaction": "0x", "block_number": 6}
+        for handle in undo_handlers(hub)["settlement.CreditWithdrawn"]:
+            handle(session, told, hub.clock.now())
+    with hub.db.read() as session:
+        assert posting.balance(session, chart.credit(address)) == 2 * GIVEN * REWARD
+        assert posting.balance(session, chart.budget(address)) == 0
+        report = Report()
+        audit_rewards(session, hub, report)
         assert report.differences == []

@@ -4,7 +4,9 @@ import pytest
 
 from taesan.client import KeyReused, Refused, Terms
 from taesan.jars.grammar import NotARule
+from taesan.jars.signed import Destination
 from tests.api.test_client import Patient
+from tests.support.signing import ZERO_ADDRESS
 from tests.support.stage import CENT, DOLLAR, Stage
 
 
@@ -23,7 +25,7 @@ def _price(cents: int) -> dict[str, str]:
 def test_the_most_specific_rule_gathers_and_nothing_is_gathered_twice(stage: Stage, anna: Patient) -> None:
     assert anna.add_change(_price(130)) is None, "there is no rule yet"
     assert anna.sign_rule(Terms("round up to 1 USD", "every 2 payments"), 1)["number"] == "1"
-    coffee = anna.sign_rule(Terms("fixed 0.10 USD, 10% of the price", "every 5 USD", "category coffee"), 2)
+    coffee = anna.sign_rule(Terms("10% of the price, fixed 0.10 USD", "every 5 USD", "category coffee"), 2)
     assert anna.sign_rule(Terms("round up to 1 USD", "every 2 payments"), 1)["number"] == "1"
     assert [rule["number"] for rule in anna.rules()] == ["1", "2"]
     first = anna.add_change(_price(130), key="shoes")
@@ -64,3 +66,15 @@ def test_what_makes_no_sense_is_not_signed(anna: Patient) -> None:
     with pytest.raises(Refused, match="name amounts in it"):
         anna.sign_rule(Terms("fixed 100 KRW", "every 10 payments"))
     assert anna.rules() == []
+
+
+def test_what_rules_may_move_is_allowed_by_one_signature(stage: Stage, anna: Patient) -> None:
+    saves = Destination("savings", 10_000, anna.address, ZERO_ADDRESS, 0)
+    anna.sign_rule(Terms("round up to 1 USD", "every 1 payments", destinations=(saves,), per_day=DOLLAR))
+    assert anna.allow(2 * DOLLAR)["permitted"] == str(2 * DOLLAR)
+    anna.add_change(_price(130))
+    stage.settle()
+    path = f"/v1/channels/{anna.channel()['id']}/jar/conversions"
+    (conversion,) = anna.as_wallet("GET", path)["items"]
+    assert (conversion["state"], conversion["amount"]) == ("done", str(70 * CENT))
+    assert anna.allow(DOLLAR)["allowance"] == str(2 * DOLLAR - 70 * CENT), "until the new one goes along"

@@ -83,7 +83,7 @@ def test_a_closing_as_csv_tells_the_same(noon: Stage) -> None:
     assert answer.headers["content-type"].startswith("text/csv")
     assert f"closing-{_today(stage)}.csv" in answer.headers["content-disposition"]
     rows = list(csv.DictReader(answer.text.splitlines()))
-    kinds = ["payments", "of_invoices", "redemptions", "refunds", "payouts", "paid_on_chain", "net"]
+    kinds = ["payments", "of_invoices", "redemptions", "refunds", "rewards", "payouts", "paid_on_chain", "net"]
     assert [row["kind"] for row in rows] == kinds
     assert (rows[0]["count"], rows[0]["amount"], rows[0]["exponent"]) == ("1", str(DOLLAR), "6")
     assert rows[-1]["amount"] == str(DOLLAR)

@@ -6,20 +6,16 @@ from typing import Any
 
 import pytest
 
-from taesan.channels.models import Channel
-from taesan.jars import rules
-from taesan.jars.rule_models import RuleCreate
-from tests.support import signing
 from tests.support.chain import Chain
-from tests.support.dex import Trader, to
+from tests.support.conversions import FOR_EVER, gather, permit, sign_rule, to
+from tests.support.dex import Trader
 from tests.support.problems import assert_problem
 from tests.support.stage import DOLLAR, OPERATOR_KEY, Payer, Stage, StageFactory
-from tests.support.wallet import Json, Wallet
+from tests.support.wallet import Wallet
 
 pytestmark = pytest.mark.database("sqlite", "postgresql")
 ETHER = 10**18
 WINDOW_S = 11
-FOR_EVER = 2**40
 
 
 @pytest.fixture(scope="module")
@@ -49,51 +45,6 @@ def anna(stage: Stage) -> Payer:
     return anna
 
 
-# ------------------------------------------------------------------- what she does
-
-
-def permit(stage: Stage, payer: Payer, value: int = 100 * DOLLAR, **changes: Any) -> Any:
-    allowance = stage.client.get("/v1/allowance", headers=payer.headers()).json()
-    signed = {
-        "owner": payer.address,
-        "spender": allowance["spender"],
-        "value": value,
-        "nonce": allowance["nonce"],
-        "deadline": FOR_EVER,
-    } | changes
-    signature = signing.sign(payer.wallet.key, stage.facts["gift_domain"], "Permit", **signed)
-    body = {"value": str(value), "deadline": FOR_EVER, "signature": signature}
-    return stage.client.put("/v1/allowance", json=body, headers=payer.headers())
-
-
-def sign_rule(stage: Stage, payer: Payer, *destinations: Json, number: int = 1, per_day: int = 50 * DOLLAR) -> str:
-    """Every payment becomes what the rule says; returns the rule's id."""
-    terms: Json = {"gather": "top-ups", "fires": "every 1 payments", "only": ""}
-    message = {
-        "payer": payer.address,
-        "id": number,
-        **terms,
-        "destinations": list(destinations),
-        "perDay": per_day,
-        "validUntil": FOR_EVER,
-    }
-    signature = signing.sign(payer.wallet.key, stage.facts["standing_orders_domain"], "Rule", **message)
-    asked = RuleCreate.model_validate(
-        terms
-        | {"id": str(number), "destinations": list(destinations), "per_day": str(per_day), "valid_until": FOR_EVER}
-        | {"signature": signature}
-    )
-    with stage.hub.db.write() as session:
-        rule, _ = rules.add(session, stage.hub, session.get_one(Channel, payer.id), asked, stage.clock.now())
-        return rule.public_id
-
-
-def gather(stage: Stage, payer: Payer, rule_id: str, amount: int) -> None:
-    """It fires, and the gift tokens are in the wallet."""
-    payer.pay(amount, destination={"type": "jar", "rule_id": rule_id})
-    stage.settle()
-
-
 def listed(stage: Stage, payer: Payer) -> Any:
     return stage.get(f"/v1/channels/{payer.id}/jar/conversions", **payer.headers())
 
@@ -109,7 +60,6 @@ def only(stage: Stage, payer: Payer) -> Any:
 def test_every_destination_gets_its_share_in_one_transaction(stage: Stage, anna: Payer, trader: Trader) -> None:
     ben = Wallet().address
     rule = sign_rule(
-        stage,
         anna,
         to("savings", anna.address, 2_500),
         to("swap", anna.address, 2_500, token=trader.ether, slippage=100),
@@ -118,7 +68,7 @@ def test_every_destination_gets_its_share_in_one_transaction(stage: Stage, anna:
         to("wallet", anna.address, 1_000),
     )
 
-    gather(stage, anna, rule, 4 * DOLLAR)
+    gather(rule, 4 * DOLLAR)
 
     shown = listed(stage, anna)
     assert (shown["held"], shown["on_the_way"]) == ("0", "0")
@@ -143,9 +93,9 @@ def test_a_collectible_is_bought_at_its_price(stage: Stage, anna: Payer) -> None
     beneficiary = Wallet().address
     stage.chain.send(OPERATOR_KEY, "badges", "createCollectible", 1_001, 0)
     stage.chain.send(OPERATOR_KEY, "standing_orders", "offer", 1_001, beneficiary, 2 * DOLLAR)
-    rule = sign_rule(stage, anna, to("collectible", beneficiary, token=f"0x{1_001:040x}"))
+    rule = sign_rule(anna, to("collectible", beneficiary, token=f"0x{1_001:040x}"))
 
-    gather(stage, anna, rule, 3 * DOLLAR)
+    gather(rule, 3 * DOLLAR)
 
     assert only(stage, anna)["state"] == "done"
     assert stage.chain.read("badges", "balanceOf", anna.address, 1_001) == 1
@@ -167,8 +117,8 @@ def test_what_can_be_bought_is_told(stage: Stage, trader: Trader) -> None:
 def test_when_the_price_moves_after_the_quote_the_money_stays_and_the_reason_is_told(
     stage: Stage, anna: Payer, trader: Trader
 ) -> None:
-    rule = sign_rule(stage, anna, to("swap", anna.address, token=trader.ether, slippage=100))
-    anna.pay(4 * DOLLAR, destination={"type": "jar", "rule_id": rule})
+    rule = sign_rule(anna, to("swap", anna.address, token=trader.ether, slippage=100))
+    rule.pay(4 * DOLLAR)
     stage.later(61)
     stage.tick()
     stage.chain.mine(2)
@@ -201,9 +151,9 @@ def test_when_the_price_moves_after_the_quote_the_money_stays_and_the_reason_is_
 
 
 def test_a_price_that_is_far_from_the_mean_is_not_even_tried(stage: Stage, anna: Payer, trader: Trader) -> None:
-    rule = sign_rule(stage, anna, to("swap", anna.address, token=trader.ether, slippage=100))
+    rule = sign_rule(anna, to("swap", anna.address, token=trader.ether, slippage=100))
     trader.buy_ether(3_000 * DOLLAR)
-    gather(stage, anna, rule, 4 * DOLLAR)
+    gather(rule, 4 * DOLLAR)
     held = only(stage, anna)
     assert (held["state"], held["transaction"]) == ("held", None)
     assert held["reason"].startswith("The price has moved")
@@ -212,8 +162,8 @@ def test_a_price_that_is_far_from_the_mean_is_not_even_tried(stage: Stage, anna:
 
 def test_without_an_allowance_it_waits_for_a_permit(stage: Stage) -> None:
     anna = stage.payer()
-    rule = sign_rule(stage, anna, to("savings", anna.address))
-    gather(stage, anna, rule, DOLLAR)
+    rule = sign_rule(anna, to("savings", anna.address))
+    gather(rule, DOLLAR)
     assert only(stage, anna)["reason"] == "The wallet has not allowed so much: sign a permit"
     assert stage.gift_tokens(anna.address) == DOLLAR
 
@@ -226,19 +176,20 @@ def test_without_an_allowance_it_waits_for_a_permit(stage: Stage) -> None:
     assert (told["allowance"], told["nonce"]) == (str(4 * DOLLAR), 1)
 
 
-@pytest.mark.parametrize(
-    "change", [{"spender": Wallet("thief").address}, {"nonce": 7}, {"owner": Wallet("thief").address}]
-)
-def test_a_permit_has_to_be_hers_and_for_us(stage: Stage, anna: Payer, change: Json) -> None:
-    assert_problem(permit(stage, anna, **change), "invalid-permit", 422)
+def test_a_permit_has_to_be_hers_and_for_us(stage: Stage) -> None:
+    anna, thief = stage.stranger(), Wallet().address
+    for change in ({"spender": thief}, {"nonce": 7}, {"owner": thief}, {"deadline": FOR_EVER - 1}):
+        assert_problem(permit(stage, anna, **change), "invalid-permit", 422)
+    old = {"value": "1", "deadline": 1, "signature": "0x" + "11" * 65}
+    assert_problem(stage.client.put("/v1/allowance", json=old, headers=anna.headers()), "invalid-permit", 422)
 
 
 def test_one_that_fails_in_the_transaction_does_not_hold_up_the_others(stage: Stage, anna: Payer) -> None:
     ben = stage.payer()
     permit(stage, ben)
     for payer in (anna, ben):
-        rule = sign_rule(stage, payer, to("savings", payer.address))
-        payer.pay(DOLLAR, destination={"type": "jar", "rule_id": rule})
+        rule = sign_rule(payer, to("savings", payer.address))
+        rule.pay(DOLLAR)
     stage.later(61)
     stage.tick()
     stage.chain.mine(2)
@@ -253,17 +204,25 @@ def test_one_that_fails_in_the_transaction_does_not_hold_up_the_others(stage: St
 
 
 def test_a_days_limit_is_waited_out(stage: Stage, anna: Payer) -> None:
-    rule = sign_rule(stage, anna, to("person", Wallet().address), per_day=DOLLAR - 1)
-    gather(stage, anna, rule, DOLLAR)
+    rule = sign_rule(anna, to("person", Wallet().address), per_day=DOLLAR - 1)
+    gather(rule, DOLLAR)
     held = only(stage, anna)
     assert held["reason"] == "The rule's limit for today is reached"
     assert held["next_attempt_at"][10:19] == "T00:00:00"
 
 
-def test_its_payer_may_keep_the_tokens(stage: Stage, open_stage: StageFactory) -> None:
+def test_what_is_not_worth_the_gas_is_held(open_stage: StageFactory) -> None:
+    stage = open_stage(min_relayed=DOLLAR)
     anna = stage.payer()
-    rule = sign_rule(stage, anna, to("savings", anna.address))
-    gather(stage, anna, rule, DOLLAR)
+    permit(stage, anna)
+    gather(sign_rule(anna, to("savings", anna.address)), DOLLAR - 1)
+    assert only(stage, anna)["reason"].startswith(f"It is less than {DOLLAR}")
+
+
+def test_its_payer_may_keep_the_tokens(stage: Stage) -> None:
+    anna = stage.payer()
+    rule = sign_rule(anna, to("savings", anna.address))
+    gather(rule, DOLLAR)
     held = only(stage, anna)
 
     assert stage.client.post(f"/v1/conversions/{held['id']}/keep", headers=anna.headers()).json()["state"] == "kept"
@@ -276,11 +235,11 @@ def test_its_payer_may_keep_the_tokens(stage: Stage, open_stage: StageFactory) -
     assert_problem(again, "conversion-not-held", 409)
 
 
-def test_what_is_held_is_kept_once_the_rule_is_cancelled_on_the_chain(stage: Stage) -> None:
+def test_what_is_held_is_kept_once_the_rule_is_cancelled_on_the_chain_and_is_its_payers_alone(stage: Stage) -> None:
     anna = stage.payer()
-    rule = sign_rule(stage, anna, to("savings", anna.address))
-    gather(stage, anna, rule, DOLLAR)
-    stage.chain.send(anna.wallet.key, "standing_orders", "cancel", 1)
+    rule = sign_rule(anna, to("savings", anna.address))
+    gather(rule, DOLLAR)
+    stage.chain.send(anna.wallet.key, "standing_orders", "cancel", int(rule.shown()["number"]))
     stage.chain.send(anna.wallet.key, "standing_orders", "cancel", 2**64 - 1)  # none that the hub can know
     permit(stage, anna)
     stage.chain.mine(2)
@@ -289,24 +248,19 @@ def test_what_is_held_is_kept_once_the_rule_is_cancelled_on_the_chain(stage: Sta
     stage.confirm()
     kept = only(stage, anna)
     assert (kept["state"], kept["reason"]) == ("kept", "The rule has ended")
+    others = stage.session_of(Wallet())
+    assert_problem(stage.client.get(f"/v1/conversions/{kept['id']}", headers=others), "not-found", 404)
+    assert_problem(stage.client.post(f"/v1/conversions/{kept['id']}/keep", headers=others), "not-found", 404)
+    assert stage.get(f"/v1/conversions/{kept['id']}", **anna.headers()) == kept
     assert stage.gift_tokens(anna.address) == DOLLAR
-
-
-def test_a_conversion_is_its_payers_alone(stage: Stage, anna: Payer) -> None:
-    rule = sign_rule(stage, anna, to("savings", anna.address))
-    gather(stage, anna, rule, DOLLAR)
-    others, id_ = stage.session_of(Wallet()), only(stage, anna)["id"]
-    assert_problem(stage.client.get(f"/v1/conversions/{id_}", headers=others), "not-found", 404)
-    assert_problem(stage.client.post(f"/v1/conversions/{id_}/keep", headers=others), "not-found", 404)
-    assert stage.get(f"/v1/conversions/{id_}", **anna.headers())["state"] == "done"
 
 
 # ------------------------------------------------------------- reorganisations
 
 
 def test_what_a_reorganisation_removes_is_sent_again_and_counted_once(stage: Stage, anna: Payer) -> None:
-    rule = sign_rule(stage, anna, to("savings", anna.address))
-    anna.pay(DOLLAR, destination={"type": "jar", "rule_id": rule})
+    rule = sign_rule(anna, to("savings", anna.address))
+    rule.pay(DOLLAR)
     stage.later(61)
     stage.tick()
     stage.chain.mine(2)
@@ -327,12 +281,26 @@ def test_what_a_reorganisation_removes_is_sent_again_and_counted_once(stage: Sta
     assert stage.audit().differences == []
 
 
+def test_a_restored_database_learns_from_the_chain_what_was_converted(stage: Stage, anna: Payer) -> None:
+    rule = sign_rule(anna, to("savings", anna.address))
+    kept = stage.kept()
+    gather(rule, DOLLAR)
+    assert only(stage, anna)["state"] == "done"
+
+    stage.restore(kept)
+    stage.confirm()
+
+    anna.resume()
+    assert (only(stage, anna)["state"], only(stage, anna)["amount"]) == ("done", str(DOLLAR))
+    assert not [d for d in stage.audit().differences if "convert" in d or "conversion" in d]
+
+
 # ---------------------------------------------------------------------- the audit
 
 
 def test_the_audit_notices_what_no_signed_rule_covers(stage: Stage, anna: Payer) -> None:
-    rule = sign_rule(stage, anna, to("savings", anna.address))
-    gather(stage, anna, rule, DOLLAR)
+    rule = sign_rule(anna, to("savings", anna.address))
+    gather(rule, DOLLAR)
     with stage.undone():
         stage.write("UPDATE signed_rule SET per_day = per_day + 1")
         assert [d for d in stage.audit().differences if "payer's signature of rule" in d]

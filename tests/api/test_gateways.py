@@ -69,6 +69,28 @@ def test_a_hundred_payments_make_a_gift_however_small(stage: Stage, gateway: Gat
     assert stage.rows("SELECT payment_count, reason FROM jar_firing") == [(100, "100 payments")]
 
 
+def test_a_wallet_signs_a_rule_for_what_gateways_convert(stage: Stage, gateway: Gateway) -> None:
+    anna = stage.payer()
+    rule = anna.sign_rule("gateway", "every 2 payments")
+    gateway.link("a", anna.wallet)
+    for _ in range(3):
+        gateway.report(payment("a", 2 * CENT))
+    assert rule.history() == [("fired", "2 payments")]
+    assert rule.shown()["progress"]["fired"] == str(4 * CENT)
+    assert stage.rows("SELECT count(*) FROM jar_firing WHERE rule_id IS NOT NULL") == [(1,)]
+    assert_problem(rule.try_to_pay(CENT), "rule-mismatch", 422)
+    assert rule.ask("cancel").status_code == 200
+    _settle(stage)
+    assert stage.gift_tokens(anna.address) == 4 * CENT
+    assert stage.balance("gathered", _customer(stage, anna.address)) == 2 * CENT
+    assert stage.audit().differences == []
+
+
+def _customer(stage: Stage, wallet: str) -> str:
+    (found,) = stage.rows("SELECT public_id FROM gateway_customer WHERE wallet = :wallet", wallet=wallet)
+    return str(found[0])
+
+
 def test_much_goes_to_a_wallet_in_payments_that_fit_into_batches(stage: Stage) -> None:
     gateway = Gateway(stage).fund(20 * DOLLAR)
     for _ in range(3):

@@ -1,5 +1,6 @@
 """Gift links: wrapped, claimed once by whoever has the link, taken back after their end; and gift tokens to an address."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from tests.support.gifts import (
     signed_transfer,
     state,
     take_back,
+    transfer,
 )
 from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DOLLAR, Payer, Stage, key
@@ -72,6 +74,17 @@ def test_the_second_is_told_and_gets_nothing(stage: Stage, giver: Giver) -> None
     stage.confirm()
     assert_problem(claim(stage, gift_id, link.claim_body(second.address)), "gift-claimed", 409)
     assert (stage.gift_tokens(first.address), stage.gift_tokens(second.address)) == (DOLLAR, 0)
+
+
+def test_of_many_at_once_one_takes_it(stage: Stage, giver: Giver) -> None:
+    gift_id, link = giver.wrap()
+    bodies = [link.claim_body(Wallet().address) for _ in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda body: claim(stage, gift_id, body), bodies))
+    assert sorted(answer.status_code for answer in answers) == [202] + [409] * 5
+    stage.confirm()
+    won = next(body for body, answer in zip(bodies, answers, strict=True) if answer.status_code == 202)
+    assert stage.gift_tokens(won["recipient"]) == DOLLAR
 
 
 def test_a_repeated_claim_gets_its_first_answer(stage: Stage, giver: Giver) -> None:
@@ -249,22 +262,9 @@ def test_what_is_no_claim_is_told_and_leaves_the_gift(stage: Stage, giver: Giver
 # -------------------------------------------------------------- to an address
 
 
-def _transfer(stage: Stage, sender: Wallet, recipient: str, amount: int) -> Json:
-    before, used = int(stage.clock.now().timestamp()) + 3_600, nonce()
-    return {
-        "sender": sender.address,
-        "recipient": recipient,
-        "amount": str(amount),
-        "valid_after": "0",
-        "valid_before": str(before),
-        "nonce": used,
-        "signature": signed_transfer(stage.facts, sender.key, recipient, amount, 0, before, used),
-    }
-
-
 def test_gift_tokens_go_to_somebodys_address_by_one_signature(stage: Stage, giver: Giver) -> None:
     friend = Wallet()
-    body = _transfer(stage, giver.wallet, friend.address, 70 * CENT)
+    body = transfer(stage, giver.wallet, friend.address, 70 * CENT)
     answer = post(stage, "/v1/token-transfers", body)
     assert (answer.status_code, answer.json()["state"]) == (202, "pending")
     gather(stage)
@@ -282,18 +282,18 @@ def test_gift_tokens_go_to_somebodys_address_by_one_signature(stage: Stage, give
         ({"valid_after": str(FAR_FUTURE)}, "invalid-token-transfer"),
         ({"nonce": nonce()}, "invalid-token-transfer"),
     ):
-        again = _transfer(stage, giver.wallet, Wallet().address, 70 * CENT) | changes
+        again = transfer(stage, giver.wallet, Wallet().address, 70 * CENT) | changes
         assert_problem(post(stage, "/v1/token-transfers", again), type_, 422)
     assert stage.audit().differences == []
 
 
 def test_a_hub_that_cannot_gather_says_so(stage: Stage, giver: Giver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(vars(stage.hub), "gathered", {})
-    body = _transfer(stage, giver.wallet, Wallet().address, CENT)
+    body = transfer(stage, giver.wallet, Wallet().address, CENT)
     assert_problem(post(stage, "/v1/token-transfers", body), "cannot-gather", 409)
 
 
 def test_nothing_is_taken_in_that_nobody_could_check(stage: Stage, giver: Giver) -> None:
     with stage.node_away():
-        answer = post(stage, "/v1/token-transfers", _transfer(stage, giver.wallet, Wallet().address, CENT))
+        answer = post(stage, "/v1/token-transfers", transfer(stage, giver.wallet, Wallet().address, CENT))
     assert_problem(answer, "node-unavailable", 503)

@@ -36,6 +36,7 @@ def test_from_deposit_to_payout_and_every_step_can_be_checked(stage: Stage) -> N
         "credit": "0",
         "paying_out": "0",
         "refunding": "0",
+        "budget": "0",
     }
     assert stage.balance("jar", anna.id) == 3 * CENT
     assert stage.balance("converting", anna.address) == DOLLAR
@@ -99,6 +100,7 @@ def test_from_deposit_to_payout_and_every_step_can_be_checked(stage: Stage) -> N
         "credit": "0",
         "paying_out": str(3 * DOLLAR),
         "refunding": "0",
+        "budget": "0",
     }
     stage.confirm()
     payout = stage.get(f"/v1/payouts/{answer.json()['id']}", **cafe.headers)
@@ -111,6 +113,7 @@ def test_from_deposit_to_payout_and_every_step_can_be_checked(stage: Stage) -> N
         "credit": "0",
         "paying_out": "0",
         "refunding": "0",
+        "budget": "0",
     }
 
     # The books equal the chain.

@@ -244,6 +244,7 @@ def test_a_payout_that_the_merchant_took_itself_meanwhile_fails_and_the_books_go
         "credit": "0",
         "paying_out": "0",
         "refunding": "0",
+        "budget": "0",
     }
     assert stage.rows("SELECT count(*) FROM outbox_event WHERE handled_at IS NULL") == [(0,)]
     assert stage.audit().differences == []

@@ -104,6 +104,28 @@ def test_one_bad_channel_is_set_aside_and_all_others_are_settled(
     assert (stage.balance("pending", cafe.address), stage.balance("converting", anna.address)) == (2 * DOLLAR, DOLLAR)
 
 
+@pytest.mark.parametrize("ends", ["refund", "retry"])
+def test_firings_without_a_payment_are_set_aside_with_their_channel(stage: Stage, bora: Payer, ends: str) -> None:
+    """Nothing else of the channel is in the batch: the refusal is the firing's own."""
+    dora = stage.payer(DEPOSIT)
+    rule = dora.sign_rule("top-ups", "when I say so")
+    rule.pay(60 * CENT)
+    stage.settle()
+    assert rule.ask("fire").status_code == 200
+    rule.pay(30 * CENT)
+    (quarantined,) = in_quarantine(stage, dora)
+    assert stage.batch_states() == ["posted"], "the first; of the second nothing is left"
+    assert stage.gift_tokens(bora.address) == DOLLAR
+    if ends == "retry":
+        dora.deposit_directly(DEPOSIT)
+        stage.confirm()
+    assert act(stage, ends, quarantined).status_code == 200
+    stage.settle()
+    assert stage.gift_tokens(dora.address) == (60 * CENT if ends == "retry" else 0)
+    assert rule.shown()["progress"]["gathered"] == "0", "what was in the jar went back with the rest"
+    assert stage.audit().differences == []
+
+
 def test_a_channel_in_quarantine_takes_no_payments_and_holds_up_nobody(
     stage: Stage, cafe: Merchant, anna: Payer, bora: Payer
 ) -> None:

@@ -9,9 +9,12 @@ import pytest
 from taesan.webhooks.couriers import Couriers
 from taesan.webhooks.events import tell_payments_step
 from taesan.webhooks.schedule import EVENT_TYPES
+from tests.support import gifts
 from tests.support import x402_exact as exact
 from tests.support.chain import free_port
+from tests.support.conversions import gather, permit, sign_rule, to
 from tests.support.gateway import Gateway, payment
+from tests.support.gifts import Giver
 from tests.support.plans import Recorder, recorded, scans
 from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage, key
 from tests.support.wallet import Wallet
@@ -33,13 +36,13 @@ def asked(shared_stage: Stage) -> Iterator[Recorder]:
         assert stage.client.post("/v1/payments/bulk", json={"payments": bulk}).status_code == 200
         anna.charged += CENT
         anna.pay(DOLLAR)
-        repeated = key()
-        body = anna.payment(CENT)
+        repeated, body = key(), anna.payment(CENT)
         for _ in range(2):
             assert stage.client.post("/v1/payments", json=body, headers=repeated).status_code == 201
         anna.charged += CENT
         _gather_by_rules(stage, anna)
         stage.settle()
+        _give(stage, anna)
         cafe.redeem(anna.wallet, 10 * CENT)
         paid, expiring, in_tokens = cafe.invoice(1), cafe.invoice(2, expires_in_s=30), cafe.invoice(3)
         assert anna.pay_invoice(paid).status_code == 201
@@ -62,12 +65,11 @@ def asked(shared_stage: Stage) -> Iterator[Recorder]:
         ben.finish_withdrawal()
         stage.later(10)
         stage.confirm()
-        _pay_over_x402(stage, cafe)
-        _pay_directly(stage, cafe)
+        _pay_in_other_ways(stage, cafe)
+        _convert(stage, anna)
+        _reward(stage, anna, cafe)
         gateway = _report(stage)
-        daily = {"payouts": {"every": "day"}}
-        assert stage.client.put("/v1/account/settings", json=daily, headers=cafe.headers).status_code == 200
-        stage.write("UPDATE merchant_settings SET next_at = '2026-01-01 00:00:00' WHERE merchant_id = :id", id=cafe.id)
+        _pay_out_daily(stage, cafe)
         stage.confirm()
         stage.client.post("/v1/merchants/me/keys", headers=stage.session_of(cafe.wallet))
         _tell(stage, couriers, anna, cafe)
@@ -111,6 +113,27 @@ def _transfer(stage: Stage, cafe: Merchant) -> None:
     stage.confirm()
 
 
+def _convert(stage: Stage, anna: Payer) -> None:
+    """One conversion that is done, and one that is held, tried again, and given up."""
+    thief = Wallet().address
+    rule = sign_rule(anna, to("savings", anna.address, 5_000), to("swap", anna.address, 5_000, thief, 100))
+    assert permit(stage, anna).status_code == 200
+    gather(rule, 10 * CENT)
+    listed = stage.get(f"/v1/channels/{anna.id}/jar/conversions", **anna.headers())["items"]
+    assert {item["kind"]: item["state"] for item in listed} == {"savings": "done", "swap": "held"}
+    (held,) = [item["id"] for item in listed if item["state"] == "held"]
+    assert stage.client.post(f"/v1/conversions/{held}/retry", headers=anna.headers()).status_code == 200
+    stage.confirm()
+    assert stage.client.post(f"/v1/conversions/{held}/keep", headers=anna.headers()).status_code == 200
+    stage.chain.send(anna.wallet.key, "standing_orders", "cancel", int(rule.shown()["number"]))
+    stage.confirm()
+
+
+def _pay_in_other_ways(stage: Stage, cafe: Merchant) -> None:
+    _pay_over_x402(stage, cafe)
+    _pay_directly(stage, cafe)
+
+
 def _pay_over_x402(stage: Stage, cafe: Merchant) -> None:
     """With a deposit, by a voucher, one that is out of sequence, and a refund."""
     carl = stage.stranger()
@@ -148,6 +171,39 @@ def _pay_directly(stage: Stage, cafe: Merchant) -> None:
     assert states == ["pending", "settled", "settled"]
 
 
+def _pay_out_daily(stage: Stage, cafe: Merchant) -> None:
+    daily = {"payouts": {"every": "day"}}
+    assert stage.client.put("/v1/account/settings", json=daily, headers=cafe.headers).status_code == 200
+    stage.write("UPDATE merchant_settings SET next_at = '2026-01-01 00:00:00' WHERE merchant_id = :id", id=cafe.id)
+
+
+def _reward(stage: Stage, anna: Payer, cafe: Merchant) -> None:
+    """A campaign that ends, tiers that are reached and lost, points that lapse, and a refund of all that."""
+    points = {"per": "1", "valid_days": 1, "notice_days": 1}
+    programme = {"period": "week", "tiers": [{"name": "Regular", "count": 1}], "points": points}
+    for path, headers in (("programme", cafe.headers), ("operator/programme", stage.operator())):
+        for _ in range(2):
+            assert stage.client.put(f"/v1/{path}", json=programme, headers=headers).status_code == 200
+    campaign = {"name": "x", "rate": 10_000, "budget": str(10 * CENT), "cap_payer": str(9 * CENT)}
+    campaign["ends_at"] = "2999-01-01T00:00:00Z"
+    answer = stage.client.post("/v1/campaigns", json=campaign, headers=cafe.headers | key())
+    assert answer.status_code == 201, answer.text
+    assert anna.pay_invoice(cafe.invoice(4)).status_code == 201
+    paid = [anna.pay(4 * CENT, cafe)["id"] for _ in range(2)]
+    stage.tick()
+    assert cafe.refund(paid[0]).status_code == 202
+    stage.client.post(f"/v1/campaigns/{answer.json()['id']}/end", headers=cafe.headers)
+    for _ in range(3):
+        stage.later(10 * 86_400)
+        stage.confirm()
+    anna.resume()
+    states = [r["state"] for r in stage.get("/v1/rewards", **anna.headers())["items"]]
+    assert "reversed" in states
+    members = stage.get("/v1/memberships", **anna.headers())["items"]
+    assert [(m["tier"], m["points"]) for m in members] == [(None, 0)] * 2
+    assert all(m["value"] == "0" for m in members)
+
+
 def _report(stage: Stage) -> Gateway:
     """A gateway whose payments are drawn, wait, are refunded and go to its own wallet."""
     gateway, first = Gateway(stage), payment("anna", 90 * CENT)
@@ -163,6 +219,25 @@ def _report(stage: Stage) -> Gateway:
         stage.settle()
     assert gateway.public()["claimed"] != "0"
     return gateway
+
+
+def _give(stage: Stage, anna: Payer) -> None:
+    """Gift links, one of which is taken and one of which goes back; tokens and credit to people; and a look at what lies about."""
+    giver, friend = Giver(stage, anna, 50 * CENT), Wallet().address
+    (taken, link), (left, forgotten) = giver.give(CENT), giver.give(CENT, lives_s=700)
+    sent = gifts.post(stage, "/v1/token-transfers", gifts.transfer(stage, giver.wallet, friend, CENT))
+    assert sent.status_code == 202
+    anna.pay(CENT, destination={"type": "person", "address": giver.wallet.address})
+    gifts.gather(stage)
+    assert gifts.claim(stage, taken, link.claim_body(friend)).status_code == 202
+    gifts.pass_end(stage, forgotten)
+    for table in ("gift", "jar_watch", "reminder"):
+        stage.write(f"UPDATE {table} SET look_at = '2026-01-01 00:00:00' WHERE look_at > '2026-01-02'")
+        stage.later(61)
+        stage.confirm()
+    assert gifts.take_back(stage, left).status_code == 202
+    gifts.gather(stage)
+    assert stage.rows("SELECT kind FROM reminder WHERE look_at > '2026-01-02'")
 
 
 def _listen(stage: Stage, cafe: Merchant) -> Couriers:
@@ -198,6 +273,8 @@ def _read_everything(stage: Stage, anna: Payer, cafe: Merchant, gateway: Gateway
         "channel_id": anna.id,
         "direct_payment_id": stage.get("/v1/direct-payments", **theirs)["items"][0]["id"],
         "deposit_id": stage.rows("SELECT public_id FROM deposit_relay LIMIT 1")[0][0],
+        "gift_id": stage.rows("SELECT public_id FROM gift LIMIT 1")[0][0],
+        "token_transfer_id": stage.rows("SELECT public_id FROM token_transfer LIMIT 1")[0][0],
         "gateway_id": gateway.id,
         "merchant_id": cafe.id,
         "payment_id": payment,
@@ -206,7 +283,9 @@ def _read_everything(stage: Stage, anna: Payer, cafe: Merchant, gateway: Gateway
         "payout_id": stage.get("/v1/payouts", **theirs)["items"][0]["id"],
         "invoice_id": stage.get("/v1/invoices?state=paid", **theirs)["items"][0]["id"],
         "day": stage.clock.now().date().isoformat(),
+        "campaign_id": stage.get("/v1/campaigns", **theirs)["items"][0]["id"],
         "transfer_id": stage.get("/v1/transfers", **theirs)["items"][0]["id"],
+        "conversion_id": stage.get(f"/v1/channels/{anna.id}/jar/conversions", **own)["items"][0]["id"],
         "refund_id": stage.get("/v1/refunds", **theirs)["items"][0]["id"],
         "redemption_id": stage.get("/v1/redemptions", **theirs)["items"][0]["id"],
         "rule_id": stage.get(f"/v1/channels/{anna.id}/rules", **own)["items"][0]["id"],
@@ -227,7 +306,14 @@ def _read_everything(stage: Stage, anna: Payer, cafe: Merchant, gateway: Gateway
         if "next_cursor" in answer.text:
             first = stage.client.get(f"{filled}?limit=1", headers=headers).json()
             stage.client.get(f"{filled}?limit=1&cursor={first['next_cursor'] or 'MQ'}", headers=headers)
-    for page in ("/", "/batches/1", "/till", f"/pay/{known['invoice_id']}", f"/pay/{known['invoice_id']}/qr.svg"):
+    for page in (
+        "/",
+        "/batches/1",
+        "/till",
+        f"/gifts/{known['gift_id']}",
+        f"/pay/{known['invoice_id']}",
+        f"/pay/{known['invoice_id']}/qr.svg",
+    ):
         assert stage.client.get(page).status_code == 200
 
 

@@ -57,6 +57,7 @@ def test_a_whole_refund_leaves_the_merchant_nothing(stage: Stage, cafe: Merchant
         "credit": "0",
         "paying_out": "0",
         "refunding": "0",
+        "budget": "0",
     }
     assert stage.gift_tokens(anna.address) == 3 * DOLLAR
     assert cafe.record(invoice)["state"] == "refunded"

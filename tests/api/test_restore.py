@@ -153,6 +153,7 @@ def test_a_refund_that_was_settled_after_the_backup_is_in_the_books_again(stage:
         "credit": owed,
         "paying_out": "0",
         "refunding": "0",
+        "budget": "0",
     }
     assert (stage.gift_tokens(anna.address), stage.gift_tokens(ben.address)) == (DOLLAR, 50 * CENT)
     (refund,) = stage.get("/v1/refunds", **cafe.headers)["items"]

@@ -87,6 +87,10 @@ def test_a_date_fires_without_a_payment_and_the_next_batch_takes_it_along(open_s
     stage.settle()
     assert stage.gift_tokens(anna.address) == 0
     stage.clock.at = datetime(2026, 11, 30, 15, 0, 1, tzinfo=UTC)
+    stage.write("UPDATE channel SET state = 'refunding' WHERE id = :id", id=anna.id)
+    stage.tick()
+    assert monthly.history() == weekly.history() == [], "while money is on its way back to her the date waits"
+    stage.write("UPDATE channel SET state = 'open' WHERE id = :id", id=anna.id)
     stage.tick()
     assert monthly.history() == [("fired", "the date: 2026-12-01")]
     assert weekly.history() == [("not fired", "the date: 2026-12-01; nothing is gathered")]

@@ -34,6 +34,7 @@ def test_a_merchant_who_takes_its_credit_just_before_new_credit_comes_does_not_s
         "credit": "0",
         "paying_out": "0",
         "refunding": "0",
+        "budget": "0",
     }
     assert stage.audit().differences == []
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.gifts import Link, nonce, signed_transfer
 from tests.support.live import LiveHub
 from tests.support.stage import DOLLAR, key
 from tests.support.wallet import Json, Wallet
@@ -45,6 +46,8 @@ def ids(hub: LiveHub) -> Json:
     refund = hub.client.post(
         "/v1/refunds", json={"of": paid["id"], "amount": "10000"}, headers=hub.merchant_headers | key()
     )
+    campaign = {"name": "x", "rate": 1, "budget": "1", "ends_at": "2999-01-01T00:00:00Z"}
+    started = hub.client.post("/v1/campaigns", json=campaign, headers=hub.merchant_headers | key())
     payout = hub.client.post("/v1/payouts", json={}, headers=hub.merchant_headers | key())
     holder = next(p for p in hub.payers if hub.gift_tokens(p["wallet"].address))
     redeemed = holder["wallet"].redemption(hub.facts, hub.merchant_wallet.address, 1)
@@ -61,6 +64,7 @@ def ids(hub: LiveHub) -> Json:
         "batch_id": hub.batch_id,
         "merchant_id": hub.merchant_id,
         "account": holder["wallet"].address,
+        "campaign_id": started.json()["id"],
         "payout_id": payout.json()["id"],
         "redemption_id": redemption.json()["id"],
         **_webhook(hub),
@@ -69,7 +73,44 @@ def ids(hub: LiveHub) -> Json:
         "day": "2026-11-26",
         "gateway_id": _gateway(hub),
         "transfer_id": _transfer(hub),
+        "rule_id": _rule(hub),
+        **_gift(hub, holder["wallet"]),
+        "conversion_id": _conversion(hub),
     }
+
+
+def _gift(hub: LiveHub, holder: Wallet) -> Json:
+    """A link, and tokens on their way to somebody."""
+    now = int(time.time())
+    link = Link(hub.facts, holder, 1, now + 3_600, message="For you")
+    made = hub.client.post("/v1/gifts", json=link.body, headers=key()).json()
+    used, to, ends = nonce(), Wallet().address, now + 3_600
+    body = {"sender": holder.address, "recipient": to, "amount": "1", "valid_after": "0", "valid_before": str(ends)}
+    body |= {"nonce": used, "signature": signed_transfer(hub.facts, holder.key, to, 1, 0, ends, used)}
+    sent = hub.client.post("/v1/token-transfers", json=body, headers=key()).json()
+    return {"gift_id": made["id"], "token_transfer_id": sent["id"]}
+
+
+def _rule(hub: LiveHub) -> str:
+    payer = hub.payers[0]
+    rule = payer["wallet"].rule(hub.facts, 1, "top-ups", "when I say so")
+    headers = hub.session_of(payer["wallet"])
+    return str(hub.client.post(f"/v1/channels/{payer['id']}/rules", json=rule, headers=headers).json()["id"])
+
+
+def _conversion(hub: LiveHub) -> str:
+    """One that is held, as its payer has allowed nothing."""
+    payer = hub.payers[0]
+    headers, account = hub.session_of(payer["wallet"]), payer["wallet"].address
+    saves = [{"kind": "savings", "share": 10_000, "recipient": account}]
+    rule = payer["wallet"].rule(hub.facts, 2, "top-ups", "every 1 payments", destinations=saves, per_day=str(DOLLAR))
+    signed = hub.client.post(f"/v1/channels/{payer['id']}/rules", json=rule, headers=headers).json()
+    hub.pay_once(rule_id=signed["id"])
+    path, deadline = f"/v1/channels/{payer['id']}/jar/conversions", time.monotonic() + 60
+    while not (found := hub.client.get(path, headers=headers).json()["items"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    return str(found[0]["id"])
 
 
 def _transfer(hub: LiveHub) -> str:

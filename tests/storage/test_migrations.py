@@ -27,7 +27,8 @@ def migrated(tmp_path: Path) -> Iterator[Database]:
 
 
 def test_a_migrated_database_has_exactly_the_tables_of_the_models(migrated: Database) -> None:
-    import_module("taesan.app")  # and with it all that has tables
+    for name in ("taesan.app", "taesan.work"):  # and with them all that has tables
+        import_module(name)
     with migrated.engine.connect() as connection:
         differences = compare_metadata(MigrationContext.configure(connection), SQLModel.metadata)
     assert differences == []

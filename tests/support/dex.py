@@ -3,11 +3,8 @@
 import json
 from typing import Any
 
-from web3 import Web3
-
 from taesan.chain import dex
 from tests.support.chain import RICH_KEY, ROOT, Chain
-from tests.support.signing import ZERO_ADDRESS
 
 FIRST = {"maxFeePerGas": 10**12, "maxPriorityFeePerGas": 10**12, "gas": 1_000_000}
 
@@ -17,20 +14,9 @@ class Trader:
 
     def __init__(self, chain: Chain) -> None:
         self.chain = chain
-        orders = chain.contracts.standing_orders.address
-        (listed,) = chain.web3.eth.get_logs(
-            {
-                "address": orders,
-                "fromBlock": 0,
-                "topics": [Web3.keccak(text="PoolListed(address,address)").to_0x_hex()],
-            }
-        )
-        self.ether = Web3.to_checksum_address(listed["topics"][1][12:])
-        factory = chain.read("standing_orders", "factory")
-        compiled = json.loads((ROOT / "node_modules" / dex.ARTIFACTS["SwapRouter"]).read_text())
-        made = chain.web3.eth.contract(abi=compiled["abi"], bytecode=compiled["bytecode"])
-        receipt = self._wait(chain._send(RICH_KEY, made.constructor(factory, self.ether), {}))
-        self._router = chain.web3.eth.contract(address=receipt["contractAddress"], abi=compiled["abi"])
+        self.ether = chain.deployment.weth
+        abi = json.loads((ROOT / "node_modules" / dex.ARTIFACTS["SwapRouter"]).read_text())["abi"]
+        self._router = chain.web3.eth.contract(address=chain.web3.to_checksum_address(chain.deployment.router), abi=abi)
         self.address = chain.web3.eth.account.from_key(RICH_KEY).address
         chain.give_dollars(self.address, 10**12)
         chain.send(RICH_KEY, "asset", "approve", self._router.address, 2**255)
@@ -55,10 +41,3 @@ class Trader:
         receipt = self.chain.web3.eth.wait_for_transaction_receipt(hash_, timeout=20, poll_latency=0.02)
         assert receipt["status"] == 1
         return receipt
-
-
-def to(
-    kind: str, recipient: str = ZERO_ADDRESS, share: int = 10_000, token: str = ZERO_ADDRESS, slippage: int = 0
-) -> Any:
-    """A rule's destination, as the API takes it."""
-    return {"kind": kind, "share": share, "recipient": recipient, "token": token, "slippage": slippage}

@@ -98,6 +98,20 @@ class Giver:
         return made
 
 
+def transfer(stage: Stage, sender: Wallet, recipient: str, amount: int) -> Json:
+    """The body of `POST /v1/token-transfers`."""
+    before, used = int(stage.clock.now().timestamp()) + 3_600, nonce()
+    return {
+        "sender": sender.address,
+        "recipient": recipient,
+        "amount": str(amount),
+        "valid_after": "0",
+        "valid_before": str(before),
+        "nonce": used,
+        "signature": signed_transfer(stage.facts, sender.key, recipient, amount, 0, before, used),
+    }
+
+
 def post(stage: Stage, path: str, body: Json | None = None) -> Any:
     return stage.client.post(path, json=body, headers=key())
 

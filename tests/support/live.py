@@ -97,9 +97,11 @@ class LiveHub:
 
     # ---------------------------------------------------------------- actions
 
-    def pay_once(self, amount: int = 23 * CENT, *, to_merchant: bool = False) -> Json:
-        """One more accepted payment by one of the payers, to a jar or to the merchant; the API's answer."""
-        payer = self._random.choice(self.payers)
+    def pay_once(self, amount: int = 23 * CENT, *, to_merchant: bool = False, rule_id: str | None = None) -> Json:
+        """One more accepted payment by one of the payers, to a jar or to the merchant; the API's answer. :param rule_id: of the first
+        payer's, who then pays to her jar by it"""
+        payer = self.payers[0] if rule_id else self._random.choice(self.payers)
+        jar = {"type": "jar"} | ({"rule_id": rule_id} if rule_id else {})
         cumulative = payer["charged"] + amount
         body = {
             "voucher": {
@@ -108,7 +110,7 @@ class LiveHub:
                 "signature": payer["wallet"].voucher(self.facts, payer["id"], cumulative),
             },
             "amount": {"value": str(amount), "asset": self.facts["asset"], "exponent": 6},
-            "destination": {"type": "merchant", "merchant_id": self.merchant_id} if to_merchant else {"type": "jar"},
+            "destination": {"type": "merchant", "merchant_id": self.merchant_id} if to_merchant else jar,
         }
         answer = self.client.post("/v1/payments", json=body, headers=key())
         assert answer.status_code == 201, answer.text

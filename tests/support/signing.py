@@ -16,20 +16,13 @@ TYPES = {
     "ReceiveWithAuthorization": AUTHORIZATION,
     "TransferWithAuthorization": AUTHORIZATION,
     "Permit": "address owner,address spender,uint256 value,uint256 nonce,uint256 deadline",
-    "Rule": "address payer,uint64 id,string gather,string fires,string only,Destination[] destinations,uint96 perDay,"
-    "uint64 validUntil",
-    "Destination": "string kind,uint16 share,address recipient,address token,uint16 slippage",
 }
-_DEPENDS_ON = {"Rule": ["Destination"]}
 
 
 def typed(domain: dict[str, Any], primary_type: str, **message: Any) -> SignableMessage:
     """:param domain: `name`, `version`, `chainId`, `verifyingContract`"""
-    types = {
-        name: [dict(zip(("type", "name"), field.split(), strict=True)) for field in TYPES[name].split(",")]
-        for name in (primary_type, *_DEPENDS_ON.get(primary_type, []))
-    }
-    return encode_typed_data(domain, types, message)
+    fields = [field.split() for field in TYPES[primary_type].split(",")]
+    return encode_typed_data(domain, {primary_type: [{"type": t, "name": n} for t, n in fields]}, message)
 
 
 def digest(domain: dict[str, Any], primary_type: str, **message: Any) -> bytes:

@@ -35,7 +35,7 @@ class ArtifactsMissing(Exception):
 @dataclass(frozen=True)
 class Deployment:
     """Where the contracts are (EIP-55 addresses). Those that a hub can do without are empty if it has to: signed rules need all
-    three, and the prices of what is bought are asked of `quoter`, Uniswap's QuoterV2."""
+    three, and the prices of what is bought are asked of `quoter`, Uniswap's QuoterV2. `router` and `weth` are told for who wants to trade there by hand."""
 
     chain_id: int
     asset: str
@@ -48,6 +48,8 @@ class Deployment:
     badges: str = ""
     standing_orders: str = ""
     quoter: str = ""
+    router: str = ""
+    weth: str = ""
 
     @property
     def addresses(self) -> dict[str, str]:

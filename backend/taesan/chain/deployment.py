@@ -112,13 +112,14 @@ def _with_orders(
         [deployed.gift_token, DRIP_DURATION_S, SAVINGS_NAME, SAVINGS_SYMBOL],
     )
     badges = create("Badges", ["string", "address", "address"], ["", admin, settler])
-    factory, quoter = (exchange.factory, exchange.quoter) if exchange else (NOWHERE, "")
+    exchange = exchange or dex.Dex(NOWHERE, "")
     orders = create(
         "StandingOrders",
         ["address", "address", "address", "address", "uint32"],
-        [deployed.settlement, vault, badges, factory, dex.LOCAL_WINDOW_S if local else dex.WINDOW_S],
+        [deployed.settlement, vault, badges, exchange.factory, dex.LOCAL_WINDOW_S if local else dex.WINDOW_S],
     )
-    return replace(deployed, vault=vault, badges=badges, standing_orders=orders, quoter=quoter)
+    deployed = replace(deployed, vault=vault, badges=badges, standing_orders=orders)
+    return replace(deployed, quoter=exchange.quoter, router=exchange.router, weth=exchange.weth)
 
 
 def _let_award(node: Node, signer: Signer, contracts: Contracts) -> None:
@@ -174,7 +175,8 @@ def bind(db: Database, node: Node, deployment: Deployment, now: datetime) -> Non
                 f"the nodes in TAESAN_RPC_URL are on different chains: at {one.name} block 0 is {its_genesis}, "
                 f"elsewhere {genesis}"
             )
-    for role in ("asset", "channels", "settlement"):
+    orders = ("standing_orders",) if deployment.standing_orders else ()
+    for role in ("asset", "channels", "settlement", *orders):
         if not node.code(getattr(deployment, role)):
             raise WrongChain(
                 f"there is no contract at {getattr(deployment, role)} ({role}) on the chain at {node.name}: "

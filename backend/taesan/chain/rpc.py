@@ -137,12 +137,12 @@ class Node:
             results.extend(self._ask(ask))
         return results
 
-    def estimate_gas(self, sender: str, to: str, data: str) -> int:
+    def estimate_gas(self, sender: str, to: str | None, data: str, value: int = 0) -> int:
         """:raises CallReverted: the transaction would fail"""
-        tx: Any = {"from": sender, "to": to, "data": data}
+        tx: Any = {"from": sender, "data": data, "value": value} | ({"to": to} if to else {})
         return self._ask(lambda: self.web3.eth.estimate_gas(tx))
 
-    def gas_limit(self, sender: str, to: str, data: str) -> int:
+    def gas_limit(self, sender: str, to: str | None, data: str, value: int = 0) -> int:
         """Simulates a transaction; returns what gas to send it with. What it does not use is not paid.
 
         Ganache's `eth_estimateGas` runs it some fifteen times, and never answers if a block is mined meanwhile.
@@ -150,10 +150,10 @@ class Node:
         :raises CallReverted: the transaction would fail
         """
         if not self._is_ganache:
-            estimate = self.estimate_gas(sender, to, data)
+            estimate = self.estimate_gas(sender, to, data, value)
             # The margin ends where chains refuse a transaction's limit, whatever it uses.
             return max(estimate, min(estimate * (100 + GAS_MARGIN_PERCENT) // 100, MAX_TRANSACTION_GAS))
-        tx: Any = {"from": sender, "to": to, "data": data, "gas": GANACHE_GAS}
+        tx: Any = {"from": sender, "data": data, "value": value, "gas": GANACHE_GAS} | ({"to": to} if to else {})
         self._ask(lambda: self.web3.eth.call(tx))
         return GANACHE_GAS
 

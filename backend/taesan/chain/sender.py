@@ -376,14 +376,13 @@ def send_and_wait(node: Node, signer: Signer, to: str | None, data: str, ceiling
     :raises RuntimeError: it was mined and failed
     """
     fees = node.fees(ceiling_wei)
-    call = {"from": signer.address, "data": data, "value": value} | ({"to": to} if to else {})
     transaction: dict[str, object] = {
         "type": 2,
         "chainId": node.chain_id(),
         "nonce": node.web3.eth.get_transaction_count(signer.address, "pending"),  # type: ignore[arg-type]
         "value": value,
         "data": data,
-        "gas": node.web3.eth.estimate_gas(call) * 12 // 10,  # type: ignore[arg-type]
+        "gas": node.gas_limit(signer.address, to, data, value),
         "maxFeePerGas": fees.max_fee_per_gas,
         "maxPriorityFeePerGas": fees.max_priority_fee_per_gas,
     }

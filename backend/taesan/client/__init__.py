@@ -221,6 +221,11 @@ class Client(_Client):
         """
         return self._run(self._change.sign(terms, number))
 
+    def allow(self, amount: int) -> Json:
+        """Signs how many gift tokens, in minor units, rules may move out of the wallet in all, until it is signed anew; returns the
+        allowance. No gas: it goes along with the next conversion."""
+        return self._run(self._change.allow(amount))
+
     def rules(self) -> list[Json]:
         """The channel's signed rules that gather now, the oldest first, with how far they are."""
         return self._run(self._change.rules())
@@ -362,6 +367,10 @@ class AsyncClient(_Client):
     async def sign_rule(self, terms: Terms, number: int | None = None) -> Json:
         """As `Client.sign_rule`."""
         return await self._run(self._change.sign(terms, number))
+
+    async def allow(self, amount: int) -> Json:
+        """As `Client.allow`."""
+        return await self._run(self._change.allow(amount))
 
     async def rules(self) -> list[Json]:
         """As `Client.rules`."""

@@ -63,6 +63,17 @@ class Change:
         answer: Json = yield from self.flows.as_wallet("POST", f"/v1/channels/{id_}/rules", body, is_safe=True)
         return answer
 
+    def allow(self, amount: int) -> Flow[Json]:
+        """:raises TakesNoRules: :raises Refused:"""
+        facts = yield from self.flows.hub()
+        if facts.standing_orders_domain is None:
+            raise TakesNoRules(f"{self.flows.site} takes no signed rules")
+        spender = facts.standing_orders_domain.verifying_contract
+        told = yield from self.flows.as_wallet("GET", "/v1/allowance")
+        body = signing.permit(facts, self.flows.wallet, spender, amount, told["nonce"], FOR_EVER)
+        answer: Json = yield from self.flows.as_wallet("PUT", "/v1/allowance", body, is_safe=True)
+        return answer
+
     def rules(self) -> Flow[list[Json]]:
         """Those that gather now, the oldest first."""
         id_, found, cursor = (yield from self.flows.channel()), [], ""

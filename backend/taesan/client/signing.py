@@ -207,6 +207,12 @@ def rule(domain: Domain, signer: Signer, rule: signed.Rule) -> Json:
     }
 
 
+def permit(facts: HubFacts, signer: Signer, spender: str, amount: int, nonce: int, deadline: int) -> Json:
+    """The body of `PUT /v1/allowance` (EIP-2612). :param spender: the standing orders. :param nonce: the gift token's next of the wallet"""
+    digest = authorizations.permit_digest(facts.gift_domain, signer.address, spender, amount, nonce, deadline)
+    return {"value": str(amount), "deadline": deadline, "signature": signer.sign(digest)}
+
+
 def is_own_voucher(facts: HubFacts, hot_key: str, channel: str, cumulative: int, signature: str) -> bool:
     """Whether this hot key has signed for as much."""
     try:

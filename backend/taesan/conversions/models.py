@@ -10,14 +10,14 @@ from taesan.core.models import BIG_ID, UtcDateTime
 from taesan.core.values import MAX_AMOUNT, AmountIn, AmountOut, Shape, Signature
 
 DESTINATIONS = 16  # of a rule, at most
-_TO_DO = text("state IN ('waiting', 'held')")
+_DUE = text("due_at IS NOT NULL")
 
 
 class Conversion(SQLModel, table=True):
     """Gift tokens of a rule's payer that are to become what the rule says.
 
     `state`: waiting → sent → done; sent → held, with the reason: then the tokens are in the payer's wallet as before, and it is tried again
-    when it is due; kept: they stay there for good. `minimum` and `received` are in the minor units of what is got, which may have
+    when it is due; kept: they stay there for good. `due_at`: of those that wait or are held. `minimum` and `received` are in the minor units of what is got, which may have
     more digits than the database's numbers.
     """
 
@@ -27,7 +27,7 @@ class Conversion(SQLModel, table=True):
         Index("ix_conversion_batch", "batch_id"),
         Index("ix_conversion_channel", "channel_id", "id"),
         Index("ix_conversion_channel_state", "channel_id", "state"),
-        Index("ix_conversion_due", "due_at", sqlite_where=_TO_DO, postgresql_where=_TO_DO),
+        Index("ix_conversion_due", "due_at", sqlite_where=_DUE, postgresql_where=_DUE),
     )
 
     id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))
@@ -44,7 +44,7 @@ class Conversion(SQLModel, table=True):
     attempts: int = 0
     minimum: str | None = None
     received: str | None = None
-    due_at: datetime = Field(sa_type=UtcDateTime)
+    due_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     created_at: datetime = Field(sa_type=UtcDateTime)
     transaction_id: int | None = Field(default=None, sa_column=Column(BigInteger, index=True))
     transaction_hash: str | None = None

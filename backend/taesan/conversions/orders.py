@@ -1,7 +1,7 @@
 """A conversion as the contract takes it: the signed rule, the permit if one is needed, and for a swap the quote."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -52,6 +52,15 @@ def read(session: Session, rows: list[tuple[Conversion, SignedRule]]) -> list[Or
     ]
 
 
+def refuse_too_little(hub: Hub, order: Order) -> None:
+    """:raises NotNow: it is not worth the gas, which the hub pays"""
+    least = hub.settings.least_relayed
+    if order.row.amount < least:
+        raise NotNow(
+            f"It is less than {least}, for which the hub pays no gas: let the rule gather more before it fires"
+        )
+
+
 def quote(hub: Hub, order: Order) -> int:
     """The least that a swap may bring: what the market gives now, less the slippage that the payer has signed; 0 for all else. The
     contract holds it against the mean price besides.
@@ -71,10 +80,15 @@ def quote(hub: Hub, order: Order) -> int:
     return received * max(WHOLE - to.slippage, 0) // WHOLE
 
 
-def terms(hub: Hub, order: Order, minimum: int, now: datetime) -> tuple[Any, ...]:
-    """The contract's `Conversion`. :param minimum: as `quote` gives it"""
+def deadline(hub: Hub, now: datetime) -> int:
+    """Until when what is sent now may be carried out, by the chain's clock, which on a local chain may be far ahead."""
+    chains = int(hub.node.head()["timestamp"])
+    return max(chains, int(now.timestamp())) + hub.settings.conversion_deadline_s
+
+
+def terms(hub: Hub, order: Order, minimum: int, until: int, now: datetime) -> tuple[Any, ...]:
+    """The contract's `Conversion`. :param minimum: as `quote` gives it; :param until: as `deadline` does"""
     row, rule = order.row, order.rule
-    deadline = int((now + timedelta(seconds=hub.settings.conversion_deadline_s)).timestamp())
     return (
         rule.signed.as_tuple(),
         bytes_of(rule.signature),
@@ -83,7 +97,7 @@ def terms(hub: Hub, order: Order, minimum: int, now: datetime) -> tuple[Any, ...
         row.destination,
         row.amount,
         minimum,
-        deadline,
+        until,
     )
 
 

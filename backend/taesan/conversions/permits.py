@@ -6,12 +6,11 @@ from sqlmodel import Session
 
 from taesan.conversions import orders
 from taesan.conversions.models import AllowancePublic, GiftPermit, PermitCreate
+from taesan.core import authorizations
 from taesan.core.crypto import recover
 from taesan.core.problems import Problem
 from taesan.core.values import MAX_AMOUNT, bytes_of
 from taesan.hub import Hub
-
-PERMIT_TYPE = "Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"
 
 
 def check(hub: Hub, payer: str, asked: PermitCreate, now: datetime) -> None:
@@ -22,10 +21,16 @@ def check(hub: Hub, payer: str, asked: PermitCreate, now: datetime) -> None:
     spender = require_orders(hub)
     if asked.deadline <= now.timestamp():
         raise _invalid("Its deadline is over.")
-    fields = ["address", "address", "uint256", "uint256", "uint256"]
-    values = [payer, spender, asked.value, nonce_of(hub, payer), asked.deadline]
-    if recover(hub.gift.domain.digest(PERMIT_TYPE, fields, values), bytes_of(asked.signature)) != payer:
+    digest = authorizations.permit_digest(
+        hub.gift.domain, payer, spender, asked.value, nonce_of(hub, payer), asked.deadline
+    )
+    if recover(digest, bytes_of(asked.signature)) != payer:
         raise _invalid(f"It has to be signed by {payer} for {spender}, with the gift token's next nonce of the wallet.")
+
+
+def find(session: Session, payer: str) -> GiftPermit | None:
+    """The newest, which may be over."""
+    return session.get(GiftPermit, payer)
 
 
 def keep(session: Session, payer: str, asked: PermitCreate, now: datetime) -> GiftPermit:

@@ -39,7 +39,7 @@ def retry(session: Session, row: Conversion, now: datetime) -> None:
 def keep(session: Session, row: Conversion) -> None:
     """The gift tokens stay what they are, for good. :raises Problem: `conversion-not-held`"""
     _refuse_unless_held(row)
-    row.state, row.reason = "kept", "Its payer keeps the gift tokens"
+    row.state, row.reason, row.due_at = "kept", "Its payer keeps the gift tokens", None
     session.add(row)
 
 
@@ -82,7 +82,7 @@ def public(session: Session, row: Conversion) -> ConversionPublic:
         minimum=row.minimum,
         received=row.received,
         attempts=row.attempts,
-        next_attempt_at=row.due_at.isoformat() if row.state in TO_DO else None,
+        next_attempt_at=row.due_at.isoformat() if row.due_at else None,
         created_at=row.created_at.isoformat(),
         transaction=row.transaction_hash,
     )

@@ -9,7 +9,6 @@ from taesan.conversions.models import (
     ConversionPublic,
     ConversionsPublic,
     DestinationsPublic,
-    GiftPermit,
     PermitCreate,
 )
 from taesan.core.db import retried
@@ -87,7 +86,7 @@ def keep_gift_tokens(hub: HubDep, wallet: CurrentWallet, conversion_id: str) -> 
 def get_allowance(hub: HubDep, wallet: CurrentWallet) -> AllowancePublic:
     """How much of the wallet's gift tokens rules may move, and what a permit for more has to be signed with."""
     with hub.db.read() as session:
-        permit = session.get(GiftPermit, wallet)
+        permit = permits.find(session, wallet)
     return permits.public(hub, wallet, permit, hub.clock.now())
 
 

@@ -17,6 +17,7 @@ from taesan.chain.errors import CallReverted
 from taesan.chain.models import ChainTransaction, transaction_of
 from taesan.conversions import orders, reasons
 from taesan.conversions.models import DESTINATIONS, Conversion
+from taesan.core.ids import new_id
 from taesan.core.outbox import Handler
 from taesan.core.values import bytes_of
 from taesan.hub import Hub
@@ -57,7 +58,7 @@ def send_step(hub: Hub) -> bool:
     with relay.signing(hub.db, KIND) as session:
         if not _are_to_do(session, [row.id for row, _ in rows]):
             return False  # our lease ran out while the node thought about it, and another worker was faster
-        _change(session, kept, state="kept", reason="The rule has ended")
+        _change(session, kept, state="kept", reason="The rule has ended", due_at=None)
         for id_, reason in tried.held.items():
             _hold(session, session.get_one(Conversion, id_), reason, now)
         if prepared is not None:
@@ -69,7 +70,7 @@ def _due(session: Session, hub: Hub, now: datetime) -> list[tuple[Conversion, Si
     found = session.execute(
         select(Conversion, SignedRule)
         .join(SignedRule, col(SignedRule.id) == col(Conversion.rule_id))
-        .where(col(Conversion.state).in_(TO_DO), col(Conversion.due_at) <= now)
+        .where(col(Conversion.due_at).is_not(None), col(Conversion.due_at) <= now)
         .order_by(col(Conversion.due_at), col(Conversion.id))
         .limit(hub.settings.conversions_max_items)
     )
@@ -77,13 +78,14 @@ def _due(session: Session, hub: Hub, now: datetime) -> list[tuple[Conversion, Si
 
 
 def _try(hub: Hub, ready: Sequence[orders.Order], now: datetime) -> _Tried:
-    tried = _Tried()
+    tried, until = _Tried(), orders.deadline(hub, now)
     for order in ready:
         id_ = order.row.id
         assert id_ is not None
         try:
+            orders.refuse_too_little(hub, order)
             minimum = orders.quote(hub, order)
-            terms = orders.terms(hub, order, minimum, now)
+            terms = orders.terms(hub, order, minimum, until, now)
             orders.try_alone(hub, terms)
         except orders.NotNow as error:
             tried.held[id_] = reasons.in_words(str(error))
@@ -116,7 +118,7 @@ def _sign(session: Session, hub: Hub, prepared: sender.Prepared, tried: _Tried, 
     ids = list(tried.good)
     chain_id, ref = hub.contracts.deployment.chain_id, str(len(ids))
     transaction_id = sender.sign_and_store(session, hub.signer, chain_id, prepared, KIND, ref, now)
-    _change(session, ids, state="sent", reason=None, transaction_id=transaction_id)
+    _change(session, ids, state="sent", reason=None, due_at=None, transaction_id=transaction_id)
     for id_, minimum in tried.minimums.items():
         if id_ in tried.good:
             _change(session, [id_], minimum=str(minimum))
@@ -153,10 +155,10 @@ def return_reverted_step(hub: Hub) -> bool:
 
 def handlers(hub: Hub) -> dict[str, Handler]:
     def converted(session: Session, event: Mapping[str, Any], now: datetime) -> None:
-        row = row_of(session, event["args"])
-        if row is not None:  # else a database that was restored: the audit tells
+        row = row_of(session, event["args"]) or _made_before_a_restoration(session, event["args"], now)
+        if row is not None:
             row.state, row.reason, row.received = "done", None, str(event["args"]["received"])
-            row.transaction_hash = event["transaction"]
+            row.due_at, row.transaction_hash = None, event["transaction"]
 
     def not_converted(session: Session, event: Mapping[str, Any], now: datetime) -> None:
         row = row_of(session, event["args"])
@@ -177,7 +179,7 @@ def undo(hub: Hub) -> dict[str, Handler]:
         ours = session.scalar(transaction_of(event["transaction"]))
         is_on_its_way = ours is not None and ours == row.transaction_id
         row.state, row.received, row.transaction_hash = "sent" if is_on_its_way else "waiting", None, None
-        row.due_at = now
+        row.due_at = None if is_on_its_way else now
 
     def not_converted(session: Session, event: Mapping[str, Any], now: datetime) -> None:
         """It is held all the same, and tried again."""
@@ -198,6 +200,27 @@ def row_of(session: Session, args: Mapping[str, Any]) -> Conversion | None:
             col(Conversion.destination) == destination,
         )
     )
+
+
+def _made_before_a_restoration(session: Session, args: Mapping[str, Any], now: datetime) -> Conversion | None:
+    """A conversion that the chain knows and a restored database does not: of a rule that it has. The audit tells of others."""
+    known = select(SignedRule).where(col(SignedRule.payer) == args["payer"], col(SignedRule.number) == args["id"])
+    rule = session.scalar(known)
+    if rule is None or rule.id is None:
+        return None
+    row = Conversion(
+        public_id=new_id("cnv"),
+        channel_id=rule.channel_id,
+        payer=rule.payer,
+        rule_id=rule.id,
+        batch_id=args["number"] // DESTINATIONS,
+        destination=args["destination"],
+        kind=rule.signed.destinations[args["destination"]].kind,
+        amount=args["amount"],
+        created_at=now,
+    )
+    session.add(row)
+    return row
 
 
 def _hold(session: Session, row: Conversion, reason: str, now: datetime) -> None:

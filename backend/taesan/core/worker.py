@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from sqlalchemy import insert, select, update
+from sqlalchemy import ColumnElement, insert, select, update
 from sqlmodel import Session, col
 
 from taesan.core import tracing
@@ -54,6 +54,8 @@ class Worker:
 
     :param lease_s: how long after its death another one takes over
     :param lease: whose name it bears: workers of one lease take turns, of two they work side by side
+    :param waits: by step, SQL that is false only if there is nothing for it to do: all of them are one question, instead of one
+        for each step. Asked again after each step that did something; a step without is always run
     """
 
     def __init__(
@@ -64,9 +66,12 @@ class Worker:
         tick_s: float,
         lease_s: float = LEASE_S,
         lease: str = "pipeline",
+        waits: Mapping[str, ColumnElement[bool]] | None = None,
     ) -> None:
         self.db, self.clock, self.steps, self.tick_s, self.lease_s = db, clock, steps, tick_s, lease_s
         self.lease = lease
+        self._waits = dict(waits or {})
+        self._glance = select(*self._waits.values())
         self.holder = secrets.token_hex(8)
         self.stopping = threading.Event()
         self._leased_until = NEVER
@@ -103,13 +108,18 @@ class Worker:
     def tick(self) -> bool:
         """Each step once, if the lease is ours; returns whether any of them did something."""
         busy = False
+        waiting: Mapping[str, bool] = {}
         for name, step in self.steps.items():
             timer = Timer()
             try:
                 if not self._has_lease():
                     return False
+                waiting = waiting or self._look()
+                if not waiting.get(name, True):
+                    continue
                 with tracing.span(f"worker: {name}"), structlog.contextvars.bound_contextvars(step=name):
-                    busy = retried(step)() or busy
+                    did_something = retried(step)()
+                busy, waiting = busy or did_something, {} if did_something else waiting
                 timer.observed(STEP_SECONDS, (name,))
                 if self._trouble.pop(name, None):
                     log.info("worker.recovered", step=name)
@@ -122,6 +132,14 @@ class Worker:
                 STEP_FAILURES.values[name, "failed"] += 1
                 log.exception("worker.step_failed", step=name)
         return busy
+
+    @retried
+    def _look(self) -> Mapping[str, bool]:
+        """Step → whether there may be something for it to do."""
+        if not self._waits:
+            return {}
+        with self.db.read() as session:
+            return dict(zip(self._waits, map(bool, session.execute(self._glance).one()), strict=True))
 
     def _wait(self, step: str, reason: str) -> None:
         STEP_FAILURES.values[step, "waiting"] += 1

@@ -5,11 +5,12 @@ from typing import Literal, Self
 
 from pydantic import Field as ShapeField
 from pydantic import model_validator
-from sqlalchemy import BigInteger, Column, Index
-from sqlmodel import Field, SQLModel
+from sqlalchemy import BigInteger, Column, ForeignKey, Index
+from sqlmodel import Field, SQLModel, col
 
 from taesan.core.models import BIG_ID, UtcDateTime
 from taesan.core.values import Address, AmountIn, AmountOut, Bytes32, Shape, Signature, Text
+from taesan.payments.token_models import TokenTransfer
 
 MAX_MESSAGE, MAX_NAME = 280, 60  # characters
 RETURN_LIFE_S = 366 * 86_400
@@ -41,9 +42,9 @@ class Gift(SQLModel, table=True):
     expires_at: datetime = Field(sa_type=UtcDateTime)
     return_nonce: str
     return_signature: str
-    wrap_id: int = Field(foreign_key="token_transfer.id")
-    claim_id: int | None = Field(default=None, foreign_key="token_transfer.id")
-    return_id: int | None = Field(default=None, foreign_key="token_transfer.id")
+    wrap_id: int = Field(sa_column=Column(BigInteger, ForeignKey(col(TokenTransfer.id)), nullable=False))
+    claim_id: int | None = Field(default=None, sa_column=Column(BigInteger, ForeignKey(col(TokenTransfer.id))))
+    return_id: int | None = Field(default=None, sa_column=Column(BigInteger, ForeignKey(col(TokenTransfer.id))))
     look_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
 
 

@@ -47,6 +47,12 @@ def tell(
     outbox.put(session, f"reminder:{kind}:{subject}:{rfc3339(since)}", TOLD, {"id": row.id}, now)
 
 
+def is_listed(session: Session, kind: ReminderKind, subject: str) -> bool:
+    """Whether such a matter has not ended yet, however it began."""
+    matter = col(Reminder.kind) == kind, col(Reminder.subject) == subject, col(Reminder.ended_at).is_(None)
+    return session.scalar(select(col(Reminder.id)).where(*matter).limit(1)) is not None
+
+
 def end(session: Session, hub: Hub, now: datetime, limit: int) -> int:
     """Takes what has been seen to off the lists, of those that are due for a look; returns how many were looked at."""
     due = select(Reminder).where(col(Reminder.look_at) <= now).order_by(col(Reminder.look_at)).limit(limit)

@@ -145,11 +145,13 @@ def list_token_transfers(
         return page(rows, limit, lambda row: row.id, token_transfers.public)
 
 
-@router.get("/token-transfers/{transfer_id}", operation_id="getTokenTransfer", responses=problem_responses(404, 422))
-def get_token_transfer(hub: HubDep, transfer_id: str) -> TokenTransferPublic:
+@router.get(
+    "/token-transfers/{token_transfer_id}", operation_id="getTokenTransfer", responses=problem_responses(404, 422)
+)
+def get_token_transfer(hub: HubDep, token_transfer_id: str) -> TokenTransferPublic:
     """How far a transfer has come."""
     with hub.db.read() as session:
-        return token_transfers.public(token_transfers.find(session, transfer_id))
+        return token_transfers.public(token_transfers.find(session, token_transfer_id))
 
 
 # ------------------------------------------------------------ what lies about

@@ -98,7 +98,8 @@ class Watch:
             for batch, accounts in unclaimed:
                 for account in accounts:
                     kind = reminders.UNCLAIMED_TOKENS
-                    reminders.tell(session, self._hub, kind, account, account, batch.frozen_at, now)
+                    if not reminders.is_listed(session, kind, account):
+                        reminders.tell(session, self._hub, kind, account, account, batch.frozen_at, now)
             cursor.batch_id = old[-1].id
             session.add(cursor)
         return len(old) == BATCHES

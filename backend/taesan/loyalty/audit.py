@@ -119,8 +119,8 @@ def _compare_standings(session: Session, book: Book, members: dict[int | None, M
     report.check("members", set(book.standings), keys)
     measures: dict[tuple[str, str], dict[int, Measure]] = {}
     for period in session.scalars(select(MemberPeriod).execution_options(yield_per=STREAMED)):
-        row = members[period.member_id]
-        measures.setdefault((row.owner, row.payer), {})[period.period] = Measure(period.count, period.value)
+        if (row := members.get(period.member_id)) is not None:
+            measures.setdefault((row.owner, row.payer), {})[period.period] = Measure(period.count, period.value)
     for row in members.values():
         key = (row.owner, row.payer)
         standing, name = book.standings.get(key), f"{row.payer} at {row.owner or 'the hub'}"
@@ -138,8 +138,8 @@ def _compare_standings(session: Session, book: Book, members: dict[int | None, M
 def _compare_points(session: Session, book: Book, members: dict[int | None, Member], report: Report) -> None:
     found = {}
     for row in session.scalars(select(PointsLot).execution_options(yield_per=STREAMED)):
-        member = members[row.member_id]
-        found[(member.owner, member.payer), row.source] = row
+        if (member := members.get(row.member_id)) is not None:
+            found[(member.owner, member.payer), row.source] = row
     report.check("payments with points", set(book.lots), set(found))
     for key, lot in book.lots.items():
         if key in found:

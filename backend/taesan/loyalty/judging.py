@@ -13,6 +13,7 @@ from taesan.loyalty.points import PointTerms
 from taesan.loyalty.tiers import Ladder, Standing, Unit
 
 HUB = ""
+"""Owns the programme whose tiers are badges on chain: what payers do at all merchants together."""
 # Payments are looked at nearly in the order of their times: several intakes, each with a clock, may differ by so much.
 SKEW = timedelta(minutes=1)
 
@@ -90,7 +91,7 @@ class Lot:
 
     points: int
     left: int
-    tell_at: datetime
+    tell_at: datetime | None
     expires_at: datetime
 
 

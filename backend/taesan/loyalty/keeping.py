@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple, cast
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from taesan.core import outbox
@@ -47,10 +47,10 @@ class Shelf:
 
     def read_members(self, keys: Collection[Key], since: datetime | None = None) -> None:
         """Those that there are, of owners whose rules were read. :param since: of a payment that is given back"""
-        pair = tuple_(col(Member.owner), col(Member.payer))
-        wanted = [key for key in keys if self.book.rules.get(key[0])]
-        rows = self.session.scalars(select(Member).where(pair.in_(sorted(wanted)))).all() if wanted else []
-        self.take_up(rows, since)
+        wanted = {key for key in keys if self.book.rules.get(key[0])}
+        owners, payers = (sorted({key[n] for key in wanted}) for n in range(2))
+        among = select(Member).where(col(Member.owner).in_(owners), col(Member.payer).in_(payers))
+        self.take_up([row for row in self.session.scalars(among) if (row.owner, row.payer) in wanted], since)
 
     def take_up(self, rows: Sequence[Member], since: datetime | None = None) -> None:
         self._members |= {(row.owner, row.payer): _Kept(row, {}) for row in rows}

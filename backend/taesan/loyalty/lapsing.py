@@ -27,9 +27,9 @@ def lapse_step(hub: Hub) -> bool:
             return False
     with hub.db.write() as session:
         coming, over = _to_tell(session, now), _over(session, now)
-        _tell(session, EXPIRING, coming, now)
+        _tell(session, EXPIRING, [row for row in coming if row.remaining], now)
         for row in coming:
-            row.told = True
+            row.tell_at = None
             session.add(row)
         _tell(session, EXPIRED, over, now)
         for row in over:
@@ -39,13 +39,13 @@ def lapse_step(hub: Hub) -> bool:
 
 
 def _to_tell(session: Session, now: datetime) -> Sequence[PointsLot]:
-    rows = select(PointsLot).where(_LEFT, ~col(PointsLot.told), col(PointsLot.tell_at) <= now)
+    rows = select(PointsLot).where(col(PointsLot.tell_at) <= now)
     return session.scalars(rows.order_by(col(PointsLot.tell_at)).limit(PAGE)).all()
 
 
 def _over(session: Session, now: datetime) -> Sequence[PointsLot]:
     """Never before it was told."""
-    rows = select(PointsLot).where(_LEFT, col(PointsLot.expires_at) <= now, col(PointsLot.told))
+    rows = select(PointsLot).where(_LEFT, col(PointsLot.expires_at) <= now, col(PointsLot.tell_at).is_(None))
     return session.scalars(rows.order_by(col(PointsLot.expires_at)).limit(PAGE)).all()
 
 

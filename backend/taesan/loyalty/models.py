@@ -1,11 +1,12 @@
 """Programmes, their members, and how far the payments were followed."""
 
+import re
 from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema, model_validator
 from pydantic import Field as ShapeField
 from sqlalchemy import JSON, BigInteger, Column, Index, text
 from sqlmodel import Field, SQLModel
@@ -16,13 +17,10 @@ from taesan.loyalty.cashback import WHOLE
 from taesan.loyalty.points import PointTerms
 from taesan.loyalty.tiers import Ladder, Tier, Unit
 
-THE_HUB = ""
-"""Owns the programme whose tiers are badges on chain: what payers do at all merchants together."""
-
 _JUDGED = text("look_at IS NOT NULL")
 _WAITS = text("badge_due IS NOT NULL")
 _LEFT = text("remaining > 0")
-_UNTOLD = text("remaining > 0 AND NOT told")
+_UNTOLD = text("tell_at IS NOT NULL")
 
 
 class Follower(SQLModel, table=True):
@@ -47,7 +45,7 @@ class Followed(SQLModel, table=True):
 
 
 class Programme(SQLModel, table=True):
-    """What a merchant (or the hub: `owner` is empty) asks of its members and gives them, for payments after `from_payment`, until
+    """What a merchant (or the hub: `judging.HUB`) asks of its members and gives them, for payments after `from_payment`, until
     there is a newer row. `unit`, `time_zone`: of its periods; the same in all rows of an owner."""
 
     __tablename__ = "loyalty_programme"
@@ -127,7 +125,8 @@ class TierChange(SQLModel, table=True):
 
 
 class PointsLot(SQLModel, table=True):
-    """The points of one payment. `remaining`: without what refunds took back; none when they have lapsed. `told`: that they will."""
+    """The points of one payment. `remaining`: without what refunds took back; none when they have lapsed. `tell_at`: when it is to be told
+    that they will; None when it was."""
 
     __tablename__ = "loyalty_points"
     __table_args__ = (
@@ -142,9 +141,8 @@ class PointsLot(SQLModel, table=True):
     source: str
     points: int = Field(sa_column=Column(BigInteger, nullable=False))
     remaining: int = Field(sa_column=Column(BigInteger, nullable=False))
-    tell_at: datetime = Field(sa_type=UtcDateTime)
+    tell_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     expires_at: datetime = Field(sa_type=UtcDateTime)
-    told: bool = False
     lapsed: bool = False
 
 
@@ -181,6 +179,23 @@ def _known_zone(name: str) -> str:
     if name not in _zones():
         raise ValueError("must be a name of the IANA time zone database, such as Asia/Seoul")
     return name
+
+
+_TIME = re.compile(
+    r"2[0-9]{3}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+
+
+def _moment(value: object) -> object:
+    """A time with its offset; numbers and dates are refused, as is what no database can hold in UTC."""
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or not _TIME.fullmatch(value):
+        raise ValueError("must be a time with its offset, such as 2026-11-26T00:00:00Z")
+    return datetime.fromisoformat(value.upper())
+
+
+Moment = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
 
 
 class TierTerms(Shape):
@@ -281,8 +296,8 @@ class CampaignCreate(Shape):
     name: Name
     rate: int = ShapeField(ge=1, le=WHOLE, description="Of the price, in ten-thousandths: 500 is 5 %", examples=[500])
     budget: AmountIn = ShapeField(description="Held out of the merchant's credit until the campaign ends")
-    ends_at: datetime
-    starts_at: datetime | None = ShapeField(default=None, description="Now, if left out")
+    ends_at: Moment
+    starts_at: Moment | None = ShapeField(default=None, description="Now, if left out")
     cap_payment: AmountIn | None = ShapeField(default=None, description="Most for one payment")
     cap_payer: AmountIn | None = ShapeField(default=None, description="Most for one payer in all")
     category: Category | None = ShapeField(
@@ -294,8 +309,6 @@ class CampaignCreate(Shape):
 
     @model_validator(mode="after")
     def _is_possible(self) -> Self:
-        if self.ends_at.tzinfo is None or (self.starts_at is not None and self.starts_at.tzinfo is None):
-            raise ValueError("times need their offset, such as 2026-11-26T00:00:00Z")
         if self.starts_at is not None and self.starts_at >= self.ends_at:
             raise ValueError("a campaign starts before it ends")
         if not self.budget or self.cap_payment == 0 or self.cap_payer == 0:

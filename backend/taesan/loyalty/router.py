@@ -18,8 +18,8 @@ from taesan.identity.models import Merchant
 from taesan.identity.operators import OperatorDep
 from taesan.identity.rates import COUNTED
 from taesan.loyalty import campaigns, programmes, queries
+from taesan.loyalty.judging import HUB
 from taesan.loyalty.models import (
-    THE_HUB,
     CampaignCreate,
     CampaignPublic,
     CashbackPublic,
@@ -145,7 +145,7 @@ def list_members(hub: HubDep, merchant: Reads, cursor: Cursor = None, limit: Lim
 def get_hub_programme(hub: HubDep, _operator: OperatorDep) -> ProgrammePublic:
     """The hub's own tiers and points."""
     with hub.db.read() as session:
-        return programmes.public(programmes.newest(session, THE_HUB))
+        return programmes.public(programmes.newest(session, HUB))
 
 
 @router.put(
@@ -160,7 +160,7 @@ def set_hub_programme(hub: HubDep, operator: OperatorDep, body: ProgrammeTerms) 
     """Sets the hub's own, by what payers do at all merchants together. Its tiers are badges on chain."""
     now = hub.clock.now()
     with hub.db.write() as session:
-        row = programmes.define(session, hub, THE_HUB, body, now)
+        row = programmes.define(session, hub, HUB, body, now)
         detail = f"{len(body.tiers)} tiers, {'with' if body.points else 'no'} points"
         operators.record(session, operator, "programme.set", f"programme {row.id}", detail, now)
         return programmes.public(row)

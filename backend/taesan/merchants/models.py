@@ -242,15 +242,15 @@ class RefundPublic(Shape):
     of: str
     account: str = ShapeField(description="Who gets it")
     amount: AmountOut = ShapeField(description="What is given back of the payment")
-    reward_taken_back: AmountOut = ShapeField(
-        description="What of it the account does not get: the payment's cashback, which was paid out before"
-    )
     state: str = ShapeField(
         description="waiting: until the merchant is paid as much again, its credit is held; accepted; settling; done"
     )
     note: str | None
     batch_id: int | None
     made_at: str
+    reward_taken_back: AmountOut = ShapeField(
+        description="What of it the account does not get: the payment's cashback, which was paid out before"
+    )
 
 
 _zones = cache(available_timezones)  # which looks for files

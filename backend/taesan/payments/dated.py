@@ -30,16 +30,21 @@ def fire_due_step(hub: Hub) -> bool:
     with hub.db.read() as session:
         if watcher.closed(session) or not (rules.due(session, now, 1) or rules.has_ended_by_now(session, now, 1)):
             return False
+    done = 0
     with hub.db.write() as session:
+        for rule in rules.has_ended_by_now(session, now, AT_ONCE):
+            rules.end(session, rule, "expired", "its time is over", now)  # first: nothing is moved for it any more
+            done += 1
         for rule in rules.due(session, now, AT_ONCE):
+            if session.get_one(Channel, rule.channel_id).state == "refunding":
+                continue  # open again in a moment
+            done += 1
             # Whatever it missed while the hub was away it makes up for once: all that is in it goes.
             due_at, rule.due_at = rule.due_at, next_due(rule.words.fires, now)
             assert due_at is not None
             day = day_of(due_at, rule.words.fires.time_zone)
             fire(session, hub, rule, f"the date: {day.isoformat()}", now)
-        for rule in rules.has_ended_by_now(session, now, AT_ONCE):
-            rules.end(session, rule, "expired", "its time is over", now)
-    return True
+    return done > 0
 
 
 def fire_on_request(session: Session, hub: Hub, rule: SignedRule, now: datetime) -> None:

@@ -14,7 +14,7 @@ from taesan.core.problems import Problem
 from taesan.payments.messages import Submission
 
 PAID, EXPIRED = "merchants.InvoicePaid", "merchants.InvoiceExpired"
-_OPEN = text("state = 'open'")
+IS_OPEN = text("state = 'open'")
 
 
 class Invoice(SQLModel, table=True):
@@ -29,7 +29,7 @@ class Invoice(SQLModel, table=True):
     __table_args__ = (
         Index("ix_invoice_merchant_id", "merchant_id", "id"),
         Index("ix_invoice_merchant_state", "merchant_id", "state", "id"),
-        Index("ix_invoice_open", "expires_at", sqlite_where=_OPEN, postgresql_where=_OPEN),
+        Index("ix_invoice_open", "expires_at", sqlite_where=IS_OPEN, postgresql_where=IS_OPEN),
     )
 
     id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))

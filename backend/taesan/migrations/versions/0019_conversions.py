@@ -9,7 +9,7 @@ branch_labels = None
 depends_on = None
 
 BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-TO_DO = sa.text("state IN ('waiting', 'held')")
+DUE = sa.text("due_at IS NOT NULL")
 
 
 def upgrade() -> None:
@@ -29,7 +29,7 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("minimum", sa.String()),
         sa.Column("received", sa.String()),
-        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True)),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("transaction_id", sa.BigInteger(), index=True),
         sa.Column("transaction_hash", sa.String()),
@@ -38,7 +38,7 @@ def upgrade() -> None:
     op.create_index("ix_conversion_batch", "conversion", ["batch_id"])
     op.create_index("ix_conversion_channel", "conversion", ["channel_id", "id"])
     op.create_index("ix_conversion_channel_state", "conversion", ["channel_id", "state"])
-    op.create_index("ix_conversion_due", "conversion", ["due_at"], sqlite_where=TO_DO, postgresql_where=TO_DO)
+    op.create_index("ix_conversion_due", "conversion", ["due_at"], sqlite_where=DUE, postgresql_where=DUE)
     op.create_table(
         "gift_permit",
         sa.Column("payer", sa.String(), primary_key=True),

@@ -163,15 +163,14 @@ def _programmes() -> None:
         sa.Column("source", sa.String(), nullable=False),
         sa.Column("points", sa.BigInteger(), nullable=False),
         sa.Column("remaining", sa.BigInteger(), nullable=False),
-        sa.Column("tell_at", MOMENT, nullable=False),
+        sa.Column("tell_at", MOMENT),
         sa.Column("expires_at", MOMENT, nullable=False),
-        sa.Column("told", sa.Boolean(), nullable=False),
         sa.Column("lapsed", sa.Boolean(), nullable=False),
     )
     op.create_index("ix_loyalty_points_source", "loyalty_points", ["source", "member_id"], unique=True)
     _partial("ix_loyalty_points_member", "loyalty_points", ["member_id", "expires_at"], "remaining > 0")
     _partial("ix_loyalty_points_expires", "loyalty_points", ["expires_at"], "remaining > 0")
-    _partial("ix_loyalty_points_tell", "loyalty_points", ["tell_at"], "remaining > 0 AND NOT told")
+    _partial("ix_loyalty_points_tell", "loyalty_points", ["tell_at"], "tell_at IS NOT NULL")
 
 
 def downgrade() -> None:

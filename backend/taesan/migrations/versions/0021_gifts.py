@@ -53,9 +53,9 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("return_nonce", sa.String(), nullable=False),
         sa.Column("return_signature", sa.String(), nullable=False),
-        sa.Column("wrap_id", BIG_ID, sa.ForeignKey("token_transfer.id"), nullable=False),
-        sa.Column("claim_id", BIG_ID, sa.ForeignKey("token_transfer.id")),
-        sa.Column("return_id", BIG_ID, sa.ForeignKey("token_transfer.id")),
+        sa.Column("wrap_id", sa.BigInteger(), sa.ForeignKey("token_transfer.id"), nullable=False),
+        sa.Column("claim_id", sa.BigInteger(), sa.ForeignKey("token_transfer.id")),
+        sa.Column("return_id", sa.BigInteger(), sa.ForeignKey("token_transfer.id")),
         sa.Column("look_at", sa.DateTime(timezone=True)),
     )
     op.create_index("ix_gift_sender", "gift", ["sender", "id"])
