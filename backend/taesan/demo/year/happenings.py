@@ -27,6 +27,7 @@ SPONSORED = 12
 """Thousandths of what is saved, each time."""
 LINKS, PRESENTS = 12, 5
 WANTS_PERMIT = "sign a permit"
+ALLOWED = 1_000 * DOLLAR
 KEPT = 3
 """Of so many conversions that are held, one's owner would rather keep the gift tokens."""
 
@@ -107,7 +108,7 @@ async def look_at_held(story: "Story") -> None:
     for id_, payer, reason in _held(story):
         customer = by_address[payer]
         if reason.endswith(WANTS_PERMIT):
-            await story.permit(customer)
+            await customer.allow(ALLOWED)
         if id_ in story.held:
             continue
         story.held[id_] = reason.partition(":")[0]

@@ -26,7 +26,7 @@ DEPOSIT_MONTHS = 6
 SPENDING_MONEY = 20 * 10**6
 """Deposited besides what purchases need, for six months: for presents and top-ups, minor units."""
 SPONSORED = 90 * 10**6
-PERMITTED = 25 * 10**6, 1_000 * 10**6
+ALLOWED = 25 * 10**6, 1_000 * 10**6
 """What wallets let be moved: the cautious first a little, so that they are asked again; minor units."""
 OPENS = datetime(1996, 12, 30, 9, tzinfo=UTC)
 
@@ -106,10 +106,7 @@ class Story:
         for number, terms in enumerate(people.KINDS[customer.kind](at), start=1):
             customer.rule_ids.append((await customer.sign_rule(terms, number))["id"])
         if customer.rule_ids:
-            await self.permit(customer, PERMITTED[customer.place % 3 > 0])
-
-    async def permit(self, customer: Customer, value: int = PERMITTED[1]) -> None:
-        await customer.permit(self.facts.gift_domain, value)
+            await customer.allow(ALLOWED[customer.place % 3 > 0])
 
     # ------------------------------------------------------------------- living
 
