@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.support.chain import free_port
 from tests.support.commands import run
 
-CUSTOMERS, MONTHS = 10, 3
+CUSTOMERS, MONTHS = 10, 2
 PLACES = ("gift tokens", "savings", "ether", "cash", "someone else", "collectibles")
 
 
