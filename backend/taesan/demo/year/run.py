@@ -11,6 +11,7 @@ from rich.console import Console
 
 from taesan.auditing import audit
 from taesan.chain.rpc import NodeUnavailable
+from taesan.core.garbage import calm_collector
 from taesan.core.logs import logs_of, set_up_logs
 from taesan.core.server import BoundedHttp
 from taesan.demo import folder
@@ -59,6 +60,7 @@ def run(options: Options, console: Console) -> int:
             folder.wipe(options.folder)
             with (options.folder / LOG).open("w") as log, World(options.folder, settings, OPENS) as world:
                 set_up_logs(logs_of(settings), log)
+                calm_collector()
                 asyncio.run(_perform(options, world, outcome, console))
         except KeyboardInterrupt:
             console.print(
