@@ -1,7 +1,9 @@
 """What gift tokens become by signed rules: on a real chain with the real vault, and with Uniswap as it was published."""
 
+import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -312,3 +314,26 @@ def test_the_audit_notices_what_no_signed_rule_covers(stage: Stage, anna: Payer)
         assert [d for d in stage.audit().differences if "amount of cnv_" in d]
     stage.write("UPDATE conversion SET batch_id = batch_id + 1")
     assert [d for d in stage.audit().differences if "on chain" in d]
+
+
+# ------------------------------------------------------------------ older hubs
+
+
+def test_a_hub_whose_deployment_file_is_older_goes_on_without(
+    chain: Chain, open_stage: StageFactory, tmp_path: Path
+) -> None:
+    older = tmp_path / "older.json"
+    deployment = json.loads(chain.save_deployment(tmp_path).read_text())
+    later = {"vault", "badges", "standing_orders", "quoter", "router", "weth"}
+    assert later < deployment.keys()
+    older.write_text(json.dumps({name: value for name, value in deployment.items() if name not in later}))
+    stage = open_stage(deployment_file=older)
+
+    anna = stage.payer()
+    nothing = {"standing_orders": None, "vault": None, "badges": None, "bought": []}
+    assert stage.get("/v1/destinations") == nothing
+    assert_problem(stage.client.get("/v1/allowance", headers=anna.headers()), "no-standing-orders", 409)
+    anna.pay(DOLLAR)
+    stage.settle()
+    assert stage.gift_tokens(anna.address) == DOLLAR
+    assert stage.audit().differences == []

@@ -93,7 +93,8 @@ def test_whoever_follows_the_guide_sees_what_it_says(reader: Reader) -> None:
     assert len(commands) > 25
     hub, _shop, receiver = reader.windows
     assert "Traceback" not in hub.output
-    for news in ("payout.paid {'id': 'out_", "webhook.test {'id': 'wh_", "payment.settled {'batch_id': "):
+    # No `payment.settled`: what is paid after the webhook was made may all go into the refund before it.
+    for news in ("payout.paid {'id': 'out_", "webhook.test {'id': 'wh_"):
         receiver.wait_for(Seen(news))
     assert " 401 " not in receiver.output
 

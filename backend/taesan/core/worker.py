@@ -55,7 +55,7 @@ class Worker:
     :param lease_s: how long after its death another one takes over
     :param lease: whose name it bears: workers of one lease take turns, of two they work side by side
     :param waits: by step, SQL that is false only if there is nothing for it to do: all of them are one question, instead of one
-        for each step. Asked again after each step that did something; a step without is always run
+        for each step. Asked again after each step that may have changed the answer; a step without is always run
     """
 
     def __init__(
@@ -119,7 +119,9 @@ class Worker:
                     continue
                 with tracing.span(f"worker: {name}"), structlog.contextvars.bound_contextvars(step=name):
                     did_something = retried(step)()
-                busy, waiting = busy or did_something, {} if did_something else waiting
+                busy = busy or did_something
+                if did_something or name in self._waits:
+                    waiting = {}
                 timer.observed(STEP_SECONDS, (name,))
                 if self._trouble.pop(name, None):
                     log.info("worker.recovered", step=name)
