@@ -52,9 +52,12 @@ build/.stamp: .tools/setup.stamp $(SOURCES)
 
 ## ---- the hub, on this machine
 
-.PHONY: run audit devnet warp
+.PHONY: run year audit devnet warp
 run: build/.stamp ## Replay real purchases against a hub and a chain, then stay up (ARGS="--help" lists options)
 	@$(BIN)/taesan demo $(ARGS)
+
+year: build/.stamp ## Eighteen months of 200 customers with signed rules, in a few minutes: what their small change became
+	@$(BIN)/taesan demo --scenario year --folder var/year $(ARGS)
 
 audit: build/.stamp ## Recompute the last run's books, hashes, roots and proofs, and compare with its chain
 	@$(BIN)/taesan audit --folder var/demo $(ARGS)

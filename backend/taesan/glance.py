@@ -22,6 +22,7 @@ from taesan.payments.invoices import Invoice
 from taesan.payments.models import Payment
 from taesan.payments.token_models import TokenTransfer
 from taesan.payments.transfers import Transfer, TransferOffer
+from taesan.settlement import loose
 from taesan.settlement.models import Batch, WalletClaim
 from taesan.settlement.pipeline import IN_FLIGHT
 from taesan.settlement.reward_models import Cashback
@@ -47,7 +48,7 @@ def waits() -> dict[str, ColumnElement[bool]]:
         "draw for gateways": _any(col(Gateway.waiting) > 0),
         "collect gateways' claims": secured,
         "collect wallets' claims": secured,
-        "freeze batch": _any(col(Payment.batch_id).is_(None)),
+        "freeze batch": or_(_any(col(Payment.batch_id).is_(None)), _any(and_(*loose.WAITING))),
         "sign batch": _any(col(Batch.state) == "frozen"),
         "follow transactions": _any(col(Batch.state).in_(IN_FLIGHT)),
         "advance transactions": is_open,

@@ -9,9 +9,11 @@ from taesan.demo.year import happenings, shopkeeping
 if TYPE_CHECKING:
     from taesan.demo.year.story import Story
 
+SUNDAY, FORTNIGHT = 6, 14
+
 Happening = Callable[["Story"], Awaitable[None]]
 
-RULES_FIRE_ON, RULES_FIRE_THE = (0, 4), (1, 15)
+RULES_FIRE_ON, RULES_FIRE_THE = (0,), (1, 15)
 """Days of the week, and of the month, on which rules of `people` fire by date: the worker has to be at work then."""
 
 
@@ -38,6 +40,11 @@ def of(day: date, month: int) -> list[Happening]:
     return [happening for every, first, happening in listed if month and month % every == first % every]
 
 
+def is_settled_on(day: date) -> bool:
+    """The evening of every other Sunday. A hub would rather settle each hour, or each day."""
+    return day.weekday() == SUNDAY and day.isocalendar().week % 2 == 0
+
+
 def is_eve_of_shock(day: date, month: int) -> bool:
-    """Whether ether's price jumps on this Sunday, just before the hub buys some: thrice a year."""
-    return month % 4 == 3 and day.day <= 7
+    """Whether ether's price jumps on this evening, just before the hub buys some: thrice a year."""
+    return month % 4 == 3 and day.day <= FORTNIGHT

@@ -9,14 +9,12 @@ import httpx
 from taesan.client import AsyncClient, HubFacts, LocalKey, State, signing
 from taesan.client.signing import Json
 from taesan.client.steps import Send, Wait
-from taesan.core.crypto import Domain
 from taesan.demo.processes import DemoFailed
 from taesan.demo.purchases import Purchase
 from taesan.demo.wallet import key_of
+from taesan.demo.year.people import kind_of
 from taesan.demo.year.world import World
 
-PERMIT_TYPE = "Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"
-FOR_EVER = 2**40
 _keys = itertools.count(1)
 
 
@@ -36,24 +34,14 @@ class Person(AsyncClient):
             return None
         return await super()._do(step)
 
-    async def permit(self, domain: Domain, value: int) -> None:
-        """Lets the standing orders move so much of the wallet's gift tokens (EIP-2612). :param domain: the gift token's"""
-        allowed = await self.as_wallet("GET", "/v1/allowance")
-        fields = ["address", "address", "uint256", "uint256", "uint256"]
-        values = [self.address, allowed["spender"], value, allowed["nonce"], FOR_EVER]
-        signature = self.wallet.sign(domain.digest(PERMIT_TYPE, fields, values))
-        await self.as_wallet(
-            "PUT", "/v1/allowance", {"value": str(value), "deadline": FOR_EVER, "signature": signature}
-        )
-
 
 class Customer(Person):
-    """:param place: among those who take part :ivar rule_ids: ids of what is signed, by their place in `people.KINDS`
+    """:param place: among those who take part. :param number: the data set's
+    :ivar rule_ids: ids of what is signed, by their place in `people.KINDS`
     :ivar channel_id: hers. :ivar put_by: cashback that went into the jar, minor units"""
 
-    def __init__(self, place: int, kind: str, purchases: list[Purchase], world: World, state: State) -> None:
-        number = purchases[0].customer if purchases else place
-        self.place, self.kind, self.purchases = place, kind, purchases
+    def __init__(self, place: int, number: int, purchases: list[Purchase], world: World, state: State) -> None:
+        self.place, self.kind, self.purchases = place, kind_of(place), purchases
         self.name = f"taesan demo customer {number:05}"
         self.rule_ids: list[str] = []
         self.channel_id = ""

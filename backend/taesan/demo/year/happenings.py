@@ -13,6 +13,7 @@ from taesan.client import LocalKey
 from taesan.conversions.models import Conversion
 from taesan.demo.wallet import key_of
 from taesan.demo.year.cast import Customer, ask, claim_of
+from taesan.jars.models import JarFiring
 from taesan.jars.rule_models import SignedRule
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ SPONSORED = 12
 """Thousandths of what is saved, each time."""
 LINKS, PRESENTS = 12, 5
 WANTS_PERMIT = "sign a permit"
+ALLOWED = 1_000 * DOLLAR
 KEPT = 3
 """Of so many conversions that are held, one's owner would rather keep the gift tokens."""
 
@@ -106,7 +108,7 @@ async def look_at_held(story: "Story") -> None:
     for id_, payer, reason in _held(story):
         customer = by_address[payer]
         if reason.endswith(WANTS_PERMIT):
-            await story.permit(customer)
+            await customer.allow(ALLOWED)
         if id_ in story.held:
             continue
         story.held[id_] = reason.partition(":")[0]
@@ -127,10 +129,11 @@ def _held(story: "Story") -> list[tuple[str, str, str]]:
 
 
 def unfinished(story: "Story") -> bool:
-    """Whether a conversion is still to come."""
+    """Whether something has fired that no batch has taken along, or a conversion is still to come."""
+    fired = select(col(JarFiring.id)).where(col(JarFiring.batch_id).is_(None), ~col(JarFiring.returned)).limit(1)
     left = select(col(Conversion.id)).where(col(Conversion.state).in_(["waiting", "sent", "held"])).limit(1)
     with story.world.hub.db.read() as session:
-        return session.scalar(left) is not None
+        return session.scalar(fired) is not None or session.scalar(left) is not None
 
 
 # ----------------------------------------------------------------------- presents

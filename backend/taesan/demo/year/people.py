@@ -85,7 +85,7 @@ def _investor(at: Places) -> list[Terms]:
 
 
 def _collector(at: Places) -> list[Terms]:
-    return [_terms("fixed 0.50 USD", "every 4 payments", collectible(at))]
+    return [_terms("fixed 0.75 USD", "every 2 payments", collectible(at))]
 
 
 def _grandparent(at: Places) -> list[Terms]:
@@ -116,7 +116,7 @@ def _planner(at: Places) -> list[Terms]:
     gather = "round up to 1 USD x10, at most 20 USD a month"
     return [
         _terms(gather, "every 10 payments, every 8 USD", swap(at), only=f"merchant {at.shop}"),
-        _terms("2.5% of the price", "weekly on friday at Europe/London", cash(at), only="category rock, category pop"),
+        _terms("2.5% of the price", "weekly on monday at Europe/London", cash(at), only="category rock, category pop"),
     ]
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from taesan.auditing import audit
 from taesan.chain.rpc import NodeUnavailable
+from taesan.core.garbage import calm_collector
 from taesan.core.logs import logs_of, set_up_logs
 from taesan.core.server import BoundedHttp
 from taesan.demo import folder
@@ -38,12 +39,19 @@ class Options:
     seed: int = SEED
 
 
+@dataclass
+class Outcome:
+    """:ivar is_sound: the audit has found nothing, and no figure differs"""
+
+    is_sound: bool = False
+
+
 def run(options: Options, console: Console) -> int:
     """Returns the exit code: 0 only if the audit finds nothing, and no figure differs.
 
     :raises DemoFailed: with a message for a person
     """
-    done = False
+    outcome = Outcome()
     with interruptible(), folder.held(options.folder):
         try:
             chain_port = choose_port(options.chain_port, folder.CHAIN_PORT, "the chain", "--chain-port", console)
@@ -52,19 +60,20 @@ def run(options: Options, console: Console) -> int:
             folder.wipe(options.folder)
             with (options.folder / LOG).open("w") as log, World(options.folder, settings, OPENS) as world:
                 set_up_logs(logs_of(settings), log)
-                done = asyncio.run(_perform(options, world, console))
+                calm_collector()
+                asyncio.run(_perform(options, world, outcome, console))
         except KeyboardInterrupt:
             console.print(
                 f"\nEnded; nothing is left running. Books and chain are kept in {options.folder}.", highlight=False
             )
-            return 0 if done else INTERRUPTED
+            return 0 if outcome.is_sound else INTERRUPTED
         except NodeUnavailable as error:
             raise DemoFailed(f"{error}; see {options.folder / 'anvil.log'}") from error
-    return 0 if done else 1
+    return 0 if outcome.is_sound else 1
 
 
-async def _perform(options: Options, world: World, console: Console) -> bool:
-    """Everything up to the tables, and after them the page; whether all is well."""
+async def _perform(options: Options, world: World, outcome: Outcome, console: Console) -> None:
+    """Everything up to the tables, and after them the page."""
     started = time.perf_counter()
     chosen = people.choose(options.customers, options.months)
     with phase(console, "anvil starts, contracts are deployed, Uniswap among them") as bar:
@@ -79,17 +88,17 @@ async def _perform(options: Options, world: World, console: Console) -> bool:
             found = figures.recompute(story)
             besides = dealings.recompute(story, found.report)
             found.report.differences += audit(world.hub).differences
-            sound = not found.report.differences
-            bar.say("no differences" if sound else "DIFFERENCES")
+            outcome.is_sound = not found.report.differences
+            bar.say("no differences" if outcome.is_sound else "DIFFERENCES")
         console.print()
-        for each in (table.became(found), table.company(found, besides), table.trust(sound)):
+        for each in (table.became(found), table.company(found, besides), table.trust(outcome.is_sound)):
             console.print(each)
+            console.print()
         for difference in found.report.differences:
             console.print(f"[bold red]✗[/] {difference}", soft_wrap=True)
         console.print(f"[dim]{time.perf_counter() - started:.0f} s in all[/]", highlight=False)
-        if sound and not options.leave:
+        if outcome.is_sound and not options.leave:
             await _stay_up(world, console)
-    return sound
 
 
 async def _tell(story: Story, console: Console) -> None:

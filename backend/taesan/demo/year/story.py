@@ -19,14 +19,14 @@ from taesan.demo.year.market import Market
 from taesan.demo.year.people import Places
 from taesan.demo.year.world import LARGEST_PAYMENT, PAUSE, World
 
-SUNDAY, A_WEEK, LAST_DAYS = 6, 7, 60
+BETWEEN_BATCHES, LAST_DAYS = 14, 80
 MORNING, EVENING = time(0, 10), time(22, 0)
 FIRST_SALE = time(8, 0)
 DEPOSIT_MONTHS = 6
 SPENDING_MONEY = 20 * 10**6
 """Deposited besides what purchases need, for six months: for presents and top-ups, minor units."""
 SPONSORED = 90 * 10**6
-PERMITTED = 25 * 10**6, 1_000 * 10**6
+ALLOWED = 25 * 10**6, 1_000 * 10**6
 """What wallets let be moved: the cautious first a little, so that they are asked again; minor units."""
 OPENS = datetime(1996, 12, 30, 9, tzinfo=UTC)
 
@@ -61,8 +61,8 @@ class Story:
         for shop in self.shops:
             await shop.open(self.state)
         self.customers = [
-            Customer(place, people.kind_of(place), bought, world, self.state)
-            for place, bought in enumerate(self.chosen.values())
+            Customer(place, number, bought, world, self.state)
+            for place, (number, bought) in enumerate(self.chosen.items())
         ]
         self.sponsor = Person("taesan demo sponsor", world, self.state)
         needed = {c.address: sum(self._needed(c, m) for m in self._half_years()) for c in self.customers}
@@ -106,10 +106,7 @@ class Story:
         for number, terms in enumerate(people.KINDS[customer.kind](at), start=1):
             customer.rule_ids.append((await customer.sign_rule(terms, number))["id"])
         if customer.rule_ids:
-            await self.permit(customer, PERMITTED[customer.place % 3 > 0])
-
-    async def permit(self, customer: Customer, value: int = PERMITTED[1]) -> None:
-        await customer.permit(self.facts.gift_domain, value)
+            await customer.allow(ALLOWED[customer.place % 3 > 0])
 
     # ------------------------------------------------------------------- living
 
@@ -137,7 +134,7 @@ class Story:
             self.world.later(_at(day, FIRST_SALE) + timedelta(minutes=number))
             if purchase.cents:
                 await self._buy(customer, purchase)
-        if day.weekday() == SUNDAY:
+        if calendar.is_settled_on(day):
             await self._settle(_at(day, EVENING), calendar.is_eve_of_shock(day, self.month))
 
     async def _buy(self, customer: Customer, purchase: Purchase) -> None:
@@ -153,7 +150,7 @@ class Story:
             await customer.pay(self.facts.units(purchase.round_up_cents), purchase=price)
 
     async def _settle(self, at: datetime, with_shock: bool = False) -> None:
-        """The batch of the week, and what it brings."""
+        """The batch of the fortnight, and what it brings."""
         self.world.move_to(at)
         if with_shock:
             self.market.move_price(happenings.SHOCK_PERCENT)
@@ -166,11 +163,11 @@ class Story:
         :raises DemoFailed: some never are
         """
         last = _at(people.first_of(self.months), EVENING)
-        for days_after in range(0, LAST_DAYS, 2):
+        for days_after in range(0, LAST_DAYS, 4):
             await self._settle(last + timedelta(days=days_after))
-            if days_after > A_WEEK and not happenings.unfinished(self):
+            if days_after > BETWEEN_BATCHES and not happenings.unfinished(self):
                 return
-        raise DemoFailed("conversions are still under way")
+        raise DemoFailed("something is still under way that should have come to its end")
 
     # ----------------------------------------------------------------- who has what
 

@@ -95,7 +95,7 @@ def _of_customers(figures: Figures) -> Iterable[Row]:
 
 
 def _of_holding(figures: Figures) -> Iterable[Row]:
-    yield "held", f"{figures.held.total():,}", f"conversions; {figures.late:,} of them were done later"
+    yield "held", f"{figures.held.total():,}", f"of the conversions; {figures.late:,} of them were done later"
     for reason, count in figures.held.most_common():
         yield "", f"{count:,}", reason
     yield "kept", dollars(figures.kept.total()), "as gift tokens after all"

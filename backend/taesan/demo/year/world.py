@@ -34,11 +34,11 @@ LARGEST_PAYMENT = 100 * 10**6
 
 
 def settings_of(place: Path, chain_port: int, port: int) -> Settings:
-    """The hub's: it settles once a week."""
+    """The hub's: it settles every other week."""
     usual = folder.settings(place, chain_port, port)
     return usual.model_copy(
         update={
-            "batch_interval_s": 6.5 * DAY_S,
+            "batch_interval_s": 13.5 * DAY_S,
             "withdraw_delay_s": 30 * DAY_S,
             "session_hours": 24 * 31,
             "max_payment": LARGEST_PAYMENT,
