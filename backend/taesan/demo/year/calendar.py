@@ -2,22 +2,19 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import date
-from typing import TYPE_CHECKING
 
 from taesan.demo.year import happenings, shopkeeping
-
-if TYPE_CHECKING:
-    from taesan.demo.year.story import Story
+from taesan.demo.year.scene import Scene
 
 SUNDAY, FORTNIGHT = 6, 14
 
-Happening = Callable[["Story"], Awaitable[None]]
+Happening = Callable[[Scene], Awaitable[None]]
 
 RULES_FIRE_ON, RULES_FIRE_THE = (0,), (1, 15)
 """Days of the week, and of the month, on which rules of `people` fire by date: the worker has to be at work then."""
 
 
-def _deposit(story: "Story") -> Awaitable[None]:
+def _deposit(story: Scene) -> Awaitable[None]:
     return story.deposit(story.month)
 
 

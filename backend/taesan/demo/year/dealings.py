@@ -2,12 +2,13 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Select, func, select
 from sqlmodel import Session, col
 
 from taesan.chain.models import ChainTransaction
+from taesan.demo.year.scene import Scene
 from taesan.gifts import service as gifts
 from taesan.gifts.models import Gift, Reminder
 from taesan.ledger.audit import Report
@@ -18,9 +19,6 @@ from taesan.payments.models import Payment
 from taesan.payments.token_models import TokenTransfer
 from taesan.settlement.models import Batch, Refund
 from taesan.settlement.reward_models import Campaign, Cashback, Reward
-
-if TYPE_CHECKING:
-    from taesan.demo.year.story import Story
 
 
 @dataclass
@@ -50,7 +48,7 @@ class Dealings:
     reminders: int
 
 
-def recompute(story: "Story", report: Report) -> Dealings:
+def recompute(story: Scene, report: Report) -> Dealings:
     """Adds to the report what does not fit."""
     with story.world.hub.db.read() as session:
         links = _links(session, story, report)
@@ -100,7 +98,7 @@ def _check_campaigns(session: Session, report: Report) -> None:
         report.check(f"{campaign.name} within its budget", True, campaign.spent <= campaign.budget)
 
 
-def _tiers(session: Session, story: "Story", report: Report) -> Counter[int]:
+def _tiers(session: Session, story: Scene, report: Report) -> Counter[int]:
     """The hub's own, which are badges on chain."""
     tiers: Counter[int] = Counter()
     for member in session.scalars(select(Member).where(col(Member.owner) == HUB).order_by(col(Member.id))):
@@ -109,7 +107,7 @@ def _tiers(session: Session, story: "Story", report: Report) -> Counter[int]:
     return tiers
 
 
-def _links(session: Session, story: "Story", report: Report) -> Counter[str]:
+def _links(session: Session, story: Scene, report: Report) -> Counter[str]:
     """Nothing is left at the keys of links that have come to their end."""
     links: Counter[str] = Counter()
     for gift in session.scalars(select(Gift).order_by(col(Gift.id))):
@@ -126,7 +124,7 @@ def _presents(session: Session) -> tuple[int, int]:
     return credit, _number(session, sent)
 
 
-def _check_events(story: "Story", dealings: Dealings, report: Report) -> None:
+def _check_events(story: Scene, dealings: Dealings, report: Report) -> None:
     """What the settlement contract tells, from its first block on."""
     world, contracts = story.world, story.world.contracts
     last = int(world.node.head()["number"])

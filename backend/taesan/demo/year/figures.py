@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlmodel import Session, col
@@ -13,6 +13,7 @@ from taesan.conversions.models import Conversion
 from taesan.core.values import hex_of
 from taesan.demo.year import people
 from taesan.demo.year.cast import Customer, friend_of
+from taesan.demo.year.scene import Scene
 from taesan.jars import rules
 from taesan.jars.models import JarFiring
 from taesan.jars.rule_models import SignedRule
@@ -20,9 +21,6 @@ from taesan.jars.signed import KINDS, WALLET
 from taesan.ledger import posting
 from taesan.ledger.audit import Report
 from taesan.payments.models import Payment
-
-if TYPE_CHECKING:
-    from taesan.demo.year.story import Story
 
 DONE, KEPT = "done", "kept"
 
@@ -74,7 +72,7 @@ class Figures:
         return total
 
 
-def recompute(story: "Story") -> Figures:
+def recompute(story: Scene) -> Figures:
     """Everything, and every difference between books, chain and what customers have."""
     report = Report()
     of: dict[str, Of] = {c.address: {kind: Became() for kind in KINDS} for c in story.customers}
@@ -91,7 +89,7 @@ def recompute(story: "Story") -> Figures:
 # ------------------------------------------------------------------------- books
 
 
-def _read_fired(session: Session, story: "Story", of: dict[str, Of]) -> None:
+def _read_fired(session: Session, story: Scene, of: dict[str, Of]) -> None:
     """What each firing was split into; without a signed rule all of it stays in the wallet."""
     owners = {customer.channel_id: customer.address for customer in story.customers}
     for firing in session.scalars(select(JarFiring).where(~col(JarFiring.returned)).order_by(col(JarFiring.id))):
@@ -104,7 +102,7 @@ def _read_fired(session: Session, story: "Story", of: dict[str, Of]) -> None:
             hers[WALLET].gathered += firing.amount
 
 
-def _check_jars(session: Session, story: "Story", of: dict[str, Of], report: Report) -> int:
+def _check_jars(session: Session, story: Scene, of: dict[str, Of], report: Report) -> int:
     """What came into the jars has fired, or is in them still, minor units."""
     chart = story.world.hub.chart
     paid = select(col(Payment.payee), func.sum(Payment.amount)).where(col(Payment.destination) == "jar")
@@ -136,7 +134,7 @@ def _check_conversions(session: Session, of: dict[str, Of], report: Report) -> t
     return kept, late
 
 
-def _read_converted(session: Session, story: "Story", of: dict[str, Of], report: Report) -> None:
+def _read_converted(session: Session, story: Scene, of: dict[str, Of], report: Report) -> None:
     """What the standing orders tell on the chain, from its first block on."""
     world, contracts = story.world, story.world.contracts
     signed = {(rule.payer, rule.number): rule.signed for rule in session.scalars(select(SignedRule))}
@@ -158,7 +156,7 @@ def _read_converted(session: Session, story: "Story", of: dict[str, Of], report:
 # ------------------------------------------------------------------------- chain
 
 
-def _read_chain(story: "Story", of: dict[str, Of], report: Report) -> None:
+def _read_chain(story: Scene, of: dict[str, Of], report: Report) -> None:
     """What is there now, and what it is worth, for each customer."""
     asset, ether = story.world.contracts.deployment.asset, story.market.ether
     customers = story.customers
@@ -186,16 +184,16 @@ def _read_chain(story: "Story", of: dict[str, Of], report: Report) -> None:
     report.check("savings within what the vault has", True, saved <= in_vault)
 
 
-def _ask(story: "Story", role: str, function: str, of: Sequence[tuple[Any, ...]]) -> list[int]:
+def _ask(story: Scene, role: str, function: str, of: Sequence[tuple[Any, ...]]) -> list[int]:
     contracts = story.world.contracts
     to = getattr(contracts.deployment, role)
     return _numbers(story, [(to, contracts.encode(role, function, *arguments)) for arguments in of])
 
 
-def _balances(story: "Story", token: str, customers: Sequence[Customer]) -> list[int]:
+def _balances(story: Scene, token: str, customers: Sequence[Customer]) -> list[int]:
     return _numbers(story, [(token, dex.call("balanceOf(address)", customer.address)) for customer in customers])
 
 
-def _numbers(story: "Story", calls: list[tuple[str, str]]) -> list[int]:
+def _numbers(story: Scene, calls: list[tuple[str, str]]) -> list[int]:
     node = story.world.node
     return [int(hex_of(answer), 16) for answer in node.call_many(calls, int(node.head()["number"]))]

@@ -2,9 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from datetime import timedelta
 
 from sqlalchemy import select
 from sqlmodel import col
@@ -13,11 +11,9 @@ from taesan.client import LocalKey
 from taesan.conversions.models import Conversion
 from taesan.demo.wallet import key_of
 from taesan.demo.year.cast import Customer, ask, claim_of
+from taesan.demo.year.scene import Link, Scene
 from taesan.jars.models import JarFiring
 from taesan.jars.rule_models import SignedRule
-
-if TYPE_CHECKING:
-    from taesan.demo.year.story import Story
 
 DOLLAR, CENT = 10**6, 10**4
 SHOCK_PERCENT, LARGEST_MOVE_PERCENT = 8.0, 12.0
@@ -32,32 +28,21 @@ KEPT = 3
 """Of so many conversions that are held, one's owner would rather keep the gift tokens."""
 
 
-@dataclass
-class Link:
-    """A gift link that was given. :ivar key: the one in its fragment"""
-
-    id: str
-    sender: Customer
-    key: LocalKey
-    amount: int
-    expires_at: datetime
-
-
 # ------------------------------------------------------------------- the market
 
 
-async def price_moves(story: "Story") -> None:
+async def price_moves(story: Scene) -> None:
     story.market.move_price(story.random.uniform(-LARGEST_MOVE_PERCENT, LARGEST_MOVE_PERCENT))
 
 
-async def sponsor_savings(story: "Story") -> None:
+async def sponsor_savings(story: Scene) -> None:
     """The sponsor adds something to what is saved."""
     amount = story.world.read("vault", "totalAssets") * SPONSORED // 1_000
     if CENT <= amount <= story.tokens_of(story.sponsor.address):
         await story.sponsor.send_tokens(amount, story.world.contracts.deployment.vault)
 
 
-async def begin_drip(story: "Story") -> None:
+async def begin_drip(story: Scene) -> None:
     """Over the next month it becomes the savers'."""
     story.market.drip()
 
@@ -65,14 +50,14 @@ async def begin_drip(story: "Story") -> None:
 # --------------------------------------------------------------------- the rules
 
 
-async def say_so(story: "Story") -> None:
+async def say_so(story: Scene) -> None:
     """Those whose rule waits for their word put something in, and say it."""
     for customer in story.of_kind("on her word"):
         await customer.pay(A_TOP_UP, customer.rule_ids[0])
         await customer.as_wallet("POST", f"/v1/channels/{customer.channel_id}/rules/{customer.rule_ids[0]}/fire")
 
 
-async def put_cashback_by(story: "Story") -> None:
+async def put_cashback_by(story: Scene) -> None:
     """What came back as gift tokens goes into the jar once more, out of the channel."""
     for customer in story.of_kind("bargain hunter"):
         rewards = (await customer.as_wallet("GET", "/v1/rewards"))["items"]
@@ -82,16 +67,16 @@ async def put_cashback_by(story: "Story") -> None:
             customer.put_by = done
 
 
-async def pause(story: "Story") -> None:
+async def pause(story: Scene) -> None:
     """Some take a break from saving."""
     await _change(story.of_kind("saver")[::4], "pause")
 
 
-async def resume(story: "Story") -> None:
+async def resume(story: Scene) -> None:
     await _change(story.of_kind("saver")[::4], "resume")
 
 
-async def cancel(story: "Story") -> None:
+async def cancel(story: Scene) -> None:
     """Some have had enough."""
     await _change(story.of_kind("spender")[::8], "cancel")
 
@@ -102,7 +87,7 @@ async def _change(customers: Sequence[Customer], how: str) -> None:
         await customer.as_wallet("POST", path)
 
 
-async def look_at_held(story: "Story") -> None:
+async def look_at_held(story: Scene) -> None:
     """Whoever is asked for a permit signs one; and some whose conversion is held would rather keep the gift tokens."""
     by_address = {customer.address: customer for customer in story.customers}
     for id_, payer, reason in _held(story):
@@ -116,7 +101,7 @@ async def look_at_held(story: "Story") -> None:
             await customer.as_wallet("POST", f"/v1/conversions/{id_}/keep")
 
 
-def _held(story: "Story") -> list[tuple[str, str, str]]:
+def _held(story: Scene) -> list[tuple[str, str, str]]:
     """In an order that does not hang on chance."""
     rows = (
         select(col(Conversion.public_id), col(Conversion.payer), col(Conversion.reason))
@@ -128,7 +113,7 @@ def _held(story: "Story") -> list[tuple[str, str, str]]:
         return [(id_, payer, reason or "") for id_, payer, reason in session.execute(rows)]
 
 
-def unfinished(story: "Story") -> bool:
+def unfinished(story: Scene) -> bool:
     """Whether something has fired that no batch has taken along, or a conversion is still to come."""
     fired = select(col(JarFiring.id)).where(col(JarFiring.batch_id).is_(None), ~col(JarFiring.returned)).limit(1)
     left = select(col(Conversion.id)).where(col(Conversion.state).in_(["waiting", "sent", "held"])).limit(1)
@@ -139,7 +124,7 @@ def unfinished(story: "Story") -> bool:
 # ----------------------------------------------------------------------- presents
 
 
-async def spend(story: "Story") -> None:
+async def spend(story: Scene) -> None:
     """Every third who has gift tokens that are for nothing else spends them at a shop, at face value."""
     for number, customer in enumerate(story.customers):
         free = story.free_tokens_of(customer)
@@ -148,7 +133,7 @@ async def spend(story: "Story") -> None:
             await shop.ask("POST", "/v1/redemptions", await customer.gift(free, shop.id))
 
 
-async def give_links(story: "Story") -> None:
+async def give_links(story: Scene) -> None:
     """Gift tokens for whoever has the link."""
     givers = [customer for customer in story.customers if story.free_tokens_of(customer) >= A_GIFT]
     for customer in givers[:LINKS]:
@@ -157,7 +142,7 @@ async def give_links(story: "Story") -> None:
         story.links.append(Link(made.id, customer, LocalKey(secret), A_GIFT, made.expires_at))
 
 
-async def claim_links(story: "Story") -> None:
+async def claim_links(story: Scene) -> None:
     """Half of the links reach somebody, who has had no wallet before."""
     waiting, story.links = story.links, []
     for number, link in enumerate(waiting):
@@ -170,7 +155,7 @@ async def claim_links(story: "Story") -> None:
         await ask(story.world, "POST", f"/v1/gifts/{link.id}/claim", body)
 
 
-async def take_links_back(story: "Story") -> None:
+async def take_links_back(story: Scene) -> None:
     """Of those that nobody has opened some are taken back; the rest comes back by itself."""
     over = [link for link in story.links if link.expires_at < story.world.now()]
     for link in over[::2]:
@@ -178,7 +163,7 @@ async def take_links_back(story: "Story") -> None:
     story.links = []
 
 
-async def send(story: "Story") -> None:
+async def send(story: Scene) -> None:
     """Channel credit to one another, and gift tokens."""
     some = story.random.sample(story.customers, min(2 * PRESENTS, len(story.customers)))
     for number, customer in enumerate(some):

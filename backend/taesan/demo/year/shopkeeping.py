@@ -1,15 +1,12 @@
 """What shops and the hub's operator do: campaigns, tiers, refunds, payouts."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from taesan.client.signing import Json, LocalKey
 from taesan.core.clock import rfc3339
 from taesan.demo.year.cast import Person, Shop
+from taesan.demo.year.scene import Scene
 from taesan.settings import DEV_OPERATOR_KEY
-
-if TYPE_CHECKING:
-    from taesan.demo.year.story import Story
 
 DOLLAR, CENT = 10**6, 10**4
 CAMPAIGN = timedelta(days=120)
@@ -34,14 +31,14 @@ SHOP_POINTS: Json = {
 """One shop's own."""
 
 
-async def found_programmes(story: "Story") -> None:
+async def found_programmes(story: Scene) -> None:
     """The hub's tiers, and the first shop's points."""
     operator = Person("taesan demo operator", story.world, story.state, LocalKey(DEV_OPERATOR_KEY))
     await operator.as_wallet("PUT", "/v1/operator/programme", HUB_TIERS)
     await story.shops[0].ask("PUT", "/v1/programme", SHOP_POINTS)
 
 
-async def start_campaigns(story: "Story") -> None:
+async def start_campaigns(story: Scene) -> None:
     """Three shops promise cashback: one by the hub's tiers, one by its own, one with little to give."""
     terms: list[tuple[Shop, Json]] = [
         (story.shops[0], {"rate": 300, "share": 10, "tiers_of": "merchant"}),
@@ -57,7 +54,7 @@ async def start_campaigns(story: "Story") -> None:
             await shop.ask("POST", "/v1/campaigns", body)
 
 
-async def refund(story: "Story") -> None:
+async def refund(story: Scene) -> None:
     """A few payments of the last weeks are given back, whole or in part."""
     for _ in range(REFUNDS):
         shop = story.random.choice(story.shops)
@@ -73,7 +70,7 @@ async def refund(story: "Story") -> None:
             await shop.ask("POST", "/v1/refunds", {"of": id_, "amount": str(part)})
 
 
-async def pay_out(story: "Story") -> None:
+async def pay_out(story: Scene) -> None:
     """Each shop takes half of what it has earned: refunds and campaigns need the rest."""
     for shop in story.shops:
         if half := int((await shop.ask("GET", "/v1/account"))["credit"]) // 2:

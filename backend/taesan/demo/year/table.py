@@ -91,7 +91,7 @@ def _of_customers(figures: Figures) -> Iterable[Row]:
         dollars(sum(worth.values()) // count),
         f"on average, of {dollars(sum(gathered.values()) // count)}",
     )
-    yield "the best", dollars(worth[best]), f"of {dollars(gathered[best])}: {best}"
+    yield "the best", dollars(worth[best]), f"of {dollars(gathered[best])}: {best[:6]}…{best[-4:]}"
 
 
 def _of_holding(figures: Figures) -> Iterable[Row]:
