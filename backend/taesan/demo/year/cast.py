@@ -48,6 +48,11 @@ class Customer(Person):
         self.put_by = 0
         super().__init__(self.name, world, state)
 
+    async def change_rule(self, how: str) -> None:
+        """Pauses, resumes, cancels or fires her first. :param how: as the hub's API calls it"""
+        await self.as_wallet("POST", f"/v1/channels/{self.channel_id}/rules/{self.rule_ids[0]}/{how}")
+        self._change.known = None  # else it would hang on how fast this machine is when she hears of it
+
 
 def friend_of(customer: Customer) -> str:
     """Whom her rule thinks of: the address."""

@@ -54,7 +54,7 @@ async def say_so(story: Scene) -> None:
     """Those whose rule waits for their word put something in, and say it."""
     for customer in story.of_kind("on her word"):
         await customer.pay(A_TOP_UP, customer.rule_ids[0])
-        await customer.as_wallet("POST", f"/v1/channels/{customer.channel_id}/rules/{customer.rule_ids[0]}/fire")
+        await customer.change_rule("fire")
 
 
 async def put_cashback_by(story: Scene) -> None:
@@ -83,8 +83,7 @@ async def cancel(story: Scene) -> None:
 
 async def _change(customers: Sequence[Customer], how: str) -> None:
     for customer in customers:
-        path = f"/v1/channels/{customer.channel_id}/rules/{customer.rule_ids[0]}/{how}"
-        await customer.as_wallet("POST", path)
+        await customer.change_rule(how)
 
 
 async def look_at_held(story: Scene) -> None:
