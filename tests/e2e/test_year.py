@@ -32,6 +32,7 @@ def test_small_change_becomes_all_that_rules_say_and_the_audit_finds_nothing(tmp
         )
     db.close()
     assert left == 0
+    assert done.keys() == {"savings", "swap", "cash", "person", "collectible"}
     assert (rules, channels) == (
         CUSTOMERS,
         CUSTOMERS + 1,

@@ -15,6 +15,7 @@ from taesan.conversions.models import (
     ListedPool,
 )
 from taesan.conversions.sending import TO_DO
+from taesan.core.clock import rfc3339
 from taesan.core.pages import cursor_of, newest_first
 from taesan.core.problems import Problem, not_found
 from taesan.hub import Hub
@@ -82,8 +83,8 @@ def public(session: Session, row: Conversion) -> ConversionPublic:
         minimum=row.minimum,
         received=row.received,
         attempts=row.attempts,
-        next_attempt_at=row.due_at.isoformat() if row.due_at else None,
-        created_at=row.created_at.isoformat(),
+        next_attempt_at=rfc3339(row.due_at) if row.due_at else None,
+        created_at=rfc3339(row.created_at),
         transaction=row.transaction_hash,
     )
 

@@ -71,6 +71,8 @@ class Worker:
         self.db, self.clock, self.steps, self.tick_s, self.lease_s = db, clock, steps, tick_s, lease_s
         self.lease = lease
         self._waits = dict(waits or {})
+        if unknown := self._waits.keys() - steps.keys():
+            raise ValueError(f"no such steps: {sorted(unknown)}")
         self._glance = select(*self._waits.values())
         self.holder = secrets.token_hex(8)
         self.stopping = threading.Event()

@@ -149,7 +149,7 @@ class RuleCreate(RuleTerms):
 
 
 class DryRunAsked(RuleTerms):
-    month: str | None = ShapeField(default=None, pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$", examples=["2026-10"])
+    month: str | None = ShapeField(default=None, pattern=r"^(19|20)[0-9]{2}-(0[1-9]|1[0-2])$", examples=["2026-10"])
 
     @property
     def first_day(self) -> date | None:

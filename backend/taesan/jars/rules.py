@@ -79,7 +79,7 @@ def add(session: Session, hub: Hub, channel: Channel, asked: RuleCreate, now: da
     if known is not None:
         return _same(known, rule), False
     words = read(hub, asked)
-    _check(rule, asked.destinations, now)
+    _check(hub, rule, asked.destinations, now)
     # A contract wallet (ERC-1271) cannot sign rules yet: nothing here asks the chain.
     if recover(signed.digest(domain, rule.signed), bytes_of(rule.signature)) != channel.payer:
         raise Problem(
@@ -116,11 +116,11 @@ def read(hub: Hub, terms: RuleTerms) -> Words:
     return words
 
 
-def _check(rule: SignedRule, destinations: Sequence[DestinationIn], now: datetime) -> None:
+def _check(hub: Hub, rule: SignedRule, destinations: Sequence[DestinationIn], now: datetime) -> None:
     if sum(destination.share for destination in destinations) != splits.WHOLE:
         raise _invalid(f"The shares have to add up to {splits.WHOLE}.")
     for destination in destinations:
-        _check_destination(rule.payer, destination)
+        _check_destination(rule.payer, destination, hub.contracts.deployment.dead_ends)
     moves = any(destination.kind != signed.WALLET for destination in destinations)
     if moves != (rule.per_day > 0):
         raise _invalid("`per_day` is 0 if all stays in the wallet, and more if not.")
@@ -128,12 +128,12 @@ def _check(rule: SignedRule, destinations: Sequence[DestinationIn], now: datetim
         raise _invalid("It has ended already.")
 
 
-def _check_destination(payer: str, to: DestinationIn) -> None:
+def _check_destination(payer: str, to: DestinationIn, dead_ends: frozenset[str]) -> None:
     if to.kind == signed.WALLET:
         if to.recipient not in (ZERO_ADDRESS, payer):
             raise _invalid("The wallet is the payer's own.")
-    elif to.recipient == ZERO_ADDRESS:
-        raise _invalid(f"{to.kind} needs a recipient.")
+    elif to.recipient in dead_ends:
+        raise _invalid(f"{to.kind} needs a recipient who can use it, not {to.recipient}.")
     if (to.kind in ("swap", "collectible")) != (to.token != ZERO_ADDRESS):
         raise _invalid("`token` is for swap and collectible, and for nothing else.")
     if to.slippage and to.kind != "swap":

@@ -4,7 +4,6 @@ from fractions import Fraction
 
 from babel.numbers import get_currency_precision
 
-from taesan.channels.vouchers import ZERO_ADDRESS
 from taesan.core.problems import Problem, too_small
 from taesan.core.values import Money
 from taesan.hub import Hub
@@ -53,16 +52,9 @@ def _person(hub: Hub, to: ToPerson, amount: int) -> str:
     """It is minted in a batch, for gas that the hub pays. :raises Problem: `amount-too-small`, `invalid-recipient`"""
     if amount < hub.settings.least_relayed:
         raise too_small(hub.settings.least_relayed)
-    if to.address in unsuitable(hub):
+    if to.address in hub.contracts.deployment.dead_ends:
         raise invalid_recipient(to.address)
     return to.address
-
-
-def unsuitable(hub: Hub) -> frozenset[str]:
-    """Addresses where tokens would be lost."""
-    deployment = hub.contracts.deployment
-    contracts = (deployment.channels, deployment.settlement, deployment.gift_token, deployment.asset)
-    return frozenset({ZERO_ADDRESS, *contracts})
 
 
 def check_voucher(hub: Hub, voucher: VoucherIn) -> None:

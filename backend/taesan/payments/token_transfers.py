@@ -17,7 +17,6 @@ from taesan.hub import Hub
 from taesan.payments import direct
 from taesan.payments.decision import invalid_recipient
 from taesan.payments.gathering import Gathering
-from taesan.payments.requests import unsuitable
 from taesan.payments.token_models import TokenTransfer, TokenTransferPublic
 
 KIND = "token transfers"
@@ -70,7 +69,7 @@ def check_word(hub: Hub, transfer: SignedTransfer, now: datetime) -> None:
 
 def check_recipient(hub: Hub, payer: str, recipient: str) -> None:
     """:raises Problem: `invalid-recipient` for who could not use it, or has it already"""
-    if recipient == payer or recipient in unsuitable(hub):
+    if recipient == payer or recipient in hub.contracts.deployment.dead_ends:
         raise invalid_recipient(recipient)
 
 
