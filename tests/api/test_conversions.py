@@ -319,6 +319,14 @@ def test_the_audit_notices_what_no_signed_rule_covers(stage: Stage, anna: Payer)
 # ------------------------------------------------------------------ older hubs
 
 
+NONSENSE = ("", "00" * 31, "20".zfill(64) + "ff".zfill(64), "20".zfill(64) + "03".zfill(64) + "ff" * 32)
+
+
+@pytest.mark.parametrize("code", NONSENSE)
+def test_nonsense_that_somebodys_code_reverts_with_is_told_by_its_name(shared_stage: Stage, code: str) -> None:
+    assert shared_stage.hub.contracts.explain(bytes.fromhex("08c379a0" + code)) == "Error(?)"
+
+
 def test_a_hub_whose_deployment_file_is_older_goes_on_without(
     chain: Chain, open_stage: StageFactory, tmp_path: Path
 ) -> None:

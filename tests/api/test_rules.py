@@ -16,9 +16,9 @@ pytestmark = pytest.mark.database("sqlite", "postgresql")
 
 BEN = Wallet("ben").address
 HALVES = [
-    {"kind": "wallet", "share": 3_333},
-    {"kind": "savings", "share": 3_333, "recipient": BEN},
-    {"kind": "person", "share": 3_334, "recipient": BEN},
+    {"kind": "wallet", "share": 3_330},
+    {"kind": "savings", "share": 3_330, "recipient": BEN},
+    {"kind": "person", "share": 3_340, "recipient": BEN},
 ]
 
 
@@ -73,6 +73,38 @@ def test_the_amount_has_to_be_what_the_rule_says(stage: Stage) -> None:
     assert_problem(other.try_to_pay(CENT, **rule.payment()), "unknown-rule", 422)
     assert_problem(anna.try_to_pay(CENT, destination={"type": "jar", "rule_id": "rul_1"}), "unknown-rule", 422)
     assert stage.audit().differences == []
+
+
+def test_what_cannot_go_at_its_date_goes_within_hours(open_stage: StageFactory) -> None:
+    stage = open_stage(withdraw_delay_s=2_592_000, channel_exposure=DOLLAR)
+    stage.clock.at = datetime(2026, 11, 30, 14, 0, tzinfo=UTC)
+    stage.later(0)
+    anna = stage.payer()
+    monthly = anna.sign_rule("top-ups", "monthly on day 1 at Asia/Seoul")
+    monthly.pay(150 * CENT)
+    stage.clock.at = datetime(2026, 11, 30, 15, 0, 1, tzinfo=UTC)
+    stage.tick()
+    assert stage.balance("jar", anna.id) == 50 * CENT, "as much as the channel may owe"
+    stage.confirm()
+    stage.settle()
+    stage.later(3_600)
+    stage.settle()
+    assert stage.gift_tokens(anna.address) == 150 * CENT
+    assert monthly.shown()["progress"]["due_at"] == "2026-12-31T15:00:00.000Z"
+
+
+def test_more_than_a_channel_may_ever_owe_fires_as_far_as_it_goes(open_stage: StageFactory) -> None:
+    stage = open_stage(channel_exposure=DOLLAR)
+    anna = stage.payer()
+    rule = anna.sign_rule("top-ups", "every 3 payments")
+    for _ in range(3):
+        rule.pay(50 * CENT)
+    stage.settle()
+    assert stage.gift_tokens(anna.address) == DOLLAR
+    for _ in range(3):
+        rule.pay(10 * CENT)
+    stage.settle()
+    assert stage.gift_tokens(anna.address) == 180 * CENT
 
 
 def test_a_date_fires_without_a_payment_and_the_next_batch_takes_it_along(open_stage: StageFactory) -> None:

@@ -42,7 +42,7 @@ WORDS = {
         ("0.07% of the price, cashback, at most 4 KRW a month", "every 3 KRW, when I say so"),
     ],
 }
-SHARES = ([10_000], [3_333, 3_333, 3_334], [1, 9_999])
+SHARES = ([10_000], [3_330, 3_330, 3_340], [10, 9_990])
 PAY = st.tuples(st.just("pay"), st.sampled_from([0, 1, None]), st.integers(0, 2_000), st.integers(1, MOST))
 STEPS = st.lists(
     st.one_of(

@@ -40,8 +40,8 @@ def test_nothing_fires_before_its_trigger() -> None:
 
 
 def test_the_count_takes_all_that_is_in_the_jar() -> None:
-    assert decide(Rule(100, None), 100, 1_234) == Firing(1_234, "100 payments")
-    assert decide(Rule(100, None), 150, 7) == Firing(7, "150 payments")
+    assert decide(Rule(100, None), 100, 1_234) == Firing(1_234, "100 payments", divisible=True)
+    assert decide(Rule(100, None), 150, 7) == Firing(7, "150 payments", divisible=True)
 
 
 def test_the_value_takes_whole_multiples_and_leaves_the_rest() -> None:
@@ -52,8 +52,8 @@ def test_the_value_takes_whole_multiples_and_leaves_the_rest() -> None:
 
 def test_with_both_triggers_whichever_comes_first_fires() -> None:
     assert decide(Rule(100, 1_000), 5, 1_001) == Firing(1_000, "value of 1000")
-    assert decide(Rule(100, 1_000), 100, 5) == Firing(5, "100 payments")
-    assert decide(Rule(100, 1_000), 100, 1_500) == Firing(1_500, "100 payments")
+    assert decide(Rule(100, 1_000), 100, 5) == Firing(5, "100 payments", divisible=True)
+    assert decide(Rule(100, 1_000), 100, 1_500) == Firing(1_500, "100 payments", divisible=True)
 
 
 def test_an_empty_jar_never_fires() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from eth_abi.abi import decode
+from eth_abi.exceptions import DecodingError
 from eth_utils.abi import function_abi_to_4byte_selector
 from web3 import Web3
 from web3.contract import Contract
@@ -25,6 +26,7 @@ NAMES = {
     "gift_token": "GiftToken",
 }
 OPTIONAL_NAMES = {"vault": "SavingsVault", "badges": "Badges", "standing_orders": "StandingOrders"}
+MAX_TOLD = 500  # characters of an error's arguments
 WATCHED = ("channels", "settlement", "gift_token", "standing_orders")
 
 
@@ -239,12 +241,16 @@ class Contracts:
         return [role for role in WATCHED if role in self._contracts]
 
     def explain(self, data: bytes) -> str:
-        """Revert data as `Name(argument, …)`."""
+        """Revert data as `Name(argument, …)`. Anybody's code can have written it: nonsense is told by its name alone."""
         error = self._errors.get(data[:4])
         if error is None:
             return hex_of(data[:4]) if data else "reverted without a reason"
-        values = decode([_type_of(i) for i in error["inputs"]], data[4:])
-        return f"{error['name']}({', '.join(str(_plain(v)) for v in values)})"
+        try:
+            values = decode([_type_of(i) for i in error["inputs"]], data[4:])
+        except (DecodingError, ValueError, OverflowError):  # cut off, or no UTF-8
+            return f"{error['name']}(?)"
+        told = ", ".join(str(_plain(v)) for v in values).replace("\0", "")  # which PostgreSQL's texts cannot hold
+        return f"{error['name']}({told[:MAX_TOLD]})"
 
     @cached_property
     def _events(self) -> dict[tuple[str, bytes], Any]:

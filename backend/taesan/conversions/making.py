@@ -1,7 +1,7 @@
 """Conversions come to be when a batch is posted: then the gift tokens of the firings that it took along are in their payers' wallets."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -46,9 +46,9 @@ def handlers(hub: Hub) -> dict[str, Handler]:
 
 def undo(hub: Hub) -> dict[str, Handler]:
     def batch_settled(session: Session, event: Mapping[str, Any], now: datetime) -> None:
-        """What was sent stays: the chain says what becomes of it."""
+        """What was sent stays: the chain says what becomes of it. And what its payer has kept, she has kept."""
         of_batch = col(Conversion.batch_id) == event["args"]["batchId"]
-        session.execute(delete(Conversion).where(of_batch, col(Conversion.state).in_(["waiting", "held", "kept"])))
+        session.execute(delete(Conversion).where(of_batch, col(Conversion.state).in_(["waiting", "held"])))
 
     def pool_listed(session: Session, event: Mapping[str, Any], now: datetime) -> None:
         session.execute(delete(ListedPool).where(col(ListedPool.token) == event["args"]["token"]))
@@ -63,15 +63,32 @@ def undo(hub: Hub) -> dict[str, Handler]:
     }
 
 
+_IN_TURN = col(JarFiring.rule_id), col(JarFiring.fired_before)
+
+
+def _stretches(firings: Iterable[JarFiring]) -> Iterator[tuple[int, int, int]]:
+    """Rule, what it had fired before, and how much: firings that follow each other are split as one, for there may be thousands."""
+    rule_id, before, amount = 0, 0, 0
+    for firing in firings:
+        assert firing.rule_id is not None
+        assert firing.fired_before is not None
+        if (firing.rule_id, firing.fired_before) != (rule_id, before + amount):
+            if amount:
+                yield rule_id, before, amount
+            rule_id, before, amount = firing.rule_id, firing.fired_before, 0
+        amount += firing.amount
+    if amount:
+        yield rule_id, before, amount
+
+
 def make(session: Session, batch_id: int, now: datetime) -> None:
     """All that a batch brought to a rule's destination is one conversion. Safe to repeat."""
     fired = (col(JarFiring.batch_id) == batch_id, col(JarFiring.rule_id).is_not(None), ~col(JarFiring.returned))
     amounts: Counter[tuple[int, int]] = Counter()
-    for firing in session.scalars(select(JarFiring).where(*fired).order_by(col(JarFiring.id))):
-        assert firing.rule_id is not None
-        for part in rules.parts_of(session, firing):
+    for rule_id, before, amount in _stretches(session.scalars(select(JarFiring).where(*fired).order_by(*_IN_TURN))):
+        for part in rules.split(session.get_one(SignedRule, rule_id), before, amount):
             if part.destination.kind != WALLET:
-                amounts[firing.rule_id, part.number] += part.amount
+                amounts[rule_id, part.number] += part.amount
     there = select(col(Conversion.rule_id), col(Conversion.destination)).where(col(Conversion.batch_id) == batch_id)
     known = {(rule_id, destination) for rule_id, destination in session.execute(there)}
     for (rule_id, number), amount in amounts.items():

@@ -58,6 +58,8 @@ def send_step(hub: Hub) -> bool:
     with relay.signing(hub.db, KIND) as session:
         if not _are_to_do(session, [row.id for row, _ in rows]):
             return False  # our lease ran out while the node thought about it, and another worker was faster
+        if _have_ended(session, tried.good):
+            return True  # a rule that was cancelled meanwhile: the next look sorts it out
         _change(session, kept, state="kept", reason="The rule has ended", due_at=None)
         for id_, reason in tried.held.items():
             _hold(session, session.get_one(Conversion, id_), reason, now)
@@ -122,6 +124,13 @@ def _sign(session: Session, hub: Hub, prepared: sender.Prepared, tried: _Tried, 
     for id_, minimum in tried.minimums.items():
         if id_ in tried.good:
             _change(session, [id_], minimum=str(minimum))
+
+
+def _have_ended(session: Session, ids: Collection[int]) -> bool:
+    """Whether the rule of any of them has."""
+    of_these = select(col(SignedRule.id)).join(Conversion, col(Conversion.rule_id) == col(SignedRule.id))
+    ended = of_these.where(col(Conversion.id).in_(ids), col(SignedRule.state).in_(ENDED))
+    return session.scalar(ended.limit(1)) is not None
 
 
 def _are_to_do(session: Session, ids: Collection[int | None]) -> bool:

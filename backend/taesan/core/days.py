@@ -2,7 +2,10 @@
 
 from calendar import monthrange
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
+
+zones = cache(available_timezones)  # which looks for files
 
 
 def begins_at(day: date, zone: ZoneInfo) -> datetime:

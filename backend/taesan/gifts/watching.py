@@ -129,9 +129,14 @@ class Watch:
                 except Problem as problem:
                     log.warning("gift.not_returned", gift_id=gift_id, reason=problem.detail)
                     gone.add(gift_id)
-        with self._hub.db.write() as session:
-            for gift_id, _, _ in known:
-                self._look_at_gift(session, gift_id, now, is_gone=gift_id in gone)
+        for gift_id, _, _ in known:
+            try:
+                with self._hub.db.write() as session:
+                    self._look_at_gift(session, gift_id, now, is_gone=gift_id in gone)
+            except Problem as problem:  # it holds up no other
+                log.warning("gift.not_returned", gift_id=gift_id, reason=problem.detail)
+                with self._hub.db.write() as session:
+                    self._look_at_gift(session, gift_id, now, is_gone=True)
         return len(known) == ROWS
 
     def _look_at_gift(self, session: Session, gift_id: str, now: datetime, *, is_gone: bool) -> None:

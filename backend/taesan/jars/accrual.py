@@ -11,10 +11,11 @@ class Rule(NamedTuple):
 
 
 class Firing(NamedTuple):
-    """:ivar amount: minor units that leave the jar; what is over stays in it."""
+    """:ivar amount: minor units that leave the jar; what is over stays in it. :ivar divisible: less of it may go as well"""
 
     amount: int
     reason: str
+    divisible: bool = False
 
 
 def round_up(amount: int, step: int) -> int:
@@ -37,7 +38,7 @@ def decide(rule: Rule, payment_count: int, gathered: int) -> Firing | None:
     if gathered <= 0:
         return None
     if rule.trigger_count is not None and payment_count >= rule.trigger_count:
-        return Firing(gathered, f"{payment_count} payments")
+        return Firing(gathered, f"{payment_count} payments", divisible=True)
     if rule.trigger_value is not None and gathered >= rule.trigger_value:
         return Firing(gathered - gathered % rule.trigger_value, f"value of {rule.trigger_value}")
     return None

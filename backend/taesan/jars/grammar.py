@@ -13,7 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import NamedTuple, TypeVar
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
+
+from taesan.core.days import zones
 
 MAX_TEXT = 400  # characters of each of the three
 CURRENCIES = {"USD": 2, "KRW": 0}
@@ -240,7 +242,7 @@ def _checked_fires(fires: Fires) -> None:
         raise NotARule("a jar fires weekly or monthly")
     if fires.day_of_month is not None and not 1 <= fires.day_of_month <= 31:
         raise NotARule("a month has 31 days at most")
-    if fires.on_date and fires.zone not in available_timezones():
+    if fires.on_date and fires.zone not in zones():
         raise NotARule(f"{fires.zone!r} is no time zone of the IANA's database")
     _check_amounts(() if fires.value is None else (fires.value,))
 

@@ -37,10 +37,14 @@ def parts_of(session: Session, firing: JarFiring) -> list[Part]:
     if firing.rule_id is None:
         return []
     assert firing.fired_before is not None
-    rule = session.get_one(SignedRule, firing.rule_id).signed
-    amounts = splits.parts(firing.fired_before, firing.amount, rule.shares)
-    parts = zip(rule.destinations, amounts, strict=True)
-    return [Part(n, destination, amount) for n, (destination, amount) in enumerate(parts) if amount]
+    return split(session.get_one(SignedRule, firing.rule_id), firing.fired_before, firing.amount)
+
+
+def split(rule: SignedRule, before: int, amount: int) -> list[Part]:
+    """What of `amount` goes where that the rule fires after it has fired `before` in all, in one piece or in many."""
+    terms = rule.signed
+    parts = zip(terms.destinations, splits.parts(before, amount, terms.shares), strict=True)
+    return [Part(n, destination, part) for n, (destination, part) in enumerate(parts) if part]
 
 
 # ------------------------------------------------------------------- signing
@@ -119,6 +123,8 @@ def read(hub: Hub, terms: RuleTerms) -> Words:
 def _check(hub: Hub, rule: SignedRule, destinations: Sequence[DestinationIn], now: datetime) -> None:
     if sum(destination.share for destination in destinations) != splits.WHOLE:
         raise _invalid(f"The shares have to add up to {splits.WHOLE}.")
+    if any(destination.share % splits.COARSE for destination in destinations):
+        raise _invalid(f"Shares are multiples of {splits.COARSE}: tenths of a per cent.")
     for destination in destinations:
         _check_destination(rule.payer, destination, hub.contracts.deployment.dead_ends)
     moves = any(destination.kind != signed.WALLET for destination in destinations)
@@ -285,6 +291,10 @@ def due(session: Session, now: datetime, limit: int) -> Sequence[SignedRule]:
 
 def of_gateways(session: Session, payer: str, now: datetime) -> SignedRule | None:
     """The payer's oldest rule for what gateways convert."""
-    own = select(SignedRule).where(col(SignedRule.payer) == payer).order_by(col(SignedRule.id))
-    found = (rule for rule in session.scalars(own) if rule.state == "active" and rule.ends_at > now)
+    own = select(SignedRule).where(col(SignedRule.payer) == payer, col(SignedRule.ended_at).is_(None))
+    found = (
+        rule
+        for rule in session.scalars(own.order_by(col(SignedRule.id)))
+        if rule.state == "active" and rule.ends_at > now
+    )
     return next((rule for rule in found if rule.words.gather.of_gateways), None)

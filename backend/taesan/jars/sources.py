@@ -21,8 +21,8 @@ class Taken(NamedTuple):
     of_month: int
 
     def on(self, day: str) -> "Taken":
-        """The same on a later day."""
-        if day == self.day:
+        """The same on a later day. An earlier one is a clock's that is behind: that day's caps are not begun anew."""
+        if day <= self.day:
             return self
         return Taken(day, 0, self.of_month if day[:7] == self.day[:7] else 0)
 

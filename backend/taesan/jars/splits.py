@@ -10,6 +10,7 @@ from functools import lru_cache
 from math import gcd
 
 WHOLE = 10_000  # shares are ten-thousandths
+COARSE = 10  # of which a rule's are multiples: an order has a thousand steps at most, and takes milliseconds
 
 
 def totals(fired: int, shares: Sequence[int]) -> list[int]:
@@ -34,7 +35,7 @@ def parts(before: int, amount: int, shares: Sequence[int]) -> list[int]:
     ]
 
 
-@lru_cache(32)
+@lru_cache(256)
 def _order(shares: tuple[int, ...]) -> list[tuple[int, ...]]:
     """What each has got after 0, 1, 2, … units of a round."""
     common = gcd(*shares)

@@ -2,15 +2,15 @@
 
 import re
 from datetime import datetime
-from functools import cache
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema, model_validator
 from pydantic import Field as ShapeField
 from sqlalchemy import JSON, BigInteger, Column, Index, text
 from sqlmodel import Field, SQLModel
 
+from taesan.core.days import zones
 from taesan.core.models import BIG_ID, UtcDateTime
 from taesan.core.values import AmountIn, AmountOut, Shape, Text
 from taesan.loyalty.cashback import WHOLE
@@ -172,11 +172,9 @@ Multiplier = Annotated[
     ),
 ]
 
-_zones = cache(available_timezones)  # which looks for files
-
 
 def _known_zone(name: str) -> str:
-    if name not in _zones():
+    if name not in zones():
         raise ValueError("must be a name of the IANA time zone database, such as Asia/Seoul")
     return name
 

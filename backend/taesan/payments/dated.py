@@ -1,6 +1,6 @@
 """Jars that fire without a payment: on a date, or because their payer says so. The next batch takes the firing along."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlmodel import Session, col
@@ -24,6 +24,9 @@ from taesan.payments.models import Payment
 AT_ONCE = 200  # rules in one transaction
 
 
+AGAIN_AFTER = timedelta(hours=1)
+
+
 def fire_due_step(hub: Hub) -> bool:
     """Worker step: fires what is due by its date, and ends what is over; returns whether there was any."""
     now = hub.clock.now()
@@ -44,6 +47,10 @@ def fire_due_step(hub: Hub) -> bool:
             assert due_at is not None
             day = day_of(due_at, rule.words.fires.time_zone)
             fire(session, hub, rule, f"the date: {day.isoformat()}", now)
+            if session.get_one(RuleState, rule.id).gathered and rule.due_at is not None:
+                rule.due_at = min(
+                    rule.due_at, now + AGAIN_AFTER
+                )  # what did not fit, or could not go yet, is not left for a month
     return done > 0
 
 

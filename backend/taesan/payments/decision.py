@@ -92,17 +92,12 @@ def decide(
 ) -> Decision:
     """Accepts a payment: changes the states, or leaves them alone and raises.
 
-    :param payee: the merchant's payout address; None for a payment to the jar
+    :param payee: the merchant's payout address, or the person's; None for a payment to the jar
     :param rule: the signed rule that is to gather it, if it names one
     :param exposure: what of the channel may be owed to others and not be claimed on chain, minor units
     :param admit: counts a payment of this payer, or raises: asked last, as others can send a payer's old vouchers again
     :raises Problem: `channel-not-open`, `voucher-out-of-sequence`, `insufficient-deposit`, `round-up-mismatch`,
-        `exposure-limit`, and what `cover` and `ruled` raise
-    :param payee: the merchant's payout address, or the person's; None for a payment to the jar
-    :param exposure: what of the channel may be owed to others and not be claimed on chain, minor units
-    :param admit: counts a payment of this payer, or raises: asked last, as others can send a payer's old vouchers again
-    :raises Problem: `channel-not-open`, `voucher-out-of-sequence`, `insufficient-deposit`, `round-up-mismatch`,
-        `exposure-limit`, `invalid-recipient`, and what `cover` raises
+        `exposure-limit`, `invalid-recipient`, and what `cover` and `ruled` raise
     """
     vouchers.check_next(channel, submission.amount, submission.cumulative)
     can_be_taken_back = is_contracts(submission, channel)
@@ -117,6 +112,10 @@ def decide(
         if submission.purchase_value is not None:
             _check_round_up(submission, jar.round_up_step, asset_exponent)
         firing = accrual.decide(jar.rule, jar.payment_count + 1, jar.own + submission.amount)
+    if firing is not None and firing.divisible and firing.amount > exposure:
+        # It never would fit: as much as does goes, and the rest with the next.
+        room = exposure - _exposed(channel)
+        firing = firing._replace(amount=min(firing.amount, room)) if room > 0 else firing
     # What is in the jar is the payer's own until it fires.
     _check_exposure(channel, submission.amount if payee is not None else firing.amount if firing else 0, exposure)
     admit(channel.payer)
@@ -180,7 +179,7 @@ def is_contracts(submission: Submission, channel: ChannelState) -> bool:
 
 def _check_exposure(channel: ChannelState, more: int, most: int) -> None:
     """:param more: what the payment adds to what others are owed out of the channel"""
-    exposed = channel.charged - channel.claimed - channel.jar.gathered + more
+    exposed = _exposed(channel) + more
     if more and exposed > most:
         raise Problem(
             "exposure-limit",
@@ -189,6 +188,11 @@ def _check_exposure(channel: ChannelState, more: int, most: int) -> None:
             f"At most {most} minor units may be; with this payment it would be {exposed}. A batch is on its way.",
             headers={"retry-after": "60"},
         )
+
+
+def _exposed(channel: ChannelState) -> int:
+    """What others are owed out of it that is not claimed on the chain."""
+    return channel.charged - channel.claimed - channel.jar.gathered
 
 
 def _press(channel: ChannelState, exposure: int) -> None:
