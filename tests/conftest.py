@@ -47,10 +47,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = here
 
 
+# Always whole on PostgreSQL: other processes' statements are not noted.
+_OF_PROCESSES = ("tests/storage/", "tests/api/test_intake_process.py")
+
+
 def _briefly(items: list[pytest.Item], notes: dict[str, Note]) -> list[pytest.Item]:
-    """Those that between them have the service execute each of its statements; of `tests/storage`, and of what runs on
-    PostgreSQL alone, all."""
-    always = {item.nodeid for item in items if item.nodeid not in notes or item.nodeid.startswith("tests/storage/")}
+    """Those that between them have the service execute each of its statements and fail with each error; all in which two
+    transactions were open at once; all that run on PostgreSQL alone."""
+    always = {item.nodeid for item in items if item.nodeid not in notes or item.nodeid.startswith(_OF_PROCESSES)}
     chosen = always | fewest(notes, without=always)
     return [item for item in items if item.nodeid in chosen]
 
@@ -81,7 +85,9 @@ def _statements_noted(request: pytest.FixtureRequest) -> Iterator[None]:
     statements.forget()
     yield
     if request.config.getoption("--note") and _runs_on(request.node, "postgresql"):
-        request.node.user_properties.append(("executed", statements.executed()))
+        times, names = statements.executed()
+        own = [request.node.nodeid] if statements.were_at_once() else []
+        request.node.user_properties.append(("executed", (times, names + own)))
 
 
 @pytest.fixture(scope="session", autouse=True)

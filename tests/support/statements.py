@@ -1,4 +1,5 @@
-"""Which statements a test has the service execute, so that PostgreSQL may be shown each of them by few tests (`fewest`)."""
+"""Which statements a test has the service execute, so that PostgreSQL may be shown each of them by few tests (`fewest`), and
+whether two transactions were ever open at once: there databases differ most."""
 
 import hashlib
 import re
@@ -10,6 +11,7 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from sqlalchemy.engine.interfaces import ExceptionContext
+from sqlalchemy.pool import Pool
 
 _TESTS = str(Path(__file__).parents[1])
 _SERVICE = str(Path(_TESTS).parent / "backend" / "taesan")
@@ -17,16 +19,22 @@ _TRANSACTIONS = str(Path(_SERVICE) / "core" / "db.py")  # the service's, and tho
 _LISTS = re.compile(r"\(\?(, \?)*\)(, \(\?(, \?)*\))*")  # as long as rows or values happened to be many
 
 _executed: Counter[str] = Counter()
+_in_use: Counter[str] = Counter()  # connections: now, and most since `forget`
 
 
 def forget() -> None:
     _executed.clear()
+    _in_use["most"] = _in_use["now"]
 
 
 def executed() -> tuple[int, list[str]]:
     """Since `forget`: how many, and a short name of each that differs from the others, and of each error of one."""
     names = {hashlib.blake2b(_LISTS.sub("(?)", told).encode(), digest_size=8).hexdigest() for told in _executed}
     return _executed.total(), sorted(names)
+
+
+def were_at_once() -> bool:
+    return _in_use["most"] > 1
 
 
 @event.listens_for(Engine, "before_cursor_execute")
@@ -39,6 +47,17 @@ def _note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
 def _note_error(context: ExceptionContext) -> None:
     if context.statement in _executed:
         _executed[f"{context.statement} ! {type(context.original_exception).__name__}"] += 1
+
+
+@event.listens_for(Pool, "checkout")
+def _note_begin(*_: Any) -> None:
+    _in_use["now"] += 1
+    _in_use["most"] = max(_in_use.values())
+
+
+@event.listens_for(Pool, "checkin")
+def _note_end(*_: Any) -> None:
+    _in_use["now"] -= 1
 
 
 def _is_asked_by_the_service() -> bool:
