@@ -16,7 +16,7 @@ from sqlalchemy.pool import Pool
 _TESTS = str(Path(__file__).parents[1])
 _SERVICE = str(Path(_TESTS).parent / "backend" / "taesan")
 _TRANSACTIONS = str(Path(_SERVICE) / "core" / "db.py")  # the service's, and those that a test opens
-_LISTS = re.compile(r"\(\?(, \?)*\)(, \(\?(, \?)*\))*")  # as long as rows or values happened to be many
+_LISTS = re.compile(r"\(\?(, ?\?)*\)(, ?\(\?(, ?\?)*\))*")  # as long as rows or values happened to be many
 
 _executed: Counter[str] = Counter()
 _in_use: Counter[str] = Counter()  # connections: now, and most since `forget`
