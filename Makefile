@@ -88,7 +88,7 @@ soak: build/.stamp ## Ten minutes of steady load: is memory flat? Writes docs/be
 
 ## ---- tests
 
-CHECKS := test-ganache-briefly test-contracts test-invariants slither lint
+CHECKS := test-contracts test-ganache-briefly test-invariants slither lint
 
 test: build/.stamp ## All tests: contracts, unit, property, API, browser, end to end (half an hour on two cores)
 	@echo "· one after the other, beside the service's tests: $(CHECKS) (each is heard of at its end)"
@@ -99,6 +99,8 @@ beside-%:
 	@$(MAKE) --no-print-directory $* > build/$*.log 2>&1 || { cat build/$*.log; echo "✗ $*"; exit 1; }
 	@printf '\n✓ %s: %s\n' $* "$$(grep -E 'passed|violations|answered|no issues' build/$*.log | tail -n 1)"
 
+beside-test-ganache-briefly: beside-test-contracts
+
 lint: .tools/setup.stamp ## Formatting, lint, types
 	@$(BIN)/ruff check backend tests
 	@$(BIN)/ruff check --ignore T201 docs/examples
@@ -108,10 +110,10 @@ lint: .tools/setup.stamp ## Formatting, lint, types
 slither: .tools/setup.stamp ## Static analysis: every finding is answered in docs/security.md
 	@.venv-contracts/bin/python scripts/static_analysis.py
 
-test-backend: build/.stamp ## Unit, property, API, browser and end-to-end tests on SQLite; then storage and API on PostgreSQL, briefly
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
-	@echo "· what is marked for both databases, on PostgreSQL, each test with one of its parameters"
-	@$(MAKE) --no-print-directory test-postgresql ARGS="$(ARGS) --briefly"
+test-backend: build/.stamp ## Unit, property, API, browser and end-to-end tests on SQLite; then PostgreSQL executes each statement too
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --note=build/executed.json $(ARGS)
+	@echo "· on PostgreSQL, of what is marked for both databases, few tests that execute each statement which all of them execute"
+	@$(MAKE) --no-print-directory test-postgresql ARGS="$(ARGS) --briefly=build/executed.json"
 
 test-postgresql: build/.stamp ## What is marked for both databases, on PostgreSQL, whole
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --database postgresql $(ARGS) || test $$? = 5 # 5: ARGS names none of them
@@ -126,13 +128,13 @@ audit-deps: .tools/setup.stamp ## Known vulnerabilities of what we depend on, as
 	@$(BIN)/python scripts/audit_dependencies.py
 
 test-contracts: build/.stamp ## The contracts' tests on anvil
-	@$(BROWNIE) test $(ARGS)
+	@$(BROWNIE) test --note=build/asked.json $(ARGS)
 
 test-ganache: build/.stamp ## The same suite on Ganache, whole
 	@$(BROWNIE) test $(ARGS) --network ganache-cli
 
-test-ganache-briefly: build/.stamp ## On Ganache each test with one of its parameters, and a quarter of the random examples
-	@$(BROWNIE) test $(ARGS) --network ganache-cli --briefly
+test-ganache-briefly: build/.stamp ## On Ganache few of them, which call all that `make test-contracts` has called, with every outcome
+	@$(BROWNIE) test $(ARGS) --network ganache-cli --briefly=build/asked.json
 
 test-invariants: build/.stamp ## Half a minute of random calls against the contracts' promises
 	@$(BIN)/python tests/invariants/run.py --runs 100000 --seconds 30 $(ARGS)
@@ -156,7 +158,7 @@ chaos: build/.stamp ## Some forty kinds of fault against real hubs; writes docs/
 	@$(BIN)/python -m tests.chaos.run $(ARGS)
 
 coverage: build/.stamp ## Coverage of the contracts' branches by their tests; fails below 95 %
-	@mkdir -p $(PLAIN)/tests && rm -rf $(PLAIN)/contracts $(PLAIN)/scripts $(PLAIN)/tests/contracts $(PLAIN)/reports
+	@mkdir -p $(PLAIN)/tests/support && cp tests/support/fewest.py $(PLAIN)/tests/support/ && rm -rf $(PLAIN)/contracts $(PLAIN)/scripts $(PLAIN)/tests/contracts $(PLAIN)/reports
 	@cp -r contracts scripts $(PLAIN)/ && cp -r tests/contracts $(PLAIN)/tests/ && ln -sfn ../../node_modules $(PLAIN)/node_modules
 	@sed 's/viaIR: true/viaIR: false/; s/enabled: true/enabled: false/' brownie-config.yaml > $(PLAIN)/brownie-config.yaml
 	@cd $(PLAIN) && $(CURDIR)/$(BROWNIE) test $(ARGS) --coverage > coverage.log 2>&1; \

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
-from tests.support import databases
+from tests.support import databases, statements
+from tests.support.fewest import Note, fewest, read, write
 
 # The chains are on this machine, and `requests` would look for a proxy in the environment at each question to them.
 os.environ["NO_PROXY"] = "127.0.0.1,localhost"
@@ -31,7 +32,8 @@ if TYPE_CHECKING:  # tests without a chain start faster without all this
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fuzz-examples", type=int, help="tests/e2e/test_schema.py: for each operation, from a new seed")
     parser.addoption("--database", choices=databases.NAMES, default="sqlite", help="what the tests' databases are")
-    parser.addoption("--briefly", action="store_true", help="each test with the first of its parameters only")
+    parser.addoption("--note", type=Path, help="the file to note in what each test has the database execute")
+    parser.addoption("--briefly", type=Path, help="such a file: few tests, which execute all that is noted there")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -39,18 +41,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     name = config.getoption("--database")
     here = [item for item in items if _runs_on(item, name)]
     if config.getoption("--briefly"):
-        here = _firsts(here)
+        here = _briefly(here, read(config.getoption("--briefly")))
     chosen = set(here)
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = here
 
 
-def _firsts(items: list[pytest.Item]) -> list[pytest.Item]:
-    """One for each test: a second database differs in what it makes of a question, not in the cases that we tell apart."""
-    firsts: dict[tuple[Path, str], pytest.Item] = {}
-    for item in items:
-        firsts.setdefault((item.path, item.nodeid.partition("[")[0]), item)
-    return list(firsts.values())
+# Always whole on PostgreSQL: other processes' statements are not noted.
+_OF_PROCESSES = ("tests/storage/", "tests/api/test_intake_process.py")
+
+
+def _briefly(items: list[pytest.Item], notes: dict[str, Note]) -> list[pytest.Item]:
+    """Those that between them have the service execute each of its statements and fail with each error; all in which two
+    transactions were open at once; all that run on PostgreSQL alone."""
+    always = {item.nodeid for item in items if item.nodeid not in notes or item.nodeid.startswith(_OF_PROCESSES)}
+    chosen = always | fewest(notes, without=always)
+    return [item for item in items if item.nodeid in chosen]
 
 
 def _runs_on(item: pytest.Item, name: str) -> bool:
@@ -58,6 +64,30 @@ def _runs_on(item: pytest.Item, name: str) -> bool:
     if own is not None:
         return name in own.args
     return name == "sqlite"
+
+
+_notes: dict[str, Note] = {}
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    _notes.update((report.nodeid, note) for name, note in report.user_properties if name == "executed")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    file = session.config.getoption("--note")
+    if file and not hasattr(session.config, "workerinput"):
+        write(file, _notes)
+
+
+@pytest.fixture(autouse=True)
+def _statements_noted(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a test that PostgreSQL can have executes, so that `_briefly` can choose."""
+    statements.forget()
+    yield
+    if request.config.getoption("--note") and _runs_on(request.node, "postgresql"):
+        times, names = statements.executed()
+        own = [request.node.nodeid] if statements.were_at_once() else []
+        request.node.user_properties.append(("executed", (times, names + own)))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,6 +1,7 @@
 """Roles, a fresh deployment for each test module, and the checks that follow every test."""
 
 import gc
+from pathlib import Path
 
 import pytest
 from brownie import Multicall3, StandingOrders, accounts, chain
@@ -24,7 +25,8 @@ networks.prepare()
 
 
 def pytest_addoption(parser):
-    parser.addoption("--briefly", action="store_true", help="each test with one of its parameters, and fewer examples")
+    parser.addoption("--note", type=Path, help="the file to note in what each test asks of the node")
+    parser.addoption("--briefly", type=Path, help="such a file: few tests, which ask for all that is noted there")
 
 
 def pytest_configure(config):
@@ -33,8 +35,17 @@ def pytest_configure(config):
         coverage.prepare()
 
 
-def pytest_collection_modifyitems(items):
-    briefly.choose(items)
+def pytest_collection_modifyitems(config, items):
+    briefly.choose(items, config.getoption("--briefly"))
+
+
+def pytest_runtest_logreport(report):
+    if report.when == "teardown":
+        briefly.test_has_ended(report.nodeid)
+
+
+def pytest_sessionfinish(session):
+    briefly.save(session.config.getoption("--note"))
 
 
 @pytest.hookimpl(trylast=True)

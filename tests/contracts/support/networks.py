@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from brownie._config import CONFIG
 from brownie.network import web3
 from brownie.network.contract import ContractContainer
+from brownie.test.managers.base import PytestBrownieBase
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
@@ -57,6 +58,7 @@ def _patiently(ask):
 def _be_quick() -> None:
     """Leaves out what takes much of the tests' time, and no test needs."""
     web3.middleware_onion.remove("validation")  # asks for the chain's id before each call
+    web3.middleware_onion.remove("gas_price_strategy")  # asks for a block before each transaction, whose price we set
     os.environ["NO_PROXY"] = "127.0.0.1"  # or the environment is searched for a proxy at each request
 
     def stack():
@@ -64,6 +66,9 @@ def _be_quick() -> None:
         return [SimpleNamespace(frame=sys._getframe(depth)) for depth in (1, 2)]
 
     sys.modules["brownie.network.rpc"].inspect = SimpleNamespace(stack=stack)
+
+    # Of every test's source, parsed, for Brownie's --update: with these it takes all tests for changed.
+    PytestBrownieBase._get_hash = lambda *_: secrets.token_hex()
 
     whole = ContractContainer._revert
 

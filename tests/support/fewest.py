@@ -1,0 +1,39 @@
+"""What a second database, or a second node, has to be shown when a first has had every test: the fewest tests that between
+them ask it for everything. The first run notes what each test asks for, the second reads it and chooses. So nobody keeps a
+list, and of what is new nothing is left out.
+"""
+
+import json
+from collections.abc import Collection
+from pathlib import Path
+
+_PREPARED = 50  # what a test costs before its first question, in questions
+
+Note = tuple[int, list[str]]
+"""How often a test asks, and for what."""
+
+
+def write(path: Path, notes: dict[str, Note]) -> None:
+    path.write_text(json.dumps(notes, indent=0))
+
+
+def read(path: Path) -> dict[str, Note]:
+    """:raises FileNotFoundError: the first run has not been"""
+    notes: dict[str, Note] = json.loads(path.read_text())
+    return notes
+
+
+def fewest(notes: dict[str, Note], without: Collection[str] = ()) -> set[str]:
+    """Tests that ask for all that those `without` do not ask for; few and cheap ones, if not the fewest and the cheapest."""
+    left = {test: set(asked) for test, (_, asked) in notes.items()}
+    done = set().union(*(left.pop(test) for test in without if test in left))
+    chosen: set[str] = set()
+    while left:
+        for asked in left.values():
+            asked.difference_update(done)
+        best = max(left, key=lambda test: len(left[test]) / (_PREPARED + notes[test][0]))
+        done = left.pop(best)
+        if not done:
+            break
+        chosen.add(best)
+    return chosen
