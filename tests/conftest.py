@@ -64,7 +64,7 @@ def _runs_on(item: pytest.Item, name: str) -> bool:
 @pytest.fixture(scope="session", autouse=True)
 def _databases(pytestconfig: pytest.Config) -> Iterator[None]:
     databases.choose(pytestconfig.getoption("--database"))
-    with thrift.compiled_once(), thrift.one_loop():
+    with thrift.compiled_once(), thrift.one_list_of_authorities(), thrift.one_loop():
         yield
     databases.here().close()
 

@@ -1,4 +1,4 @@
-"""What a process has once, and each test's hub would make anew: compiled statements, an event loop."""
+"""What a process has once, and each test's hub would make anew: compiled statements, an event loop, the authorities."""
 
 import functools
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ from unittest import mock
 
 import sqlalchemy
 from anyio.from_thread import BlockingPortal, start_blocking_portal
+from httpx._transports import default
 from sqlalchemy import Engine
 
 if TYPE_CHECKING:
@@ -32,6 +33,14 @@ def compiled_once() -> Iterator[None]:
         return engine
 
     with mock.patch("taesan.core.db.create_engine", create_engine):
+        yield
+
+
+@contextmanager
+def one_list_of_authorities() -> Iterator[None]:
+    """Meanwhile httpx reads the world's certificate authorities once, not for each client, which takes 30 ms."""
+    context = functools.cache(default.create_ssl_context)
+    with mock.patch.object(default, "create_ssl_context", context):
         yield
 
 

@@ -264,7 +264,7 @@ class Contracts:
                 if entry["type"] == "function" and entry["name"] == name and len(entry.get("inputs", ())) == arguments
             )
             self._functions[role, name, arguments] = (
-                function_abi_to_4byte_selector(abi),  # type: ignore[arg-type]
+                function_abi_to_4byte_selector(abi),
                 [_type_of(i) for i in abi["inputs"]],
             )
         return self._functions[role, name, arguments]
