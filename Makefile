@@ -18,6 +18,7 @@ ARGS ?=
 # Three for two cores: a test that waits for its node or its server leaves its core to another.
 WORKERS ?= 3
 SEEDS ?= 200
+TIMES ?= 10
 
 ## ---- first things
 
@@ -123,6 +124,9 @@ test-x402: build/.stamp ## The clients of PyPI and npm, each in its own process,
 
 fuzz: build/.stamp ## Schemathesis against a running hub, from a new seed (ARGS="--fuzz-examples 2000 --hypothesis-seed 7")
 	@$(BIN)/python -m pytest tests/e2e/test_schema.py --fuzz-examples 300 $(ARGS)
+
+properties: build/.stamp ## The tests by random examples, with ten times as many of them (TIMES=100)
+	@TAESAN_TEST_TIMES=$(TIMES) $(BIN)/python -m pytest -n $(WORKERS) tests/property tests/api/test_restore.py $(ARGS)
 
 audit-deps: .tools/setup.stamp ## Known vulnerabilities of what we depend on, asked of OSV and npm (exit 1: there are; 2: could not ask)
 	@$(BIN)/python scripts/audit_dependencies.py

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
-from tests.support import databases, statements
+from tests.support import databases, statements, thrift
 from tests.support.fewest import Note, fewest, read, write
 
 # The chains are on this machine, and `requests` would look for a proxy in the environment at each question to them.
@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # tests without a chain start faster without all this
     from tests.support.chain import Chain
     from tests.support.live import LiveHub
     from tests.support.stage import Stage, StageFactory
+    from tests.support.template import Template
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -93,7 +94,8 @@ def _statements_noted(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def _databases(pytestconfig: pytest.Config) -> Iterator[None]:
     databases.choose(pytestconfig.getoption("--database"))
-    yield
+    with thrift.compiled_once(), thrift.one_list_of_authorities(), thrift.one_loop():
+        yield
     databases.here().close()
 
 
@@ -113,31 +115,28 @@ def _chain(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Chain]":
 
 
 @pytest.fixture(scope="session")
-def _template(_chain: "Chain", tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A migrated, bound database, to be copied instead of being made again for each test."""
+def _template(_chain: "Chain", tmp_path_factory: pytest.TempPathFactory) -> "Template":
     from tests.support.stage import Stage
 
-    stage = Stage(_chain, tmp_path_factory.mktemp("template"))
-    stage.close()
-    return stage.settings.database_url
+    return Stage(_chain, tmp_path_factory.mktemp("template")).as_template()
 
 
 @pytest.fixture
-def chain(_chain: "Chain", _template: str) -> "Iterator[Chain]":
+def chain(_chain: "Chain", _template: "Template") -> "Iterator[Chain]":
     """A chain with our contracts and nothing else on it."""
     with _chain.undone():
         yield _chain
 
 
 @pytest.fixture
-def open_stage(chain: "Chain", _template: str, tmp_path: Path) -> "Iterator[StageFactory]":
+def open_stage(chain: "Chain", _template: "Template", tmp_path: Path) -> "Iterator[StageFactory]":
     """Makes the test's hub with other settings."""
     from tests.support.stage import Stage
 
     stages: list[Stage] = []
 
     def make(**settings: Any) -> "Stage":
-        stages.append(Stage(chain, tmp_path, databases.here().copy(_template, tmp_path), **settings))
+        stages.append(Stage(chain, tmp_path, databases.here().copy(_template.url, tmp_path), _template, **settings))
         stages[-1].catch_up()
         return stages[-1]
 
@@ -153,13 +152,13 @@ def stage(open_stage: "StageFactory") -> "Stage":
 
 
 @pytest.fixture(scope="module")
-def shared_stage(_chain: "Chain", _template: str, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Stage]":
+def shared_stage(_chain: "Chain", _template: "Template", tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Stage]":
     """One hub for all tests of a module, for tests that leave nothing behind which another would mind."""
     from tests.support.stage import Stage
 
     folder = tmp_path_factory.mktemp("shared")
     with _chain.undone():
-        stage = Stage(_chain, folder, databases.here().copy(_template, folder))
+        stage = Stage(_chain, folder, databases.here().copy(_template.url, folder), _template)
         yield stage
         stage.close()
 

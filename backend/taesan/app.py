@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
@@ -69,6 +69,27 @@ TAGS = [
     {"name": "operator", "description": "For the wallets in `TAESAN_OPERATORS`: what was set aside, and who did what"},
 ]
 
+_ROUTES = APIRouter()  # of all apps of a process: what FastAPI makes of a route at its first request is made once
+for _router in (
+    web,
+    channels,
+    payments,
+    x402,
+    gateways,
+    jars,
+    rule_payments,  # whose `/dry-run` is no rule's id
+    rules,
+    conversions,
+    settlement,
+    identity,
+    merchants,
+    loyalty,
+    gifts,
+    webhooks,
+    operations,
+):
+    _ROUTES.include_router(_router)
+
 
 class _Api(FastAPI):
     """FastAPI behind the quick route, which hands on whatever is not plainly a payment."""
@@ -101,6 +122,7 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
         await lanes.close()
 
     app = _Api(
+        routes=list(_ROUTES.routes),
         lifespan=lifespan,
         title="Taesan",
         version=__version__,
@@ -119,25 +141,6 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
     app.state.metrics = registry_of(hub, lanes)
     http.install(app)
     app.quick = QuickRoute(app.documented, hub, lanes, rates)
-    for router in (
-        web,
-        channels,
-        payments,
-        x402,
-        gateways,
-        jars,
-        rule_payments,  # whose `/dry-run` is no rule's id
-        rules,
-        conversions,
-        settlement,
-        identity,
-        merchants,
-        loyalty,
-        gifts,
-        webhooks,
-        operations,
-    ):
-        app.include_router(router)
     swagger = hub.settings.npm_dir / "swagger-ui-dist"
     app.mount("/static/swagger", StaticFiles(directory=swagger, check_dir=False), name="swagger")
     for package in ("hashes", "secp256k1"):  # as they are: their modules import nothing but each other

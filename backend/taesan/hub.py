@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from taesan.chain import nonces
 from taesan.chain.behind import why_behind
 from taesan.chain.bidding import Bidding
-from taesan.chain.contracts import Contracts, Deployment, Token
+from taesan.chain.contracts import Contracts, Deployment, Token, contracts_of
 from taesan.chain.deployment import WrongChain, bind, can_gather, read_token, require_wiring
 from taesan.chain.nodes import connect
 from taesan.chain.relay import Relayer
@@ -65,7 +65,7 @@ def open_hub(settings: Settings, clock: Clock | None = None, node: Node | None =
     :raises UnsuitableKey: the operator's key is not one for this environment
     """
     deployment = Deployment.load(settings.deployment_file)
-    contracts = Contracts(deployment, settings.artifacts_dir)
+    contracts = contracts_of(deployment, settings.artifacts_dir)
     node = node or connect(settings.rpc_url, settings.rpc_timeout_s)
     node.chain_id()  # before anything is made: a node that is down should leave no half-made database
     db = Database(settings.database_url)

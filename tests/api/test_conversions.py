@@ -13,6 +13,7 @@ from tests.support.conversions import FOR_EVER, gather, permit, sign_rule, to
 from tests.support.dex import Trader
 from tests.support.problems import assert_problem
 from tests.support.stage import DOLLAR, OPERATOR_KEY, Payer, Stage, StageFactory
+from tests.support.template import Template
 from tests.support.wallet import Wallet
 
 pytestmark = pytest.mark.database("sqlite", "postgresql")
@@ -34,10 +35,8 @@ def trader(_chain: Chain) -> Trader:
 
 
 @pytest.fixture(scope="module")
-def _template(_chain: Chain, trader: Trader, tmp_path_factory: pytest.TempPathFactory) -> str:
-    stage = Stage(_chain, tmp_path_factory.mktemp("template"))
-    stage.close()
-    return stage.settings.database_url
+def _template(_chain: Chain, trader: Trader, tmp_path_factory: pytest.TempPathFactory) -> Template:
+    return Stage(_chain, tmp_path_factory.mktemp("template")).as_template()
 
 
 @pytest.fixture

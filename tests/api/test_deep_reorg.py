@@ -12,6 +12,7 @@ from taesan.work import event_handlers, undo_handlers
 from tests.support.chain import RICH_KEY, Chain
 from tests.support.problems import assert_problem
 from tests.support.stage import DEPTH, DOLLAR, Merchant, Payer, Stage, key
+from tests.support.template import Template
 from tests.support.x402_asked import asked, payload, requirements
 
 pytestmark = pytest.mark.database("sqlite", "postgresql")
@@ -26,10 +27,8 @@ def _chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
 
 
 @pytest.fixture(scope="module")
-def _template(_chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> str:
-    stage = Stage(_chain, tmp_path_factory.mktemp("template"))
-    stage.close()
-    return stage.settings.database_url
+def _template(_chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Template:
+    return Stage(_chain, tmp_path_factory.mktemp("template")).as_template()
 
 
 @pytest.fixture

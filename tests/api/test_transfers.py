@@ -12,6 +12,7 @@ from tests.support import x402_exact
 from tests.support.chain import Chain
 from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DEPTH, DOLLAR, Merchant, Stage, StageFactory
+from tests.support.template import Template
 from tests.support.wallet import Json, Wallet
 from tests.support.x402_asked import asked, settle
 
@@ -29,10 +30,8 @@ def _chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
 
 
 @pytest.fixture(scope="module")
-def _template(_chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> str:
-    stage = Stage(_chain, tmp_path_factory.mktemp("template"))
-    stage.close()
-    return stage.settings.database_url
+def _template(_chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Template:
+    return Stage(_chain, tmp_path_factory.mktemp("template")).as_template()
 
 
 @pytest.fixture

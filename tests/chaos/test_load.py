@@ -13,8 +13,8 @@ def test_under_load_and_kills_every_payment_is_in_the_books_once_or_refused(tmp_
     outcome = run(
         databases.here().new(tmp_path),
         tmp_path,
-        payments=2_700,
-        channels=90,
+        payments=1_200,
+        channels=40,
         kills=3,
         seed=20261122,
         connections=12,
@@ -23,8 +23,8 @@ def test_under_load_and_kills_every_payment_is_in_the_books_once_or_refused(tmp_
     assert outcome.differences == []
     assert outcome.kills == dict.fromkeys(ROLES, 1)
     counted = outcome.counted
-    assert counted["accepted"] == 2_700 == outcome.audited["payments"]
-    assert min(counted[what] for what in ("duplicates replayed", "stale refused", "forged refused")) > 10
+    assert counted["accepted"] == 1_200 == outcome.audited["payments"]
+    assert min(counted[what] for what in ("duplicates replayed", "stale refused", "forged refused")) > 5
     assert outcome.retries > 0, "nobody noticed the kills"
 
 

@@ -24,6 +24,7 @@ from taesan.payments.models import Payment
 from taesan.settlement import refunds
 from taesan.settlement.models import Batch, Refund
 from tests.property.test_quarantine import CHANNEL, CHANNELS, DEPOSIT, DOLLAR, World
+from tests.support.examples import examples
 from tests.support.offline import chain_tells, facts_of, offline_hub, open_channel
 from tests.support.wallet import Wallet
 
@@ -232,7 +233,7 @@ class Shop(World):
         ("settle", 0, 0),
     ]
 )
-@settings(max_examples=20)
+@settings(max_examples=examples(10))
 def test_every_refund_is_covered_and_arrives(steps: list[Any]) -> None:
     folder = Path(tempfile.mkdtemp(prefix="taesan-checkout-"))
     hub = offline_hub(folder)

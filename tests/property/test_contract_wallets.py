@@ -24,6 +24,7 @@ from taesan.ledger.audit import Report, audit_books
 from taesan.payments.models import Payment
 from taesan.settlement import batcher
 from taesan.settlement.models import Batch, BatchClaim
+from tests.support.examples import examples
 from tests.support.offline import chain_tells, facts_of, offline_hub, open_channel
 from tests.support.signing import ZERO_ADDRESS
 from tests.support.wallet import Wallet
@@ -150,7 +151,7 @@ class World:
 @example(steps=[("pay", 200), ("claim", 50), ("withdraw", 900), ("freeze", 0), ("pay", 1)], surplus=DEPOSIT)
 @example(steps=[("pay", 200), ("refuse", 0), ("claim", 100), ("withdraw", 1_000)], surplus=DEPOSIT)
 @example(steps=[("pay", 200), ("pay by key", 9), ("freeze", 0), ("claim", 100), ("freeze", 0)], surplus=DEPOSIT)
-@settings(max_examples=40)
+@settings(max_examples=examples(30))
 def test_every_accepted_unit_is_paid_once_whatever_the_wallet_does(steps: list[Any], surplus: int) -> None:
     folder = Path(tempfile.mkdtemp(prefix="taesan-wallets-"))
     hub = offline_hub(folder, wallet_exposure=LIMIT, wallet_rate="1000/second")

@@ -31,6 +31,7 @@ from taesan.settlement import batcher
 from taesan.settlement.audit_payments import audit_payments
 from taesan.settlement.gateways import audit_gateways
 from taesan.settlement.models import Batch
+from tests.support.examples import examples
 from tests.support.gateway import message, payment
 from tests.support.offline import chain_tells, facts_of, offline_hub, open_channel
 from tests.support.wallet import Wallet
@@ -187,7 +188,7 @@ class World:
 @example(steps=[("report", [("anna", UNIT)]), ("claim", None), ("refund", 0), ("withdraw", UNIT)])
 @example(steps=[("report", [("anna", UNIT)]), ("link", "anna"), ("refund", 0), ("report", [("anna", 5), ("ben", 7)])])
 @example(steps=[("report", [("anna", UNIT), ("ben", 1), ("carl", 0)]), ("refund", 0), ("freeze", None)])
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_sums_are_exact_in_any_order(steps: list[Any]) -> None:
     folder = Path(tempfile.mkdtemp(prefix="taesan-gateways-"))
     hub = offline_hub(folder, channel_exposure=EXPOSURE)

@@ -28,6 +28,7 @@ from taesan.ledger.models import Account, Balance
 from taesan.payments.models import Payment
 from taesan.settlement import batcher, merkle
 from taesan.settlement.models import Batch, BatchClaim, BatchCredit, BatchEntitlement
+from tests.support.examples import examples
 from tests.support.offline import facts_of, offline_hub, open_channel
 from tests.support.wallet import Wallet
 
@@ -98,7 +99,7 @@ class Model:
     batch_max_payments=12,
     batch_max_channels=1,
 )
-@settings(max_examples=20)
+@settings(max_examples=examples(15))
 def test_money_is_conserved_from_voucher_to_batch(
     deposits: list[int], steps: list[Any], batch_max_payments: int, batch_max_channels: int
 ) -> None:

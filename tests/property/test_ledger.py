@@ -23,6 +23,7 @@ from taesan.ledger.audit import Report, audit_books
 from taesan.ledger.models import Account, Balance, JournalEntry, Posting
 from taesan.ledger.posting import AlreadyPostedError, Line, OverdrawnError, transfer
 from tests.support import databases
+from tests.support.examples import examples
 from tests.support.offline import new_database
 
 pytestmark = pytest.mark.database("sqlite", "postgresql")
@@ -168,7 +169,7 @@ def _audit(session: Session) -> Report:
 
 
 TestBooks = Books.TestCase
-TestBooks.settings = settings(max_examples=25, stateful_step_count=25, parent=settings())
+TestBooks.settings = settings(max_examples=examples(12), stateful_step_count=25, parent=settings())
 
 
 # ------------------------------------------------------------------------ forgery
@@ -269,7 +270,7 @@ FORGERIES = st.one_of(
 
 @pytest.mark.database("sqlite")  # what is looked at is the audit
 @given(FORGERIES)
-@settings(max_examples=200)
+@settings(max_examples=examples(100))
 def test_the_audit_finds_every_forgery(books: str, forgery: tuple[str, int, int, int, int]) -> None:
     statement, entry, line, account, n = forgery
     with tempfile.TemporaryDirectory() as folder:

@@ -32,6 +32,7 @@ from taesan.settlement.reward_models import Reward
 from taesan.work import event_handlers
 from tests.property.test_checkout import Shop
 from tests.property.test_quarantine import CHANNEL, DOLLAR, World
+from tests.support.examples import examples
 from tests.support.offline import offline_hub
 
 pytestmark = pytest.mark.database("sqlite", "postgresql")
@@ -202,7 +203,7 @@ class Club(Shop):
         ("follow", 0, 0),
     ]
 )
-@settings(max_examples=15)
+@settings(max_examples=examples(10))
 def test_rewards_and_tiers_follow_from_payments_and_refunds_alone(steps: list[Any]) -> None:
     folder = Path(tempfile.mkdtemp(prefix="taesan-loyalty-"))
     hub: Hub = offline_hub(folder)

@@ -25,6 +25,7 @@ from taesan.payments.models import Payment
 from taesan.settlement import batcher, packing, quarantine
 from taesan.settlement.audit import audit_own
 from taesan.settlement.models import Batch, BatchCredit, BatchEntitlement
+from tests.support.examples import examples
 from tests.support.offline import chain_tells, facts_of, offline_hub, open_channel
 from tests.support.wallet import Wallet
 
@@ -249,7 +250,7 @@ class World:
 )
 @example(steps=[("pay", 0, DOLLAR), ("gather", 0, 1), ("empty", 0, DEPOSIT), ("set aside", 0, 0), ("refund", 0, 0)])
 @example(steps=[("gather", 0, DOLLAR), ("gather", 0, 1), ("set aside", 0, 0), ("refund", 0, 0), ("set aside", 0, 0)])
-@settings(max_examples=15)
+@settings(max_examples=examples(8))
 def test_each_accepted_unit_is_settled_or_given_back_whatever_is_set_aside(steps: list[Any]) -> None:
     folder = Path(tempfile.mkdtemp(prefix="taesan-quarantine-"))
     hub = offline_hub(folder)

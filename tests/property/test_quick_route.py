@@ -23,6 +23,7 @@ from taesan.identity import keys
 from taesan.payments import quick
 from taesan.payments.quick import QuickRoute
 from taesan.payments.wallets import WalletLanes
+from tests.support.examples import examples
 from tests.support.offline import chain_tells, facts_of, offline_hub, open_channel
 from tests.support.signing import ZERO_ADDRESS
 from tests.support.wallet import Wallet
@@ -81,7 +82,7 @@ CHANGES = st.lists(st.tuples(st.sampled_from(PLACES), NONSENSE), max_size=2)
 @example(changes=[(("reference",), "가" * 65)], key="k", quick_first=True, language="ko")
 @example(changes=[(("voucher", "signature"), "0x" + "ab" * 66)], key="k", quick_first=True, language="ko")
 @example(changes=[(("amount", "exponent"), 6.0)], key="k", quick_first=True, language="en")
-@settings(max_examples=150)
+@settings(max_examples=examples(100))
 def test_both_routes_answer_alike(changes: list[Any], key: str, quick_first: bool, language: str) -> None:
     folder = Path(tempfile.mkdtemp(prefix="taesan-quick-"))
     hub = offline_hub(folder)
@@ -112,7 +113,7 @@ BULK_CHANGES = st.lists(CHANGES, min_size=1, max_size=4)
 @given(changes=BULK_CHANGES, keys=st.lists(st.sampled_from(["k", "l", "m", ""]), min_size=4, max_size=4))
 @example(changes=[[], []], keys=["k", "k", "l", "m"])
 @example(changes=[[], [(("voucher", "signature"), "0x" + "ab" * 65)]], keys=["k", "l", "m", "k"])
-@settings(max_examples=60)
+@settings(max_examples=examples(40))
 def test_both_routes_answer_alike_in_bulk(changes: list[Any], keys: list[str]) -> None:
     """Item by item: accepted, replayed, refused; first by one route and then, all of it again, by the other, and the same
     with the two exchanged."""

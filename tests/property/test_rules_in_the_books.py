@@ -25,6 +25,7 @@ from taesan.payments.messages import Outcome, Submission
 from taesan.payments.models import Payment
 from taesan.payments.terms import terms_of
 from taesan.settlement import audit, batcher
+from tests.support.examples import examples
 from tests.support.offline import chain_tells, facts_of, offline_hub, open_channel
 from tests.support.wallet import Wallet
 
@@ -59,7 +60,7 @@ STEPS = st.lists(
 
 
 @given(st.sampled_from(sorted(WORDS)), st.sampled_from(SHARES), STEPS)
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_what_rules_gather_is_whole(currency: str, shares: list[int], steps: list[Any]) -> None:
     folder = Path(tempfile.mkdtemp(prefix="taesan-rules-"))
     hub = offline_hub(folder, asset_currency=currency, max_payment=MOST)

@@ -19,8 +19,9 @@ from tests.support.digests import (
     differences,
     random_cases,
 )
+from tests.support.examples import examples
 
-CASES = 1_000
+CASES = examples(250)
 
 
 def test_contract_backend_and_both_sdks_agree_in_every_case(chain: Chain) -> None:

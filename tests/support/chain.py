@@ -10,7 +10,7 @@ from typing import Any
 from eth_account import Account
 from web3 import HTTPProvider, Web3
 
-from taesan.chain.contracts import Contracts, artifact
+from taesan.chain.contracts import artifact, contracts_of
 from taesan.chain.deployment import deploy
 from taesan.chain.rpc import Node
 from taesan.chain.signers import KeySigner
@@ -23,6 +23,9 @@ ARTIFACTS = ROOT / "build" / "contracts"
 CHAIN_ID = 31337
 # Rich accounts of anvil's well-known mnemonic: the first is the operator's.
 RICH_KEY = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
+
+# Enough whatever the base fee, and the tip that anvil would tell: it need not be asked.
+FEES = {"maxFeePerGas": 10**13, "maxPriorityFeePerGas": 10**9}
 
 
 def free_port() -> int:
@@ -43,6 +46,7 @@ class BareChain:
         self.url = f"http://127.0.0.1:{self.port}"
         self.web3 = Web3(HTTPProvider(self.url, exception_retry_configuration=None))
         self.web3.middleware_onion.remove("validation")  # it asks for the chain's id before each call
+        self.web3.middleware_onion.remove("ens_name_to_address")  # no address of ours is a name
         self.start()
 
     def start(self, *options: str) -> None:
@@ -68,7 +72,7 @@ class Chain(BareChain):
         super().__init__(folder, *options, chain_id=chain_id)
         signer, npm = KeySigner(Settings().operator_key), ROOT / "node_modules" if dex else None
         self.deployment = deploy(Node(self.url), signer, ARTIFACTS, canonical=True, packages=npm)
-        self.contracts = Contracts(self.deployment, ARTIFACTS)
+        self.contracts = contracts_of(self.deployment, ARTIFACTS)
 
     # ------------------------------------------------------------------- time
 
@@ -149,7 +153,8 @@ class Chain(BareChain):
         account = Account.from_key(key) if isinstance(key, str) else key
         self.ask("anvil_setBalance", account.address, hex(10**20))
         nonce = self.web3.eth.get_transaction_count(account.address)
-        transaction = bound.build_transaction({"from": account.address, "nonce": nonce} | options)
+        known = {"from": account.address, "nonce": nonce, "chainId": self.chain_id} | FEES
+        transaction = bound.build_transaction(known | options)
         return self.web3.eth.send_raw_transaction(account.sign_transaction(transaction).raw_transaction)
 
     def deploy(self, name: str, *arguments: Any) -> Any:
@@ -168,11 +173,17 @@ class Chain(BareChain):
         return receipt
 
     def give_dollars(self, address: str, amount: int) -> None:
-        self.send(RICH_KEY, "asset", "mint", address, amount)
+        self._mint(self.contracts.encode("asset", "mint", address, amount))
 
     def give_everybody_dollars(self, addresses: Sequence[str], amount: int) -> None:
         calls = [self.contracts.encode("asset", "mint", address, amount) for address in addresses]
-        self.send(RICH_KEY, "asset", "multicall", calls)
+        self._mint(self.contracts.encode("asset", "multicall", calls))
+
+    def _mint(self, data: str) -> None:
+        """By one of anvil's own accounts, which it signs for."""
+        sent = {"from": Account.from_key(RICH_KEY).address, "to": self.deployment.asset, "data": data}
+        receipt = self.web3.eth.wait_for_transaction_receipt(self.ask("eth_sendTransaction", sent), 20, 0.02)
+        assert receipt["status"] == 1
 
     def take_dollars(self, address: str, amount: int) -> None:
         """As a thief would who had an address's key."""

@@ -21,12 +21,14 @@ from taesan.chain.rpc import Node
 from taesan.core import restoration
 from taesan.core.clock import FixedClock
 from taesan.core.worker import LEASE_S
-from taesan.hub import open_hub
+from taesan.hub import Hub, open_hub
 from taesan.ledger.audit import Report
 from taesan.settings import Settings
 from taesan.work import build_worker
 from tests.support import databases
 from tests.support.chain import ARTIFACTS, Chain
+from tests.support.template import Template
+from tests.support.thrift import client_of
 from tests.support.wallet import Json, Wallet, channel_id, config_tuple, raw
 
 OPERATOR_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
@@ -42,9 +44,11 @@ def key() -> Json:
 
 
 class Stage:
-    """:param database_url: default: a new one. :ivar clock: stands still until `later` moves it. :ivar worker: works when `tick` tells it to."""
+    """:param database_url: default: a new one. :param template: whose copy it is. :ivar clock: stands still until `later` moves it. :ivar worker: works when `tick` tells it to."""
 
-    def __init__(self, chain: Chain, folder: Path, database_url: str = "", **settings: Any) -> None:
+    def __init__(
+        self, chain: Chain, folder: Path, database_url: str = "", template: Template | None = None, **settings: Any
+    ) -> None:
         self.chain, self.folder = chain, folder
         self.clock = FixedClock(datetime.now(UTC))
         self.settings = Settings(
@@ -57,7 +61,10 @@ class Stage:
                 **settings,
             }
         )
-        self.open()
+        if template and template.is_of(chain.head(), settings):
+            self._work_on(template.opened(self.settings, self.clock))
+        else:
+            self.open()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -73,15 +80,18 @@ class Stage:
 
     def open(self, node: Node | None = None) -> None:
         """Starts the service on the stage's database."""
-        self.hub = open_hub(self.settings, self.clock, node)
-        self.worker = build_worker(self.hub)
+        self._work_on(open_hub(self.settings, self.clock, node))
+
+    def _work_on(self, hub: Hub) -> None:
+        self.hub = hub
+        self.worker = build_worker(hub)
         self._client: TestClient | None = None
 
     @property
     def client(self) -> TestClient:
         """The app, made when it is first needed."""
         if self._client is None:
-            self._client = TestClient(create_app(self.hub), raise_server_exceptions=False)
+            self._client = client_of(create_app(self.hub), raise_server_exceptions=False)
         return self._client
 
     @cached_property
@@ -96,6 +106,11 @@ class Stage:
 
     def close(self) -> None:
         self.hub.db.close()
+
+    def as_template(self) -> Template:
+        """To be copied, instead of being made again for each test; it is closed."""
+        self.close()
+        return Template(self.settings.database_url, self.hub, self.chain.head())
 
     @contextlib.contextmanager
     def node_away(self) -> Iterator[None]:

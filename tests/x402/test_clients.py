@@ -12,7 +12,7 @@ from tests.support.wallet import Json
 from tests.x402.conftest import Customer, Killed, Shop
 
 MakeCustomer = Callable[[], Customer]
-REQUESTS = 100
+REQUESTS = 30
 WAYS = {"PyPI": Customer.pay_by_python, "npm": Customer.pay_by_npm}
 
 
@@ -22,7 +22,7 @@ def _settled(hub: LiveHub) -> None:
     assert hub.audit().differences == []
 
 
-def test_both_pay_a_hundred_requests_at_the_same_time(live_hub: LiveHub, shop: Shop, customer: MakeCustomer) -> None:
+def test_both_pay_many_requests_at_the_same_time(live_hub: LiveHub, shop: Shop, customer: MakeCustomer) -> None:
     payers = {name: customer() for name in WAYS}
     with ThreadPoolExecutor() as threads:
         running = {n: threads.submit(WAYS[n], payers[n], [f"{shop.url}/weather"] * REQUESTS) for n in WAYS}
@@ -33,7 +33,7 @@ def test_both_pay_a_hundred_requests_at_the_same_time(live_hub: LiveHub, shop: S
         assert charged == [CENT * n for n in range(1, REQUESTS + 1)]
         assert [a["receipt"]["extra"]["chargedAmount"] for a in answers] == [str(CENT)] * REQUESTS
         deposits = [a["receipt"]["transaction"] for a in answers if a["receipt"]["transaction"]]
-        assert len(set(deposits)) == len(deposits) == 4, "a quarter of a dollar at a time"
+        assert len(set(deposits)) == len(deposits) == 2, "a quarter of a dollar at a time"
         assert payers[name].charged() == REQUESTS * CENT
     runs = [json.loads(a["body"])["run"] for answers in told.values() for a in answers]
     assert len(set(runs)) == 2 * REQUESTS, "each got an answer of its own"

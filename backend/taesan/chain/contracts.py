@@ -144,7 +144,8 @@ class Contracts:
 
     def __init__(self, deployment: Deployment, artifacts: Path) -> None:
         self.deployment = deployment
-        web3 = Web3()
+        self._web3 = web3 = Web3()
+        self._functions: dict[tuple[str, str, int], tuple[bytes, list[str]]] = {}
         self._contracts: dict[str, Contract] = {}
         there = {role: name for role, name in OPTIONAL_NAMES.items() if getattr(deployment, role)}
         for role, name in (NAMES | there).items():
@@ -179,7 +180,8 @@ class Contracts:
 
     def encode(self, role: str, function: str, *args: Any) -> str:
         """Call data, 0x-hex."""
-        return str(self._contracts[role].encode_abi(function, args=list(args)))
+        selector, types = self._function(role, function, len(args))
+        return hex_of(selector + self._web3.codec.encode(types, args))
 
     def decode_result(self, role: str, function: str, data: bytes) -> tuple[Any, ...]:
         outputs = self._contracts[role].get_function_by_name(function).abi["outputs"]
@@ -252,6 +254,21 @@ class Contracts:
         told = ", ".join(str(_plain(v)) for v in values).replace("\0", "")  # which PostgreSQL's texts cannot hold
         return f"{error['name']}({told[:MAX_TOLD]})"
 
+    def _function(self, role: str, name: str, arguments: int) -> tuple[bytes, list[str]]:
+        """Its selector and its arguments' types. What web3 looks up at each call is looked up once; of two functions with one name
+        ours differ in how many arguments they take."""
+        if (role, name, arguments) not in self._functions:
+            (abi,) = (
+                entry
+                for entry in self._contracts[role].abi
+                if entry["type"] == "function" and entry["name"] == name and len(entry.get("inputs", ())) == arguments
+            )
+            self._functions[role, name, arguments] = (
+                function_abi_to_4byte_selector(abi),
+                [_type_of(i) for i in abi["inputs"]],
+            )
+        return self._functions[role, name, arguments]
+
     @cached_property
     def _events(self) -> dict[tuple[str, bytes], Any]:
         return {
@@ -270,6 +287,12 @@ class Contracts:
                 if entry["type"] == "error":
                     found[function_abi_to_4byte_selector(entry)] = dict(entry)  # type: ignore[arg-type]
         return found
+
+
+@cache
+def contracts_of(deployment: Deployment, artifacts: Path) -> Contracts:
+    """Made once in a process: what web3 makes of an ABI takes its time."""
+    return Contracts(deployment, artifacts)
 
 
 def _checksummed(value: Any) -> Any:

@@ -54,6 +54,7 @@ class Node:
         # It asks for the chain's id before each call, to compare it with one that our calls do not name; and it refuses the
         # blocks of proof-of-authority chains.
         self.web3.middleware_onion.remove("validation")
+        self.web3.middleware_onion.remove("ens_name_to_address")  # our addresses are none
 
     @property
     def name(self) -> str:

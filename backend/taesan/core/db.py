@@ -19,6 +19,8 @@ from typing import Any, ParamSpec, TypeVar
 import structlog
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from psycopg.types.numeric import IntLoader
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
@@ -85,10 +87,12 @@ class Database:
 
     def migrate(self) -> None:
         """Brings the schema to the newest version; makes the database file if there is none."""
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
         with self.engine.begin() as connection:
             _lock(connection, f"SELECT pg_advisory_xact_lock({_WRITERS})")  # two services may start at once
+            if MigrationContext.configure(connection).get_current_revision() == newest_version():
+                return
+            config = Config()
+            config.set_main_option("script_location", str(MIGRATIONS))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
@@ -99,6 +103,12 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+@functools.cache
+def newest_version() -> str | None:
+    """Of the schema."""
+    return ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
 def is_retryable(error: Exception) -> bool:

@@ -12,8 +12,7 @@ from sqlmodel import Session, col
 from taesan.core.problems import Problem
 from taesan.identity.models import LoginSession, SiweNonce
 
-# `siwe` is imported where it is used (and by the router): it builds a grammar, for half a second, and most processes have no
-# sign-in.
+# `siwe` is imported where it is used (and by the router): most processes have no sign-in.
 
 NONCE_MINUTES = 10
 MAX_LINE = 500  # characters of a message's line: reading a longer URI would take a large part of a second
@@ -26,7 +25,7 @@ def hash_secret(secret: str) -> str:
 
 
 def new_nonce(session: Session, now: datetime) -> SiweNonce:
-    from siwe import generate_nonce
+    from taesan.identity.plain_siwe import generate_nonce
 
     session.execute(delete(SiweNonce).where(col(SiweNonce.expires_at) < now))
     nonce = SiweNonce(nonce=generate_nonce(), expires_at=now + timedelta(minutes=NONCE_MINUTES))
@@ -39,14 +38,13 @@ def parse_message(message: str, signature: str, public_url: str, chain_id: int, 
 
     :raises Problem: `invalid-sign-in` for anything that is not an honest message for this site and chain
     """
-    from siwe import SiweMessage, VerificationError
+    from taesan.identity.plain_siwe import SiweMessage, VerificationError
 
     if max(map(len, message.split("\n"))) > MAX_LINE:
         raise _invalid(f"a line is longer than {MAX_LINE} characters")
     here = urlsplit(public_url)
     try:
-        # Its grammar by ABNF would take seconds for four kilobytes of digits. What is read, not the text, is what the
-        # signature is checked against, so nothing can be read that was not signed.
+        # What is read, not the text, is what the signature is checked against, so nothing can be read that was not signed.
         parsed = SiweMessage.from_message(message, abnf=False)
         parsed.verify(signature, domain=here.netloc, timestamp=now)
         uri = urlsplit(parsed.uri)

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-import siwe  # noqa: F401  # already here, so that no request waits for its grammar
 from fastapi import APIRouter
 from sqlmodel import Session
 
@@ -12,6 +11,7 @@ from taesan.core.http import problem_responses
 from taesan.core.pages import Cursor, Limit, Page, page
 from taesan.hub import HubDep
 from taesan.identity import auth, keys, operators
+from taesan.identity import plain_siwe as _no_request_waits_for_it  # noqa: F401
 from taesan.identity.access import CurrentMerchant, CurrentWallet, SessionToken
 from taesan.identity.models import (
     ApiKey,
