@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.chain import Chain
-from tests.support.conversions import FOR_EVER, gather, permit, sign_rule, to
+from tests.support.conversions import gather, permit, sign_rule, to
 from tests.support.dex import Trader
 from tests.support.problems import assert_problem
 from tests.support.stage import DOLLAR, OPERATOR_KEY, Payer, Stage, StageFactory
@@ -219,15 +219,41 @@ def test_without_an_allowance_it_waits_for_a_permit(stage: Stage) -> None:
 
     assert only(stage, anna)["state"] == "done"
     told = stage.get("/v1/allowance", **anna.headers())
-    assert (told["allowance"], told["nonce"]) == (str(4 * DOLLAR), 1)
+    assert (told["allowance"], told["nonce"], told["permitted"]) == (str(4 * DOLLAR), 1, None)
 
 
 def test_a_permit_has_to_be_hers_and_for_us(stage: Stage) -> None:
     anna, thief = stage.stranger(), Wallet().address
-    for change in ({"spender": thief}, {"nonce": 7}, {"owner": thief}, {"deadline": FOR_EVER - 1}):
+    for change in ({"spender": thief}, {"nonce": 7}, {"owner": thief}, {"deadline": 1}):
         assert_problem(permit(stage, anna, **change), "invalid-permit", 422)
+    assert_problem(permit(stage, anna, days=101), "invalid-permit", 422)
     old = {"value": "1", "deadline": 1, "signature": "0x" + "11" * 65}
     assert_problem(stage.client.put("/v1/allowance", json=old, headers=anna.headers()), "invalid-permit", 422)
+
+
+def test_a_permit_that_was_used_is_forgotten(stage: Stage, anna: Payer) -> None:
+    """Its payer has taken back what it allowed."""
+    rule = sign_rule(anna, to("savings", anna.address))
+    body = json.loads(permit(stage, anna).request.content)
+    signature = bytes.fromhex(body["signature"][2:])
+    orders, value = stage.chain.deployment.standing_orders, int(body["value"])
+    parts = signature[64], signature[:32], signature[32:64]
+    stage.chain.send(OPERATOR_KEY, "gift_token", "permit", anna.address, orders, value, body["deadline"], *parts)
+    assert stage.get("/v1/allowance", **anna.headers())["permitted"] is None
+    stage.chain.send(anna.wallet.key, "gift_token", "approve", orders, 0)
+    gather(rule, DOLLAR)
+    assert only(stage, anna)["reason"] == "The wallet has not allowed so much: sign a permit"
+    assert stage.row_counts()["gift_permit"] == 0
+
+
+def test_a_permit_is_forgotten_with_its_payers_last_rule(stage: Stage, anna: Payer) -> None:
+    rules = [sign_rule(anna, to("savings", anna.address)) for _ in range(2)]
+    left = []
+    for rule in rules:
+        assert rule.ask("cancel").status_code == 200
+        left.append(stage.get("/v1/allowance", **anna.headers())["permitted"])
+    assert left == [str(100 * DOLLAR), None]
+    assert stage.row_counts()["gift_permit"] == 0
 
 
 def test_one_that_fails_in_the_transaction_does_not_hold_up_the_others(stage: Stage, anna: Payer) -> None:

@@ -56,18 +56,6 @@ class Conversion(SQLModel, table=True):
         return self.batch_id * DESTINATIONS + self.destination
 
 
-class GiftPermit(SQLModel, table=True):
-    """A payer's newest EIP-2612 permit for the standing orders; it goes along with conversions while the allowance is too small."""
-
-    __tablename__ = "gift_permit"
-
-    payer: str = Field(primary_key=True)
-    value: int = Field(sa_column=Column(BigInteger, nullable=False))
-    deadline: int = Field(sa_column=Column(BigInteger, nullable=False))
-    signature: str
-    received_at: datetime = Field(sa_type=UtcDateTime)
-
-
 class ListedPool(SQLModel, table=True):
     """A token that rules can buy, and the pool that it is bought in: for good."""
 
@@ -111,7 +99,7 @@ class PermitCreate(Shape):
     """EIP-2612: `Permit(owner, spender = the standing orders, value, nonce, deadline)` of the gift token."""
 
     value: AmountIn
-    deadline: int = ShapeField(gt=0, le=MAX_AMOUNT, description="Unix seconds")
+    deadline: int = ShapeField(gt=0, le=MAX_AMOUNT, description="Unix seconds; at most 100 days from now")
     signature: Signature
 
 

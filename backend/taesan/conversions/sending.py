@@ -5,11 +5,11 @@ too. In both cases the tokens never left the payer's wallet.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlmodel import Session, col
 
 from taesan.chain import relay, sender
@@ -22,6 +22,7 @@ from taesan.core.ids import new_id
 from taesan.core.outbox import Handler
 from taesan.core.values import bytes_of
 from taesan.hub import Hub
+from taesan.jars.permit_models import GiftPermit
 from taesan.jars.rule_models import SignedRule
 
 KIND = "conversions"
@@ -33,11 +34,13 @@ GIVEN_UP = "conversions.GivenUp"
 
 @dataclass
 class _Tried:
-    """:ivar good: id → the contract's terms, in this order. :ivar minimums: of swaps. :ivar held: id → why"""
+    """:ivar good: id → the contract's terms, in this order. :ivar minimums: of swaps. :ivar held: id → why
+    :ivar over: permits that the gift token would not take any more"""
 
     good: dict[int, tuple[Any, ...]] = field(default_factory=dict)
     minimums: dict[int, int] = field(default_factory=dict)
     held: dict[int, str] = field(default_factory=dict)
+    over: list[GiftPermit] = field(default_factory=list)
 
 
 # -------------------------------------------------------------------- sending
@@ -62,6 +65,9 @@ def send_step(hub: Hub) -> bool:
             return False  # our lease ran out while the node thought about it, and another worker was faster
         if _have_ended(session, tried.good):
             return True  # a rule that was cancelled meanwhile: the next look sorts it out
+        for permit in tried.over:
+            same = col(GiftPermit.payer) == permit.payer, col(GiftPermit.signature) == permit.signature
+            session.execute(delete(GiftPermit).where(*same))
         _change(session, kept, state=KEPT, reason="The rule has ended", due_at=None)
         for id_, reason in tried.held.items():
             _hold(session, hub, session.get_one(Conversion, id_), reason, now)
@@ -83,13 +89,16 @@ def _due(session: Session, hub: Hub, now: datetime) -> list[tuple[Conversion, Si
 
 def _try(hub: Hub, ready: Sequence[orders.Order], now: datetime) -> _Tried:
     tried, until = _Tried(), orders.deadline(hub, now)
-    for order in ready:
-        id_ = order.row.id
+    for read in ready:
+        id_, order, permit = read.row.id, read, read.permit
         assert id_ is not None
+        if permit is not None and not orders.is_good(hub, permit, orders.nonce_of(hub, permit.payer), now):
+            tried.over.append(permit)
+            order = replace(read, permit=None)
         try:
             orders.refuse_too_little(hub, order)
             minimum = orders.quote(hub, order)
-            terms = orders.terms(hub, order, minimum, until, now)
+            terms = orders.terms(hub, order, minimum, until)
             orders.try_alone(hub, terms)
         except orders.NotNow as error:
             tried.held[id_] = reasons.in_words(str(error))
