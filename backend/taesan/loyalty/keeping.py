@@ -46,7 +46,7 @@ class Shelf:
             cast(list[Rules], rules).append(rules_of(row))
 
     def read_members(self, keys: Collection[Key], since: datetime | None = None) -> None:
-        """Those that there are, of owners whose rules were read. :param since: of a payment that is given back"""
+        """Those that there are, of owners whose rules were read. :param since: of the payments that are counted, or given back"""
         wanted = {key for key in keys if self.book.rules.get(key[0])}
         owners, payers = (sorted({key[n] for key in wanted}) for n in range(2))
         among = select(Member).where(col(Member.owner).in_(owners), col(Member.payer).in_(payers))
