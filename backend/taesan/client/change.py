@@ -107,8 +107,8 @@ class Change:
             if rule is None or words is None or paid is None:
                 return None
             amount = sources.of_purchase(words.gather, paid, facts.asset_exponent)
-            left = rule["progress"]["left_today"]
-            amount = sources.within(amount, None if left is None else int(left))
+            left, most = rule["progress"]["left_today"], int(rule["progress"]["most_at_once"])
+            amount = sources.within(amount, None if left is None else int(left), most)
             if not amount:
                 return None
             try:

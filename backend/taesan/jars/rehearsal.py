@@ -42,8 +42,10 @@ def next_due(times: Fires, now: datetime) -> datetime | None:
     return None if times.weekday is None else days.next_due(now, times.time_zone, times.weekday)
 
 
-def rehearse(words: Words, bought: Iterable[Bought], exponent: int, start: datetime, end: datetime) -> Rehearsal:
-    """:param bought: between start and end, in their order"""
+def rehearse(
+    words: Words, bought: Iterable[Bought], exponent: int, start: datetime, end: datetime, most: int
+) -> Rehearsal:
+    """:param bought: between start and end, in their order. :param most: of one payment"""
     taken, trigger = sources.NOTHING, sources.trigger(words.fires, exponent)
     due_at = next_due(words.fires, start)
     firings: list[Fired] = []
@@ -64,7 +66,7 @@ def rehearse(words: Words, bought: Iterable[Bought], exponent: int, start: datet
         purchases += 1
         taken = taken.on(days.day_of(purchase.at, words.fires.time_zone).isoformat())
         room = sources.left(words.gather, taken, exponent)
-        amount = sources.within(sources.of_purchase(words.gather, purchase.price, exponent), room)
+        amount = sources.within(sources.of_purchase(words.gather, purchase.price, exponent), room, most)
         if not amount:
             continue
         taken = taken.plus(amount)

@@ -100,7 +100,7 @@ class RuleState(SQLModel, table=True):
 
 
 class RuleNote(SQLModel, table=True):
-    """What became of a rule, and why. `kind`: fired, not fired, paused, resumed, cancelled, expired, released."""
+    """What became of a rule, and why. `kind`: fired, not fired, cut, paused, resumed, cancelled, expired, released."""
 
     __tablename__ = "rule_note"
     __table_args__ = (Index("ix_rule_note_rule", "rule_id", "id"),)
@@ -187,6 +187,7 @@ class RuleProgress(Shape):
     due_at: str | None = ShapeField(description="When it fires by itself")
     fired: AmountOut = ShapeField(description="In all")
     left_today: AmountOut | None = ShapeField(description="How much more is gathered today; null: as much as there is")
+    most_at_once: AmountOut = ShapeField(description="Of one purchase, whatever its words make of it: the hub's cap")
 
 
 class RulePublic(Shape):
@@ -206,7 +207,9 @@ class RulePublic(Shape):
 
 
 class RuleNotePublic(Shape):
-    kind: str = ShapeField(description="fired, not fired, paused, resumed, cancelled, expired or released")
+    kind: str = ShapeField(
+        description="fired, not fired, cut (not all was gathered), paused, resumed, cancelled, expired or released"
+    )
     reason: str
     amount: AmountOut
     payments: int

@@ -72,6 +72,7 @@ def progress(hub: Hub, rule: SignedRule, state: RuleState, now: datetime) -> Rul
         due_at=rfc3339(rule.due_at) if rule.due_at else None,
         fired=state.fired,
         left_today=sources.left(words.gather, today, exponent),
+        most_at_once=hub.settings.max_payment,
     )
 
 

@@ -61,9 +61,18 @@ def left(gather: Gather, taken: Taken, exponent: int) -> int | None:
     return min(rooms) if rooms else None
 
 
-def within(amount: int, room: int | None) -> int:
-    """:param room: as `left` tells it"""
-    return amount if room is None else min(amount, room)
+def within(amount: int, room: int | None, most: int) -> int:
+    """What of it is gathered. :param room: as `left` tells it. :param most: of one payment"""
+    return min(amount, most) if room is None else min(amount, most, room)
+
+
+def why_less(amount: int, room: int | None, most: int) -> str | None:
+    """Why not all of it is gathered, for its payer; None: it is."""
+    taken = within(amount, room, most)
+    if taken == amount:
+        return None
+    bound = "one payment may be" if taken == most else "its caps leave"
+    return f"{taken} of {amount} minor units: {bound} no more"
 
 
 def trigger(fires: Fires, exponent: int) -> accrual.Rule:

@@ -14,7 +14,7 @@ class RuleLine:
     """A signed rule and its state.
 
     :ivar is_active: neither paused nor ended. :ivar payments: since it last fired. :ivar gathered: in the jar now
-    :ivar fired: in all. :ivar taken: today
+    :ivar fired: in all. :ivar taken: today. :ivar most: of one payment, minor units
     """
 
     id: int
@@ -28,6 +28,7 @@ class RuleLine:
     gathered: int
     fired: int
     taken: Taken
+    most: int
     has_changed: bool = False
 
     def take(self, amount: int, fired: int) -> int:
@@ -62,7 +63,7 @@ def check(rule: RuleLine, submission: Submission, exponent: int) -> accrual.Firi
         )
     expected = _expected(rule, submission, exponent)
     if expected is not None:
-        expected = sources.within(expected, room)
+        expected = sources.within(expected, room, rule.most)
     elif room is not None and submission.amount > room:
         expected = room
     if expected not in (None, submission.amount):
@@ -77,8 +78,14 @@ def check(rule: RuleLine, submission: Submission, exponent: int) -> accrual.Firi
     return accrual.decide(trigger, rule.payments + 1, rule.gathered + submission.amount)
 
 
+def why_less(rule: RuleLine, submission: Submission, exponent: int) -> str | None:
+    """Why a checked payment is less than the rule's words make it, if it is. To be asked before the rule takes it."""
+    wanted = _expected(rule, submission, exponent)
+    return sources.why_less(wanted, sources.left(rule.gather, rule.taken, exponent), rule.most) if wanted else None
+
+
 def _expected(rule: RuleLine, submission: Submission, exponent: int) -> int | None:
-    """What the rule gathers of a purchase, caps aside; None: of what the payer puts in besides, as much as she likes."""
+    """What the rule gathers of a purchase, bounds aside; None: of what the payer puts in besides, as much as she likes."""
     if submission.purchase_value is None:
         if rule.gather.inflows and not rule.gather.of_gateways:
             return None
