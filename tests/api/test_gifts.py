@@ -14,6 +14,7 @@ from tests.support.gifts import (
     pass_end,
     post,
     rich_payer,
+    send_back,
     signed_transfer,
     state,
     take_back,
@@ -111,6 +112,14 @@ def test_after_its_end_it_goes_back_to_its_sender_and_nowhere_else(stage: Stage,
     assert_problem(claim(stage, gift_id, link.claim_body(Wallet().address)), "gift-expired", 409)
     assert stage.rows("SELECT count(*) FROM token_transfer WHERE payer = :key", key=link.key.address) == [(1,)]
     assert stage.audit().differences == []
+
+
+def test_without_the_hub_its_sender_takes_it_back(stage: Stage, giver: Giver) -> None:
+    gift_id, link = giver.wrap()
+    told = stage.get(f"/v1/gifts/{gift_id}")
+    pass_end(stage, link)
+    send_back(stage, told["asset"].rsplit(":", 1)[1], told["taking_back"])
+    assert (stage.gift_tokens(giver.wallet.address), stage.gift_tokens(link.key.address)) == (2 * DOLLAR, 0)
 
 
 def test_nobody_uses_up_the_nonce_that_takes_a_gift_back(stage: Stage, giver: Giver) -> None:

@@ -131,6 +131,19 @@ class GiftClaim(Shape):
     signature: Signature
 
 
+class WayBack(Shape):
+    """The link's key's `TransferWithAuthorization` to the gift's sender, with all its arguments: anybody can send it to the gift token
+    once it is valid, with this hub or without."""
+
+    sender: str
+    recipient: str
+    amount: AmountOut
+    valid_after: AmountOut
+    valid_before: AmountOut
+    nonce: str
+    signature: str
+
+
 class GiftPublic(Shape):
     id: str = ShapeField(examples=["gift_019ac5b2f1d06f0c2a9b1d3e4f506172"])
     state: str = ShapeField(
@@ -149,6 +162,7 @@ class GiftPublic(Shape):
     claimed_at: str | None
     reason: str | None = ShapeField(description="Why it failed, or is late")
     transaction: str | None = ShapeField(description="That has brought it where it is")
+    taking_back: WayBack
     url: str = ShapeField(description="The link, but for its key: `#` and the key's 32 bytes (base64url) go behind it")
 
 

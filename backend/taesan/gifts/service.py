@@ -197,14 +197,14 @@ def check_return(hub: Hub, gift_id: str, now: datetime) -> None:
         gift = find(session, gift_id)
         if not _is_to_return(session, gift, now):
             return
-    _require_tokens(hub, gift, _stored_back(hub, gift))
+    _require_tokens(hub, gift, stored_back(hub, gift))
 
 
 def take_back(session: Session, hub: Hub, gift_id: str, now: datetime) -> Gift:
     """Orders its tokens' way back, once; asked again, it is on its way already. :raises Problem: as `check_return`"""
     gift = find(session, gift_id)
     if _is_to_return(session, gift, now):
-        row = token_transfers.store(session, hub, _stored_back(hub, gift), RETURN, now)
+        row = token_transfers.store(session, hub, stored_back(hub, gift), RETURN, now)
         token_transfers.hurry(session, row, now)
         gift.return_id, gift.look_at = row.id, now
         session.add(gift)
@@ -229,7 +229,8 @@ def _is_to_return(session: Session, gift: Gift, now: datetime) -> bool:
     return True
 
 
-def _stored_back(hub: Hub, gift: Gift) -> SignedTransfer:
+def stored_back(hub: Hub, gift: Gift) -> SignedTransfer:
+    """What takes the gift back after its end."""
     ends = int(gift.expires_at.timestamp())
     token, keys, times = hub.gift.address, (gift.key_address, gift.sender), (ends, ends + RETURN_LIFE_S)
     return SignedTransfer(token, *keys, gift.amount, *times, gift.return_nonce, gift.return_signature)
