@@ -81,6 +81,20 @@ def test_what_is_more_than_one_payment_may_be_is_cut(stage: Stage, anna: Patient
     assert told["gathered"] == str(8 * DOLLAR), "a dry run tells what is gathered"
 
 
+def test_a_tier_multiplies_round_ups_as_far_as_was_signed(stage: Stage, anna: Patient) -> None:
+    cafe = stage.merchant()
+    tiers = {"tiers": [{"name": "Regular", "count": 1, "round_up_multiplier": 20_000}]}
+    assert stage.client.put("/v1/operator/programme", json=tiers, headers=stage.operator()).status_code == 200
+    anna.sign_rule(Terms("round up to 1 USD x2 to x5 by tier", "every 100 payments"))
+    first = anna.add_change(_price(170))
+    anna.pay(CENT, cafe.id)
+    stage.tick()
+    second = anna.add_change(_price(170))  # what it knew of the rule is not true any more
+    assert first is not None
+    assert second is not None
+    assert (first["amount"], second["amount"]) == (str(60 * CENT), str(120 * CENT))
+
+
 def test_what_makes_no_sense_is_not_signed(anna: Patient) -> None:
     with pytest.raises(NotARule):
         anna.sign_rule(Terms("everything", "every 10 USD"))

@@ -106,7 +106,8 @@ class Change:
             rule, words = yield from self._rule(merchant_id, category)
             if rule is None or words is None or paid is None:
                 return None
-            amount = sources.of_purchase(words.gather, paid, facts.asset_exponent)
+            by_tier = sources.multiplier(rule["perks"], merchant_id)
+            amount = sources.of_purchase(words.gather, paid, facts.asset_exponent, by_tier)
             left, most = rule["progress"]["left_today"], int(rule["progress"]["most_at_once"])
             amount = sources.within(amount, None if left is None else int(left), most)
             if not amount:

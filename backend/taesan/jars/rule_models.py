@@ -203,6 +203,11 @@ class RulePublic(Shape):
     valid_until: int
     signature: str
     created_at: str
+    perks: dict[str, int] = ShapeField(
+        description="Of one that says `by tier`: what the payer's tiers multiply round-ups by now, in ten-thousandths, at the hub (`hub`) "
+        "and at merchants",
+        examples=[{"hub": 15_000}],
+    )
     progress: RuleProgress
 
 

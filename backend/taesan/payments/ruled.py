@@ -1,6 +1,6 @@
 """Whether a signed rule gathers a payment to the jar, and what that does to it. Pure: on rows that were read for it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from taesan.core.problems import Problem
 from taesan.jars import accrual, sources
@@ -15,6 +15,7 @@ class RuleLine:
 
     :ivar is_active: neither paused nor ended. :ivar payments: since it last fired. :ivar gathered: in the jar now
     :ivar fired: in all. :ivar taken: today. :ivar most: of one payment, minor units
+    :ivar perks: of its payer
     """
 
     id: int
@@ -30,6 +31,7 @@ class RuleLine:
     taken: Taken
     most: int
     has_changed: bool = False
+    perks: dict[str, int] = field(default_factory=dict)
 
     def take(self, amount: int, fired: int) -> int:
         """A payment comes in, and so much is fired with it; returns what had been fired in all before."""
@@ -94,7 +96,8 @@ def _expected(rule: RuleLine, submission: Submission, exponent: int) -> int | No
         return 0
     assert submission.purchase_currency is not None
     price = sources.in_units(Money(submission.purchase_value, submission.purchase_currency), exponent)
-    return 0 if price is None else sources.of_purchase(rule.gather, price, exponent)
+    by_tier = sources.multiplier(rule.perks, submission.purchase_merchant)
+    return 0 if price is None else sources.of_purchase(rule.gather, price, exponent, by_tier)
 
 
 def unknown_rule(rule_id: str) -> Problem:

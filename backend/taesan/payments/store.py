@@ -38,6 +38,10 @@ _RULES = (
     "SELECT id, public_id, channel_id, state, gather, fires, only_for, valid_until, payments, gathered, fired, day, of_day, "
     "of_month FROM signed_rule JOIN rule_state ON rule_id = id WHERE public_id IN (:values)"
 )
+_PERKS = (
+    "SELECT public_id, owner, multiplier FROM signed_rule JOIN round_up_perk ON round_up_perk.payer = signed_rule.payer "
+    "WHERE public_id IN (:values)"
+)
 _PAYMENT_COLUMNS = (
     "public_id",
     "channel_id",
@@ -161,6 +165,9 @@ def rules(connection: Connection, terms: Terms, ids: Collection[str], now: datet
             id_, public_id, channel_id, is_active, *words, payments, gathered, fired, taken, terms.max_payment
         )
         lines[public_id] = line
+    by_tier = [public_id for public_id, line in lines.items() if line.gather.most_times is not None]
+    for public_id, owner, multiplier in bulk.select_in(connection, _PERKS, by_tier) if by_tier else ():
+        lines[public_id].perks[owner] = multiplier
     return lines
 
 
