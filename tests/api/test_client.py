@@ -448,6 +448,8 @@ def test_gift_tokens_to_whoever_has_a_link_and_to_an_address(stage: Stage, anna:
     with pytest.raises(Refused, match="can still be taken"):
         anna.take_back(link.id)
     assert anna.as_wallet("GET", "/v1/gifts")["items"] == [told]
+    assert anna.state.ways_back() == [link.taking_back]
+    assert link.taking_back == told["taking_back"] | {"token": stage.chain.deployment.gift_token}
 
 
 def test_a_wallet_becomes_a_merchant_and_looks_after_its_keys(stage: Stage) -> None:

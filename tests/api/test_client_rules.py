@@ -58,6 +58,41 @@ def test_caps_cut_what_is_gathered(stage: Stage, anna: Patient) -> None:
     anna.sign_rule(Terms("round up to 1 USD x3, at most 1 USD a day", "every 10 USD"))
     told = [anna.add_change(_price(180)), anna.add_change(_price(180)), anna.add_change(_price(180))]
     assert [answer["amount"] if answer else None for answer in told] == [str(60 * CENT), str(40 * CENT), None]
+    (rule,) = anna.rules()
+    history = anna.as_wallet("GET", f"/v1/channels/{rule['channel_id']}/rules/{rule['id']}/history")["items"]
+    assert [note["reason"] for note in history] == ["400000 of 600000 minor units: its caps leave no more"]
+
+
+def test_what_is_more_than_one_payment_may_be_is_cut(stage: Stage, anna: Patient) -> None:
+    stage.chain.give_dollars(anna.address, 5 * DOLLAR)
+    anna.top_up(5 * DOLLAR, 10 * DOLLAR)
+    rule = anna.sign_rule(Terms("round up to 1 USD x10", "every 100 payments"))
+    for cents, gathered in ((130, 5 * DOLLAR), (170, 3 * DOLLAR)):
+        answer = anna.add_change(_price(cents))
+        assert answer is not None
+        assert answer["amount"] == str(gathered)
+    history = anna.as_wallet("GET", f"/v1/channels/{rule['channel_id']}/rules/{rule['id']}/history")["items"]
+    assert [(note["kind"], note["amount"], note["reason"]) for note in history] == [
+        ("cut", str(5 * DOLLAR), "5000000 of 7000000 minor units: one payment may be no more")
+    ]
+    asked = {"gather": "round up to 1 USD x10", "fires": "every 100 payments", "month": "2026-10"}
+    month = f"{stage.clock.now():%Y-%m}"
+    told = anna.as_wallet("POST", f"/v1/channels/{rule['channel_id']}/rules/dry-run", asked | {"month": month})
+    assert told["gathered"] == str(8 * DOLLAR), "a dry run tells what is gathered"
+
+
+def test_a_tier_multiplies_round_ups_as_far_as_was_signed(stage: Stage, anna: Patient) -> None:
+    cafe = stage.merchant()
+    tiers = {"tiers": [{"name": "Regular", "count": 1, "round_up_multiplier": 20_000}]}
+    assert stage.client.put("/v1/operator/programme", json=tiers, headers=stage.operator()).status_code == 200
+    anna.sign_rule(Terms("round up to 1 USD x2 to x5 by tier", "every 100 payments"))
+    first = anna.add_change(_price(170))
+    anna.pay(CENT, cafe.id)
+    stage.tick()
+    second = anna.add_change(_price(170))  # what it knew of the rule is not true any more
+    assert first is not None
+    assert second is not None
+    assert (first["amount"], second["amount"]) == (str(60 * CENT), str(120 * CENT))
 
 
 def test_what_makes_no_sense_is_not_signed(anna: Patient) -> None:

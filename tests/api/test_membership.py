@@ -78,6 +78,37 @@ def test_a_tier_is_reached_at_once_and_its_perks_hold_from_that_payment_on(
     assert stage.audit().differences == []
 
 
+def test_a_tier_multiplies_the_round_ups_of_rules_that_say_so(stage: Stage, cafe: Merchant, anna: Payer) -> None:
+    define(cafe, BRONZE, BRONZE | SILVER)
+    by_tier = anna.sign_rule("round up to 1 USD x2 to x5 by tier", "every 100 payments")
+    plain = anna.sign_rule("round up to 1 USD x2", "every 100 payments")
+    by_tier.pay(60 * CENT, 170, merchant_id=cafe.id)
+    for _ in range(2):
+        anna.pay(DOLLAR, cafe)
+    stage.tick()
+    assert by_tier.shown()["perks"] == {cafe.id: 15_000}
+    assert plain.shown()["perks"] == {}
+    wrong = by_tier.try_to_pay(60 * CENT, 170, merchant_id=cafe.id)
+    assert_problem(wrong, "rule-mismatch", 422)
+    assert wrong.json()["expected"] == str(90 * CENT)
+    by_tier.pay(90 * CENT, 170, merchant_id=cafe.id)
+    by_tier.pay(60 * CENT, 170)  # bought elsewhere
+    plain.pay(60 * CENT, 170, merchant_id=cafe.id)
+    define(cafe, BRONZE, BRONZE | SILVER | {"round_up_multiplier": 40_000})
+    by_tier.pay(150 * CENT, 170, merchant_id=cafe.id)  # no more than she has signed
+    for lost in ("UPDATE round_up_perk SET multiplier = 1", "DELETE FROM round_up_perk"):
+        with stage.undone():
+            stage.write(lost)
+            assert [d for d in stage.audit().differences if "does to round-ups" in d], lost
+    define(cafe)
+    by_tier.pay(60 * CENT, 170, merchant_id=cafe.id)
+    next_week(stage)
+    anna.resume()
+    stage.tick()
+    assert stage.rows("SELECT * FROM round_up_perk") == []
+    assert stage.audit().differences == []
+
+
 def test_a_tier_is_lost_a_step_at_a_time_and_told_before(stage: Stage, cafe: Merchant, anna: Payer) -> None:
     define(cafe, BRONZE, BRONZE | SILVER)
     for _ in range(2):

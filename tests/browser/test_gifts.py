@@ -1,6 +1,7 @@
 """A gift link as people see it: made by its sender's client, opened in a browser that has no wallet, by a second person, and
 after its end by its sender. The link's key never reaches the hub."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -123,6 +124,9 @@ def test_after_its_end_its_sender_takes_it_back(
     before = live_hub.gift_tokens(anna.address)
     expect(page.locator("#make-wallet")).to_be_hidden()
     screenshot(page, "gift-expired-en-1280")
+    with page.expect_download() as download:
+        page.locator("dl a[download]").click()
+    assert json.loads(Path(download.value.path()).read_text())["taking_back"]["recipient"] == anna.address
     page.locator("#take-back").click()
     _is(page, "returned")
     assert live_hub.gift_tokens(anna.address) == before + 5 * CENT

@@ -2,6 +2,7 @@
 what was gathered, to the last unit, in won and in dollars."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from taesan.gateways.drawing import Draw, draws, give_back
 from taesan.jars import accrual, sources
 from taesan.jars.grammar import Fires, Gather, Money, Only, Words
 from taesan.jars.rehearsal import Bought, rehearse
+from taesan.jars.sources import Perks
 from taesan.jars.splits import parts, totals
 from tests.property.test_splits import shares
 from tests.unit.test_rule_words import gathers, times_to_fire
@@ -21,10 +23,14 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 END = START + timedelta(days=120)
 MERCHANTS, CATEGORIES = ("mer_1", "mer_2", None), ("coffee", "tea", None)
 
+PERKS = st.dictionaries(st.sampled_from([sources.HUB, "mer_1"]), st.integers(10_000, 100_000))
+Story = tuple[Words, int, list[Bought], list[int], int, Perks]
+
 
 @st.composite
-def stories(draw: st.DrawFn) -> tuple[Words, int, list[Bought], list[int]]:
-    """A rule, the asset's exponent, purchases in their order, and how the rule splits."""
+def stories(draw: st.DrawFn) -> Story:
+    """A rule, the asset's exponent, purchases in their order, how the rule splits, what one payment may be, and
+    what its payer's tiers do."""
     currency = draw(st.sampled_from(["KRW", "USD"]))
     exponent = draw(st.integers(get_currency_precision(currency), 9))
     gather, fires = draw(gathers(currency)), draw(times_to_fire(currency))
@@ -40,13 +46,14 @@ def stories(draw: st.DrawFn) -> tuple[Words, int, list[Bought], list[int]]:
         )
         for minute in sorted(minutes)
     ]
-    return Words(gather, fires, only), exponent, bought, draw(shares())
+    most = draw(st.one_of(st.just(10**18), st.integers(1, 10 ** (exponent + 1))))
+    return Words(gather, fires, only), exponent, bought, draw(shares()), most, draw(PERKS)
 
 
 @given(stories())
-def test_destinations_and_remainder_are_what_was_gathered(story: tuple[Words, int, list[Bought], list[int]]) -> None:
-    words, exponent, bought, of = story
-    found = rehearse(words, bought, exponent, START, END)
+def test_destinations_and_remainder_are_what_was_gathered(story: Story) -> None:
+    words, exponent, bought, of, most, perks = story
+    found = rehearse(words, bought, exponent, START, END, most, perks)
     got = [0] * len(of)
     fired = 0
     for firing in found.firings:
@@ -56,16 +63,17 @@ def test_destinations_and_remainder_are_what_was_gathered(story: tuple[Words, in
     assert sum(got) + found.left == found.gathered
     assert got == totals(fired, of)
     assert found.payments <= found.purchases <= len(bought)
+    assert found.gathered <= found.payments * most
     for cap, days in ((words.gather.per_day, 1), (words.gather.per_month, 27)):
         if cap is not None:
-            most = sources.in_units(cap, exponent) or 0
-            assert found.gathered <= most * (120 // days + 2)
+            capped = sources.in_units(cap, exponent) or 0
+            assert found.gathered <= capped * (120 // days + 2)
 
 
 @given(stories())
-def test_what_waits_has_a_reason_to(story: tuple[Words, int, list[Bought], list[int]]) -> None:
-    words, exponent, bought, _ = story
-    found = rehearse(words, bought, exponent, START, END)
+def test_what_waits_has_a_reason_to(story: Story) -> None:
+    words, exponent, bought, _, most, perks = story
+    found = rehearse(words, bought, exponent, START, END, most, perks)
     trigger = sources.trigger(words.fires, exponent)
     assert trigger.trigger_value is None or found.left < trigger.trigger_value
     if trigger.trigger_count is not None and not found.firings:
@@ -91,6 +99,31 @@ def test_a_round_up_reaches_the_next_step_so_many_times(
     assert amount == -price % value * times * 10**more
     assert amount % times == 0
     assert (price * 10**more + amount // times) % (value * 10**more) == 0
+
+
+@given(st.integers(0, 10**9), st.one_of(st.none(), st.integers(0, 10**9)), st.integers(1, 10**9))
+def test_what_is_not_gathered_is_told(amount: int, room: int | None, most: int) -> None:
+    taken, why = sources.within(amount, room, most), sources.why_less(amount, room, most)
+    assert taken == min([amount, most, *([] if room is None else [room])])
+    assert (why is None) == (taken == amount)
+    if why is not None:
+        assert why.startswith(f"{taken} of {amount} minor units: ")
+        assert ("caps" in why) == (taken < most)
+
+
+@given(st.integers(1, 9), st.integers(0, 9), st.integers(0, 10**6), PERKS, st.sampled_from(MERCHANTS))
+def test_a_tier_multiplies_what_its_payer_has_signed_that_it_may(
+    times: int, more: int, price: int, perks: Perks, merchant: str | None
+) -> None:
+    most = min(times + more, 10)
+    alone = Gather(step=Money(100, "KRW"), times=times)
+    by_tier = sources.multiplier(perks, merchant)
+    assert by_tier == max([10_000, *(perks[owner] for owner in (sources.HUB, merchant) if owner in perks)])
+    amount = sources.of_purchase(alone, price, 0)
+    assert sources.of_purchase(alone, price, 0, by_tier) == amount, "who has not signed for it gathers as ever"
+    if most > times:
+        found = sources.of_purchase(replace(alone, most_times=most), price, 0, by_tier)
+        assert found == min(-price % 100 * most, amount * by_tier // 10_000)
 
 
 # A payment that a gateway refunds is taken out of what is gathered, or, if that has fired, out of what comes next.
@@ -160,7 +193,7 @@ def test_of_the_rules_that_take_a_purchase_the_most_specific_gathers(kinds: list
 def test_a_date_fires_even_where_the_month_is_too_short() -> None:
     words = Words(Gather(fixed=Money(100, "KRW")), Fires(day_of_month=31, zone="Asia/Seoul"), Only())
     bought = [Bought(START + timedelta(days=day, hours=1), 1_000) for day in range(59)]
-    found = rehearse(words, bought, 0, START, END)
+    found = rehearse(words, bought, 0, START, END, 10**9, {})
     seoul = [firing.at.astimezone(words.fires.time_zone) for firing in found.firings]
     assert [(at.month, at.day, at.hour) for at in seoul] == [(1, 31, 0), (2, 28, 0), (3, 31, 0)]
     assert found.left == 0

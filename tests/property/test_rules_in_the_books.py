@@ -17,7 +17,7 @@ from taesan.channels.models import Channel
 from taesan.hub import Hub
 from taesan.jars import rules
 from taesan.jars.models import JarCount, JarFiring
-from taesan.jars.rule_models import RuleCreate, RuleState, SignedRule
+from taesan.jars.rule_models import RuleCreate, RuleNote, RuleState, SignedRule
 from taesan.ledger import posting
 from taesan.ledger.audit import Report
 from taesan.payments import dated, intake
@@ -35,7 +35,7 @@ ANNA = Wallet("anna")
 DEPOSIT, MOST = 50_000_000, 2_000_000
 WORDS = {
     "USD": [
-        ("round up to 0.50 USD x3", "every 4 payments, when I say so"),
+        ("round up to 1 USD x10", "every 4 payments, when I say so"),
         ("7.31% of the price, fixed 0.10 USD, top-ups, at most 3 USD a day", "every 1 USD, when I say so"),
     ],
     "KRW": [
@@ -167,6 +167,12 @@ def _check(hub: Hub, channel: str, shares: list[int]) -> None:
                 for part in rules.parts_of(session, firing):
                     got[part.number] += part.amount
             brought = _sum(session, Payment, rule.id)
+            cut = select(func.count()).where(col(RuleNote.rule_id) == rule.id, col(RuleNote.kind) == "cut")
+            as_much = select(func.count()).where(col(Payment.rule_id) == rule.id, col(Payment.amount) == MOST)
+            if "at most" not in rule.gather:
+                assert (session.scalar(cut) or 0) <= (session.scalar(as_much) or 0), (
+                    "only what is as much as may be is cut"
+                )
             assert sum(got) + state.gathered + state.released == brought
             assert all(abs(a * 10_000 - sum(got) * share) < 10_000 for a, share in zip(got, shares, strict=True))
             in_jar -= state.gathered

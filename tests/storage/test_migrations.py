@@ -148,6 +148,30 @@ def test_jars_with_a_rule_alone_or_a_count_alone_go_down(tmp_path: Path) -> None
     database.close()
 
 
+def test_who_has_a_tier_has_what_it_does_to_round_ups(tmp_path: Path) -> None:
+    database = Database(databases.here().new(tmp_path))
+    _migrate(database, command.upgrade, "0021")
+    programme = "INSERT INTO loyalty_programme (owner, unit, time_zone, definition, from_payment, made_at) VALUES "
+    member = "INSERT INTO loyalty_member (owner, payer, tier, looked, badge, since) VALUES "
+    tiers = '{"tiers": [{"round_up": 15000}, {"round_up": 20000}]}'
+    at = "2026-11-01 12:00:00"
+    databases.execute(
+        database.url,
+        f"{programme} ('', 'month', 'UTC', '{{\"tiers\": []}}', 0, '{at}')",
+        f"{programme} ('', 'month', 'UTC', '{tiers}', 0, '{at}')",
+        f"{programme} ('m', 'month', 'UTC', '{tiers}', 0, '{at}')",
+        *(f"{member} ('{owner}', '{payer}', {tier}, 1, 0, '{at}')" for owner, payer, tier in _MEMBERS),
+    )
+    _migrate(database, command.upgrade, "head")
+    with database.read() as session:
+        found = session.connection().exec_driver_sql("SELECT payer, owner, tier, multiplier FROM round_up_perk").all()
+    assert sorted(map(tuple, found)) == [("a", "hub", 1, 15_000), ("a", "m", 3, 20_000)]
+    database.close()
+
+
+_MEMBERS = [("", "a", 1), ("", "b", 0), ("m", "a", 3)]
+
+
 def _migrate(database: Database, direction: Callable[[Config, str], None], to: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))

@@ -7,7 +7,7 @@ from tests.support.signing import ZERO_ADDRESS
 from tests.support.stage import DOLLAR, Payer, Rule, Stage
 from tests.support.wallet import Json
 
-FOR_EVER = 2**40
+DAY_S = 86_400
 
 
 def to(
@@ -17,17 +17,18 @@ def to(
     return {"kind": kind, "share": share, "recipient": recipient, "token": token, "slippage": slippage}
 
 
-def permit(stage: Stage, payer: Payer, value: int = 100 * DOLLAR, **changes: Any) -> Any:
+def permit(stage: Stage, payer: Payer, value: int = 100 * DOLLAR, days: int = 30, **changes: Any) -> Any:
     allowance = stage.client.get("/v1/allowance", headers=payer.headers()).json()
+    deadline = int(stage.clock.now().timestamp()) + days * DAY_S
     signed = {
         "owner": payer.address,
         "spender": allowance["spender"],
         "value": value,
         "nonce": allowance["nonce"],
-        "deadline": FOR_EVER,
+        "deadline": deadline,
     } | changes
     signature = signing.sign(payer.wallet.key, stage.facts["gift_domain"], "Permit", **signed)
-    body = {"value": str(value), "deadline": FOR_EVER, "signature": signature}
+    body = {"value": str(value), "deadline": deadline, "signature": signature}
     return stage.client.put("/v1/allowance", json=body, headers=payer.headers())
 
 

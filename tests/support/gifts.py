@@ -7,7 +7,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from tests.support import signing
-from tests.support.stage import DOLLAR, Payer, Stage, key
+from tests.support.stage import DOLLAR, OPERATOR_KEY, Payer, Stage, key
 from tests.support.wallet import FAR_FUTURE, Json, Wallet, raw
 
 YEAR_S = 366 * 86_400
@@ -55,8 +55,8 @@ class Link:
             "taking_back": {"nonce": back, "signature": signed_transfer(facts, self.key, *returns)},
         } | more
 
-    def claim_body(self, recipient: str, by: LocalAccount | None = None) -> Json:
-        used = nonce()
+    def claim_body(self, recipient: str, by: LocalAccount | None = None, with_nonce: str | None = None) -> Json:
+        used = with_nonce or nonce()
         signature = signed_transfer(self.facts, by or self.key, recipient, self.amount, 0, self.expires_at, used)
         return {"recipient": recipient, "nonce": used, "signature": signature}
 
@@ -98,9 +98,9 @@ class Giver:
         return made
 
 
-def transfer(stage: Stage, sender: Wallet, recipient: str, amount: int) -> Json:
+def transfer(stage: Stage, sender: Wallet, recipient: str, amount: int, with_nonce: str | None = None) -> Json:
     """The body of `POST /v1/token-transfers`."""
-    before, used = int(stage.clock.now().timestamp()) + 3_600, nonce()
+    before, used = int(stage.clock.now().timestamp()) + 3_600, with_nonce or nonce()
     return {
         "sender": sender.address,
         "recipient": recipient,
@@ -122,6 +122,15 @@ def claim(stage: Stage, gift_id: str, body: Json) -> Any:
 
 def take_back(stage: Stage, gift_id: str) -> Any:
     return post(stage, f"/v1/gifts/{gift_id}/return")
+
+
+def send_back(stage: Stage, token: str, back: Json) -> None:
+    """Somebody sends it to the gift token without the hub."""
+    assert token == stage.chain.deployment.gift_token
+    fn = "transferWithAuthorization(address,address,uint256,uint256,uint256,bytes32,bytes)"
+    amounts = [int(back[name]) for name in ("amount", "valid_after", "valid_before")]
+    hexes = bytes.fromhex(back["nonce"][2:]), bytes.fromhex(back["signature"][2:])
+    stage.chain.send(OPERATOR_KEY, "gift_token", fn, back["sender"], back["recipient"], *amounts, *hexes)
 
 
 def state(stage: Stage, gift_id: str) -> str:

@@ -155,6 +155,16 @@ def test_a_refund_takes_the_tier_that_its_payment_has_brought() -> None:
     assert _kinds(standing)[-1] == (10, "refunded", 1, 0)
 
 
+def test_a_payment_that_comes_after_its_periods_end_is_counted_and_given_back_in_its_own() -> None:
+    """Another one, by a clock that is a little ahead, has begun the next."""
+    standing = Standing(looked=10)
+    _pay(standing, 11, 40)
+    standing.pay(LADDER, 10, 60)
+    assert standing.measures == {10: Measure(1, 60), 11: Measure(1, 40)}
+    standing.take_back(LADDER, 11, 10, 60, whole=True)
+    assert standing.measures == {10: Measure(0, 0), 11: Measure(1, 40)}
+
+
 def test_a_refund_leaves_a_tier_that_is_kept_by_grace() -> None:
     standing = Standing(looked=10)
     _pay(standing, 10, 1, 1)

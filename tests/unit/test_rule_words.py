@@ -1,5 +1,7 @@
 """The words of a rule: one way to say each thing, read back as they are printed; and what a wallet signs of them."""
 
+from dataclasses import replace
+
 import pytest
 from eth_account.messages import _hash_eip191_message, encode_typed_data
 from hypothesis import given
@@ -38,7 +40,8 @@ def gathers(draw: st.DrawFn, currency: str) -> Gather:
     times = draw(st.integers(1, 10)) if gather.step else 1
     if not (gather.of_purchases or gather.inflows):
         return Gather(inflows=("top-ups",), per_day=gather.per_day, per_month=gather.per_month)
-    return Gather(gather.step, times, gather.share, gather.fixed, gather.inflows, gather.per_day, gather.per_month)
+    most_times = draw(st.one_of(st.none(), st.integers(times + 1, 10))) if gather.step and times < 10 else None
+    return replace(gather, times=times, most_times=most_times)
 
 
 @st.composite
@@ -77,6 +80,8 @@ def test_what_is_printed_is_read_back(gather: Gather, fires: Fires, only: Only) 
         ("round up to 500 KRW x2", Gather(step=Money(500, "KRW"), times=2)),
         ("round up to 0.50 USD", Gather(step=Money(50, "USD"))),
         ("round up to 1 USD x10, at most 5 USD a day", Gather(Money(100, "USD"), 10, per_day=Money(500, "USD"))),
+        ("round up to 500 KRW x1 to x3 by tier", Gather(step=Money(500, "KRW"), most_times=3)),
+        ("round up to 1 USD x2 to x10 by tier", Gather(step=Money(100, "USD"), times=2, most_times=10)),
         ("fixed 100 KRW", Gather(fixed=Money(100, "KRW"))),
         ("3.5% of the price", Gather(share=350)),
         ("0.05% of the price, cashback", Gather(share=5, inflows=("cashback",))),
@@ -98,6 +103,10 @@ def test_how_a_source_is_said(text: str, gather: Gather) -> None:
         "round up to 1.00 USD",
         "round up to 500 KRW x1",
         "round up to 500 KRW x11",
+        "round up to 500 KRW to x3 by tier",
+        "round up to 500 KRW x3 to x3 by tier",
+        "round up to 500 KRW x2 to x11 by tier",
+        "round up to 500 KRW x2 by tier",
         "round up to 500 KRW x02",
         "round up to 0.5 USD",
         "round up to 500.0 KRW",

@@ -12,6 +12,8 @@ from taesan.jars import signed, sources
 from taesan.jars.grammar import CURRENCIES, Money, Words, parse
 
 FOR_EVER = 2**40
+ALLOWED_FOR_S = 90 * 86_400
+"""A permit waits with the hub for the first conversion that needs it, for so long; the allowance that it gives stays."""
 GOOD_FOR_S = 60.0  # what is known of the rules; another device may have changed them
 OUT_OF_DATE = ("rule-mismatch", "rule-not-active", "rule-cap-reached", "unknown-rule")
 IN_THE_WALLET = (signed.Destination(signed.WALLET, 10_000, "0x" + "00" * 20, "0x" + "00" * 20, 0),)
@@ -70,7 +72,8 @@ class Change:
             raise TakesNoRules(f"{self.flows.site} takes no signed rules")
         spender = facts.standing_orders_domain.verifying_contract
         told = yield from self.flows.as_wallet("GET", "/v1/allowance")
-        body = signing.permit(facts, self.flows.wallet, spender, amount, told["nonce"], FOR_EVER)
+        ends = int(self.flows.now().timestamp()) + ALLOWED_FOR_S
+        body = signing.permit(facts, self.flows.wallet, spender, amount, told["nonce"], ends)
         answer: Json = yield from self.flows.as_wallet("PUT", "/v1/allowance", body, is_safe=True)
         return answer
 
@@ -103,9 +106,10 @@ class Change:
             rule, words = yield from self._rule(merchant_id, category)
             if rule is None or words is None or paid is None:
                 return None
-            amount = sources.of_purchase(words.gather, paid, facts.asset_exponent)
-            left = rule["progress"]["left_today"]
-            amount = sources.within(amount, None if left is None else int(left))
+            by_tier = sources.multiplier(rule["perks"], merchant_id)
+            amount = sources.of_purchase(words.gather, paid, facts.asset_exponent, by_tier)
+            left, most = rule["progress"]["left_today"], int(rule["progress"]["most_at_once"])
+            amount = sources.within(amount, None if left is None else int(left), most)
             if not amount:
                 return None
             try:

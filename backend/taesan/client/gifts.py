@@ -17,7 +17,8 @@ RETURN_LIFE_S = 366 * 86_400
 
 @dataclass(frozen=True)
 class GiftLink:
-    """Whoever has `url` has the gift. :ivar amount: minor units. :ivar exponent: of the gift token"""
+    """Whoever has `url` has the gift. :ivar amount: minor units. :ivar exponent: of the gift token. :ivar taking_back: signed already: after
+    the gift's end anybody can send it to the gift token, with the hub or without, and the tokens are the sender's again"""
 
     id: str
     url: str = field(repr=False)
@@ -26,6 +27,7 @@ class GiftLink:
     expires_at: datetime
     message: str
     sender_name: str
+    taking_back: Json = field(repr=False)
 
 
 def give(
@@ -36,6 +38,8 @@ def give(
     secret = secret or secrets.token_bytes(32)
     body = gift(facts, flows.wallet, LocalKey(secret), amount, flows.now(), lives_for)
     body |= {"message": message, "sender_name": sender_name}
+    back = way_back(facts, flows.wallet.address, body)
+    flows.state.keep_way_back(back)
     made = yield from _posted(flows, "/v1/gifts", body, body["wrapping"]["nonce"])
     return GiftLink(
         id=made["id"],
@@ -45,7 +49,22 @@ def give(
         expires_at=datetime.fromisoformat(made["expires_at"]),
         message=message,
         sender_name=sender_name,
+        taking_back=back,
     )
+
+
+def way_back(facts: HubFacts, sender: str, body: Json) -> Json:
+    """With all its arguments. :param body: of `POST /v1/gifts`"""
+    ends = int(body["expires_at"])
+    return {
+        "token": facts.gift_domain.verifying_contract,
+        "sender": body["key_address"],
+        "recipient": sender,
+        "amount": body["amount"],
+        "valid_after": str(ends),
+        "valid_before": str(ends + RETURN_LIFE_S),
+        **body["taking_back"],
+    }
 
 
 def send_tokens(flows: Flows, amount: int, to: str) -> Flow[Json]:

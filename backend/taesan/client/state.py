@@ -37,6 +37,7 @@ CREATE TABLE IF NOT EXISTS intent (
     at_ms INTEGER NOT NULL,
     UNIQUE (channel, key)
 ) STRICT;
+CREATE TABLE IF NOT EXISTS way_back (nonce TEXT PRIMARY KEY, transfer TEXT NOT NULL) STRICT;
 CREATE UNIQUE INDEX IF NOT EXISTS one_pending ON intent (channel) WHERE state = 'pending';
 CREATE INDEX IF NOT EXISTS spent_lately ON intent (at_ms) WHERE kind <> 'deposit' AND state <> 'refused';
 """
@@ -158,6 +159,17 @@ class State:
                     "VALUES (?, 'adopted', ?, ?, ?, '{}', 'done', ?)",
                     (channel, f"adopted {charged}", charged - before, charged, now_ms),
                 )
+
+    # ------------------------------------------------------------------- gifts
+
+    def keep_way_back(self, transfer: dict[str, Any]) -> None:
+        """What takes a gift link's tokens back after its end, kept before the gift is made."""
+        with self._write() as db:
+            db.execute("INSERT INTO way_back VALUES (?, ?)", (transfer["nonce"], json.dumps(transfer)))
+
+    def ways_back(self) -> list[dict[str, Any]]:
+        """Of all gift links, in the order in which they were made."""
+        return [json.loads(row["transfer"]) for row in self._rows("SELECT transfer FROM way_back ORDER BY rowid")]
 
     # ----------------------------------------------------------------- intents
 

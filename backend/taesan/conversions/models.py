@@ -17,8 +17,9 @@ class Conversion(SQLModel, table=True):
     """Gift tokens of a rule's payer that are to become what the rule says.
 
     `state`: waiting → sent → done; sent → held, with the reason: then the tokens are in the payer's wallet as before, and it is tried again
-    when it is due; kept: they stay there for good. `due_at`: of those that wait or are held. `minimum` and `received` are in the minor units of what is got, which may have
-    more digits than the database's numbers.
+    when it is due; kept: they stay there, until their payer asks for another try. `due_at`: of those that wait or are held. `transaction_id`:
+    of one that is held or kept, the transaction that it has failed in; None: it was not sent. `minimum` and `received` are in the minor units
+    of what is got, which may have more digits than the database's numbers.
     """
 
     __tablename__ = "conversion"
@@ -53,18 +54,6 @@ class Conversion(SQLModel, table=True):
     def number(self) -> int:
         """On chain, among all of its rule. It follows from the batch, so that a restored database gives the same ones."""
         return self.batch_id * DESTINATIONS + self.destination
-
-
-class GiftPermit(SQLModel, table=True):
-    """A payer's newest EIP-2612 permit for the standing orders; it goes along with conversions while the allowance is too small."""
-
-    __tablename__ = "gift_permit"
-
-    payer: str = Field(primary_key=True)
-    value: int = Field(sa_column=Column(BigInteger, nullable=False))
-    deadline: int = Field(sa_column=Column(BigInteger, nullable=False))
-    signature: str
-    received_at: datetime = Field(sa_type=UtcDateTime)
 
 
 class ListedPool(SQLModel, table=True):
@@ -110,7 +99,7 @@ class PermitCreate(Shape):
     """EIP-2612: `Permit(owner, spender = the standing orders, value, nonce, deadline)` of the gift token."""
 
     value: AmountIn
-    deadline: int = ShapeField(gt=0, le=MAX_AMOUNT, description="Unix seconds")
+    deadline: int = ShapeField(gt=0, le=MAX_AMOUNT, description="Unix seconds; at most 100 days from now")
     signature: Signature
 
 

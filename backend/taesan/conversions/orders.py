@@ -9,9 +9,12 @@ from sqlmodel import Session, col
 
 from taesan.chain import dex
 from taesan.chain.errors import CallReverted
-from taesan.conversions.models import Conversion, GiftPermit, ListedPool
+from taesan.conversions.models import Conversion, ListedPool
+from taesan.core import authorizations
+from taesan.core.crypto import recover
 from taesan.core.values import bytes_of
 from taesan.hub import Hub
+from taesan.jars.permit_models import GiftPermit
 from taesan.jars.rule_models import SignedRule
 from taesan.jars.signed import Destination
 
@@ -86,13 +89,13 @@ def deadline(hub: Hub, now: datetime) -> int:
     return max(chains, int(now.timestamp())) + hub.settings.conversion_deadline_s
 
 
-def terms(hub: Hub, order: Order, minimum: int, until: int, now: datetime) -> tuple[Any, ...]:
+def terms(hub: Hub, order: Order, minimum: int, until: int) -> tuple[Any, ...]:
     """The contract's `Conversion`. :param minimum: as `quote` gives it; :param until: as `deadline` does"""
     row, rule = order.row, order.rule
     return (
         rule.signed.as_tuple(),
         bytes_of(rule.signature),
-        _permit(hub, order, now),
+        _permit(hub, order),
         row.number,
         row.destination,
         row.amount,
@@ -117,9 +120,21 @@ def allowance(hub: Hub, payer: str) -> int:
     return int.from_bytes(hub.node.call(deployment.gift_token, data), "big")
 
 
-def _permit(hub: Hub, order: Order, now: datetime) -> tuple[Any, ...]:
+def nonce_of(hub: Hub, payer: str) -> int:
+    data = hub.contracts.encode("gift_token", "nonces", payer)
+    return int.from_bytes(hub.node.call(hub.contracts.deployment.gift_token, data), "big")
+
+
+def is_good(hub: Hub, permit: GiftPermit, nonce: int, now: datetime) -> bool:
+    """Whether the gift token would still take it. :param nonce: the payer's next"""
+    terms = permit.payer, hub.contracts.deployment.standing_orders, permit.value, nonce, permit.deadline
+    digest = authorizations.permit_digest(hub.gift.domain, *terms)
+    return permit.deadline > now.timestamp() and recover(digest, bytes_of(permit.signature)) == permit.payer
+
+
+def _permit(hub: Hub, order: Order) -> tuple[Any, ...]:
     permit = order.permit
-    if permit is None or permit.deadline <= now.timestamp() or allowance(hub, order.row.payer) >= order.row.amount:
+    if permit is None or allowance(hub, order.row.payer) >= order.row.amount:
         return NO_PERMIT
     signature = bytes_of(permit.signature)
     return permit.value, permit.deadline, signature[64], signature[:32], signature[32:64]

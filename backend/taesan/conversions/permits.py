@@ -1,16 +1,18 @@
 """How much the standing orders may move out of a wallet, and the permit that lets them (EIP-2612)."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlmodel import Session
 
 from taesan.conversions import orders
-from taesan.conversions.models import AllowancePublic, GiftPermit, PermitCreate
-from taesan.core import authorizations
-from taesan.core.crypto import recover
+from taesan.conversions.models import AllowancePublic, PermitCreate
 from taesan.core.problems import Problem
-from taesan.core.values import MAX_AMOUNT, bytes_of
+from taesan.core.values import MAX_AMOUNT
 from taesan.hub import Hub
+from taesan.jars.permit_models import GiftPermit
+
+MOST_AHEAD = timedelta(days=100)
+"""A permit that nobody has used can be used although its payer has set her allowance to zero meanwhile: so it is not good for ever."""
 
 
 def check(hub: Hub, payer: str, asked: PermitCreate, now: datetime) -> None:
@@ -21,10 +23,9 @@ def check(hub: Hub, payer: str, asked: PermitCreate, now: datetime) -> None:
     spender = require_orders(hub)
     if asked.deadline <= now.timestamp():
         raise _invalid("Its deadline is over.")
-    digest = authorizations.permit_digest(
-        hub.gift.domain, payer, spender, asked.value, nonce_of(hub, payer), asked.deadline
-    )
-    if recover(digest, bytes_of(asked.signature)) != payer:
+    if asked.deadline > (now + MOST_AHEAD).timestamp():
+        raise _invalid(f"Its deadline may be at most {MOST_AHEAD.days} days from now.")
+    if not orders.is_good(hub, _row(payer, asked, now), orders.nonce_of(hub, payer), now):
         raise _invalid(f"It has to be signed by {payer} for {spender}, with the gift token's next nonce of the wallet.")
 
 
@@ -35,28 +36,26 @@ def find(session: Session, payer: str) -> GiftPermit | None:
 
 def keep(session: Session, payer: str, asked: PermitCreate, now: datetime) -> GiftPermit:
     """In place of the one before."""
-    return session.merge(
-        GiftPermit(payer=payer, value=asked.value, deadline=asked.deadline, signature=asked.signature, received_at=now)
+    return session.merge(_row(payer, asked, now))
+
+
+def _row(payer: str, asked: PermitCreate, now: datetime) -> GiftPermit:
+    return GiftPermit(
+        payer=payer, value=asked.value, deadline=asked.deadline, signature=asked.signature, received_at=now
     )
 
 
 def public(hub: Hub, payer: str, permit: GiftPermit | None, now: datetime) -> AllowancePublic:
     """Asks the node. :raises Problem: `no-standing-orders`"""
     spender = require_orders(hub)
-    good = permit if permit is not None and permit.deadline > now.timestamp() else None
+    nonce = orders.nonce_of(hub, payer)
+    good = permit if permit is not None and orders.is_good(hub, permit, nonce, now) else None
     return AllowancePublic(
         spender=spender,
         allowance=min(orders.allowance(hub, payer), MAX_AMOUNT),
         permitted=good.value if good else None,
         permit_deadline=good.deadline if good else None,
-        nonce=nonce_of(hub, payer),
-    )
-
-
-def nonce_of(hub: Hub, payer: str) -> int:
-    deployment = hub.contracts.deployment
-    return int.from_bytes(
-        hub.node.call(deployment.gift_token, hub.contracts.encode("gift_token", "nonces", payer)), "big"
+        nonce=nonce,
     )
 
 

@@ -17,7 +17,7 @@ RETURN_LIFE_S = 366 * 86_400
 """So long after a link's end the signature is good that takes its tokens back."""
 MOST_UNIX_S = 2**40
 
-ReminderKind = Literal["idle_jar", "unclaimed_tokens", "unclaimed_gift", "expired_gift"]
+ReminderKind = Literal["idle_jar", "unclaimed_tokens", "unclaimed_gift", "expired_gift", "kept_tokens"]
 
 
 class Gift(SQLModel, table=True):
@@ -131,6 +131,19 @@ class GiftClaim(Shape):
     signature: Signature
 
 
+class WayBack(Shape):
+    """The link's key's `TransferWithAuthorization` to the gift's sender, with all its arguments: anybody can send it to the gift token
+    once it is valid, with this hub or without."""
+
+    sender: str
+    recipient: str
+    amount: AmountOut
+    valid_after: AmountOut
+    valid_before: AmountOut
+    nonce: str
+    signature: str
+
+
 class GiftPublic(Shape):
     id: str = ShapeField(examples=["gift_019ac5b2f1d06f0c2a9b1d3e4f506172"])
     state: str = ShapeField(
@@ -149,11 +162,12 @@ class GiftPublic(Shape):
     claimed_at: str | None
     reason: str | None = ShapeField(description="Why it failed, or is late")
     transaction: str | None = ShapeField(description="That has brought it where it is")
+    taking_back: WayBack
     url: str = ShapeField(description="The link, but for its key: `#` and the key's 32 bytes (base64url) go behind it")
 
 
 class ReminderPublic(Shape):
-    """`subject`: the channel, the gift, or (of unclaimed tokens) the account."""
+    """`subject`: the channel, the gift, the conversion, or (of unclaimed tokens) the account."""
 
     kind: ReminderKind
     subject: str

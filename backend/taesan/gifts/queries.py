@@ -9,7 +9,7 @@ from sqlmodel import Session, col
 from taesan.core.clock import rfc3339
 from taesan.core.pages import newest_first
 from taesan.gifts import service
-from taesan.gifts.models import Gift, GiftPublic
+from taesan.gifts.models import Gift, GiftPublic, WayBack
 from taesan.gifts.states import state_of
 from taesan.hub import Hub
 
@@ -34,7 +34,21 @@ def public(session: Session, hub: Hub, gift: Gift, now: datetime) -> GiftPublic:
         claimed_at=rfc3339(claim.accepted_at) if claim is not None and known in ("claiming", "claimed") else None,
         reason=newest.reason,
         transaction=newest.transaction_hash,
+        taking_back=_way_back(hub, gift),
         url=f"{hub.settings.public_url.rstrip('/')}/gifts/{gift.public_id}",
+    )
+
+
+def _way_back(hub: Hub, gift: Gift) -> WayBack:
+    back = service.stored_back(hub, gift)
+    return WayBack(
+        sender=back.payer,
+        recipient=back.pay_to,
+        amount=back.amount,
+        valid_after=back.valid_after,
+        valid_before=back.valid_before,
+        nonce=back.nonce,
+        signature=back.signature,
     )
 
 

@@ -3,7 +3,7 @@
 These words are what a payer signs and what her wallet shows her, so there is one way to say each thing: what is parsed must
 be just what `str` prints.
 
-    gather  round up to 0.50 USD x2, 3.5% of the price, fixed 0.10 USD, cashback, top-ups, at most 5 USD a day
+    gather  round up to 0.50 USD x2 to x5 by tier, 3.5% of the price, fixed 0.10 USD, cashback, top-ups, at most 5 USD a day
     fires   every 100 payments, every 5 USD, weekly on monday at Asia/Seoul, when I say so
     only    merchant mer_6f0c2a9b1d3e4f5061728394, category coffee
 """
@@ -30,6 +30,7 @@ ALL_OF_IT = 10_000  # ten-thousandths
 T = TypeVar("T")
 
 _MONEY = re.compile(r"([0-9]+)(?:\.([0-9]+))? ([A-Z]{3})")
+_ROUND_UP = re.compile(r"round up to (.+?)(?: x([0-9]{1,2}))?(?: to x([0-9]{1,2}) by tier)?")
 _MERCHANT = re.compile(r"mer_[0-9a-z]{1,76}")
 _CATEGORY = re.compile(r"[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?")
 
@@ -54,7 +55,8 @@ class Money(NamedTuple):
 class Gather:
     """What of each purchase, and what else, goes into the jar. What is None does not.
 
-    :ivar step: purchases are rounded up to its next multiple, and that so many `times`. :ivar share: of the price, in ten-thousandths
+    :ivar step: purchases are rounded up to its next multiple, and that so many `times`. :ivar most_times: as many as a tier may make of
+        `times`; None: tiers change nothing. :ivar share: of the price, in ten-thousandths
     :ivar inflows: `cashback`, `top-ups`: what the payer puts in besides; `gateway`: what gateways convert for her
     :ivar per_day, per_month: the most that is gathered; what is over stays with the payer
     """
@@ -66,6 +68,7 @@ class Gather:
     inflows: tuple[str, ...] = ()
     per_day: Money | None = None
     per_month: Money | None = None
+    most_times: int | None = None
 
     @property
     def of_purchases(self) -> bool:
@@ -82,7 +85,7 @@ class Gather:
     def __str__(self) -> str:
         parts = []
         if self.step is not None:
-            parts.append(f"round up to {self.step}" + (f" x{self.times}" if self.times > 1 else ""))
+            parts.append(f"round up to {self.step}{self._so_many_times}")
         if self.share is not None:
             parts.append(f"{_percent(self.share)}% of the price")
         if self.fixed is not None:
@@ -90,6 +93,12 @@ class Gather:
         parts += self.inflows
         parts += [f"at most {cap} a {period}" for cap, period in self._caps if cap is not None]
         return ", ".join(parts)
+
+    @property
+    def _so_many_times(self) -> str:
+        if self.most_times is not None:
+            return f" x{self.times} to x{self.most_times} by tier"
+        return f" x{self.times}" if self.times > 1 else ""
 
     @property
     def _caps(self) -> tuple[tuple[Money | None, str], ...]:
@@ -176,8 +185,9 @@ def _read_gather(text: str) -> Gather:
     for part in text.split(", "):
         if part in INFLOWS:
             inflows.append(part)
-        elif match := re.fullmatch(r"round up to (.+?)(?: x([0-9]{1,2}))?", part):
-            _once(found, step=_money(match[1]), times=int(match[2] or 1))
+        elif match := _ROUND_UP.fullmatch(part):
+            most_times = int(match[3]) if match[3] else None
+            _once(found, step=_money(match[1]), times=int(match[2] or 1), most_times=most_times)
         elif match := re.fullmatch(r"([0-9.]+)% of the price", part):
             _once(found, share=_share(match[1]))
         elif match := re.fullmatch(r"fixed (.+)", part):
@@ -228,6 +238,8 @@ def _checked_gather(gather: Gather) -> None:
         raise NotARule(f"purchases are rounded up to {steps}")
     if not 1 <= gather.times <= MOST_TIMES:
         raise NotARule(f"a round-up is taken 1 to {MOST_TIMES} times")
+    if gather.most_times is not None and not gather.times < gather.most_times <= MOST_TIMES:
+        raise NotARule(f"a tier takes a round-up more often than its rule alone, and at most {MOST_TIMES} times")
     if gather.share is not None and not 0 < gather.share <= ALL_OF_IT:
         raise NotARule("a share of the price is more than 0% and at most 100%")
     if gather.of_gateways and gather != Gather(inflows=(GATEWAY,)):

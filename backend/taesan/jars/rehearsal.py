@@ -7,6 +7,7 @@ from typing import NamedTuple
 from taesan.core import days
 from taesan.jars import accrual, sources
 from taesan.jars.grammar import Fires, Words
+from taesan.jars.sources import Perks
 
 
 class Bought(NamedTuple):
@@ -42,8 +43,10 @@ def next_due(times: Fires, now: datetime) -> datetime | None:
     return None if times.weekday is None else days.next_due(now, times.time_zone, times.weekday)
 
 
-def rehearse(words: Words, bought: Iterable[Bought], exponent: int, start: datetime, end: datetime) -> Rehearsal:
-    """:param bought: between start and end, in their order"""
+def rehearse(
+    words: Words, bought: Iterable[Bought], exponent: int, start: datetime, end: datetime, most: int, perks: Perks
+) -> Rehearsal:
+    """:param bought: between start and end, in their order. :param most: of one payment. :param perks: as if she had always had them"""
     taken, trigger = sources.NOTHING, sources.trigger(words.fires, exponent)
     due_at = next_due(words.fires, start)
     firings: list[Fired] = []
@@ -64,7 +67,8 @@ def rehearse(words: Words, bought: Iterable[Bought], exponent: int, start: datet
         purchases += 1
         taken = taken.on(days.day_of(purchase.at, words.fires.time_zone).isoformat())
         room = sources.left(words.gather, taken, exponent)
-        amount = sources.within(sources.of_purchase(words.gather, purchase.price, exponent), room)
+        by_tier = sources.multiplier(perks, purchase.merchant)
+        amount = sources.within(sources.of_purchase(words.gather, purchase.price, exponent, by_tier), room, most)
         if not amount:
             continue
         taken = taken.plus(amount)

@@ -100,7 +100,7 @@ class RuleState(SQLModel, table=True):
 
 
 class RuleNote(SQLModel, table=True):
-    """What became of a rule, and why. `kind`: fired, not fired, paused, resumed, cancelled, expired, released."""
+    """What became of a rule, and why. `kind`: fired, not fired, cut, paused, resumed, cancelled, expired, released."""
 
     __tablename__ = "rule_note"
     __table_args__ = (Index("ix_rule_note_rule", "rule_id", "id"),)
@@ -187,6 +187,7 @@ class RuleProgress(Shape):
     due_at: str | None = ShapeField(description="When it fires by itself")
     fired: AmountOut = ShapeField(description="In all")
     left_today: AmountOut | None = ShapeField(description="How much more is gathered today; null: as much as there is")
+    most_at_once: AmountOut = ShapeField(description="Of one purchase, whatever its words make of it: the hub's cap")
 
 
 class RulePublic(Shape):
@@ -202,11 +203,18 @@ class RulePublic(Shape):
     valid_until: int
     signature: str
     created_at: str
+    perks: dict[str, int] = ShapeField(
+        description="Of one that says `by tier`: what the payer's tiers multiply round-ups by now, in ten-thousandths, at the hub (`hub`) "
+        "and at merchants",
+        examples=[{"hub": 15_000}],
+    )
     progress: RuleProgress
 
 
 class RuleNotePublic(Shape):
-    kind: str = ShapeField(description="fired, not fired, paused, resumed, cancelled, expired or released")
+    kind: str = ShapeField(
+        description="fired, not fired, cut (not all was gathered), paused, resumed, cancelled, expired or released"
+    )
     reason: str
     amount: AmountOut
     payments: int

@@ -10,7 +10,7 @@ from taesan.core.clock import rfc3339
 from taesan.core.days import day_of
 from taesan.core.pages import newest_first
 from taesan.hub import Hub
-from taesan.jars import sources
+from taesan.jars import perks, sources
 from taesan.jars.grammar import CURRENCIES, ON_REQUEST, Fires, Money
 from taesan.jars.rule_models import (
     DestinationIn,
@@ -55,6 +55,7 @@ def public_rule(session: Session, hub: Hub, rule: SignedRule, now: datetime) -> 
         valid_until=rule.valid_until,
         signature=rule.signature,
         created_at=rfc3339(rule.created_at),
+        perks={} if rule.words.gather.most_times is None else dict(perks.of_payer(session, rule.payer)),
         progress=progress(hub, rule, session.get_one(RuleState, rule.id), now),
     )
 
@@ -72,6 +73,7 @@ def progress(hub: Hub, rule: SignedRule, state: RuleState, now: datetime) -> Rul
         due_at=rfc3339(rule.due_at) if rule.due_at else None,
         fired=state.fired,
         left_today=sources.left(words.gather, today, exponent),
+        most_at_once=hub.settings.max_payment,
     )
 
 

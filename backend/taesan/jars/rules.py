@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlmodel import Session, col
 
 from taesan.channels.models import Channel
@@ -16,6 +16,7 @@ from taesan.hub import Hub
 from taesan.jars import signed, sources, splits
 from taesan.jars.grammar import NotARule, Words, parse
 from taesan.jars.models import JarCount, JarFiring
+from taesan.jars.permit_models import GiftPermit
 from taesan.jars.rehearsal import next_due
 from taesan.jars.rule_models import ZERO_ADDRESS, DestinationIn, RuleCreate, RuleNote, RuleState, RuleTerms, SignedRule
 from taesan.ledger import posting
@@ -195,7 +196,8 @@ def resume(session: Session, rule: SignedRule, now: datetime) -> None:
 
 
 def end(session: Session, rule: SignedRule, state: str, reason: str, now: datetime) -> None:
-    """For good: what it has gathered is left to the jar's own rule. Nothing if it has ended before.
+    """For good: what it has gathered is left to the jar's own rule, and with the payer's last rule her permit is forgotten. Nothing if it
+    has ended before.
 
     :param state: cancelled or expired
     """
@@ -209,6 +211,10 @@ def end(session: Session, rule: SignedRule, state: str, reason: str, now: dateti
         _release(session, session.get_one(JarCount, channel.jar_account_id), state_, state_.gathered)
     state_.payments = 0
     session.add_all([rule, state_])
+    session.flush()
+    alive = select(col(SignedRule.id)).where(col(SignedRule.payer) == rule.payer, col(SignedRule.ended_at).is_(None))
+    if session.scalar(alive.limit(1)) is None:
+        session.execute(delete(GiftPermit).where(col(GiftPermit.payer) == rule.payer))
 
 
 def refuse_ended(rule: SignedRule, now: datetime) -> None:

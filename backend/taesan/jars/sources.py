@@ -1,13 +1,18 @@
 """How much a rule gathers of a purchase, and whether its jar fires. Pure; amounts in minor units of the reserve asset, unless
 they are `Money`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple, TypeVar
 
 from taesan.jars import accrual
 from taesan.jars.grammar import ALL_OF_IT, CURRENCIES, Fires, Gather, Money, Only
 
 Rule = TypeVar("Rule")
+
+
+Perks = Mapping[str, int]
+"""By programme (a merchant's id, or `HUB`): what a payer's tier there multiplies round-ups by, in ten-thousandths."""
+HUB = "hub"
 
 
 class Taken(NamedTuple):
@@ -38,12 +43,23 @@ def in_units(money: Money, exponent: int) -> int | None:
     return accrual.rescale(money.value, CURRENCIES[money.currency], exponent)
 
 
-def of_purchase(gather: Gather, price: int, exponent: int) -> int:
+def multiplier(perks: Perks, merchant: str | None) -> int:
+    """Of a purchase: by the tier at the hub, or at the merchant that it names, whichever is more."""
+    return max(ALL_OF_IT, perks.get(HUB, ALL_OF_IT), perks.get(merchant or HUB, ALL_OF_IT))
+
+
+def of_purchase(gather: Gather, price: int, exponent: int, by_tier: int = ALL_OF_IT) -> int:
     """What is to be gathered of a purchase, caps aside; a share of it is rounded down. The rule's amounts are whole numbers of the
-    asset's minor units."""
+    asset's minor units.
+
+    :param by_tier: as `multiplier` tells it. It counts only for a rule that says so, and as far as that says
+    """
     amount = 0
     if gather.step is not None:
-        amount += accrual.round_up(price, in_units(gather.step, exponent) or 1) * gather.times
+        times = gather.times * ALL_OF_IT
+        if gather.most_times is not None:
+            times = min(gather.times * by_tier, gather.most_times * ALL_OF_IT)
+        amount += accrual.round_up(price, in_units(gather.step, exponent) or 1) * times // ALL_OF_IT
     if gather.share is not None:
         amount += price * gather.share // ALL_OF_IT
     if gather.fixed is not None:
@@ -61,9 +77,18 @@ def left(gather: Gather, taken: Taken, exponent: int) -> int | None:
     return min(rooms) if rooms else None
 
 
-def within(amount: int, room: int | None) -> int:
-    """:param room: as `left` tells it"""
-    return amount if room is None else min(amount, room)
+def within(amount: int, room: int | None, most: int) -> int:
+    """What of it is gathered. :param room: as `left` tells it. :param most: of one payment"""
+    return min(amount, most) if room is None else min(amount, most, room)
+
+
+def why_less(amount: int, room: int | None, most: int) -> str | None:
+    """Why not all of it is gathered, for its payer; None: it is."""
+    taken = within(amount, room, most)
+    if taken == amount:
+        return None
+    bound = "one payment may be" if taken == most else "its caps leave"
+    return f"{taken} of {amount} minor units: {bound} no more"
 
 
 def trigger(fires: Fires, exponent: int) -> accrual.Rule:

@@ -8,6 +8,8 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from taesan.channels.models import Channel
+from taesan.jars import sources
+from taesan.jars.perks import RoundUpPerk
 from taesan.ledger.audit import Report
 from taesan.loyalty import following
 from taesan.loyalty.judging import Book, GivenBack, Paid
@@ -35,6 +37,7 @@ def audit_loyalty(session: Session, report: Report) -> None:
     members = {row.id: row for row in session.scalars(select(Member))}
     _compare_standings(session, book, members, report)
     _compare_points(session, book, members, report)
+    _compare_perks(session, book, members, report)
     report.counted |= {"members": len(members)} if members else {}
 
 
@@ -133,6 +136,18 @@ def _compare_standings(session: Session, book: Book, members: dict[int | None, M
         steps = len(ladder.tiers)
         found = (min(row.tier, steps), row.noticed if row.tier else None)
         report.check(f"tier and notice of {name}", (standing.tier, standing.noticed), found)
+
+
+def _compare_perks(session: Session, book: Book, members: dict[int | None, Member], report: Report) -> None:
+    expected = {}
+    for row in members.values():
+        tiers = book.rules[row.owner][-1].ladder
+        if row.tier:
+            by_tier = tiers.at(min(row.tier, len(tiers.tiers))).round_up
+            expected[row.payer, row.owner or sources.HUB] = (row.tier, by_tier)
+    found = {(perk.payer, perk.owner): (perk.tier, perk.multiplier) for perk in session.scalars(select(RoundUpPerk))}
+    for key in sorted(expected.keys() | found.keys()):
+        report.check(f"what the tier of {key[0]} at {key[1]} does to round-ups", expected.get(key), found.get(key))
 
 
 def _compare_points(session: Session, book: Book, members: dict[int | None, Member], report: Report) -> None:

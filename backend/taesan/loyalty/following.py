@@ -113,7 +113,8 @@ def _judge(session: Session, hub: Hub, paid: Sequence[Paid], now: datetime) -> N
     shelf = Shelf(session)
     owners, payers = {p.merchant_id for p in paid} | {HUB}, {p.payer for p in paid}
     shelf.read_rules(owners)
-    shelf.read_members({(owner, p.payer) for p in paid for owner in (p.merchant_id, HUB)})
+    keys = {(owner, p.payer) for p in paid for owner in (p.merchant_id, HUB)}
+    shelf.read_members(keys, since=min(p.at for p in paid))
     shelf.read_campaigns({p.merchant_id for p in paid}, payers)
     for payment in paid:
         shelf.book.pay(payment)

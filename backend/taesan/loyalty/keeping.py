@@ -9,6 +9,7 @@ from sqlmodel import Session, col
 
 from taesan.core import outbox
 from taesan.hub import Hub
+from taesan.jars import perks, sources
 from taesan.loyalty.cashback import Terms
 from taesan.loyalty.judging import HUB, SKEW, Book, Given, Key, Lot, Rules, Running
 from taesan.loyalty.models import Member, MemberPeriod, PointsLot, Programme, TierChange
@@ -46,7 +47,7 @@ class Shelf:
             cast(list[Rules], rules).append(rules_of(row))
 
     def read_members(self, keys: Collection[Key], since: datetime | None = None) -> None:
-        """Those that there are, of owners whose rules were read. :param since: of a payment that is given back"""
+        """Those that there are, of owners whose rules were read. :param since: of the payments that are counted, or given back"""
         wanted = {key for key in keys if self.book.rules.get(key[0])}
         owners, payers = (sorted({key[n] for key in wanted}) for n in range(2))
         among = select(Member).where(col(Member.owner).in_(owners), col(Member.payer).in_(payers))
@@ -126,6 +127,9 @@ class Shelf:
             kept = _Kept(Member(owner=key[0], payer=key[1], looked=standing.looked, since=now), {})
             self._members[key] = kept
         row, rules = kept.row, self.book.rules[key[0]][-1]
+        if row.tier != standing.tier:
+            by_tier = rules.ladder.at(min(standing.tier, len(rules.ladder.tiers))).round_up
+            perks.give(self.session, key[1], key[0] or sources.HUB, standing.tier, by_tier)
         row.looked, row.tier, row.noticed = standing.looked, standing.tier, standing.noticed
         row.look_at = rules.begins_at(standing.looked + 1) + SKEW if standing.tier else None
         if key[0] == HUB:

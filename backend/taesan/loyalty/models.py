@@ -204,7 +204,9 @@ class TierTerms(Shape):
     value: AmountIn | None = ShapeField(default=None, description="Their sum")
     streak: int | None = ShapeField(default=None, ge=1, le=120, description="Periods in a row with a payment")
     cashback_multiplier: Multiplier = WHOLE
-    round_up_multiplier: Multiplier = WHOLE
+    round_up_multiplier: Multiplier = ShapeField(
+        default=WHOLE, description="Of round-ups by rules whose payer has signed `by tier`, in ten-thousandths"
+    )
 
     @model_validator(mode="after")
     def _asks_for_something(self) -> Self:

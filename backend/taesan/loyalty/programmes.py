@@ -8,7 +8,9 @@ from sqlmodel import Session, col
 
 from taesan.core.problems import Problem
 from taesan.hub import Hub
+from taesan.jars import perks, sources
 from taesan.loyalty import following
+from taesan.loyalty.cashback import WHOLE
 from taesan.loyalty.models import (
     PointsPublic,
     Programme,
@@ -52,6 +54,8 @@ def define(session: Session, hub: Hub, owner: str, terms: ProgrammeTerms, now: d
     )
     session.add(row)
     session.flush()
+    multipliers = [tier.round_up for tier in row.ladder.tiers] or [WHOLE]
+    perks.redefine(session, owner or sources.HUB, multipliers)
     return row
 
 

@@ -83,9 +83,10 @@ class Standing:
     changes: list[Change] = field(default_factory=list)
 
     def pay(self, ladder: Ladder, period: int, value: int) -> None:
+        """:param period: of the payment's own time, where its refund finds it. It may be over: intakes' clocks differ a little"""
         self.advance(ladder, period)
-        was = self.measures.get(self.looked, Measure())
-        self.measures[self.looked] = Measure(was.count + 1, was.value + value)
+        was = self.measures.get(period, Measure())
+        self.measures[period] = Measure(was.count + 1, was.value + value)
         reached = level(ladder, self.measures, self.looked)
         if reached > self.tier:
             self._move("up", reached)

@@ -65,6 +65,7 @@ class Decision:
 
     :ivar jar_fired: minor units that left the jar with it, if it fired, after `fired_count` payments for `fired_reason`
     :ivar rule: the signed rule that gathers it: then `jar_…` is about what that has gathered. It had `fired_before` in all
+    :ivar why_less: than its rule's words make it
     :ivar jar_fired: minor units that left the jar with it, if it fired, after `fired_count` payments for `fired_reason`; or all
         of a payment to a person
     """
@@ -78,6 +79,7 @@ class Decision:
     fired_reason: str = ""
     rule: RuleLine | None = None
     fired_before: int | None = None
+    why_less: str | None = None
 
 
 def decide(
@@ -130,7 +132,12 @@ def decide(
             return Decision(submission, payee, jar_fired=submission.amount, fired_count=1, fired_reason=TO_PERSON)
         return Decision(submission, payee)
     jar.has_changed = True
-    decision = _gather(submission, channel, firing) if rule is None else _gather_by(rule, submission, channel, firing)
+    if rule is None:
+        decision = _gather(submission, channel, firing)
+    else:
+        why_less = ruled.why_less(rule, submission, asset_exponent)
+        decision = _gather_by(rule, submission, channel, firing)
+        decision.why_less = why_less
     if firing is not None:
         _press(channel, exposure)
     return decision

@@ -11,7 +11,7 @@ from taesan.channels.models import Channel
 from taesan.core import days
 from taesan.core.clock import rfc3339
 from taesan.hub import Hub
-from taesan.jars import accrual, rules
+from taesan.jars import accrual, perks, rules
 from taesan.jars.grammar import CURRENCIES, Money
 from taesan.jars.rehearsal import Bought, rehearse
 from taesan.jars.rule_models import DryRun, DryRunAsked, DryRunFiring
@@ -28,7 +28,15 @@ def dry_run(session: Session, hub: Hub, channel: Channel, asked: DryRunAsked, no
     first = asked.first_day or (days.day_of(now, zone).replace(day=1) - timedelta(days=1)).replace(day=1)
     start, end = days.begins_at(first, zone), days.begins_at(_next_month(first), zone)
     payments, is_complete = _payments(session, channel, start, end)
-    found = rehearse(words, _bought(hub, payments), exponent, start, end)
+    found = rehearse(
+        words,
+        _bought(hub, payments),
+        exponent,
+        start,
+        end,
+        hub.settings.max_payment,
+        perks.of_payer(session, channel.payer),
+    )
     currency = hub.settings.asset_currency
     in_currency = Money(found.gathered * 10 ** CURRENCIES[currency] // 10**exponent, currency)
     return DryRun(

@@ -55,7 +55,7 @@ def accept(
     due = invoices.locked(session, {s.invoice_id for s in submissions if s.invoice_id is not None})
     payees = {s.merchant_id for s in submissions if s.merchant_id is not None}
     merchants = store.payees(connection, payees | {invoice.merchant_id for invoice in due.values()})
-    rules = store.rules(connection, {s.rule_id for s in submissions if s.rule_id is not None}, now)
+    rules = store.rules(connection, terms, {s.rule_id for s in submissions if s.rule_id is not None}, now)
     suspects = [s for s in submissions if look_up_keys or s.channel_id in wary_of or _is_behind(s, channels)]
     known = store.by_key(session, channels, suspects)
     cover = _cover(connection, terms, submissions, channels)

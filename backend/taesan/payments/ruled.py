@@ -1,6 +1,6 @@
 """Whether a signed rule gathers a payment to the jar, and what that does to it. Pure: on rows that were read for it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from taesan.core.problems import Problem
 from taesan.jars import accrual, sources
@@ -14,7 +14,8 @@ class RuleLine:
     """A signed rule and its state.
 
     :ivar is_active: neither paused nor ended. :ivar payments: since it last fired. :ivar gathered: in the jar now
-    :ivar fired: in all. :ivar taken: today
+    :ivar fired: in all. :ivar taken: today. :ivar most: of one payment, minor units
+    :ivar perks: of its payer
     """
 
     id: int
@@ -28,7 +29,9 @@ class RuleLine:
     gathered: int
     fired: int
     taken: Taken
+    most: int
     has_changed: bool = False
+    perks: dict[str, int] = field(default_factory=dict)
 
     def take(self, amount: int, fired: int) -> int:
         """A payment comes in, and so much is fired with it; returns what had been fired in all before."""
@@ -62,7 +65,7 @@ def check(rule: RuleLine, submission: Submission, exponent: int) -> accrual.Firi
         )
     expected = _expected(rule, submission, exponent)
     if expected is not None:
-        expected = sources.within(expected, room)
+        expected = sources.within(expected, room, rule.most)
     elif room is not None and submission.amount > room:
         expected = room
     if expected not in (None, submission.amount):
@@ -77,8 +80,14 @@ def check(rule: RuleLine, submission: Submission, exponent: int) -> accrual.Firi
     return accrual.decide(trigger, rule.payments + 1, rule.gathered + submission.amount)
 
 
+def why_less(rule: RuleLine, submission: Submission, exponent: int) -> str | None:
+    """Why a checked payment is less than the rule's words make it, if it is. To be asked before the rule takes it."""
+    wanted = _expected(rule, submission, exponent)
+    return sources.why_less(wanted, sources.left(rule.gather, rule.taken, exponent), rule.most) if wanted else None
+
+
 def _expected(rule: RuleLine, submission: Submission, exponent: int) -> int | None:
-    """What the rule gathers of a purchase, caps aside; None: of what the payer puts in besides, as much as she likes."""
+    """What the rule gathers of a purchase, bounds aside; None: of what the payer puts in besides, as much as she likes."""
     if submission.purchase_value is None:
         if rule.gather.inflows and not rule.gather.of_gateways:
             return None
@@ -87,7 +96,8 @@ def _expected(rule: RuleLine, submission: Submission, exponent: int) -> int | No
         return 0
     assert submission.purchase_currency is not None
     price = sources.in_units(Money(submission.purchase_value, submission.purchase_currency), exponent)
-    return 0 if price is None else sources.of_purchase(rule.gather, price, exponent)
+    by_tier = sources.multiplier(rule.perks, submission.purchase_merchant)
+    return 0 if price is None else sources.of_purchase(rule.gather, price, exponent, by_tier)
 
 
 def unknown_rule(rule_id: str) -> Problem:

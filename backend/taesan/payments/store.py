@@ -38,6 +38,10 @@ _RULES = (
     "SELECT id, public_id, channel_id, state, gather, fires, only_for, valid_until, payments, gathered, fired, day, of_day, "
     "of_month FROM signed_rule JOIN rule_state ON rule_id = id WHERE public_id IN (:values)"
 )
+_PERKS = (
+    "SELECT public_id, owner, multiplier FROM signed_rule JOIN round_up_perk ON round_up_perk.payer = signed_rule.payer "
+    "WHERE public_id IN (:values)"
+)
 _PAYMENT_COLUMNS = (
     "public_id",
     "channel_id",
@@ -132,7 +136,7 @@ def channels(connection: Connection, terms: Terms, ids: Collection[str]) -> dict
     return states
 
 
-def rules(connection: Connection, ids: Collection[str], now: datetime) -> dict[str, RuleLine]:
+def rules(connection: Connection, terms: Terms, ids: Collection[str], now: datetime) -> dict[str, RuleLine]:
     """The signed rules of these public ids that exist. Who has their channels' rows has theirs: nobody else changes them."""
     lines: dict[str, RuleLine] = {}
     if not ids:
@@ -157,7 +161,13 @@ def rules(connection: Connection, ids: Collection[str], now: datetime) -> dict[s
         taken = Taken(day, of_day, of_month).on(day_of(now, times.time_zone).isoformat())
         is_active = state == "active" and valid_until > now.timestamp()
         words = parse_gather(gather), times, parse_only(only)
-        lines[public_id] = RuleLine(id_, public_id, channel_id, is_active, *words, payments, gathered, fired, taken)
+        line = RuleLine(
+            id_, public_id, channel_id, is_active, *words, payments, gathered, fired, taken, terms.max_payment
+        )
+        lines[public_id] = line
+    by_tier = [public_id for public_id, line in lines.items() if line.gather.most_times is not None]
+    for public_id, owner, multiplier in bulk.select_in(connection, _PERKS, by_tier) if by_tier else ():
+        lines[public_id].perks[owner] = multiplier
     return lines
 
 
@@ -274,13 +284,13 @@ def write(
     bulk.insert(connection, JarFiring, _FIRING_COLUMNS, [_firing_row(a, stored_at) for a in fired])
     ruled = {a.decision.rule.id: a.decision.rule for a in accepted if a.decision.rule is not None}
     if ruled:
-        _write_rules(connection, list(ruled.values()), fired, stored_at)
+        _write_rules(connection, list(ruled.values()), accepted, stored_at)
 
 
 def _write_rules(
-    connection: Connection, rules: Sequence[RuleLine], fired: Sequence[Accepted], stored_at: object
+    connection: Connection, rules: Sequence[RuleLine], accepted: Sequence[Accepted], stored_at: object
 ) -> None:
-    """What signed rules have gathered, and notes of those that have fired."""
+    """What signed rules have gathered, and notes of those that have fired, or could not gather all."""
     states = [(r.payments, r.gathered, r.fired, r.taken.day, r.taken.of_day, r.taken.of_month, r.id) for r in rules]
     bulk.update(
         connection,
@@ -289,11 +299,14 @@ def _write_rules(
         ("payments", "gathered", "fired", "day", "of_day", "of_month", "rule_id"),
         states,
     )
-    notes = [
-        (d.rule.id, "fired", d.fired_reason, d.jar_fired, d.fired_count, stored_at)
-        for d in (a.decision for a in fired)
-        if d.rule is not None
-    ]
+    notes: list[tuple[object, ...]] = []
+    for decision in (a.decision for a in accepted if a.decision.rule is not None):
+        assert decision.rule is not None
+        id_, amount, count = decision.rule.id, decision.submission.amount, decision.fired_count or decision.jar_payments
+        if decision.why_less is not None:
+            notes.append((id_, "cut", decision.why_less, amount, count, stored_at))
+        if decision.jar_fired is not None:
+            notes.append((id_, "fired", decision.fired_reason, decision.jar_fired, decision.fired_count, stored_at))
     bulk.insert(connection, RuleNote, ("rule_id", "kind", "reason", "amount", "payments", "noted_at"), notes)
 
 

@@ -13,7 +13,8 @@ from taesan.ledger.accounts import Chart
 class Terms:
     """:ivar operator: our key's address. :ivar payer_rate: such as `200/second`. :ivar view_age_s: how old the view of the
     chain may be. :ivar wallet_exposure: what of a contract wallet's channel may wait for its claim, minor units
-    :ivar channel_exposure: what of any channel may be owed and not be claimed, minor units"""
+    :ivar channel_exposure: what of any channel may be owed and not be claimed, minor units
+    :ivar max_payment: minor units"""
 
     voucher_domain: Domain
     operator: str
@@ -24,6 +25,7 @@ class Terms:
     view_age_s: int
     wallet_exposure: int
     channel_exposure: int
+    max_payment: int
 
     @property
     def chart(self) -> Chart:
@@ -41,4 +43,5 @@ def terms_of(hub: Hub) -> Terms:
         hub.settings.withdraw_delay_s // 4,
         hub.settings.wallet_exposure,
         hub.settings.channel_exposure,
+        hub.settings.max_payment,
     )
