@@ -111,7 +111,7 @@ slither: .tools/setup.stamp ## Static analysis: every finding is answered in doc
 	@.venv-contracts/bin/python scripts/static_analysis.py
 
 test-backend: build/.stamp ## Unit, property, API, browser and end-to-end tests on SQLite; then PostgreSQL executes each statement too
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --note=build/executed.json $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS) --note=build/executed.json
 	@echo "· on PostgreSQL, of what is marked for both databases, few tests that execute each statement which all of them execute"
 	@$(MAKE) --no-print-directory test-postgresql ARGS="$(ARGS) --briefly=build/executed.json"
 
@@ -128,7 +128,7 @@ audit-deps: .tools/setup.stamp ## Known vulnerabilities of what we depend on, as
 	@$(BIN)/python scripts/audit_dependencies.py
 
 test-contracts: build/.stamp ## The contracts' tests on anvil
-	@$(BROWNIE) test --note=build/asked.json $(ARGS)
+	@$(BROWNIE) test $(ARGS) --note=build/asked.json
 
 test-ganache: build/.stamp ## The same suite on Ganache, whole
 	@$(BROWNIE) test $(ARGS) --network ganache-cli
