@@ -33,10 +33,11 @@ def test_what_the_service_executes_is_noted_and_what_a_test_executes_is_not(data
 def test_an_error_is_noted_beside_its_statement(database: Database) -> None:
     with database.write() as session:
         session.execute(text("DROP TABLE alarm"))
-    with pytest.raises(OperationalError), database.read() as session:
+    with database.read() as session:
         session.connection()
         statements.forget()
-        alarms.alarms(session)
+        with pytest.raises(OperationalError):
+            alarms.alarms(session)
     assert len(statements.executed()[1]) == 2
 
 
