@@ -133,7 +133,9 @@ test-contracts: build/.stamp ## The contracts' tests on anvil
 test-ganache: build/.stamp ## The same suite on Ganache, whole
 	@$(BROWNIE) test $(ARGS) --network ganache-cli
 
-test-ganache-briefly: build/.stamp ## On Ganache few of them, which call all that `make test-contracts` has called, with every outcome
+build/asked.json: ; @$(MAKE) --no-print-directory test-contracts
+
+test-ganache-briefly: build/.stamp build/asked.json ## On Ganache few of them, which call all that `make test-contracts` has called, with every outcome
 	@$(BROWNIE) test $(ARGS) --network ganache-cli --briefly=build/asked.json
 
 test-invariants: build/.stamp ## Half a minute of random calls against the contracts' promises
