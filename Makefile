@@ -112,7 +112,7 @@ slither: .tools/setup.stamp ## Static analysis: every finding is answered in doc
 	@.venv-contracts/bin/python scripts/static_analysis.py
 
 test-backend: build/.stamp ## Unit, property, API, browser and end-to-end tests on SQLite; then PostgreSQL executes each statement too
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --note=build/executed.json $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS) --note=build/executed.json
 	@echo "· on PostgreSQL, of what is marked for both databases, few tests that execute each statement which all of them execute"
 	@$(MAKE) --no-print-directory test-postgresql ARGS="$(ARGS) --briefly=build/executed.json"
 
@@ -132,12 +132,14 @@ audit-deps: .tools/setup.stamp ## Known vulnerabilities of what we depend on, as
 	@$(BIN)/python scripts/audit_dependencies.py
 
 test-contracts: build/.stamp ## The contracts' tests on anvil
-	@$(BROWNIE) test --note=build/asked.json $(ARGS)
+	@$(BROWNIE) test $(ARGS) --note=build/asked.json
 
 test-ganache: build/.stamp ## The same suite on Ganache, whole
 	@$(BROWNIE) test $(ARGS) --network ganache-cli
 
-test-ganache-briefly: build/.stamp ## On Ganache few of them, which call all that `make test-contracts` has called, with every outcome
+build/asked.json: ; @$(MAKE) --no-print-directory test-contracts
+
+test-ganache-briefly: build/.stamp build/asked.json ## On Ganache few of them, which call all that `make test-contracts` has called, with every outcome
 	@$(BROWNIE) test $(ARGS) --network ganache-cli --briefly=build/asked.json
 
 test-invariants: build/.stamp ## Half a minute of random calls against the contracts' promises

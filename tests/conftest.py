@@ -48,14 +48,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = here
 
 
-# Always whole on PostgreSQL: other processes' statements are not noted.
-_OF_PROCESSES = ("tests/storage/", "tests/api/test_intake_process.py")
-
-
 def _briefly(items: list[pytest.Item], notes: dict[str, Note]) -> list[pytest.Item]:
     """Those that between them have the service execute each of its statements and fail with each error; all in which two
-    transactions were open at once; all that run on PostgreSQL alone."""
-    always = {item.nodeid for item in items if item.nodeid not in notes or item.nodeid.startswith(_OF_PROCESSES)}
+    transactions were open at once; all of `tests/storage`, some of which let processes work; all for PostgreSQL alone."""
+    always = {item.nodeid for item in items if item.nodeid not in notes or item.nodeid.startswith("tests/storage/")}
     chosen = always | fewest(notes, without=always)
     return [item for item in items if item.nodeid in chosen]
 

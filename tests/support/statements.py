@@ -29,8 +29,11 @@ def forget() -> None:
 
 def executed() -> tuple[int, list[str]]:
     """Since `forget`: how many, and a short name of each that differs from the others, and of each error of one."""
-    names = {hashlib.blake2b(_LISTS.sub("(?)", told).encode(), digest_size=8).hexdigest() for told in _executed}
-    return _executed.total(), sorted(names)
+    return _executed.total(), sorted({named(told) for told in _executed})
+
+
+def named(statement: str) -> str:
+    return hashlib.blake2b(_LISTS.sub("(?)", statement).encode(), digest_size=8).hexdigest()
 
 
 def were_at_once() -> bool:

@@ -1,7 +1,7 @@
 """For a second node, when a first has had every test: `--note FILE` on anvil, then `--briefly FILE` on Ganache.
 
-The first run notes what each test asks of the node and what comes of it: which function of which contract, called or sent;
-success or which error; which events. The second has the fewest tests that between them ask for all of that, and a quarter of
+The first run notes what each test asks of the node and what comes of it: which function of which contract, with
+success or which error; which events; what was mined and failed. The second has the fewest tests that between them ask for all of that, and a quarter of
 the random examples. A node differs in what it makes of a call, not in the cases that the contracts tell apart.
 """
 
@@ -68,7 +68,8 @@ def _told(method: str, params: Any, answer: Any) -> list[str]:
         contract = _contract_map.get(to_checksum_address(to)) if to else None
         error = answer.get("error")
         outcome = "went well" if error is None else str(error.get("data", ""))[:10]
-        return [f"{method} {contract and contract._name} {str(params[0].get('data', ''))[:10]} {outcome}"]
+        return [f"{contract and contract._name} {str(params[0].get('data', ''))[:10]} {outcome}"]
     if method == "eth_getTransactionReceipt" and answer.get("result"):
-        return [method, *(f"event {log['topics'][0]}" for log in answer["result"]["logs"])]
+        receipt = answer["result"]
+        return [f"mined with status {receipt['status']}", *(f"event {log['topics'][0]}" for log in receipt["logs"])]
     return [method]
