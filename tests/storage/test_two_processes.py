@@ -31,7 +31,7 @@ from tests.support.offline import hub_on
 
 pytestmark = pytest.mark.database("sqlite", "postgresql")
 
-CHANNELS, PAYMENTS, INVOICES = 12, 20, 15
+CHANNELS, PAYMENTS, INVOICES = 8, 12, 10
 
 
 @pytest.fixture

@@ -4,9 +4,10 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 import structlog
-from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy import ColumnElement, TextClause, insert, select, text, update
 from sqlmodel import Session, col
 
 from taesan.core import tracing
@@ -73,7 +74,6 @@ class Worker:
         self._waits = dict(waits or {})
         if unknown := self._waits.keys() - steps.keys():
             raise ValueError(f"no such steps: {sorted(unknown)}")
-        self._glance = select(*self._waits.values())
         self.holder = secrets.token_hex(8)
         self.stopping = threading.Event()
         self._leased_until = NEVER
@@ -143,7 +143,13 @@ class Worker:
         if not self._waits:
             return {}
         with self.db.read() as session:
-            return dict(zip(self._waits, map(bool, session.execute(self._glance).one()), strict=True))
+            return dict(zip(self._waits, map(bool, session.connection().execute(self._glance).one()), strict=True))
+
+    @cached_property
+    def _glance(self) -> TextClause:
+        """As text: what SQLAlchemy does at each execution of so long an expression takes longer than the question itself."""
+        question = select(*self._waits.values()).compile(self.db.engine, compile_kwargs={"literal_binds": True})
+        return text(str(question).replace(":", r"\:"))
 
     def _wait(self, step: str, reason: str) -> None:
         STEP_FAILURES.values[step, "waiting"] += 1
