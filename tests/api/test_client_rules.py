@@ -5,6 +5,7 @@ import pytest
 from taesan.client import KeyReused, Refused, Terms
 from taesan.jars.grammar import NotARule
 from taesan.jars.signed import Destination
+from tests.api.test_cashback import campaign
 from tests.api.test_client import Patient
 from tests.support.signing import ZERO_ADDRESS
 from tests.support.stage import CENT, DOLLAR, Stage
@@ -93,6 +94,34 @@ def test_a_tier_multiplies_round_ups_as_far_as_was_signed(stage: Stage, anna: Pa
     assert first is not None
     assert second is not None
     assert (first["amount"], second["amount"]) == (str(60 * CENT), str(120 * CENT))
+
+
+def test_cashback_that_was_paid_out_feeds_a_rule_for_it_once(stage: Stage, anna: Patient) -> None:
+    cafe = stage.merchant()
+    anna.pay(DOLLAR, cafe.id)
+    stage.settle()
+    campaign(cafe)
+    anna.pay(30 * CENT, cafe.id)
+    stage.tick()
+    assert anna.add_cashback() == [], "there is no rule for it"
+    stage.later(1)
+    rule = anna.sign_rule(Terms("cashback, at most 0.15 USD a day", "every 100 payments"))
+    anna.pay(DOLLAR, cafe.id)
+    stage.tick()
+    assert anna.add_cashback() == [], "it is not paid out yet"
+    stage.settle()
+    (first,) = anna.add_cashback()
+    assert (first["amount"], first["jar"]["gathered"]) == (str(10 * CENT), str(10 * CENT))
+    anna.pay(DOLLAR, cafe.id)
+    stage.settle()
+    assert [paid["amount"] for paid in anna.add_cashback()] == [str(5 * CENT)], "as much as its cap leaves"
+    assert anna.add_cashback() == []
+    stage.later(86_400)
+    stage.confirm()
+    assert anna.add_cashback() == [], "a new day's cap makes nothing anew"
+    (told,) = anna.rules()
+    assert (told["id"], told["progress"]["gathered"]) == (rule["id"], str(15 * CENT))
+    assert stage.audit().differences == []
 
 
 def test_what_makes_no_sense_is_not_signed(anna: Patient) -> None:

@@ -246,6 +246,12 @@ class Client(_Client):
         """
         return self._run(self._change.add(price, merchant_id, category, reference, key))
 
+    def add_cashback(self) -> list[Json]:
+        """Puts as much into the jar, out of the channel, as campaigns' cashback was paid out to the wallet, by the oldest rule that says
+        `cashback` and since that was signed; each reward once, however often this is called. Returns what was paid. Else as `pay`
+        """
+        return self._run(self._change.add_cashback())
+
     def request(
         self, method: str, url: str, *, headers: dict[str, str] | None = None, content: bytes | None = None
     ) -> httpx.Response:
@@ -387,6 +393,10 @@ class AsyncClient(_Client):
     ) -> Json | None:
         """As `Client.add_change`."""
         return await self._run(self._change.add(price, merchant_id, category, reference, key))
+
+    async def add_cashback(self) -> list[Json]:
+        """As `Client.add_cashback`."""
+        return await self._run(self._change.add_cashback())
 
     async def request(
         self, method: str, url: str, *, headers: dict[str, str] | None = None, content: bytes | None = None

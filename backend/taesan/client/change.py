@@ -9,7 +9,7 @@ from taesan.client.flows import ClientError, Flows, Refused
 from taesan.client.signing import Json
 from taesan.client.steps import Flow
 from taesan.jars import signed, sources
-from taesan.jars.grammar import CURRENCIES, Money, Words, parse
+from taesan.jars.grammar import CASHBACK, CURRENCIES, Money, Words, parse
 
 FOR_EVER = 2**40
 ALLOWED_FOR_S = 90 * 86_400
@@ -119,6 +119,38 @@ class Change:
                     raise
                 self.known = None
         raise AssertionError("unreachable")
+
+    def add_cashback(self) -> Flow[list[Json]]:
+        """As much as campaigns have given the wallet since its oldest rule for `cashback` was signed, each reward once; returns what
+        was paid. What the rule's caps cut off one is not made up for."""
+        id_, rules = (yield from self.flows.channel()), (yield from self.rules())
+        rule = next((r for r in rules if CASHBACK in parse(r["gather"], r["fires"], r["only"]).gather.inflows), None)
+        if rule is None:
+            return []
+        yield from self.flows.resolve(id_)
+        paid: list[Json] = []
+        for reward in (yield from self._rewards_since(rule["created_at"])):
+            key = f"cashback-{reward['payment_id']}"
+            if self.flows.state.find(id_, key) is None:
+                told = yield from self.flows.as_wallet("GET", f"/v1/channels/{id_}/rules/{rule['id']}")
+                left, most = told["progress"]["left_today"], int(told["progress"]["most_at_once"])
+                amount = int(reward["amount"]) - int(reward["reversed"])
+                if amount := sources.within(amount, None if left is None else int(left), most):
+                    to, extra = {"type": "jar", "rule_id": rule["id"]}, {"reference": reward["payment_id"]}
+                    paid.append((yield from self.flows.pay(amount, to, extra, key)))
+        return paid
+
+    def _rewards_since(self, begin: str) -> Flow[list[Json]]:
+        """What campaigns have paid out to the wallet, the oldest first. :param begin: as the hub tells times"""
+        found: list[Json] = []
+        cursor = ""
+        while True:
+            page = yield from self.flows.as_wallet("GET", f"/v1/rewards?limit=100{cursor}")
+            since = [reward for reward in page["items"] if reward["made_at"] >= begin]
+            found += [reward for reward in since if reward["state"] == "done"]
+            if page["next_cursor"] is None or len(since) < len(page["items"]):
+                return found[::-1]
+            cursor = f"&cursor={page['next_cursor']}"
 
     def _rule(self, merchant_id: str | None, category: str | None) -> Flow[tuple[Json | None, Words | None]]:
         """Which of the rules gathers of such a purchase."""

@@ -171,8 +171,8 @@ class Words(NamedTuple):
     only: Only
 
 
-GATEWAY = "gateway"
-INFLOWS = ("cashback", "top-ups", GATEWAY)
+CASHBACK, GATEWAY = "cashback", "gateway"
+INFLOWS = (CASHBACK, "top-ups", GATEWAY)
 ON_REQUEST = "when I say so"
 
 
