@@ -24,7 +24,6 @@ from taesan.hub import Hub
 from taesan.identity.rates import Rates
 from taesan.identity.router import router as identity
 from taesan.jars.router import router as jars
-from taesan.jars.rules_router import router as rules
 from taesan.loyalty.router import router as loyalty
 from taesan.merchants.router import router as merchants
 from taesan.operations.metrics import registry_of
@@ -32,10 +31,10 @@ from taesan.operations.router import router as operations
 from taesan.payments.lanes import Lanes, LocalLanes
 from taesan.payments.quick import QuickRoute
 from taesan.payments.router import router as payments
-from taesan.payments.rules_router import router as rule_payments
 from taesan.payments.wallets import WalletLanes
 from taesan.payments.x402 import Facilitator
 from taesan.payments.x402_router import router as x402
+from taesan.rules.router import router as rules
 from taesan.settlement.router import router as settlement
 from taesan.web.router import NodeWatch
 from taesan.web.router import router as web
@@ -126,7 +125,6 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
         x402,
         gateways,
         jars,
-        rule_payments,  # whose `/dry-run` is no rule's id
         rules,
         conversions,
         settlement,

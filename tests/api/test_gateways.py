@@ -86,6 +86,25 @@ def test_a_wallet_signs_a_rule_for_what_gateways_convert(stage: Stage, gateway: 
     assert stage.audit().differences == []
 
 
+def test_progress_of_a_rule_for_gateways_is_that_of_the_link_which_fires_next(stage: Stage, gateway: Gateway) -> None:
+    anna = stage.payer()
+    rule = anna.sign_rule("gateway", "every 100 payments, every 5 USD")
+    assert rule.shown()["progress"]["text"] == "0 of 100 payments, 0 of 5 USD"
+    gateway.link("a", anna.wallet)
+    gateway.link("b", anna.wallet)
+    gateway.report(*[payment("a", CENT) for _ in range(73)], *[payment("b", CENT) for _ in range(5)])
+    told = rule.shown()["progress"]
+    assert (told["payments"], told["gathered"], told["text"]) == (
+        73,
+        str(73 * CENT),
+        "73 of 100 payments, 0.73 of 5 USD",
+    )
+    gateway.report(payment("b", 4 * DOLLAR))
+    assert rule.shown()["progress"]["text"] == "6 of 100 payments, 4.05 of 5 USD"
+    later = anna.sign_rule("gateway", "every 10 payments")
+    assert later.shown()["progress"]["payments"] == 0  # by the older one is counted
+
+
 def _customer(stage: Stage, wallet: str) -> str:
     (found,) = stage.rows("SELECT public_id FROM gateway_customer WHERE wallet = :wallet", wallet=wallet)
     return str(found[0])

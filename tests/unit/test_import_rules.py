@@ -17,6 +17,7 @@ FLOORS = [
     {"client"},
     {"payments"},
     {"gateways"},
+    {"rules"},
     {"settlement"},
     {"conversions"},
     {"merchants"},

@@ -1,5 +1,6 @@
 """Round-up and triggers: when small change becomes a gift. Pure."""
 
+from fractions import Fraction
 from typing import NamedTuple
 
 
@@ -42,3 +43,9 @@ def decide(rule: Rule, payment_count: int, gathered: int) -> Firing | None:
     if rule.trigger_value is not None and gathered >= rule.trigger_value:
         return Firing(gathered - gathered % rule.trigger_value, f"value of {rule.trigger_value}")
     return None
+
+
+def nearness(rule: Rule, payment_count: int, gathered: int) -> Fraction:
+    """How much of the way to its firing is done, by the trigger that comes first."""
+    ways = ((rule.trigger_count, payment_count), (rule.trigger_value, gathered))
+    return max(Fraction(done, whole) for whole, done in ways if whole)

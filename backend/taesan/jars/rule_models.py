@@ -177,10 +177,11 @@ class DryRun(Shape):
 
 
 class RuleProgress(Shape):
-    """How far it is; amounts in minor units of the reserve asset. What is null does not make it fire."""
+    """How far it is; amounts in minor units of the reserve asset. What is null does not make it fire. Of a rule for gateways: how far that
+    of its payer's links is which fires next, for each counts for itself."""
 
     text: str = ShapeField(examples=["73 of 100 payments"])
-    gathered: AmountOut = ShapeField(description="In the jar now")
+    gathered: AmountOut = ShapeField(description="And not fired yet")
     payments: int = ShapeField(description="Since it last fired")
     of_payments: int | None
     of_value: AmountOut | None

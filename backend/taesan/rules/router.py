@@ -1,4 +1,4 @@
-"""Signed rules over HTTP: their payer's alone."""
+"""Signed rules over HTTP: their payer's alone. Their words stand in `jars`; what fills and fires them, in `payments` and `gateways`."""
 
 from fastapi import APIRouter, Response
 
@@ -11,8 +11,10 @@ from taesan.core.values import Bytes32
 from taesan.hub import HubDep
 from taesan.identity.access import CurrentWallet
 from taesan.identity.rates import COUNTED
-from taesan.jars import rule_queries, rules
-from taesan.jars.rule_models import RuleCreate, RuleNotePublic, RulePublic
+from taesan.jars import rules
+from taesan.jars.rule_models import DryRun, DryRunAsked, RuleCreate, RuleNotePublic, RulePublic
+from taesan.payments import dated, history
+from taesan.rules import queries
 
 router = APIRouter(prefix="/v1/channels/{channel_id}/rules", tags=["rules"])
 
@@ -35,7 +37,21 @@ def add_rule(
         rule, is_new = rules.add(session, hub, channel, asked, now)
         if not is_new:
             response.headers[REPLAYED_HEADER] = "true"
-        return rule_queries.public_rule(session, hub, rule, now)
+        return queries.public_rule(session, hub, rule, now)
+
+
+@router.post(
+    "/dry-run",
+    operation_id="rehearseRule",
+    dependencies=COUNTED,
+    responses=problem_responses(401, 403, 404, 422, 429),
+)
+def rehearse_rule(hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32, asked: DryRunAsked) -> DryRun:
+    """What a rule would have gathered of the channel's purchases in a month, last month if none is named. Nothing is signed, nothing
+    is stored."""
+    with hub.db.read() as session:
+        channel = channels.find_own_channel(session, channel_id, wallet)
+        return history.dry_run(session, hub, channel, asked, hub.clock.now())
 
 
 @router.get("", operation_id="listRules", responses=problem_responses(401, 403, 404, 422))
@@ -46,8 +62,8 @@ def list_rules(
     with hub.db.read() as session:
         channels.find_own_channel(session, channel_id, wallet)
         now = hub.clock.now()
-        rows = rule_queries.rules_of(session, channel_id, cursor, limit)
-        return page(rows, limit, lambda rule: rule.id, lambda rule: rule_queries.public_rule(session, hub, rule, now))
+        rows = queries.rules_of(session, channel_id, cursor, limit)
+        return page(rows, limit, lambda rule: rule.id, lambda rule: queries.public_rule(session, hub, rule, now))
 
 
 @router.get("/{rule_id}", operation_id="getRule", responses=problem_responses(401, 403, 404, 422))
@@ -55,7 +71,7 @@ def get_rule(hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32, rule_id: s
     """One rule, and how far it is."""
     with hub.db.read() as session:
         rule = rules.find(session, channels.find_own_channel(session, channel_id, wallet), rule_id)
-        return rule_queries.public_rule(session, hub, rule, hub.clock.now())
+        return queries.public_rule(session, hub, rule, hub.clock.now())
 
 
 @router.get("/{rule_id}/history", operation_id="listRuleHistory", responses=problem_responses(401, 403, 404, 422))
@@ -65,8 +81,8 @@ def list_history(
     """When it fired, when it did not, and why; newest first. That a payment alone did not suffice is told with that payment."""
     with hub.db.read() as session:
         rule = rules.find(session, channels.find_own_channel(session, channel_id, wallet), rule_id)
-        rows = rule_queries.notes_of(session, rule, cursor, limit)
-        return page(rows, limit, lambda note: note.id, rule_queries.public_note)
+        rows = queries.notes_of(session, rule, cursor, limit)
+        return page(rows, limit, lambda note: note.id, queries.public_note)
 
 
 _CHANGES = problem_responses(401, 403, 404, 409, 422, 429)
@@ -80,7 +96,7 @@ def pause_rule(hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32, rule_id:
         now = hub.clock.now()
         rule = rules.find(session, channels.find_own_channel(session, channel_id, wallet), rule_id)
         rules.pause(session, rule, now)
-        return rule_queries.public_rule(session, hub, rule, now)
+        return queries.public_rule(session, hub, rule, now)
 
 
 @router.post("/{rule_id}/resume", operation_id="resumeRule", dependencies=COUNTED, responses=_CHANGES)
@@ -91,7 +107,7 @@ def resume_rule(hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32, rule_id
         now = hub.clock.now()
         rule = rules.find(session, channels.find_own_channel(session, channel_id, wallet), rule_id)
         rules.resume(session, rule, now)
-        return rule_queries.public_rule(session, hub, rule, now)
+        return queries.public_rule(session, hub, rule, now)
 
 
 @router.post("/{rule_id}/cancel", operation_id="cancelRule", dependencies=COUNTED, responses=_CHANGES)
@@ -103,4 +119,15 @@ def cancel_rule(hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32, rule_id
         now = hub.clock.now()
         rule = rules.find(session, channels.find_own_channel(session, channel_id, wallet), rule_id)
         rules.end(session, rule, "cancelled", "its payer has cancelled it", now)
-        return rule_queries.public_rule(session, hub, rule, now)
+        return queries.public_rule(session, hub, rule, now)
+
+
+@router.post("/{rule_id}/fire", operation_id="fireRule", dependencies=COUNTED, responses=_CHANGES)
+@retried
+def fire_rule(hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32, rule_id: str) -> RulePublic:
+    """The payer says so: all that it has gathered is on its way with the next batch. Its history tells what came of it."""
+    with hub.db.write() as session:
+        now = hub.clock.now()
+        rule = rules.find(session, channels.find_own_channel(session, channel_id, wallet), rule_id)
+        dated.fire_on_request(session, hub, rule, now)
+        return queries.public_rule(session, hub, rule, now)
