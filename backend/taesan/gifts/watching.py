@@ -11,12 +11,14 @@ from sqlmodel import Session, col
 from taesan.channels.models import Channel
 from taesan.core import bulk
 from taesan.core.clock import has_passed
+from taesan.core.pages import newest_id
 from taesan.core.problems import Problem
 from taesan.gifts import reminders, service
 from taesan.gifts.models import Gift, JarWatch, ReminderCursor
 from taesan.gifts.states import OVER
 from taesan.hub import Hub
 from taesan.payments.models import Payment
+from taesan.payments.queries import newest_of_now
 from taesan.settlement.models import Batch, BatchEntitlement, Entitlement
 
 log = structlog.get_logger()
@@ -49,11 +51,9 @@ class Watch:
         """Notes when something came into each jar; returns whether there is more."""
         with self._hub.db.read() as session:
             start = _cursor(session).payment_id
-            if start >= _newest(session):
+            if start >= newest_id(session, col(Payment.id)):
                 return False
-        with self._hub.db.write() as session:
-            # While we have the writers' lock no intake is at work: whatever comes later gets a higher id.
-            newest = _newest(session)
+        newest = newest_of_now(self._hub.db)
         last = min(newest, start + PAYMENTS)
         with self._hub.db.read() as session:
             came_in = session.execute(
@@ -171,10 +171,6 @@ class Watch:
 
 def _cursor(session: Session) -> ReminderCursor:
     return session.get(ReminderCursor, 1) or ReminderCursor(payment_id=0, batch_id=0)
-
-
-def _newest(session: Session) -> int:
-    return session.scalar(select(func.max(col(Payment.id)))) or 0
 
 
 def _unclaimed(session: Session, batch_id: int) -> Sequence[str]:

@@ -16,7 +16,6 @@ from taesan.hub import Hub
 from taesan.jars import signed, sources, splits
 from taesan.jars.grammar import NotARule, Words, parse
 from taesan.jars.models import JarCount, JarFiring
-from taesan.jars.rehearsal import next_due
 from taesan.jars.rule_models import ZERO_ADDRESS, DestinationIn, RuleCreate, RuleNote, RuleState, RuleTerms, SignedRule
 from taesan.ledger import posting
 
@@ -93,7 +92,7 @@ def add(session: Session, hub: Hub, channel: Channel, asked: RuleCreate, now: da
             f"It has to be signed by {channel.payer}, with a key; check the domain and every word of what was signed.",
         )
     _refuse_too_many(session, channel)
-    rule.due_at = next_due(words.fires, now)
+    rule.due_at = words.fires.next_after(now)
     session.add(rule)
     session.flush()
     assert rule.id is not None
@@ -190,7 +189,7 @@ def resume(session: Session, rule: SignedRule, now: datetime) -> None:
     """:raises Problem: `rule-ended`"""
     refuse_ended(rule, now)
     if rule.state == "paused":
-        rule.state, rule.due_at = "active", next_due(rule.words.fires, now)
+        rule.state, rule.due_at = "active", rule.words.fires.next_after(now)
         note(session, rule, "resumed", "its payer has resumed it", now)
 
 

@@ -15,7 +15,6 @@ from taesan.hub import Hub
 from taesan.jars import rules
 from taesan.jars.grammar import ON_REQUEST
 from taesan.jars.models import JarCount, JarFiring
-from taesan.jars.rehearsal import next_due
 from taesan.jars.rule_models import RuleState, SignedRule
 from taesan.ledger import posting
 from taesan.ledger.posting import transfer
@@ -43,7 +42,7 @@ def fire_due_step(hub: Hub) -> bool:
                 continue  # open again in a moment
             done += 1
             # Whatever it missed while the hub was away it makes up for once: all that is in it goes.
-            due_at, rule.due_at = rule.due_at, next_due(rule.words.fires, now)
+            due_at, rule.due_at = rule.due_at, rule.words.fires.next_after(now)
             assert due_at is not None
             day = day_of(due_at, rule.words.fires.time_zone)
             fire(session, hub, rule, f"the date: {day.isoformat()}", now)

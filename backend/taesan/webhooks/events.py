@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlmodel import Session, col
 
 from taesan.core.bulk import insert_missing
@@ -98,9 +98,7 @@ def tell_payments_step(hub: Hub) -> bool:
         waiting = _waiting_for_payments(session)
     if not waiting:
         return False
-    with hub.db.write() as session:
-        # While we have the writers' lock no intake is at work: whatever comes later gets a higher id.
-        newest = session.scalar(select(func.max(col(Payment.id)))) or 0
+    newest = payments.newest_of_now(hub.db)
     now = hub.clock.now()
     with hub.db.read() as session:
         made = {endpoint.id: _gathered(session, endpoint, newest, now) for endpoint in waiting}
