@@ -113,6 +113,25 @@ def test_after_its_end_it_goes_back_to_its_sender_and_nowhere_else(stage: Stage,
     assert stage.audit().differences == []
 
 
+def test_nobody_uses_up_the_nonce_that_takes_a_gift_back(stage: Stage, giver: Giver) -> None:
+    """Whoever has the link could sign it for something else, and the hub would take it for the gift's own."""
+    gift_id, link = giver.wrap(90 * CENT)
+    holder, back = Wallet(), link.body["taking_back"]["nonce"]
+    holder.key = link.key
+    body = link.claim_body(giver.wallet.address, with_nonce=back)
+    assert_problem(claim(stage, gift_id, body), "invalid-token-transfer", 422)
+    sent = transfer(stage, holder, giver.wallet.address, CENT, back)
+    assert_problem(post(stage, "/v1/token-transfers", sent), "invalid-token-transfer", 422)
+    assert state(stage, gift_id) == "open"
+
+    other = giver.link()
+    holder.key = other.key
+    stage.chain.send(giver.wallet.key, "gift_token", "transfer", holder.address, CENT)
+    sent = transfer(stage, holder, giver.wallet.address, CENT, other.body["taking_back"]["nonce"])
+    assert post(stage, "/v1/token-transfers", sent).status_code == 202
+    assert_problem(post(stage, "/v1/gifts", other.body), "invalid-gift", 422)
+
+
 def test_a_claim_that_the_chain_never_carried_out_leaves_it_to_its_sender(stage: Stage, giver: Giver) -> None:
     gift_id, link = giver.wrap()
     assert claim(stage, gift_id, link.claim_body(Wallet().address)).status_code == 202

@@ -55,8 +55,8 @@ class Link:
             "taking_back": {"nonce": back, "signature": signed_transfer(facts, self.key, *returns)},
         } | more
 
-    def claim_body(self, recipient: str, by: LocalAccount | None = None) -> Json:
-        used = nonce()
+    def claim_body(self, recipient: str, by: LocalAccount | None = None, with_nonce: str | None = None) -> Json:
+        used = with_nonce or nonce()
         signature = signed_transfer(self.facts, by or self.key, recipient, self.amount, 0, self.expires_at, used)
         return {"recipient": recipient, "nonce": used, "signature": signature}
 
@@ -98,9 +98,9 @@ class Giver:
         return made
 
 
-def transfer(stage: Stage, sender: Wallet, recipient: str, amount: int) -> Json:
+def transfer(stage: Stage, sender: Wallet, recipient: str, amount: int, with_nonce: str | None = None) -> Json:
     """The body of `POST /v1/token-transfers`."""
-    before, used = int(stage.clock.now().timestamp()) + 3_600, nonce()
+    before, used = int(stage.clock.now().timestamp()) + 3_600, with_nonce or nonce()
     return {
         "sender": sender.address,
         "recipient": recipient,

@@ -126,7 +126,7 @@ def send_tokens(hub: HubDep, body: TokenTransferCreate, idempotency_key: Idempot
         balance = token_transfers.check(hub, transfer, now)
 
     def effect(session: Session) -> TokenTransferPublic:
-        row = token_transfers.store(session, hub, transfer, token_transfers.PERSON, now, balance)
+        row = service.store(session, hub, transfer, token_transfers.PERSON, now, balance)
         return token_transfers.public(row)
 
     scope = f"token-transfer:{body.sender}"

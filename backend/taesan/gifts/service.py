@@ -69,7 +69,10 @@ def make(session: Session, hub: Hub, asked: GiftCreate, balance: int, now: datet
     known = session.scalar(select(col(Gift.public_id)).where(col(Gift.key_address) == asked.key_address))
     if known is not None:
         raise _invalid(f"The link's key has been used before, for {known}: make a new one for each gift.")
-    wrap = token_transfers.store(session, hub, _wrap(hub, asked), WRAP, now, balance)
+    used = col(TokenTransfer.payer) == asked.key_address, col(TokenTransfer.nonce) == asked.taking_back.nonce
+    if (before := session.scalar(select(col(TokenTransfer.public_id)).where(*used))) is not None:
+        raise _invalid(f"The nonce of taking_back was used before, in {before}: make a new one.")
+    wrap = store(session, hub, _wrap(hub, asked), WRAP, now, balance)
     assert wrap.id is not None
     expires_at = direct.moment(asked.expires_at)
     row = Gift(
@@ -89,6 +92,19 @@ def make(session: Session, hub: Hub, asked: GiftCreate, balance: int, now: datet
     session.add(row)
     session.flush()
     return row
+
+
+def store(
+    session: Session, hub: Hub, transfer: SignedTransfer, purpose: str, now: datetime, balance: int | None = None
+) -> TokenTransfer:
+    """As `token_transfers.store`, but for what would use up the nonce that takes a gift back: whoever has its link could sign it.
+
+    :raises Problem: `invalid-token-transfer`
+    """
+    of_gift = col(Gift.key_address) == transfer.payer, col(Gift.return_nonce) == transfer.nonce
+    if session.scalar(select(col(Gift.id)).where(*of_gift)) is not None:
+        raise token_transfers.invalid("This nonce is kept for the gift's way back to its sender.")
+    return token_transfers.store(session, hub, transfer, purpose, now, balance)
 
 
 def _wrap(hub: Hub, asked: GiftCreate) -> SignedTransfer:
@@ -124,7 +140,7 @@ def claim(session: Session, hub: Hub, gift_id: str, asked: GiftClaim, now: datet
     """
     gift = find(session, gift_id)
     _refuse_if_not_open(session, gift, now)
-    row = token_transfers.store(session, hub, _claim(hub, gift, asked), CLAIM, now)
+    row = store(session, hub, _claim(hub, gift, asked), CLAIM, now)
     token_transfers.hurry(session, row, now)
     gift.claim_id = row.id
     session.add(gift)
