@@ -155,6 +155,11 @@ class Settings(BaseSettings):
     conversion_deadline_s: int = Field(
         default=600, gt=0, description="A conversion that is not mined by then is not carried out, and is tried again"
     )
+    conversion_tried_days: float = Field(
+        default=30,
+        gt=0,
+        description="What could not be converted for so long stays in the wallet, until its payer asks for another try",
+    )
     token_gather_s: int = Field(
         default=15,
         ge=0,

@@ -17,6 +17,7 @@ from taesan.core.outbox import Handler
 from taesan.core.restoration import Gate
 from taesan.core.worker import Worker
 from taesan.gateways import funding
+from taesan.gifts import reminders
 from taesan.gifts.watching import Watch
 from taesan.hub import Hub
 from taesan.jars import service as jars
@@ -46,6 +47,7 @@ def event_handlers(hub: Hub) -> dict[str, list[Handler]]:
         payouts.handlers(hub),
         transfers.handlers(hub),
         campaigns.handlers(hub),
+        reminders.handlers(hub),
         webhooks.handlers(hub),
         webhooks_loyalty.handlers(hub),
     ):

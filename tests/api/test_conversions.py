@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,10 @@ def listed(stage: Stage, payer: Payer) -> Any:
 def only(stage: Stage, payer: Payer) -> Any:
     (item,) = listed(stage, payer)["items"]
     return item
+
+
+def retry(stage: Stage, payer: Payer) -> Any:
+    return stage.client.post(f"/v1/conversions/{only(stage, payer)['id']}/retry", headers=payer.headers())
 
 
 # ------------------------------------------------------------------ destinations
@@ -142,8 +147,12 @@ def test_when_the_price_moves_after_the_quote_the_money_stays_and_the_reason_is_
     assert stage.audit().differences == []
 
     stage.chain.wait(WINDOW_S)  # the market has taken the new price for its own
-    answer = stage.client.post(f"/v1/conversions/{held['id']}/retry", headers=anna.headers())
-    assert answer.status_code == 200, answer.text
+    answer = retry(stage, anna)
+    assert_problem(answer, "conversion-rests", 409)
+    assert 0 < int(answer.headers["retry-after"]) <= 60
+    stage.confirm()
+    assert only(stage, anna)["state"] == "held", "what has cost gas is not hurried"
+    stage.later(60)
     stage.confirm()
     done = only(stage, anna)
     assert (done["state"], done["reason"], done["attempts"]) == ("done", None, 1)
@@ -162,6 +171,41 @@ def test_a_price_that_is_far_from_the_mean_is_not_even_tried(stage: Stage, anna:
     assert stage.gift_tokens(anna.address) == 4 * DOLLAR
 
 
+def test_what_is_tried_in_vain_for_long_stays_in_the_wallet_until_its_payer_asks_again(
+    open_stage: StageFactory,
+) -> None:
+    stage = open_stage(conversion_tried_days=0.1)
+    anna = stage.payer()
+    gather(sign_rule(anna, to("savings", anna.address)), DOLLAR)
+    for _ in range(3):
+        stage.later(3_600)
+        stage.confirm()
+    kept = only(stage, anna)
+    why = "The wallet has not allowed so much: sign a permit"
+    assert (kept["state"], kept["reason"], kept["next_attempt_at"]) == ("kept", why, None)
+    (told,) = stage.get("/v1/reminders", **anna.headers())["items"]
+    assert (told["kind"], told["subject"], told["amount"]) == ("kept_tokens", kept["id"], str(DOLLAR))
+
+    permit(stage, anna)
+    stage.later(3_600)
+    stage.confirm()
+    assert only(stage, anna)["state"] == "kept"
+    assert retry(stage, anna).json()["state"] == "held"
+    stage.confirm()
+    assert only(stage, anna)["state"] == "done"
+    assert stage.get("/v1/reminders", **anna.headers())["items"] == []
+
+
+def test_what_was_given_up_after_a_failure_on_the_chain_is_tried_a_day_later(stage: Stage) -> None:
+    anna = stage.payer()
+    gather(sign_rule(anna, to("savings", anna.address)), DOLLAR)
+    stage.write("UPDATE conversion SET state = 'kept', due_at = NULL, transaction_id = 1")
+    answer = retry(stage, anna).json()
+    due_in = datetime.fromisoformat(answer["next_attempt_at"]) - stage.clock.now()
+    assert (answer["state"], round(due_in / timedelta(hours=1))) == ("held", 24)
+    assert_problem(retry(stage, anna), "conversion-rests", 409)
+
+
 def test_without_an_allowance_it_waits_for_a_permit(stage: Stage) -> None:
     anna = stage.payer()
     rule = sign_rule(anna, to("savings", anna.address))
@@ -170,7 +214,7 @@ def test_without_an_allowance_it_waits_for_a_permit(stage: Stage) -> None:
     assert stage.gift_tokens(anna.address) == DOLLAR
 
     assert permit(stage, anna, 5 * DOLLAR).json()["permitted"] == str(5 * DOLLAR)
-    stage.later(60)
+    assert retry(stage, anna).status_code == 200, "what its payer mends may be hurried"
     stage.confirm()
 
     assert only(stage, anna)["state"] == "done"
@@ -233,8 +277,10 @@ def test_its_payer_may_keep_the_tokens(stage: Stage) -> None:
     stage.later(600)
     stage.confirm()
     assert stage.gift_tokens(anna.address) == DOLLAR
-    again = stage.client.post(f"/v1/conversions/{held['id']}/retry", headers=anna.headers())
-    assert_problem(again, "conversion-not-held", 409)
+    assert retry(stage, anna).json()["state"] == "held"
+    stage.confirm()
+    assert only(stage, anna)["state"] == "done"
+    assert_problem(retry(stage, anna), "conversion-not-held", 409)
 
 
 def test_what_is_held_is_kept_once_the_rule_is_cancelled_on_the_chain_and_is_its_payers_alone(stage: Stage) -> None:
@@ -254,6 +300,7 @@ def test_what_is_held_is_kept_once_the_rule_is_cancelled_on_the_chain_and_is_its
     assert_problem(stage.client.get(f"/v1/conversions/{kept['id']}", headers=others), "not-found", 404)
     assert_problem(stage.client.post(f"/v1/conversions/{kept['id']}/keep", headers=others), "not-found", 404)
     assert stage.get(f"/v1/conversions/{kept['id']}", **anna.headers()) == kept
+    assert_problem(retry(stage, anna), "rule-ended", 409)
     assert stage.gift_tokens(anna.address) == DOLLAR
 
 

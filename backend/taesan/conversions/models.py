@@ -17,8 +17,9 @@ class Conversion(SQLModel, table=True):
     """Gift tokens of a rule's payer that are to become what the rule says.
 
     `state`: waiting → sent → done; sent → held, with the reason: then the tokens are in the payer's wallet as before, and it is tried again
-    when it is due; kept: they stay there for good. `due_at`: of those that wait or are held. `minimum` and `received` are in the minor units of what is got, which may have
-    more digits than the database's numbers.
+    when it is due; kept: they stay there, until their payer asks for another try. `due_at`: of those that wait or are held. `transaction_id`:
+    of one that is held or kept, the transaction that it has failed in; None: it was not sent. `minimum` and `received` are in the minor units
+    of what is got, which may have more digits than the database's numbers.
     """
 
     __tablename__ = "conversion"

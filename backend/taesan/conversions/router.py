@@ -60,7 +60,8 @@ def get_conversion(hub: HubDep, wallet: CurrentWallet, conversion_id: str) -> Co
 )
 @retried
 def retry_conversion(hub: HubDep, wallet: CurrentWallet, conversion_id: str) -> ConversionPublic:
-    """Tries a conversion that is held again now."""
+    """Tries a conversion that is held, or was given up, again now. One that has failed on the chain is left to its time
+    (`Retry-After`); after it was given up, that is a day."""
     with hub.db.write() as session:
         row = queries.find(session, conversion_id, wallet)
         queries.retry(session, row, hub.clock.now())
@@ -75,7 +76,7 @@ def retry_conversion(hub: HubDep, wallet: CurrentWallet, conversion_id: str) -> 
 )
 @retried
 def keep_gift_tokens(hub: HubDep, wallet: CurrentWallet, conversion_id: str) -> ConversionPublic:
-    """Leaves the gift tokens of a conversion that is held as they are, for good."""
+    """Leaves the gift tokens of a conversion that is held as they are, until its payer asks for another try."""
     with hub.db.write() as session:
         row = queries.find(session, conversion_id, wallet)
         queries.keep(session, row)

@@ -6,7 +6,7 @@ too. In both cases the tokens never left the payer's wallet.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select, update
@@ -17,6 +17,7 @@ from taesan.chain.errors import CallReverted
 from taesan.chain.models import ChainTransaction, transaction_of
 from taesan.conversions import orders, reasons
 from taesan.conversions.models import DESTINATIONS, Conversion
+from taesan.core import outbox
 from taesan.core.ids import new_id
 from taesan.core.outbox import Handler
 from taesan.core.values import bytes_of
@@ -24,9 +25,10 @@ from taesan.hub import Hub
 from taesan.jars.rule_models import SignedRule
 
 KIND = "conversions"
-TO_DO = ("waiting", "held")
+TO_DO, KEPT = ("waiting", "held"), "kept"
 ENDED = ("cancelled", "expired")
 FAILED_AS_A_WHOLE = "The transaction failed as a whole"
+GIVEN_UP = "conversions.GivenUp"
 
 
 @dataclass
@@ -60,9 +62,9 @@ def send_step(hub: Hub) -> bool:
             return False  # our lease ran out while the node thought about it, and another worker was faster
         if _have_ended(session, tried.good):
             return True  # a rule that was cancelled meanwhile: the next look sorts it out
-        _change(session, kept, state="kept", reason="The rule has ended", due_at=None)
+        _change(session, kept, state=KEPT, reason="The rule has ended", due_at=None)
         for id_, reason in tried.held.items():
-            _hold(session, session.get_one(Conversion, id_), reason, now)
+            _hold(session, hub, session.get_one(Conversion, id_), reason, now)
         if prepared is not None:
             _sign(session, hub, prepared, tried, now)
     return True
@@ -155,7 +157,7 @@ def return_reverted_step(hub: Hub) -> bool:
             if row.state == "sent" and block_hash is None:
                 row.state, row.transaction_id, row.due_at = "waiting", None, now
             elif row.state == "sent":
-                _hold(session, row, FAILED_AS_A_WHOLE, now)
+                _hold(session, hub, row, FAILED_AS_A_WHOLE, now, row.transaction_id)
     return True
 
 
@@ -173,7 +175,7 @@ def handlers(hub: Hub) -> dict[str, Handler]:
         row = row_of(session, event["args"])
         if row is not None and row.state == "sent":
             told = hub.contracts.explain(bytes_of(event["args"]["reason"]))
-            _hold(session, row, reasons.in_words(told), now)
+            _hold(session, hub, row, reasons.in_words(told), now, row.transaction_id)
 
     return {"standing_orders.Converted": converted, "standing_orders.NotConverted": not_converted}
 
@@ -232,10 +234,16 @@ def _made_before_a_restoration(session: Session, args: Mapping[str, Any], now: d
     return row
 
 
-def _hold(session: Session, row: Conversion, reason: str, now: datetime) -> None:
-    row.state, row.reason, row.transaction_id = "held", reason[:500], None
+def _hold(
+    session: Session, hub: Hub, row: Conversion, reason: str, now: datetime, failed_in: int | None = None
+) -> None:
+    """To be tried again; what has been tried for long stays in the wallet. :param failed_in: the transaction, if it got so far"""
+    row.state, row.reason, row.transaction_id = "held", reason[:500], failed_in
     row.due_at = reasons.again_at(reason, row.attempts, now)
     row.attempts += 1
+    if now - row.created_at >= timedelta(days=hub.settings.conversion_tried_days):
+        row.state, row.due_at = KEPT, None
+        outbox.put(session, f"given up:{row.public_id}:{row.attempts}", GIVEN_UP, {"id": row.public_id}, now)
     session.add(row)
 
 

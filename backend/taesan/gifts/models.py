@@ -17,7 +17,7 @@ RETURN_LIFE_S = 366 * 86_400
 """So long after a link's end the signature is good that takes its tokens back."""
 MOST_UNIX_S = 2**40
 
-ReminderKind = Literal["idle_jar", "unclaimed_tokens", "unclaimed_gift", "expired_gift"]
+ReminderKind = Literal["idle_jar", "unclaimed_tokens", "unclaimed_gift", "expired_gift", "kept_tokens"]
 
 
 class Gift(SQLModel, table=True):
@@ -153,7 +153,7 @@ class GiftPublic(Shape):
 
 
 class ReminderPublic(Shape):
-    """`subject`: the channel, the gift, or (of unclaimed tokens) the account."""
+    """`subject`: the channel, the gift, the conversion, or (of unclaimed tokens) the account."""
 
     kind: ReminderKind
     subject: str

@@ -1,12 +1,18 @@
 """What lies about and belongs to somebody: told once, and listed for as long as it is true. `watching.py` finds it."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import select
 from sqlmodel import Session, col
 
+from taesan.conversions import queries as conversions
+from taesan.conversions.models import Conversion
+from taesan.conversions.sending import GIVEN_UP, KEPT
 from taesan.core import outbox
 from taesan.core.clock import rfc3339
+from taesan.core.outbox import Handler
 from taesan.core.pages import Page, newest_first, page
 from taesan.gifts import service
 from taesan.gifts.models import Gift, JarWatch, Reminder, ReminderKind, ReminderPublic
@@ -17,6 +23,7 @@ IDLE_JAR: ReminderKind = "idle_jar"
 UNCLAIMED_TOKENS: ReminderKind = "unclaimed_tokens"
 UNCLAIMED_GIFT: ReminderKind = "unclaimed_gift"
 EXPIRED_GIFT: ReminderKind = "expired_gift"
+KEPT_TOKENS: ReminderKind = "kept_tokens"
 TOLD = "gifts.Reminded"
 AGAIN_AFTER = timedelta(days=1)
 
@@ -29,9 +36,22 @@ def amount_of(session: Session, hub: Hub, row: Reminder, now: datetime) -> int:
         return posting.balance(session, hub.chart.jar(row.subject)) if is_idle else 0
     if row.kind == UNCLAIMED_TOKENS:
         return posting.balance(session, hub.chart.entitled(row.subject))
+    if row.kind == KEPT_TOKENS:
+        kept = session.scalar(select(Conversion).where(col(Conversion.public_id) == row.subject))
+        is_forgotten = kept is not None and kept.state == KEPT and kept.reason != conversions.KEPT_BY_PAYER
+        return kept.amount if kept is not None and is_forgotten else 0
     gift = session.scalar(select(Gift).where(col(Gift.public_id) == row.subject))
     expected = "open" if row.kind == UNCLAIMED_GIFT else "expired"
     return gift.amount if gift is not None and service.state(session, gift, now) == expected else 0
+
+
+def handlers(hub: Hub) -> dict[str, Handler]:
+    def given_up(session: Session, event: Mapping[str, Any], now: datetime) -> None:
+        row = session.scalar(select(Conversion).where(col(Conversion.public_id) == event["id"]))
+        if row is not None:
+            tell(session, hub, KEPT_TOKENS, row.payer, row.public_id, now, now)
+
+    return {GIVEN_UP: given_up}
 
 
 def tell(
