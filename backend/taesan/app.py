@@ -34,6 +34,7 @@ from taesan.payments.router import router as payments
 from taesan.payments.wallets import WalletLanes
 from taesan.payments.x402 import Facilitator
 from taesan.payments.x402_router import router as x402
+from taesan.reminders.router import router as reminders
 from taesan.rules.router import router as rules
 from taesan.settlement.router import router as settlement
 from taesan.web.router import NodeWatch
@@ -63,7 +64,8 @@ TAGS = [
         "name": "loyalty",
         "description": "Cashback, tiers and points: merchants' campaigns, and what payers have of them",
     },
-    {"name": "gifts", "description": "Gift links, gift tokens to other people, and what should not be forgotten"},
+    {"name": "gifts", "description": "Gift links, and gift tokens to other people"},
+    {"name": "reminders", "description": "What lies about and should not be forgotten"},
     {"name": "webhooks", "description": "What merchants' systems are told of: signed, retried over days, logged"},
     {"name": "operator", "description": "For the wallets in `TAESAN_OPERATORS`: what was set aside, and who did what"},
 ]
@@ -132,6 +134,7 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
         merchants,
         loyalty,
         gifts,
+        reminders,
         webhooks,
         operations,
     ):

@@ -17,8 +17,6 @@ from taesan.core.outbox import Handler
 from taesan.core.restoration import Gate
 from taesan.core.worker import Worker
 from taesan.gateways import funding
-from taesan.gifts import reminders
-from taesan.gifts.watching import Watch
 from taesan.hub import Hub
 from taesan.jars import service as jars
 from taesan.loyalty import badges, campaigns, following, lapsing
@@ -26,6 +24,8 @@ from taesan.merchants import invoices, payouts, redemption, schedule, transfers
 from taesan.payments import dated, token_transfers
 from taesan.payments.direct_models import DirectPayment
 from taesan.payments.gathering import Gathering
+from taesan.reminders import matters
+from taesan.reminders.watching import Watch
 from taesan.settlement import audit, books, gateways, pipeline, reconcile, rewards, wallets
 from taesan.webhooks import events as webhooks
 from taesan.webhooks import loyalty as webhooks_loyalty
@@ -47,7 +47,7 @@ def event_handlers(hub: Hub) -> dict[str, list[Handler]]:
         payouts.handlers(hub),
         transfers.handlers(hub),
         campaigns.handlers(hub),
-        reminders.handlers(hub),
+        matters.handlers(hub),
         webhooks.handlers(hub),
         webhooks_loyalty.handlers(hub),
     ):

@@ -23,6 +23,7 @@ FLOORS = [
     {"merchants"},
     {"loyalty"},
     {"gifts"},
+    {"reminders"},
     {"webhooks"},
     {"insights"},
     {"web"},
@@ -302,6 +303,7 @@ def test_nobody_commits_but_the_database() -> None:
         "merchants",
         "loyalty",
         "gifts",
+        "reminders",
     ],
 )
 def test_money_is_never_a_float(domain: str) -> None:
