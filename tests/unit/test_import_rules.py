@@ -53,6 +53,7 @@ PURE = {
     "gifts/states.py",
     "jars/accrual.py",
     "jars/grammar.py",
+    "jars/reasons.py",
     "jars/rehearsal.py",
     "jars/signed.py",
     "jars/sources.py",

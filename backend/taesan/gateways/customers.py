@@ -20,7 +20,7 @@ from taesan.gateways import releases
 from taesan.gateways.models import Gateway, GatewayCustomer, GatewayPayment, LinkAsked, LinkCode, LinkPublic
 from taesan.hub import Hub
 from taesan.identity.auth import hash_secret
-from taesan.jars import accrual, rules, sources
+from taesan.jars import accrual, reasons, rules, sources
 from taesan.jars.accrual import Firing
 from taesan.jars.rule_models import SignedRule
 from taesan.ledger import posting
@@ -110,7 +110,7 @@ def link(session: Session, hub: Hub, code: str, wallet: str, now: datetime) -> G
     session.add(customer)
     gathered = posting.balance(session, hub.chart.gathered(customer.public_id))
     gateway = session.get_one(Gateway, customer.gateway_id)
-    releases.release(session, hub, gateway, customer, Firing(gathered, "linked to a wallet"), now)
+    releases.release(session, hub, gateway, customer, Firing(gathered, reasons.LINKED), now)
     return customer
 
 

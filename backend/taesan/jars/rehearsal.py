@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from taesan.core import days
-from taesan.jars import accrual, sources
+from taesan.jars import accrual, reasons, sources
 from taesan.jars.grammar import Words
 
 
@@ -46,7 +46,9 @@ def rehearse(words: Words, bought: Iterable[Bought], exponent: int, start: datet
         nonlocal due_at, in_jar, count
         while due_at is not None and due_at <= now:
             if in_jar:
-                firings.append(Fired(due_at, in_jar, "the date"))
+                firings.append(
+                    Fired(due_at, in_jar, reasons.date(days.day_of(due_at, words.fires.time_zone).isoformat()))
+                )
             in_jar = count = 0
             due_at = words.fires.next_after(due_at)
 

@@ -182,7 +182,7 @@ def pause(session: Session, rule: SignedRule, now: datetime) -> None:
     refuse_ended(rule, now)
     if rule.state == "active":
         rule.state, rule.due_at = "paused", None
-        note(session, rule, "paused", "its payer has paused it", now)
+        note(session, rule, "paused", "paused", now)
 
 
 def resume(session: Session, rule: SignedRule, now: datetime) -> None:
@@ -190,13 +190,13 @@ def resume(session: Session, rule: SignedRule, now: datetime) -> None:
     refuse_ended(rule, now)
     if rule.state == "paused":
         rule.state, rule.due_at = "active", rule.words.fires.next_after(now)
-        note(session, rule, "resumed", "its payer has resumed it", now)
+        note(session, rule, "resumed", "resumed", now)
 
 
 def end(session: Session, rule: SignedRule, state: str, reason: str, now: datetime) -> None:
     """For good: what it has gathered is left to the jar's own rule. Nothing if it has ended before.
 
-    :param state: cancelled or expired
+    :param state: cancelled or expired. :param reason: see `reasons`
     """
     if rule.ended_at is not None:
         return
@@ -238,7 +238,7 @@ def fit(session: Session, hub: Hub, channel: Channel, now: datetime) -> None:
                 _release(session, count, state, part)
                 if not state.gathered:
                     state.payments = 0
-                note(session, rule, "released", "taken out of the jar", now, amount=part)
+                note(session, rule, "released", "taken-out", now, amount=part)
     session.flush()
 
 

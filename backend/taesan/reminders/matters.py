@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, func, select
 from sqlmodel import Session, col
 
-from taesan.conversions import queries as conversions
 from taesan.conversions.models import Conversion
+from taesan.conversions.reasons import KEPT_BY_PAYER
 from taesan.conversions.sending import GIVEN_UP, KEPT
 from taesan.core import outbox
 from taesan.core.clock import rfc3339
@@ -60,7 +60,7 @@ def _held_conversion(session: Session, hub: Hub, row: Reminder, now: datetime) -
 
 def _kept_tokens(session: Session, hub: Hub, row: Reminder, now: datetime) -> Lying:
     kept = _conversion(session, row.subject)
-    is_forgotten = kept is not None and kept.state == KEPT and kept.reason != conversions.KEPT_BY_PAYER
+    is_forgotten = kept is not None and kept.state == KEPT and kept.reason != KEPT_BY_PAYER
     return Lying(kept.amount) if kept is not None and is_forgotten else NOTHING
 
 

@@ -9,11 +9,13 @@ from sqlmodel import Session, col
 from taesan.core.clock import rfc3339
 from taesan.core.days import day_of
 from taesan.core.pages import newest_first
+from taesan.core.reasons import told
 from taesan.gateways import customers
 from taesan.gateways.customers import SoFar
 from taesan.hub import Hub
 from taesan.jars import sources
 from taesan.jars.grammar import CURRENCIES, ON_REQUEST, Fires, Money
+from taesan.jars.reasons import TITLES
 from taesan.jars.rule_models import (
     DestinationIn,
     RuleNote,
@@ -36,9 +38,13 @@ def notes_of(session: Session, rule: SignedRule, before: int | None, limit: int)
     return newest_first(session, query, col(RuleNote.id), before, limit)
 
 
-def public_note(note: RuleNote) -> RuleNotePublic:
+def public_note(note: RuleNote, language: str) -> RuleNotePublic:
     return RuleNotePublic(
-        kind=note.kind, reason=note.reason, amount=note.amount, payments=note.payments, at=rfc3339(note.noted_at)
+        kind=note.kind,
+        reason=told(note.reason, TITLES, language),
+        amount=note.amount,
+        payments=note.payments,
+        at=rfc3339(note.noted_at),
     )
 
 

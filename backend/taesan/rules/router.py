@@ -4,7 +4,7 @@ from fastapi import APIRouter, Response
 
 from taesan.channels import service as channels
 from taesan.core.db import retried
-from taesan.core.http import problem_responses
+from taesan.core.http import Language, problem_responses
 from taesan.core.idempotency import REPLAYED_HEADER
 from taesan.core.pages import Cursor, Limit, Page, page
 from taesan.core.values import Bytes32
@@ -46,12 +46,14 @@ def add_rule(
     dependencies=COUNTED,
     responses=problem_responses(401, 403, 404, 422, 429),
 )
-def rehearse_rule(hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32, asked: DryRunAsked) -> DryRun:
+def rehearse_rule(
+    hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32, asked: DryRunAsked, language: Language
+) -> DryRun:
     """What a rule would have gathered of the channel's purchases in a month, last month if none is named. Nothing is signed, nothing
     is stored."""
     with hub.db.read() as session:
         channel = channels.find_own_channel(session, channel_id, wallet)
-        return history.dry_run(session, hub, channel, asked, hub.clock.now())
+        return history.dry_run(session, hub, channel, asked, hub.clock.now(), language)
 
 
 @router.get("", operation_id="listRules", responses=problem_responses(401, 403, 404, 422))
@@ -76,13 +78,19 @@ def get_rule(hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32, rule_id: s
 
 @router.get("/{rule_id}/history", operation_id="listRuleHistory", responses=problem_responses(401, 403, 404, 422))
 def list_history(
-    hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32, rule_id: str, cursor: Cursor = None, limit: Limit = 100
+    hub: HubDep,
+    wallet: CurrentWallet,
+    channel_id: Bytes32,
+    rule_id: str,
+    language: Language,
+    cursor: Cursor = None,
+    limit: Limit = 100,
 ) -> Page[RuleNotePublic]:
     """When it fired, when it did not, and why; newest first. That a payment alone did not suffice is told with that payment."""
     with hub.db.read() as session:
         rule = rules.find(session, channels.find_own_channel(session, channel_id, wallet), rule_id)
         rows = queries.notes_of(session, rule, cursor, limit)
-        return page(rows, limit, lambda note: note.id, queries.public_note)
+        return page(rows, limit, lambda note: note.id, lambda note: queries.public_note(note, language))
 
 
 _CHANGES = problem_responses(401, 403, 404, 409, 422, 429)
@@ -118,7 +126,7 @@ def cancel_rule(hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32, rule_id
     with hub.db.write() as session:
         now = hub.clock.now()
         rule = rules.find(session, channels.find_own_channel(session, channel_id, wallet), rule_id)
-        rules.end(session, rule, "cancelled", "its payer has cancelled it", now)
+        rules.end(session, rule, "cancelled", "cancelled", now)
         return queries.public_rule(session, hub, rule, now)
 
 
