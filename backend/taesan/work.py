@@ -2,6 +2,7 @@
 
 import threading
 from collections import defaultdict
+from collections.abc import Callable
 
 from taesan import glance
 from taesan.chain import reorg, watcher
@@ -87,13 +88,13 @@ CATCHING_UP = (
 )
 
 
-def build_worker(hub: Hub) -> Worker:
+def _steps(hub: Hub, gate: Gate) -> dict[str, Callable[[], bool]]:
+    """In the order of a tick."""
     handlers, undo = event_handlers(hub), undo_handlers(hub)
     depth = hub.settings.depth
-    gate = Gate(hub.db)
     direct = Gathering(hub, DirectPayment, "transfers", hub.settings.exact_max_items)
     tokens = token_transfers.gathering(hub)
-    steps = {
+    return {
         "look for a restoration": gate.look,
         "watch signer": _signer_watch(hub).step,
         "relay deposits": lambda: channels.relay_deposits(hub),
@@ -147,6 +148,11 @@ def build_worker(hub: Hub) -> Worker:
         "reconcile": lambda: not gate.is_open and reconcile.reconcile_step(hub),
         "check totals": lambda: audit.check_step(hub),
     }
+
+
+def build_worker(hub: Hub) -> Worker:
+    gate = Gate(hub.db)
+    steps = _steps(hub, gate)
     held_back = {name: step if name in CATCHING_UP else gate.behind(step) for name, step in steps.items()}
     tick_s, lease_s = hub.settings.worker_tick_s, hub.settings.worker_lease_s
     return Worker(hub.db, hub.clock, held_back, tick_s, lease_s, waits=glance.waits())

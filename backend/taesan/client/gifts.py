@@ -17,12 +17,13 @@ RETURN_LIFE_S = 366 * 86_400
 
 @dataclass(frozen=True)
 class GiftLink:
-    """Whoever has `url` has the gift. :ivar amount: minor units. :ivar exponent: of the gift token"""
+    """Whoever has `url` has the gift. :ivar amount: minor units. :ivar exponent: of the gift token. :ivar currency: ISO 4217, what a token stands for"""
 
     id: str
     url: str = field(repr=False)
     amount: int
     exponent: int
+    currency: str
     expires_at: datetime
     message: str
     sender_name: str
@@ -42,6 +43,7 @@ def give(
         url=f"{made['url']}#{base64.urlsafe_b64encode(secret).decode().rstrip('=')}",
         amount=amount,
         exponent=made["exponent"],
+        currency=made["currency"],
         expires_at=datetime.fromisoformat(made["expires_at"]),
         message=message,
         sender_name=sender_name,

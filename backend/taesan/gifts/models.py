@@ -101,6 +101,7 @@ class GiftPublic(Shape):
     asset: str = ShapeField(description="CAIP-19: the gift token")
     amount: AmountOut
     exponent: int
+    currency: str = ShapeField(description="ISO 4217: what a token stands for", examples=["USD"])
     key_address: str
     made_at: str
     expires_at: str
