@@ -71,7 +71,7 @@ warp: .tools/setup.stamp ## Move a local chain's clock forward (ARGS="15m"; also
 
 ## ---- figures
 
-.PHONY: bench bench-gas bench-reads bench-scaling soak
+.PHONY: bench bench-gas bench-reads bench-scaling bench-year soak
 bench: build/.stamp ## Intake of ours and of all others, pair by pair in one run; writes docs/benchmarks/intake.md (35 minutes)
 	@$(BIN)/python -m tests.bench.intake_report $(ARGS)
 
@@ -83,6 +83,9 @@ bench-scaling: build/.stamp ## The intake with 1, 2, 4 processes and two shards,
 
 bench-reads: build/.stamp ## Balances, statements and pages at 10⁴, 10⁵, 10⁶ payments; writes docs/benchmarks/reads.md (some ten minutes)
 	@$(BIN)/python -m tests.bench.reads $(ARGS)
+
+bench-year: build/.stamp ## What the small change of 200 customers became in 18 months; writes docs/benchmarks/year.md (a few minutes)
+	@$(BIN)/taesan demo --scenario year --folder var/year --exit --write docs/benchmarks/year.md $(ARGS)
 
 soak: build/.stamp ## Ten minutes of steady load: is memory flat? Writes docs/benchmarks/soak.md (ARGS="--minutes 2")
 	@$(BIN)/python -m tests.bench.soak $(ARGS)

@@ -24,7 +24,6 @@ from taesan.hub import Hub
 from taesan.identity.rates import Rates
 from taesan.identity.router import router as identity
 from taesan.jars.router import router as jars
-from taesan.jars.rules_router import router as rules
 from taesan.loyalty.router import router as loyalty
 from taesan.merchants.router import router as merchants
 from taesan.operations.metrics import registry_of
@@ -32,10 +31,11 @@ from taesan.operations.router import router as operations
 from taesan.payments.lanes import Lanes, LocalLanes
 from taesan.payments.quick import QuickRoute
 from taesan.payments.router import router as payments
-from taesan.payments.rules_router import router as rule_payments
 from taesan.payments.wallets import WalletLanes
 from taesan.payments.x402 import Facilitator
 from taesan.payments.x402_router import router as x402
+from taesan.reminders.router import router as reminders
+from taesan.rules.router import router as rules
 from taesan.settlement.router import router as settlement
 from taesan.web.router import NodeWatch
 from taesan.web.router import router as web
@@ -64,7 +64,8 @@ TAGS = [
         "name": "loyalty",
         "description": "Cashback, tiers and points: merchants' campaigns, and what payers have of them",
     },
-    {"name": "gifts", "description": "Gift links, gift tokens to other people, and what should not be forgotten"},
+    {"name": "gifts", "description": "Gift links, and gift tokens to other people"},
+    {"name": "reminders", "description": "What lies about and should not be forgotten"},
     {"name": "webhooks", "description": "What merchants' systems are told of: signed, retried over days, logged"},
     {"name": "operator", "description": "For the wallets in `TAESAN_OPERATORS`: what was set aside, and who did what"},
 ]
@@ -77,7 +78,6 @@ for _router in (
     x402,
     gateways,
     jars,
-    rule_payments,  # whose `/dry-run` is no rule's id
     rules,
     conversions,
     settlement,
@@ -85,6 +85,7 @@ for _router in (
     merchants,
     loyalty,
     gifts,
+    reminders,
     webhooks,
     operations,
 ):

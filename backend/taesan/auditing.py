@@ -4,6 +4,7 @@ from taesan.conversions.audit import audit_conversions
 from taesan.hub import Hub
 from taesan.ledger.audit import Report
 from taesan.loyalty.audit import audit_loyalty
+from taesan.loyalty.audit_badges import audit_badges
 from taesan.settlement import audit as settlement
 
 
@@ -13,4 +14,5 @@ def audit(hub: Hub) -> Report:
     with hub.db.read() as session:
         audit_conversions(session, hub, report)
         audit_loyalty(session, report)
+        audit_badges(session, hub, report)
     return report

@@ -181,6 +181,12 @@ class Settings(BaseSettings):
         gt=0,
         description="Gift tokens that are settled and not minted for so long are told to whose they are",
     )
+    held_days: float = Field(
+        default=1, gt=0, description="Gift tokens that a rule could not convert for so long are told to their payer"
+    )
+    unpaid_cashback_days: float = Field(
+        default=30, gt=0, description="Cashback that has waited so long for enough to gather is told to its payer"
+    )
 
     batch_interval_s: float = Field(default=60, gt=0)
     batch_max_payments: int = Field(default=20_000, gt=0)

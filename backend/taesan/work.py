@@ -2,6 +2,7 @@
 
 import threading
 from collections import defaultdict
+from collections.abc import Callable
 
 from taesan import glance
 from taesan.chain import reorg, watcher
@@ -17,8 +18,6 @@ from taesan.core.outbox import Handler
 from taesan.core.restoration import Gate
 from taesan.core.worker import Worker
 from taesan.gateways import funding
-from taesan.gifts import reminders
-from taesan.gifts.watching import Watch
 from taesan.hub import Hub
 from taesan.jars import service as jars
 from taesan.loyalty import badges, campaigns, following, lapsing
@@ -26,6 +25,8 @@ from taesan.merchants import invoices, payouts, redemption, schedule, transfers
 from taesan.payments import dated, token_transfers
 from taesan.payments.direct_models import DirectPayment
 from taesan.payments.gathering import Gathering
+from taesan.reminders import matters
+from taesan.reminders.watching import Watch
 from taesan.settlement import audit, books, gateways, pipeline, reconcile, rewards, wallets
 from taesan.webhooks import events as webhooks
 from taesan.webhooks import loyalty as webhooks_loyalty
@@ -47,7 +48,7 @@ def event_handlers(hub: Hub) -> dict[str, list[Handler]]:
         payouts.handlers(hub),
         transfers.handlers(hub),
         campaigns.handlers(hub),
-        reminders.handlers(hub),
+        matters.handlers(hub),
         webhooks.handlers(hub),
         webhooks_loyalty.handlers(hub),
     ):
@@ -87,13 +88,13 @@ CATCHING_UP = (
 )
 
 
-def build_worker(hub: Hub) -> Worker:
+def _steps(hub: Hub, gate: Gate) -> dict[str, Callable[[], bool]]:
+    """In the order of a tick."""
     handlers, undo = event_handlers(hub), undo_handlers(hub)
     depth = hub.settings.depth
-    gate = Gate(hub.db)
     direct = Gathering(hub, DirectPayment, "transfers", hub.settings.exact_max_items)
     tokens = token_transfers.gathering(hub)
-    steps = {
+    return {
         "look for a restoration": gate.look,
         "watch signer": _signer_watch(hub).step,
         "relay deposits": lambda: channels.relay_deposits(hub),
@@ -147,6 +148,11 @@ def build_worker(hub: Hub) -> Worker:
         "reconcile": lambda: not gate.is_open and reconcile.reconcile_step(hub),
         "check totals": lambda: audit.check_step(hub),
     }
+
+
+def build_worker(hub: Hub) -> Worker:
+    gate = Gate(hub.db)
+    steps = _steps(hub, gate)
     held_back = {name: step if name in CATCHING_UP else gate.behind(step) for name, step in steps.items()}
     tick_s, lease_s = hub.settings.worker_tick_s, hub.settings.worker_lease_s
     return Worker(hub.db, hub.clock, held_back, tick_s, lease_s, waits=glance.waits())

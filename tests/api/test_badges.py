@@ -69,6 +69,29 @@ def test_tiers_go_on_chain_together_and_come_down_again(club: Stage) -> None:
     assert stage.audit().differences == []
 
 
+def test_the_audit_holds_badges_against_the_chain(club: Stage) -> None:
+    stage, cafe = club, club.merchant()
+    anna, ben = stage.payer(), stage.payer()
+    for payer in (anna, ben):
+        payer.pay(CENT, cafe)
+    stage.confirm()
+    stage.later(61)
+    stage.tick()
+    assert _updates(stage) == [("sent", 1)]
+    stage.chain.mine(1)
+    assert [_tier_of(stage, payer.address) for payer in (anna, ben)] == [1, 1]
+    assert stage.audit().differences == [], "what is mined and not deep enough is on its way"
+    stage.confirm()
+    stage.chain.send(OPERATOR_KEY, "badges", "setTier", anna.address, 2)
+    stage.chain.send(ben.wallet.key, "badges", "renounceTier")
+    report = stage.audit()
+    assert [d.split(":")[0] for d in report.differences] == [f"the badge of {anna.address} on chain"]
+    assert (report.counted["badges"], report.counted["badges refused or renounced"]) == (1, 1)
+    with stage.undone():
+        stage.write("UPDATE loyalty_member SET badge = 0 WHERE payer = :payer", payer=ben.address)
+        assert [d for d in stage.audit().differences if f"{ben.address} is told for its tier" in d]
+
+
 def test_a_badge_that_changes_on_its_way_is_told_again(club: Stage) -> None:
     stage, cafe, anna, ben = club, club.merchant(), club.payer(), club.payer()
     paid = anna.pay(CENT, cafe)["id"]

@@ -61,7 +61,7 @@ def test_caps_cut_what_is_gathered(stage: Stage, anna: Patient) -> None:
     assert [answer["amount"] if answer else None for answer in told] == [str(60 * CENT), str(40 * CENT), None]
     (rule,) = anna.rules()
     history = anna.as_wallet("GET", f"/v1/channels/{rule['channel_id']}/rules/{rule['id']}/history")["items"]
-    assert [note["reason"] for note in history] == ["400000 of 600000 minor units: its caps leave no more"]
+    assert [note["reason"]["title"] for note in history] == ["400000 of 600000 minor units: its caps leave no more."]
 
 
 def test_what_is_more_than_one_payment_may_be_is_cut(stage: Stage, anna: Patient) -> None:
@@ -73,8 +73,8 @@ def test_what_is_more_than_one_payment_may_be_is_cut(stage: Stage, anna: Patient
         assert answer is not None
         assert answer["amount"] == str(gathered)
     history = anna.as_wallet("GET", f"/v1/channels/{rule['channel_id']}/rules/{rule['id']}/history")["items"]
-    assert [(note["kind"], note["amount"], note["reason"]) for note in history] == [
-        ("cut", str(5 * DOLLAR), "5000000 of 7000000 minor units: one payment may be no more")
+    assert [(note["kind"], note["amount"], note["reason"]["title"]) for note in history] == [
+        ("cut", str(5 * DOLLAR), "5000000 of 7000000 minor units: one payment may be no more.")
     ]
     asked = {"gather": "round up to 1 USD x10", "fires": "every 100 payments", "month": "2026-10"}
     month = f"{stage.clock.now():%Y-%m}"

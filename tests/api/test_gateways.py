@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from taesan.jars import reasons
 from tests.support.gateway import Gateway, payment
 from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DOLLAR, Stage, StageFactory, key
@@ -66,7 +67,7 @@ def test_a_hundred_payments_make_a_gift_however_small(stage: Stage, gateway: Gat
     assert stage.balance("converting", wallet.address) == 0
     gateway.report(payment("anna", 1))
     assert stage.balance("converting", wallet.address) == 100
-    assert stage.rows("SELECT payment_count, reason FROM jar_firing") == [(100, "100 payments")]
+    assert stage.rows("SELECT payment_count, reason FROM jar_firing") == [(100, reasons.payments(100))]
 
 
 def test_a_wallet_signs_a_rule_for_what_gateways_convert(stage: Stage, gateway: Gateway) -> None:
@@ -75,7 +76,7 @@ def test_a_wallet_signs_a_rule_for_what_gateways_convert(stage: Stage, gateway: 
     gateway.link("a", anna.wallet)
     for _ in range(3):
         gateway.report(payment("a", 2 * CENT))
-    assert rule.history() == [("fired", "2 payments")]
+    assert rule.history() == [("fired", "payments 2")]
     assert rule.shown()["progress"]["fired"] == str(4 * CENT)
     assert stage.rows("SELECT count(*) FROM jar_firing WHERE rule_id IS NOT NULL") == [(1,)]
     assert_problem(rule.try_to_pay(CENT), "rule-mismatch", 422)
@@ -84,6 +85,25 @@ def test_a_wallet_signs_a_rule_for_what_gateways_convert(stage: Stage, gateway: 
     assert stage.gift_tokens(anna.address) == 4 * CENT
     assert stage.balance("gathered", _customer(stage, anna.address)) == 2 * CENT
     assert stage.audit().differences == []
+
+
+def test_progress_of_a_rule_for_gateways_is_that_of_the_link_which_fires_next(stage: Stage, gateway: Gateway) -> None:
+    anna = stage.payer()
+    rule = anna.sign_rule("gateway", "every 100 payments, every 5 USD")
+    assert rule.shown()["progress"]["text"] == "0 of 100 payments, 0 of 5 USD"
+    gateway.link("a", anna.wallet)
+    gateway.link("b", anna.wallet)
+    gateway.report(*[payment("a", CENT) for _ in range(73)], *[payment("b", CENT) for _ in range(5)])
+    told = rule.shown()["progress"]
+    assert (told["payments"], told["gathered"], told["text"]) == (
+        73,
+        str(73 * CENT),
+        "73 of 100 payments, 0.73 of 5 USD",
+    )
+    gateway.report(payment("b", 4 * DOLLAR))
+    assert rule.shown()["progress"]["text"] == "6 of 100 payments, 4.05 of 5 USD"
+    later = anna.sign_rule("gateway", "every 10 payments")
+    assert later.shown()["progress"]["payments"] == 0  # by the older one is counted
 
 
 def _customer(stage: Stage, wallet: str) -> str:

@@ -43,12 +43,14 @@ def test_a_hundred_payments_make_one_gift_token(open_stage: StageFactory) -> Non
     stage.settle()
     assert stage.gift_tokens(anna.address) == DOLLAR
     (firing,) = anna.jar()["firings"]
-    assert (firing["amount"], firing["payments"], firing["reason"], firing["batch_id"]) == (
-        str(DOLLAR),
-        100,
-        "100 payments",
-        1,
-    )
+    assert (firing["amount"], firing["payments"], firing["batch_id"]) == (str(DOLLAR), 100, 1)
+    assert firing["reason"] == {
+        "code": "payments",
+        "title": "100 payments have come together.",
+        "values": {"count": "100"},
+    }
+    korean = stage.get(f"/v1/channels/{anna.id}/jar/firings", **anna.headers(), **{"accept-language": "ko"})["items"]
+    assert korean[0]["reason"]["title"] == "결제 100건이 모였습니다."
     assert stage.audit().differences == []
 
 

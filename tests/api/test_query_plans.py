@@ -202,6 +202,7 @@ def _reward(stage: Stage, anna: Payer, cafe: Merchant) -> None:
     members = stage.get("/v1/memberships", **anna.headers())["items"]
     assert [(m["tier"], m["points"]) for m in members] == [(None, 0)] * 2
     assert all(m["value"] == "0" for m in members)
+    assert stage.rows("SELECT id FROM reminder_cursor WHERE id = 1 AND conversion_id > 0")
 
 
 def _report(stage: Stage) -> Gateway:

@@ -15,12 +15,15 @@ def test_small_change_becomes_all_that_rules_say_and_the_audit_finds_nothing(tmp
     folder = tmp_path / "year"
     code, output = run(
         *("demo", "--scenario", "year", "--customers", str(CUSTOMERS), "--months", str(MONTHS), "--exit"),
+        *("--write", str(tmp_path / "year.md")),
         *("--chain-port", str(free_port()), "--port", str(free_port()), "--folder", str(folder)),
         timeout_s=300,
     )
     assert code == 0, output
     assert re.search(r"books = chain\s+yes", output), output
 
+    page = (tmp_path / "year.md").read_text(encoding="utf-8")
+    assert "finds no difference" in page
     became = {place: _dollars(place, output) for place in PLACES}
     assert all(amounts[0] > 0 for amounts in became.values()), output
     with sqlite3.connect(folder / "taesan.db") as db:
@@ -41,6 +44,7 @@ def test_small_change_becomes_all_that_rules_say_and_the_audit_finds_nothing(tmp
     assert tiers > 0
     for place, kind in (("savings", "savings"), ("ether", "swap"), ("cash", "cash"), ("someone else", "person")):
         assert became[place][1] == round(done[kind] / 10**6, 2), output
+        assert re.search(rf"^\| {place} \| \$.*\| \${became[place][1]:,.2f} \|", page, re.MULTILINE), page
 
 
 def _dollars(place: str, output: str) -> list[float]:

@@ -403,9 +403,12 @@ class Rule:
         return self.payer.stage.client.post(f"{self.path}/{what}", headers=self.payer.headers())
 
     def history(self) -> list[tuple[str, str]]:
-        """(kind, reason), the oldest first."""
+        """(kind, the reason's code with its values), the oldest first."""
         notes = self.payer.stage.get(f"{self.path}/history", **self.payer.headers())["items"]
-        return [(note["kind"], note["reason"]) for note in notes[::-1]]
+        return [
+            (note["kind"], " ".join([note["reason"]["code"], *note["reason"]["values"].values()]))
+            for note in notes[::-1]
+        ]
 
     def pay(self, amount: int, cents: int | None = None, **purchase: str) -> Any:
         """Into the jar by this rule. :param cents: what was bought, if anything was"""

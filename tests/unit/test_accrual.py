@@ -2,6 +2,7 @@
 
 import pytest
 
+from taesan.jars import reasons
 from taesan.jars.accrual import Firing, Rule, decide, rescale, round_up
 
 
@@ -40,20 +41,20 @@ def test_nothing_fires_before_its_trigger() -> None:
 
 
 def test_the_count_takes_all_that_is_in_the_jar() -> None:
-    assert decide(Rule(100, None), 100, 1_234) == Firing(1_234, "100 payments", divisible=True)
-    assert decide(Rule(100, None), 150, 7) == Firing(7, "150 payments", divisible=True)
+    assert decide(Rule(100, None), 100, 1_234) == Firing(1_234, reasons.payments(100), divisible=True)
+    assert decide(Rule(100, None), 150, 7) == Firing(7, reasons.payments(150), divisible=True)
 
 
 def test_the_value_takes_whole_multiples_and_leaves_the_rest() -> None:
-    assert decide(Rule(None, 1_000), 3, 1_000) == Firing(1_000, "value of 1000")
-    assert decide(Rule(None, 1_000), 3, 2_345) == Firing(2_000, "value of 1000")
+    assert decide(Rule(None, 1_000), 3, 1_000) == Firing(1_000, reasons.value(1000))
+    assert decide(Rule(None, 1_000), 3, 2_345) == Firing(2_000, reasons.value(1000))
     assert decide(Rule(None, 1_000), 10_000, 999) is None
 
 
 def test_with_both_triggers_whichever_comes_first_fires() -> None:
-    assert decide(Rule(100, 1_000), 5, 1_001) == Firing(1_000, "value of 1000")
-    assert decide(Rule(100, 1_000), 100, 5) == Firing(5, "100 payments", divisible=True)
-    assert decide(Rule(100, 1_000), 100, 1_500) == Firing(1_500, "100 payments", divisible=True)
+    assert decide(Rule(100, 1_000), 5, 1_001) == Firing(1_000, reasons.value(1000))
+    assert decide(Rule(100, 1_000), 100, 5) == Firing(5, reasons.payments(100), divisible=True)
+    assert decide(Rule(100, 1_000), 100, 1_500) == Firing(1_500, reasons.payments(100), divisible=True)
 
 
 def test_an_empty_jar_never_fires() -> None:

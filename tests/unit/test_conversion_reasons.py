@@ -1,34 +1,36 @@
-"""Why gift tokens were not converted, for people, and when it is tried again."""
+"""Why gift tokens were not converted, by codes, and when it is tried again."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from taesan.conversions.reasons import again_at, in_words
+from taesan.conversions import reasons
+from taesan.conversions.reasons import again_at
+from taesan.core.reasons import read
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("told", "words"),
+    ("told", "code", "values"),
     [
-        (
-            "StandingOrders_TooLittleReceived(98, 99)",
-            "The price has moved: it would have brought 98, and 99 is the least that was accepted",
-        ),
-        ("StandingOrders_TooLittlePaid(1, 2)", "The collectible costs 2, here are 1"),
-        ("StandingOrders_ExceedsDay(2, 1)", "The rule's limit for today is reached"),
-        ("StandingOrders_Paused()", "The hub is paused"),
-        ("Error(OLD)", "The market has no mean price yet"),
-        ("Error(SPL)", "The market refuses: SPL"),
-        ("Error(no, not now)", "Error(no, not now)"),
-        ("StandingOrders_UnknownKind(tulips)", "StandingOrders_UnknownKind(tulips)"),
-        ("reverted without a reason", "reverted without a reason"),
-        ("0x12345678", "0x12345678"),
+        ("StandingOrders_TooLittleReceived(98, 99)", "price-moved", {"received": "98", "minimum": "99"}),
+        ("StandingOrders_TooLittlePaid(1, 2)", "price-not-paid", {"amount": "1", "price": "2"}),
+        ("StandingOrders_ExceedsDay(2, 1)", "day-is-full", {}),
+        ("StandingOrders_Paused()", "hub-paused", {}),
+        ("Error(OLD)", "no-mean-price", {}),
+        ("Error(no, not now)", "market-refuses", {"message": "no, not now"}),
+        ("StandingOrders_UnknownKind(tulips)", "contract-refuses", {"error": "StandingOrders_UnknownKind(tulips)"}),
+        ("StandingOrders_TooLittlePaid(1)", "contract-refuses", {"error": "StandingOrders_TooLittlePaid(1)"}),
+        ("reverted without a reason", "contract-refuses", {"error": "reverted without a reason"}),
+        ("0x12345678", "contract-refuses", {"error": "0x12345678"}),
     ],
 )
-def test_each_has_its_words_and_what_has_none_is_told_as_it_is(told: str, words: str) -> None:
-    assert in_words(told) == words
+def test_each_error_has_its_code_and_what_has_none_is_told_as_it_is(
+    told: str, code: str, values: dict[str, str]
+) -> None:
+    assert read(reasons.of(told)) == (code, values)
+    assert code in reasons.TITLES
 
 
 def test_it_is_tried_later_each_time_and_at_least_once_a_day() -> None:
@@ -39,5 +41,5 @@ def test_it_is_tried_later_each_time_and_at_least_once_a_day() -> None:
 
 
 def test_a_days_limit_is_waited_out_until_the_contracts_next_day() -> None:
-    reason = in_words("StandingOrders_ExceedsDay(2, 1)")
+    reason = reasons.of("StandingOrders_ExceedsDay(2, 1)")
     assert again_at(reason, 0, NOON) == datetime(2026, 11, 27, tzinfo=UTC)

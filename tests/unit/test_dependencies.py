@@ -27,6 +27,7 @@ ALLOWED = {
     "LGPL-3.0-only",  # psycopg: used as it is
     "MIT",
     "MIT-0",
+    "MIT-CMU",
     "MPL-2.0",
     "OFL-1.1",
     "PSF-2.0",

@@ -11,7 +11,7 @@ AT = Places(
 TERMS = [terms for of_kind in people.KINDS.values() for terms in of_kind(AT)]
 
 
-def test_together_they_use_every_destination_source_and_trigger() -> None:
+def test_no_destination_source_filter_or_trigger_is_left_out_of_the_year() -> None:
     words = [parse(terms.gather, terms.fires, terms.only) for terms in TERMS]
     gather, fires = [w.gather for w in words], [w.fires for w in words]
     assert {destination.kind for terms in TERMS for destination in terms.destinations} == set(KINDS)
@@ -24,13 +24,13 @@ def test_together_they_use_every_destination_source_and_trigger() -> None:
     assert any(w.only.categories for w in words)
 
 
-def test_what_they_sign_adds_up() -> None:
+def test_shares_make_a_whole_and_only_what_moves_has_a_daily_limit() -> None:
     for terms in TERMS:
         assert sum(destination.share for destination in terms.destinations) == 10_000
         assert (terms.per_day > 0) == any(destination.kind != "wallet" for destination in terms.destinations)
 
 
-def test_the_hub_looks_around_when_rules_fire_by_date() -> None:
+def test_rules_fire_by_date_on_days_on_which_the_story_lets_the_hub_work() -> None:
     for terms in TERMS:
         fires = parse(terms.gather, terms.fires, terms.only).fires
         assert fires.weekday is None or fires.weekday in calendar.RULES_FIRE_ON

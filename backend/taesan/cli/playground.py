@@ -37,12 +37,15 @@ def demo(
     folder: Annotated[Path, typer.Option(help="For chain, database and logs; an earlier run's are removed")] = Path(
         "var/demo"
     ),
+    write: Annotated[Path | None, typer.Option(help="Write the year's tables to this file, as Markdown")] = None,
 ) -> None:
     """Replay real purchases against a hub and a chain of their own, and look at the result."""
     from taesan.demo.progress import counted
 
     if scenario == "year":
-        raise typer.Exit(_year(customers, months, chain, leave, kill_midway, port, chain_port, folder))
+        raise typer.Exit(_year(customers, months, chain, leave, kill_midway, port, chain_port, folder, write))
+    if write is not None:
+        raise typer.BadParameter("only the year is written to a page")
     bought = f"what {counted(customers, 'customers')} bought in 1997-98"
     console.print(f"[bold]Taesan[/] replays {bought}, as payments to a hub and a chain in {folder}\n", highlight=False)
     from taesan.demo.run import Options, run
@@ -60,6 +63,7 @@ def _year(
     port: int | None,
     chain_port: int | None,
     folder: Path,
+    page: Path | None,
 ) -> int:
     from taesan.demo.progress import counted
     from taesan.demo.year.run import Options, run
@@ -68,7 +72,7 @@ def _year(
         raise typer.BadParameter("the year is for anvil, whose clock it moves, and for one process")
     who = f"{counted(customers, 'customers')} through {counted(months, 'months')} from January 1997"
     console.print(f"[bold]Taesan[/] takes {who}, with a hub and a chain in {folder}\n", highlight=False)
-    return explaining(lambda: run(Options(customers, months, leave, chain_port, port, folder), console))
+    return explaining(lambda: run(Options(customers, months, leave, chain_port, port, folder, page), console))
 
 
 def devnet(

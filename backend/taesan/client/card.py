@@ -7,7 +7,7 @@ from typing import Any
 
 import segno
 from babel.dates import format_date
-from babel.numbers import format_decimal
+from babel.numbers import format_currency, get_currency_precision
 
 from taesan.client.gifts import GiftLink
 
@@ -63,16 +63,22 @@ def card(link: GiftLink, language: str = "en") -> str:
     """
     words = _WORDS[language]
     name = escape(link.sender_name)
-    worth = format_decimal(Decimal(link.amount).scaleb(-link.exponent), "#,##0.00##", locale=language)
     return _PAGE.format(
         language=language,
         title=words["from"].format(name=name) if name else words["for"],
-        worth=f"${worth}",
+        worth=_worth(link, language),
         message=f"<blockquote>{escape(link.message)}</blockquote>\n" if link.message else "",
         code=_code(link.url),
         scan=words["scan"],
         until=words["until"].format(date=format_date(link.expires_at.astimezone(), "long", locale=language)),
     )
+
+
+def _worth(link: GiftLink, language: str) -> str:
+    """With two decimals more than the currency's own, if it takes them."""
+    pattern = f"¤#,##0.{'0' * get_currency_precision(link.currency)}##"
+    amount = Decimal(link.amount).scaleb(-link.exponent)
+    return format_currency(amount, link.currency, pattern, language, currency_digits=False)
 
 
 def _code(url: str) -> str:

@@ -17,13 +17,15 @@ RETURN_LIFE_S = 366 * 86_400
 
 @dataclass(frozen=True)
 class GiftLink:
-    """Whoever has `url` has the gift. :ivar amount: minor units. :ivar exponent: of the gift token. :ivar taking_back: signed already: after
-    the gift's end anybody can send it to the gift token, with the hub or without, and the tokens are the sender's again"""
+    """Whoever has `url` has the gift. :ivar amount: minor units. :ivar exponent: of the gift token. :ivar currency: ISO 4217, what a token
+    stands for. :ivar taking_back: signed already: after the gift's end anybody can send it to the gift token, with the hub or without, and
+    the tokens are the sender's again"""
 
     id: str
     url: str = field(repr=False)
     amount: int
     exponent: int
+    currency: str
     expires_at: datetime
     message: str
     sender_name: str
@@ -46,6 +48,7 @@ def give(
         url=f"{made['url']}#{base64.urlsafe_b64encode(secret).decode().rstrip('=')}",
         amount=amount,
         exponent=made["exponent"],
+        currency=made["currency"],
         expires_at=datetime.fromisoformat(made["expires_at"]),
         message=message,
         sender_name=sender_name,

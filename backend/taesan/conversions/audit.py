@@ -1,15 +1,14 @@
-"""The audit of conversions: whatever the standing orders have moved, a payer's signed rule of ours covers, and it is what we tell."""
+"""The audit of conversions: whatever the standing orders have moved, a payer's signed rule of ours covers, and it is what we tell.
+That rules are signed by their payers is audited with the jars (`settlement/audit_rules.py`)."""
 
 from sqlalchemy import select
 from sqlmodel import Session, col
 
 from taesan.conversions import sending
 from taesan.conversions.models import Conversion
-from taesan.core.crypto import recover
 from taesan.core.models import OutboxEvent
-from taesan.core.values import bytes_of, hex_of
+from taesan.core.values import hex_of
 from taesan.hub import Hub
-from taesan.jars import signed
 from taesan.jars.rule_models import SignedRule
 from taesan.ledger.audit import Report
 
@@ -20,18 +19,8 @@ def audit_conversions(session: Session, hub: Hub, report: Report) -> None:
     """Asks the chain as it is now: what was converted stays so."""
     if not hub.contracts.deployment.standing_orders:
         return
-    _audit_rules(session, hub, report)
     _audit_rows(session, hub, report)
     _audit_events(session, hub, report)
-
-
-def _audit_rules(session: Session, hub: Hub, report: Report) -> None:
-    domain = hub.contracts.standing_orders_domain
-    assert domain is not None
-    rules = session.scalars(select(SignedRule).order_by(col(SignedRule.id)).execution_options(yield_per=STREAMED))
-    for rule in rules:
-        signer = recover(signed.digest(domain, rule.signed), bytes_of(rule.signature))
-        report.check(f"payer's signature of rule {rule.public_id}", rule.payer, signer)
 
 
 def _audit_rows(session: Session, hub: Hub, report: Report) -> None:

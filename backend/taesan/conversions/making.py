@@ -35,7 +35,7 @@ def handlers(hub: Hub) -> dict[str, Handler]:
             select(SignedRule).where(col(SignedRule.payer) == payer, col(SignedRule.number) == number)
         )
         if rule is not None:
-            rules.end(session, rule, "cancelled", "its payer has cancelled it on the chain", now)
+            rules.end(session, rule, "cancelled", "cancelled-on-chain", now)
 
     return {
         "settlement.BatchSettled": batch_settled,

@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, Column, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from taesan.core.models import BIG_ID, UtcDateTime
+from taesan.core.reasons import ReasonPublic
 from taesan.core.values import MAX_AMOUNT, AmountIn, AmountOut, Shape, Signature
 
 DESTINATIONS = 16  # of a rule, at most
@@ -77,7 +78,9 @@ class ConversionPublic(Shape):
     token: str = ShapeField(description="What a swap buys, or which collectible; else zero")
     amount: AmountOut = ShapeField(description="Gift tokens, minor units")
     state: str = ShapeField(description="waiting, sent, done, held or kept")
-    reason: str | None = ShapeField(description="Why it is held, or kept: the tokens are in the payer's wallet")
+    reason: ReasonPublic | None = ShapeField(
+        description="Why it is held, or kept: the tokens are in the payer's wallet"
+    )
     minimum: str | None = ShapeField(description="What a swap has to bring at least, minor units of its token")
     received: str | None = ShapeField(description="What it has brought: shares, the bought token, the reserve asset, …")
     attempts: int = ShapeField(description="That have failed")

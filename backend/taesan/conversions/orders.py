@@ -9,6 +9,7 @@ from sqlmodel import Session, col
 
 from taesan.chain import dex
 from taesan.chain.errors import CallReverted
+from taesan.conversions import reasons
 from taesan.conversions.models import Conversion, ListedPool
 from taesan.core import authorizations
 from taesan.core.crypto import recover
@@ -39,7 +40,7 @@ class Order:
 
 
 class NotNow(Exception):
-    """A conversion that the chain would not carry out now, and why."""
+    """A conversion that the chain would not carry out now, and why (`reasons`)."""
 
 
 def read(session: Session, rows: list[tuple[Conversion, SignedRule]]) -> list[Order]:
@@ -59,9 +60,7 @@ def refuse_too_little(hub: Hub, order: Order) -> None:
     """:raises NotNow: it is not worth the gas, which the hub pays"""
     least = hub.settings.least_relayed
     if order.row.amount < least:
-        raise NotNow(
-            f"It is less than {least}, for which the hub pays no gas: let the rule gather more before it fires"
-        )
+        raise NotNow(reasons.too_little(least))
 
 
 def quote(hub: Hub, order: Order) -> int:
@@ -74,12 +73,12 @@ def quote(hub: Hub, order: Order) -> int:
         return 0
     deployment, to = hub.contracts.deployment, order.destination
     if not deployment.quoter or order.pool is None:
-        raise NotNow("There is no market for this token here")
+        raise NotNow(reasons.NO_MARKET)
     fee = dex.pool_fee(hub.node, order.pool)
     try:
         received = dex.quote(hub.node, deployment.quoter, deployment.asset, to.token, order.row.amount, fee)
     except CallReverted as reverted:
-        raise NotNow(hub.contracts.explain(reverted.data)) from None
+        raise NotNow(reasons.of(hub.contracts.explain(reverted.data))) from None
     return received * max(WHOLE - to.slippage, 0) // WHOLE
 
 
@@ -111,7 +110,7 @@ def try_alone(hub: Hub, conversion: tuple[Any, ...]) -> None:
     try:
         hub.node.call(contract, data, sender=contract, gas=CONVERSION_GAS * 2)
     except CallReverted as reverted:
-        raise NotNow(hub.contracts.explain(reverted.data)) from None
+        raise NotNow(reasons.of(hub.contracts.explain(reverted.data))) from None
 
 
 def allowance(hub: Hub, payer: str) -> int:

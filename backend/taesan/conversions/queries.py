@@ -1,13 +1,10 @@
-"""Reading conversions, and what their payer may do about one that is held."""
+"""Reading conversions."""
 
 from collections.abc import Sequence
-from datetime import datetime
-from math import ceil
 
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
-from taesan.conversions import reasons
 from taesan.conversions.models import (
     BoughtToken,
     Conversion,
@@ -16,15 +13,13 @@ from taesan.conversions.models import (
     DestinationsPublic,
     ListedPool,
 )
-from taesan.conversions.sending import KEPT, TO_DO
+from taesan.conversions.reasons import TITLES
 from taesan.core.clock import rfc3339
-from taesan.core.pages import cursor_of, newest_first
-from taesan.core.problems import Problem, not_found
+from taesan.core.pages import newest_first, page
+from taesan.core.problems import not_found
+from taesan.core.reasons import told
 from taesan.hub import Hub
-from taesan.jars import rules
 from taesan.jars.rule_models import SignedRule
-
-KEPT_BY_PAYER = "Its payer keeps the gift tokens"
 
 
 def find(session: Session, conversion_id: str, payer: str) -> Conversion:
@@ -35,43 +30,7 @@ def find(session: Session, conversion_id: str, payer: str) -> Conversion:
     return row
 
 
-def retry(session: Session, row: Conversion, now: datetime) -> None:
-    """Tries it again now; what has failed on the chain, where that costs gas, not before its time.
-
-    :raises Problem: `conversion-not-held`, `conversion-rests`, `rule-ended`
-    """
-    _refuse_unless(row, *TO_DO, KEPT)
-    rules.refuse_ended(session.get_one(SignedRule, row.rule_id), now)
-    has_failed_on_chain = row.transaction_id is not None
-    if row.state == KEPT:
-        row.state, row.due_at = "held", now + reasons.AT_MOST if has_failed_on_chain else now
-    elif has_failed_on_chain and row.due_at is not None and row.due_at > now:
-        wait_s = ceil((row.due_at - now).total_seconds())
-        raise Problem(
-            "conversion-rests",
-            409,
-            "The conversion has failed on the chain and is not due again yet.",
-            f"That has cost gas. It is tried again at {rfc3339(row.due_at)}.",
-            headers={"retry-after": str(wait_s)},
-        )
-    else:
-        row.due_at = now
-    session.add(row)
-
-
-def keep(session: Session, row: Conversion) -> None:
-    """The gift tokens stay what they are, unless she asks for another try. :raises Problem: `conversion-not-held`"""
-    _refuse_unless(row, *TO_DO, KEPT)
-    row.state, row.reason, row.due_at = KEPT, KEPT_BY_PAYER, None
-    session.add(row)
-
-
-def _refuse_unless(row: Conversion, *states: str) -> None:
-    if row.state not in states:
-        raise Problem("conversion-not-held", 409, "The conversion does not wait any more.", f"It is {row.state}.")
-
-
-def of_channel(session: Session, channel_id: str, before: int | None, limit: int) -> ConversionsPublic:
+def of_channel(session: Session, channel_id: str, before: int | None, limit: int, language: str) -> ConversionsPublic:
     by_state = (
         select(col(Conversion.state), func.sum(Conversion.amount))
         .where(col(Conversion.channel_id) == channel_id)
@@ -80,16 +39,16 @@ def of_channel(session: Session, channel_id: str, before: int | None, limit: int
     sums = {state: int(amount) for state, amount in session.execute(by_state)}
     query = select(Conversion).where(col(Conversion.channel_id) == channel_id)
     rows: Sequence[Conversion] = newest_first(session, query, col(Conversion.id), before, limit)
-    more = len(rows) > limit
+    shown = page(rows, limit, lambda row: row.id, lambda row: public(session, row, language))
     return ConversionsPublic(
         held=sums.get("held", 0),
         on_the_way=sums.get("waiting", 0) + sums.get("sent", 0),
-        items=[public(session, row) for row in rows[:limit]],
-        next_cursor=cursor_of(rows[limit - 1].id or 0) if more else None,
+        items=shown.items,
+        next_cursor=shown.next_cursor,
     )
 
 
-def public(session: Session, row: Conversion) -> ConversionPublic:
+def public(session: Session, row: Conversion, language: str) -> ConversionPublic:
     rule = session.get_one(SignedRule, row.rule_id)
     to = rule.signed.destinations[row.destination]
     return ConversionPublic(
@@ -101,7 +60,7 @@ def public(session: Session, row: Conversion) -> ConversionPublic:
         token=to.token,
         amount=row.amount,
         state=row.state,
-        reason=row.reason,
+        reason=told(row.reason, TITLES, language) if row.reason else None,
         minimum=row.minimum,
         received=row.received,
         attempts=row.attempts,

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from taesan.channels import service as channels
-from taesan.conversions import permits, queries
+from taesan.conversions import asking, permits, queries
 from taesan.conversions.models import (
     AllowancePublic,
     ConversionPublic,
@@ -12,7 +12,7 @@ from taesan.conversions.models import (
     PermitCreate,
 )
 from taesan.core.db import retried
-from taesan.core.http import problem_responses
+from taesan.core.http import Language, problem_responses
 from taesan.core.pages import Cursor, Limit
 from taesan.core.values import Bytes32
 from taesan.hub import HubDep
@@ -35,21 +35,26 @@ def get_destinations(hub: HubDep) -> DestinationsPublic:
     responses=problem_responses(401, 403, 404, 422),
 )
 def list_conversions(
-    hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32, cursor: Cursor = None, limit: Limit = 100
+    hub: HubDep,
+    wallet: CurrentWallet,
+    channel_id: Bytes32,
+    language: Language,
+    cursor: Cursor = None,
+    limit: Limit = 100,
 ) -> ConversionsPublic:
     """What became of the jar's gift tokens, newest first, and what is held."""
     with hub.db.read() as session:
         channels.find_own_channel(session, channel_id, wallet)
-        return queries.of_channel(session, channel_id, cursor, limit)
+        return queries.of_channel(session, channel_id, cursor, limit, language)
 
 
 @router.get(
     "/conversions/{conversion_id}", operation_id="getConversion", responses=problem_responses(401, 403, 404, 422)
 )
-def get_conversion(hub: HubDep, wallet: CurrentWallet, conversion_id: str) -> ConversionPublic:
+def get_conversion(hub: HubDep, wallet: CurrentWallet, conversion_id: str, language: Language) -> ConversionPublic:
     """How far a conversion has come, and why it is held if it is."""
     with hub.db.read() as session:
-        return queries.public(session, queries.find(session, conversion_id, wallet))
+        return queries.public(session, queries.find(session, conversion_id, wallet), language)
 
 
 @router.post(
@@ -59,13 +64,13 @@ def get_conversion(hub: HubDep, wallet: CurrentWallet, conversion_id: str) -> Co
     responses=problem_responses(401, 403, 404, 409, 422, 429),
 )
 @retried
-def retry_conversion(hub: HubDep, wallet: CurrentWallet, conversion_id: str) -> ConversionPublic:
+def retry_conversion(hub: HubDep, wallet: CurrentWallet, conversion_id: str, language: Language) -> ConversionPublic:
     """Tries a conversion that is held, or was given up, again now. One that has failed on the chain is left to its time
     (`Retry-After`); after it was given up, that is a day."""
     with hub.db.write() as session:
         row = queries.find(session, conversion_id, wallet)
-        queries.retry(session, row, hub.clock.now())
-        return queries.public(session, row)
+        asking.retry(session, row, hub.clock.now())
+        return queries.public(session, row, language)
 
 
 @router.post(
@@ -75,12 +80,12 @@ def retry_conversion(hub: HubDep, wallet: CurrentWallet, conversion_id: str) -> 
     responses=problem_responses(401, 403, 404, 409, 422, 429),
 )
 @retried
-def keep_gift_tokens(hub: HubDep, wallet: CurrentWallet, conversion_id: str) -> ConversionPublic:
+def keep_gift_tokens(hub: HubDep, wallet: CurrentWallet, conversion_id: str, language: Language) -> ConversionPublic:
     """Leaves the gift tokens of a conversion that is held as they are, until its payer asks for another try."""
     with hub.db.write() as session:
         row = queries.find(session, conversion_id, wallet)
-        queries.keep(session, row)
-        return queries.public(session, row)
+        asking.keep(session, row)
+        return queries.public(session, row, language)
 
 
 @router.get("/allowance", operation_id="getAllowance", responses=problem_responses(401, 403, 409, 503))

@@ -28,7 +28,6 @@ from taesan.jars.rule_models import SignedRule
 KIND = "conversions"
 TO_DO, KEPT = ("waiting", "held"), "kept"
 ENDED = ("cancelled", "expired")
-FAILED_AS_A_WHOLE = "The transaction failed as a whole"
 GIVEN_UP = "conversions.GivenUp"
 
 
@@ -68,7 +67,7 @@ def send_step(hub: Hub) -> bool:
         for permit in tried.over:
             same = col(GiftPermit.payer) == permit.payer, col(GiftPermit.signature) == permit.signature
             session.execute(delete(GiftPermit).where(*same))
-        _change(session, kept, state=KEPT, reason="The rule has ended", due_at=None)
+        _change(session, kept, state=KEPT, reason=reasons.RULE_ENDED, due_at=None)
         for id_, reason in tried.held.items():
             _hold(session, hub, session.get_one(Conversion, id_), reason, now)
         if prepared is not None:
@@ -101,7 +100,7 @@ def _try(hub: Hub, ready: Sequence[orders.Order], now: datetime) -> _Tried:
             terms = orders.terms(hub, order, minimum, until)
             orders.try_alone(hub, terms)
         except orders.NotNow as error:
-            tried.held[id_] = reasons.in_words(str(error))
+            tried.held[id_] = str(error)
             continue
         tried.good[id_] = terms
         if order.row.kind == "swap":
@@ -116,12 +115,12 @@ def _prepare(hub: Hub, tried: _Tried) -> sender.Prepared | None:
         to = hub.contracts.deployment.standing_orders
         try:
             return sender.prepare(hub.node, hub.signer.address, to, data, hub.fee_ceiling_wei)
-        except sender.TooLarge as error:
+        except sender.TooLarge:
             if len(tried.good) == 1:
-                tried.held |= dict.fromkeys(tried.good, str(error))
+                tried.held |= dict.fromkeys(tried.good, reasons.TOO_LARGE)
             tried.good = dict(list(tried.good.items())[: len(tried.good) // 2])
         except CallReverted as reverted:  # no conversion can make it fail as a whole
-            reason = reasons.in_words(hub.contracts.explain(reverted.data))
+            reason = reasons.of(hub.contracts.explain(reverted.data))
             tried.held |= dict.fromkeys(tried.good, reason)
             tried.good = {}
     return None
@@ -166,7 +165,7 @@ def return_reverted_step(hub: Hub) -> bool:
             if row.state == "sent" and block_hash is None:
                 row.state, row.transaction_id, row.due_at = "waiting", None, now
             elif row.state == "sent":
-                _hold(session, hub, row, FAILED_AS_A_WHOLE, now, row.transaction_id)
+                _hold(session, hub, row, reasons.FAILED_AS_A_WHOLE, now, row.transaction_id)
     return True
 
 
@@ -184,7 +183,7 @@ def handlers(hub: Hub) -> dict[str, Handler]:
         row = row_of(session, event["args"])
         if row is not None and row.state == "sent":
             told = hub.contracts.explain(bytes_of(event["args"]["reason"]))
-            _hold(session, hub, row, reasons.in_words(told), now, row.transaction_id)
+            _hold(session, hub, row, reasons.of(told), now, row.transaction_id)
 
     return {"standing_orders.Converted": converted, "standing_orders.NotConverted": not_converted}
 
@@ -247,7 +246,7 @@ def _hold(
     session: Session, hub: Hub, row: Conversion, reason: str, now: datetime, failed_in: int | None = None
 ) -> None:
     """To be tried again; what has been tried for long stays in the wallet. :param failed_in: the transaction, if it got so far"""
-    row.state, row.reason, row.transaction_id = "held", reason[:500], failed_in
+    row.state, row.reason, row.transaction_id = "held", reason, failed_in
     row.due_at = reasons.again_at(reason, row.attempts, now)
     row.attempts += 1
     if now - row.created_at >= timedelta(days=hub.settings.conversion_tried_days):

@@ -3,10 +3,10 @@
 import random
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import iter_route_contexts
@@ -59,6 +59,14 @@ class ProblemDetails(BaseModel):
     title: str
     status: int
     detail: str | None = None
+
+
+def _asked_language(request: Request) -> str:
+    return language_of(request.headers.get("accept-language"))
+
+
+Language = Annotated[str, Depends(_asked_language)]
+"""The caller's, of those that we speak."""
 
 
 def new_request_id() -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from fastapi import Query
 from pydantic import BeforeValidator, WithJsonSchema
 from pydantic import Field as ShapeField
-from sqlalchemy import Select
+from sqlalchemy import Select, func, select
 from sqlmodel import Session
 
 from taesan.core.values import MAX_AMOUNT, Shape
@@ -63,6 +63,11 @@ def newest_first(session: Session, query: Select[Any], key: Any, before: int | N
     if before is not None:
         query = query.where(key < before)
     return session.scalars(query.order_by(key.desc()).limit(limit + 1)).all()
+
+
+def newest_id(session: Session, key: Any) -> int:
+    """The highest of a table's keys; 0 if it is empty."""
+    return session.scalar(select(func.max(key))) or 0
 
 
 def page(rows: Sequence[Row], limit: int, key: Callable[[Row], int | None], shape: Callable[[Row], Item]) -> Page[Item]:

@@ -19,6 +19,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from taesan.core import days
+
 MAX_AMOUNT = 2**63 - 1  # what a BIGINT column holds; 9.2e12 dollars at 6 decimals
 
 _AMOUNT = re.compile(r"0|[1-9][0-9]{0,18}")
@@ -56,6 +58,12 @@ def parse_hex(value: str, length: int | None = None) -> str:
     return value.lower()
 
 
+def parse_time_zone(name: str) -> str:
+    if name not in days.zones():
+        raise ValueError("must be a name of the IANA time zone database, such as Asia/Seoul")
+    return name
+
+
 _AMOUNT_SCHEMA = WithJsonSchema({"type": "string", "pattern": "^(0|[1-9][0-9]{0,18})$", "examples": ["230000"]})
 AmountIn = Annotated[int, BeforeValidator(parse_amount), _AMOUNT_SCHEMA]
 """An amount in minor units that comes in: a decimal string in JSON, an int in Python."""
@@ -71,6 +79,7 @@ Address = Annotated[str, AfterValidator(parse_address), Field(examples=["0x70997
 Bytes32 = Annotated[str, AfterValidator(lambda v: parse_hex(v, 32)), Field(examples=["0x" + "ab" * 32])]
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 """Any text but with U+0000, which PostgreSQL cannot hold."""
+TimeZone = Annotated[Text, AfterValidator(parse_time_zone), Field(max_length=64, examples=["Asia/Seoul"])]
 Signature = Annotated[str, AfterValidator(parse_hex), Field(max_length=2 + 2 * 4_096, examples=["0x" + "ab" * 65])]
 """65 bytes of a key's, or up to 4 KiB of whatever a contract wallet understands (ERC-1271)."""
 

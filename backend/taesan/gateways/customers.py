@@ -6,6 +6,7 @@ import hmac
 import secrets
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import func, select
 from sqlmodel import Session, col
@@ -19,11 +20,20 @@ from taesan.gateways import releases
 from taesan.gateways.models import Gateway, GatewayCustomer, GatewayPayment, LinkAsked, LinkCode, LinkPublic
 from taesan.hub import Hub
 from taesan.identity.auth import hash_secret
+from taesan.jars import accrual, reasons, rules, sources
 from taesan.jars.accrual import Firing
+from taesan.jars.rule_models import SignedRule
 from taesan.ledger import posting
 
 CODE_MINUTES = 15
 CODE_BYTES = 32
+
+
+class SoFar(NamedTuple):
+    """:ivar payments: since it last fired. :ivar gathered: minor units, not fired yet"""
+
+    payments: int
+    gathered: int
 
 
 def of_names(session: Session, gateway: Gateway, names: Collection[str], now: datetime) -> dict[str, GatewayCustomer]:
@@ -100,7 +110,7 @@ def link(session: Session, hub: Hub, code: str, wallet: str, now: datetime) -> G
     session.add(customer)
     gathered = posting.balance(session, hub.chart.gathered(customer.public_id))
     gateway = session.get_one(Gateway, customer.gateway_id)
-    releases.release(session, hub, gateway, customer, Firing(gathered, "linked to a wallet"), now)
+    releases.release(session, hub, gateway, customer, Firing(gathered, reasons.LINKED), now)
     return customer
 
 
@@ -119,6 +129,18 @@ def _linked() -> Problem:
 def of_wallet(session: Session, wallet: str, before: int | None, limit: int) -> Sequence[GatewayCustomer]:
     query = select(GatewayCustomer).where(col(GatewayCustomer.wallet) == wallet)
     return newest_first(session, query, col(GatewayCustomer.id), before, limit)
+
+
+def nearest(session: Session, hub: Hub, rule: SignedRule, now: datetime) -> SoFar:
+    """How far the rule is. Each of its payer's customers counts for itself: this is the one that fires next; of none nothing. And by a rule
+    that is not the one in force nothing is counted."""
+    current = rules.of_gateways(session, rule.payer, now)
+    if current is None or current.id != rule.id:
+        return SoFar(0, 0)
+    trigger = sources.trigger(rule.words.fires, hub.asset.exponent)
+    rows = session.scalars(select(GatewayCustomer).where(col(GatewayCustomer.wallet) == rule.payer)).all()
+    so_far = [SoFar(row.payments, posting.balance(session, hub.chart.gathered(row.public_id))) for row in rows]
+    return max(so_far, key=lambda one: accrual.nearness(trigger, *one), default=SoFar(0, 0))
 
 
 def public(session: Session, hub: Hub, row: GatewayCustomer) -> LinkPublic:

@@ -1,7 +1,7 @@
-"""Gift links: gift tokens for whoever has the link, and what should not be forgotten."""
+"""Gift links: gift tokens for whoever has the link."""
 
 from datetime import datetime
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field as ShapeField
 from pydantic import model_validator
@@ -16,8 +16,6 @@ MAX_MESSAGE, MAX_NAME = 280, 60  # characters
 RETURN_LIFE_S = 366 * 86_400
 """So long after a link's end the signature is good that takes its tokens back."""
 MOST_UNIX_S = 2**40
-
-ReminderKind = Literal["idle_jar", "unclaimed_tokens", "unclaimed_gift", "expired_gift", "kept_tokens"]
 
 
 class Gift(SQLModel, table=True):
@@ -46,46 +44,6 @@ class Gift(SQLModel, table=True):
     claim_id: int | None = Field(default=None, sa_column=Column(BigInteger, ForeignKey(col(TokenTransfer.id))))
     return_id: int | None = Field(default=None, sa_column=Column(BigInteger, ForeignKey(col(TokenTransfer.id))))
     look_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
-
-
-class Reminder(SQLModel, table=True):
-    """Something of a wallet's that lies about: told once for each `since`. `ended_at`: it does not any more."""
-
-    __tablename__ = "reminder"
-    __table_args__ = (
-        Index("ix_reminder_matter", "kind", "subject", "since", unique=True),
-        Index("ix_reminder_wallet", "wallet", "ended_at", "id"),
-        Index("ix_reminder_look_at", "look_at"),
-    )
-
-    id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))
-    wallet: str
-    kind: str
-    subject: str
-    since: datetime = Field(sa_type=UtcDateTime)
-    told_at: datetime = Field(sa_type=UtcDateTime)
-    look_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
-    ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
-
-
-class JarWatch(SQLModel, table=True):
-    """When something came into a jar last, and when that will be long ago; None: that was told, or there is nothing in it."""
-
-    __tablename__ = "jar_watch"
-
-    channel_id: str = Field(primary_key=True, foreign_key="channel.id")
-    last_at: datetime = Field(sa_type=UtcDateTime)
-    look_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
-
-
-class ReminderCursor(SQLModel, table=True):
-    """How far payments and batches have been looked at."""
-
-    __tablename__ = "reminder_cursor"
-
-    id: int = Field(default=1, primary_key=True)
-    payment_id: int = Field(sa_column=Column(BigInteger, nullable=False))
-    batch_id: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
 # ------------------------------------------------------------------- shapes
@@ -156,6 +114,7 @@ class GiftPublic(Shape):
     asset: str = ShapeField(description="CAIP-19: the gift token")
     amount: AmountOut
     exponent: int
+    currency: str = ShapeField(description="ISO 4217: what a token stands for", examples=["USD"])
     key_address: str
     made_at: str
     expires_at: str
@@ -164,13 +123,3 @@ class GiftPublic(Shape):
     transaction: str | None = ShapeField(description="That has brought it where it is")
     taking_back: WayBack
     url: str = ShapeField(description="The link, but for its key: `#` and the key's 32 bytes (base64url) go behind it")
-
-
-class ReminderPublic(Shape):
-    """`subject`: the channel, the gift, the conversion, or (of unclaimed tokens) the account."""
-
-    kind: ReminderKind
-    subject: str
-    amount: AmountOut = ShapeField(description="What lies there, minor units")
-    since: str
-    told_at: str

@@ -28,6 +28,7 @@ def public(session: Session, hub: Hub, gift: Gift, now: datetime) -> GiftPublic:
         asset=f"{hub.contracts.network}/erc20:{hub.gift.address}",
         amount=gift.amount,
         exponent=hub.gift.exponent,
+        currency=hub.settings.asset_currency,
         key_address=gift.key_address,
         made_at=rfc3339(gift.made_at),
         expires_at=rfc3339(gift.expires_at),

@@ -9,8 +9,8 @@ from taesan.core import idempotency
 from taesan.core.http import problem_responses
 from taesan.core.idempotency import IdempotencyKeyHeader
 from taesan.core.pages import Cursor, Limit, Page, page
-from taesan.gifts import queries, reminders, service
-from taesan.gifts.models import GiftClaim, GiftCreate, GiftPublic, ReminderPublic
+from taesan.gifts import queries, service
+from taesan.gifts.models import GiftClaim, GiftCreate, GiftPublic
 from taesan.hub import HubDep
 from taesan.identity.access import CurrentWallet
 from taesan.identity.rates import COUNTED
@@ -152,17 +152,3 @@ def get_token_transfer(hub: HubDep, token_transfer_id: str) -> TokenTransferPubl
     """How far a transfer has come."""
     with hub.db.read() as session:
         return token_transfers.public(token_transfers.find(session, token_transfer_id))
-
-
-# ------------------------------------------------------------ what lies about
-
-
-@router.get("/reminders", operation_id="listReminders", responses=problem_responses(401, 422))
-def list_reminders(
-    hub: HubDep, wallet: CurrentWallet, cursor: Cursor = None, limit: Limit = 100
-) -> Page[ReminderPublic]:
-    """What the wallet may have forgotten, the newest first: small change in a jar that nothing comes into any more, gift tokens
-    that are settled and not minted, gift links that nobody has used or taken back."""
-    now = hub.clock.now()
-    with hub.db.read() as session:
-        return reminders.page_of(session, hub, wallet, cursor, limit, now)

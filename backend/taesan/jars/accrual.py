@@ -1,6 +1,9 @@
 """Round-up and triggers: when small change becomes a gift. Pure."""
 
+from fractions import Fraction
 from typing import NamedTuple
+
+from taesan.jars import reasons
 
 
 class Rule(NamedTuple):
@@ -11,7 +14,7 @@ class Rule(NamedTuple):
 
 
 class Firing(NamedTuple):
-    """:ivar amount: minor units that leave the jar; what is over stays in it. :ivar divisible: less of it may go as well"""
+    """:ivar amount: minor units that leave the jar; what is over stays in it. :ivar reason: see `reasons`. :ivar divisible: less of it may go as well"""
 
     amount: int
     reason: str
@@ -38,7 +41,13 @@ def decide(rule: Rule, payment_count: int, gathered: int) -> Firing | None:
     if gathered <= 0:
         return None
     if rule.trigger_count is not None and payment_count >= rule.trigger_count:
-        return Firing(gathered, f"{payment_count} payments", divisible=True)
+        return Firing(gathered, reasons.payments(payment_count), divisible=True)
     if rule.trigger_value is not None and gathered >= rule.trigger_value:
-        return Firing(gathered - gathered % rule.trigger_value, f"value of {rule.trigger_value}")
+        return Firing(gathered - gathered % rule.trigger_value, reasons.value(rule.trigger_value))
     return None
+
+
+def nearness(rule: Rule, payment_count: int, gathered: int) -> Fraction:
+    """How much of the way to its firing is done, by the trigger that comes first."""
+    ways = ((rule.trigger_count, payment_count), (rule.trigger_value, gathered))
+    return max(Fraction(done, whole) for whole, done in ways if whole)

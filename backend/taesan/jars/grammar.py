@@ -11,11 +11,12 @@ be just what `str` prints.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property, lru_cache
 from typing import NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
-from taesan.core.days import zones
+from taesan.core import days
 
 MAX_TEXT = 400  # characters of each of the three
 CURRENCIES = {"USD": 2, "KRW": 0}
@@ -126,6 +127,12 @@ class Fires:
     @cached_property
     def time_zone(self) -> ZoneInfo:
         return ZoneInfo(self.zone)
+
+    def next_after(self, now: datetime) -> datetime | None:
+        """When it fires by itself; None: it does not."""
+        if self.day_of_month is not None:
+            return days.next_of_month(now, self.time_zone, self.day_of_month)
+        return None if self.weekday is None else days.next_due(now, self.time_zone, self.weekday)
 
     def __str__(self) -> str:
         parts = []
@@ -254,7 +261,7 @@ def _checked_fires(fires: Fires) -> None:
         raise NotARule("a jar fires weekly or monthly")
     if fires.day_of_month is not None and not 1 <= fires.day_of_month <= 31:
         raise NotARule("a month has 31 days at most")
-    if fires.on_date and fires.zone not in zones():
+    if fires.on_date and fires.zone not in days.zones():
         raise NotARule(f"{fires.zone!r} is no time zone of the IANA's database")
     _check_amounts(() if fires.value is None else (fires.value,))
 

@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, Column, Index, text
 from sqlmodel import Field, SQLModel
 
 from taesan.core.models import BIG_ID, UtcDateTime
+from taesan.core.reasons import ReasonPublic
 from taesan.core.values import AmountIn, AmountOut, Shape
 
 
@@ -38,7 +39,7 @@ _LOOSE = text("payment_id IS NULL AND batch_id IS NULL AND NOT returned")
 
 
 class JarFiring(SQLModel, table=True):
-    """A jar's content on its way to gift tokens, and why it went. `batch_id` is set when a batch takes it along.
+    """A jar's content on its way to gift tokens, and why it went (`reasons`). `batch_id` is set when a batch takes it along.
     `returned`: it never will be, for the payer got it back.
 
     `payment_id`: which payment made it fire. None: a date, or the payer's word; then a batch takes it along when it has the channel's
@@ -91,7 +92,7 @@ class JarRule(Shape):
 class FiringPublic(Shape):
     amount: AmountOut
     payments: int
-    reason: str
+    reason: ReasonPublic
     fired_at: str
     batch_id: int | None
 

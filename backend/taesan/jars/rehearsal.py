@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from taesan.core import days
-from taesan.jars import accrual, sources
-from taesan.jars.grammar import Fires, Words
+from taesan.jars import accrual, reasons, sources
+from taesan.jars.grammar import Words
 from taesan.jars.sources import Perks
 
 
@@ -36,19 +36,12 @@ class Rehearsal(NamedTuple):
     left: int
 
 
-def next_due(times: Fires, now: datetime) -> datetime | None:
-    """When a rule fires by itself, after now; None: it does not."""
-    if times.day_of_month is not None:
-        return days.next_of_month(now, times.time_zone, times.day_of_month)
-    return None if times.weekday is None else days.next_due(now, times.time_zone, times.weekday)
-
-
 def rehearse(
     words: Words, bought: Iterable[Bought], exponent: int, start: datetime, end: datetime, most: int, perks: Perks
 ) -> Rehearsal:
     """:param bought: between start and end, in their order. :param most: of one payment. :param perks: as if she had always had them"""
     taken, trigger = sources.NOTHING, sources.trigger(words.fires, exponent)
-    due_at = next_due(words.fires, start)
+    due_at = words.fires.next_after(start)
     firings: list[Fired] = []
     purchases = payments = gathered = in_jar = count = 0
 
@@ -56,9 +49,11 @@ def rehearse(
         nonlocal due_at, in_jar, count
         while due_at is not None and due_at <= now:
             if in_jar:
-                firings.append(Fired(due_at, in_jar, "the date"))
+                firings.append(
+                    Fired(due_at, in_jar, reasons.date(days.day_of(due_at, words.fires.time_zone).isoformat()))
+                )
             in_jar = count = 0
-            due_at = next_due(words.fires, due_at)
+            due_at = words.fires.next_after(due_at)
 
     for purchase in bought:
         fire_by(purchase.at)

@@ -8,6 +8,7 @@ from sqlalchemy import JSON, BigInteger, Column, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from taesan.core.models import BIG_ID, UtcDateTime
+from taesan.core.reasons import ReasonPublic
 from taesan.core.values import MAX_AMOUNT, Address, AmountIn, AmountOut, Shape, Signature, Text
 from taesan.jars import signed
 from taesan.jars.grammar import MAX_TEXT, Words, parse
@@ -100,7 +101,7 @@ class RuleState(SQLModel, table=True):
 
 
 class RuleNote(SQLModel, table=True):
-    """What became of a rule, and why. `kind`: fired, not fired, cut, paused, resumed, cancelled, expired, released."""
+    """What became of a rule, and why (`reasons`). `kind`: fired, not fired, cut, paused, resumed, cancelled, expired, released."""
 
     __tablename__ = "rule_note"
     __table_args__ = (Index("ix_rule_note_rule", "rule_id", "id"),)
@@ -159,7 +160,7 @@ class DryRunAsked(RuleTerms):
 class DryRunFiring(Shape):
     at: str
     amount: AmountOut
-    reason: str
+    reason: ReasonPublic
 
 
 class DryRun(Shape):
@@ -177,10 +178,11 @@ class DryRun(Shape):
 
 
 class RuleProgress(Shape):
-    """How far it is; amounts in minor units of the reserve asset. What is null does not make it fire."""
+    """How far it is; amounts in minor units of the reserve asset. What is null does not make it fire. Of a rule for gateways: how far that
+    of its payer's links is which fires next, for each counts for itself."""
 
     text: str = ShapeField(examples=["73 of 100 payments"])
-    gathered: AmountOut = ShapeField(description="In the jar now")
+    gathered: AmountOut = ShapeField(description="And not fired yet")
     payments: int = ShapeField(description="Since it last fired")
     of_payments: int | None
     of_value: AmountOut | None
@@ -215,7 +217,7 @@ class RuleNotePublic(Shape):
     kind: str = ShapeField(
         description="fired, not fired, cut (not all was gathered), paused, resumed, cancelled, expired or released"
     )
-    reason: str
+    reason: ReasonPublic = ShapeField(description="Of what did not fire, `asked_by` is its date, or `request`")
     amount: AmountOut
     payments: int
     at: str

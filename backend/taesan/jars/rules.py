@@ -17,7 +17,6 @@ from taesan.jars import signed, sources, splits
 from taesan.jars.grammar import NotARule, Words, parse
 from taesan.jars.models import JarCount, JarFiring
 from taesan.jars.permit_models import GiftPermit
-from taesan.jars.rehearsal import next_due
 from taesan.jars.rule_models import ZERO_ADDRESS, DestinationIn, RuleCreate, RuleNote, RuleState, RuleTerms, SignedRule
 from taesan.ledger import posting
 
@@ -94,7 +93,7 @@ def add(session: Session, hub: Hub, channel: Channel, asked: RuleCreate, now: da
             f"It has to be signed by {channel.payer}, with a key; check the domain and every word of what was signed.",
         )
     _refuse_too_many(session, channel)
-    rule.due_at = next_due(words.fires, now)
+    rule.due_at = words.fires.next_after(now)
     session.add(rule)
     session.flush()
     assert rule.id is not None
@@ -184,22 +183,22 @@ def pause(session: Session, rule: SignedRule, now: datetime) -> None:
     refuse_ended(rule, now)
     if rule.state == "active":
         rule.state, rule.due_at = "paused", None
-        note(session, rule, "paused", "its payer has paused it", now)
+        note(session, rule, "paused", "paused", now)
 
 
 def resume(session: Session, rule: SignedRule, now: datetime) -> None:
     """:raises Problem: `rule-ended`"""
     refuse_ended(rule, now)
     if rule.state == "paused":
-        rule.state, rule.due_at = "active", next_due(rule.words.fires, now)
-        note(session, rule, "resumed", "its payer has resumed it", now)
+        rule.state, rule.due_at = "active", rule.words.fires.next_after(now)
+        note(session, rule, "resumed", "resumed", now)
 
 
 def end(session: Session, rule: SignedRule, state: str, reason: str, now: datetime) -> None:
     """For good: what it has gathered is left to the jar's own rule, and with the payer's last rule her permit is forgotten. Nothing if it
     has ended before.
 
-    :param state: cancelled or expired
+    :param state: cancelled or expired. :param reason: see `reasons`
     """
     if rule.ended_at is not None:
         return
@@ -245,7 +244,7 @@ def fit(session: Session, hub: Hub, channel: Channel, now: datetime) -> None:
                 _release(session, count, state, part)
                 if not state.gathered:
                     state.payments = 0
-                note(session, rule, "released", "taken out of the jar", now, amount=part)
+                note(session, rule, "released", "taken-out", now, amount=part)
     session.flush()
 
 

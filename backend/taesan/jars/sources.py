@@ -4,7 +4,7 @@ they are `Money`."""
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, TypeVar
 
-from taesan.jars import accrual
+from taesan.jars import accrual, reasons
 from taesan.jars.grammar import ALL_OF_IT, CURRENCIES, Fires, Gather, Money, Only
 
 Rule = TypeVar("Rule")
@@ -83,12 +83,11 @@ def within(amount: int, room: int | None, most: int) -> int:
 
 
 def why_less(amount: int, room: int | None, most: int) -> str | None:
-    """Why not all of it is gathered, for its payer; None: it is."""
+    """Why not all of it is gathered (see `reasons`); None: it is."""
     taken = within(amount, room, most)
     if taken == amount:
         return None
-    bound = "one payment may be" if taken == most else "its caps leave"
-    return f"{taken} of {amount} minor units: {bound} no more"
+    return reasons.cut("payment-cap" if taken == most else "rule-cap", taken, amount)
 
 
 def trigger(fires: Fires, exponent: int) -> accrual.Rule:

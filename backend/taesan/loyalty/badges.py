@@ -19,6 +19,7 @@ from taesan.loyalty.models import BadgeUpdate, Member
 KIND, ROLE = "badges", "badges"
 ACCOUNTS_EACH = 8  # which fit into `relay.RELAYED_CALL_GAS` whatever their code does
 AGAIN_AFTER = timedelta(hours=1)
+UNDER_WAY = ("received", "sent")
 
 
 def has_badges(hub: Hub) -> bool:
@@ -43,7 +44,7 @@ def gather_step(hub: Hub) -> bool:
 
 
 def _due(session: Session, hub: Hub, now: datetime) -> Sequence[Member]:
-    under_way = select(col(BadgeUpdate.id)).where(col(BadgeUpdate.state).in_(["received", "sent"]))
+    under_way = select(col(BadgeUpdate.id)).where(col(BadgeUpdate.state).in_(UNDER_WAY))
     waiting = select(Member).where(col(Member.badge_due) <= now).order_by(col(Member.badge_due))
     if session.scalar(under_way.limit(1)) is not None:
         return []

@@ -11,6 +11,7 @@ from sqlmodel import Session, col
 from taesan.chain import watcher
 from taesan.channels.models import Channel
 from taesan.core import outbox
+from taesan.core.pages import newest_id
 from taesan.hub import Hub
 from taesan.loyalty.judging import HUB, SKEW, GivenBack, Paid
 from taesan.loyalty.keeping import Shelf
@@ -30,7 +31,7 @@ def started(session: Session) -> Follower:
     found = session.get(Follower, 1)
     if found is not None:
         return found
-    row = Follower(payment_id=_newest(session, Payment), refund_id=_newest(session, Refund))
+    row = Follower(payment_id=newest_id(session, col(Payment.id)), refund_id=newest_id(session, col(Refund.id)))
     session.add(row)
     session.flush()
     return row
@@ -49,7 +50,7 @@ def follow_step(hub: Hub) -> bool:
 def follow(session: Session, hub: Hub, now: datetime) -> bool:
     """In a transaction that is alone in writing."""
     at = session.get_one(Follower, 1)
-    newest = _newest(session, Payment)
+    newest = newest_id(session, col(Payment.id))
     paid = _paid_after(session, at.payment_id)
     _judge(session, hub, paid, now)
     at.payment_id = paid[-1].id if len(paid) == PAGE else newest
@@ -68,14 +69,10 @@ def _has_work(session: Session, now: datetime) -> bool:
     at = session.get(Follower, 1)
     if at is None:
         return False
-    if _newest(session, Payment) > at.payment_id or _newest(session, Refund) > at.refund_id:
+    if newest_id(session, col(Payment.id)) > at.payment_id or newest_id(session, col(Refund.id)) > at.refund_id:
         return True
     due = select(col(Member.id)).where(col(Member.look_at) <= now).limit(1)
     return session.scalar(due) is not None or bool(_ending(session, now))
-
-
-def _newest(session: Session, table: type[Payment] | type[Refund] | type[Programme]) -> int:
-    return session.scalar(select(func.max(table.id))) or 0
 
 
 # ------------------------------------------------------------------- payments
@@ -129,7 +126,7 @@ def _refunds_after(session: Session, at: Follower, after: int) -> list[tuple[int
     rows = session.scalars(
         select(Refund).where(col(Refund.id) > after, ~col(Refund.is_reward)).order_by(col(Refund.id)).limit(PAGE)
     ).all()
-    at.refund_id = (rows[-1].id or 0) if len(rows) == PAGE else _newest(session, Refund)
+    at.refund_id = (rows[-1].id or 0) if len(rows) == PAGE else newest_id(session, col(Refund.id))
     return [(row.id or 0, given_back(session, row)) for row in rows]
 
 
@@ -158,7 +155,7 @@ def _judge_refunds(
     shelf.read_rules({owner for owner, _ in keys})
     shelf.read_members(keys, since=min(p.at for p in paid))
     shelf.read_lots(((owner, p.payer), p.source) for p in paid for owner in (p.merchant_id, HUB))
-    programme = _newest(session, Programme)
+    programme = newest_id(session, col(Programme.id))
     for id_, refund in known:
         shelf.book.give_back(refund, at.payment_id)
         session.add(Followed(refund_id=id_, after_payment=at.payment_id, after_programme=programme))

@@ -50,16 +50,14 @@ def _over(session: Session, now: datetime) -> Sequence[PointsLot]:
 
 
 def _tell(session: Session, type_: str, lots: Sequence[PointsLot], now: datetime) -> None:
-    """One event for all of a member's. Of the hub's own programme there is no merchant to be told."""
+    """One event for all of a member's. The hub's own programme is no merchant's."""
     of: dict[int, list[PointsLot]] = defaultdict(list)
     for lot in lots:
         of[lot.member_id].append(lot)
     for member_id, rows in of.items():
         member = session.get_one(Member, member_id)
-        if member.owner == HUB:
-            continue
         payload = {
-            "merchant_id": member.owner,
+            "merchant_id": None if member.owner == HUB else member.owner,
             "payer": member.payer,
             "points": sum(row.remaining for row in rows),
             "at": rfc3339(min(row.expires_at for row in rows)),

@@ -5,14 +5,13 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, WithJsonSchema, model_validator
 from pydantic import Field as ShapeField
 from sqlalchemy import JSON, BigInteger, Column, Index, text
 from sqlmodel import Field, SQLModel
 
-from taesan.core.days import zones
 from taesan.core.models import BIG_ID, UtcDateTime
-from taesan.core.values import AmountIn, AmountOut, Shape, Text
+from taesan.core.values import AmountIn, AmountOut, Shape, Text, TimeZone
 from taesan.loyalty.cashback import WHOLE
 from taesan.loyalty.points import PointTerms
 from taesan.loyalty.tiers import Ladder, Tier, Unit
@@ -173,12 +172,6 @@ Multiplier = Annotated[
 ]
 
 
-def _known_zone(name: str) -> str:
-    if name not in zones():
-        raise ValueError("must be a name of the IANA time zone database, such as Asia/Seoul")
-    return name
-
-
 _TIME = re.compile(
     r"(19|2[0-9])[0-9]{2}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
@@ -231,9 +224,7 @@ class ProgrammeTerms(Shape):
     """Tiers from the lowest to the highest. What is changed holds for payments to come."""
 
     period: Unit = ShapeField(default="month", description="What is counted together; cannot be changed later")
-    time_zone: Annotated[Text, AfterValidator(_known_zone)] = ShapeField(
-        default="UTC", max_length=64, examples=["Asia/Seoul"], description="Of the periods; cannot be changed later"
-    )
+    time_zone: TimeZone = ShapeField(default="UTC", description="Of the periods; cannot be changed later")
     window: int = ShapeField(default=1, ge=1, le=24, description="How many periods count together")
     tiers: list[TierTerms] = ShapeField(max_length=10)
     points: PointsTerms | None = None

@@ -7,10 +7,11 @@ refund takes back is gone at once, with the tier that it alone had brought.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
+from taesan.core import days
 from taesan.loyalty.cashback import WHOLE
 
 Unit = Literal["week", "month"]
@@ -158,11 +159,11 @@ def _is_met(tier: Tier, done: Progress) -> bool:
 
 def period_of(at: datetime, unit: Unit, zone: ZoneInfo) -> int:
     """The number of the week or month that a moment is in, by the programme's clock."""
-    day = at.astimezone(zone).date()
+    day = days.day_of(at, zone)
     return (day - _MONDAY).days // 7 if unit == "week" else day.year * 12 + day.month - 1
 
 
 def begins_at(period: int, unit: Unit, zone: ZoneInfo) -> datetime:
     """Its first midnight, in UTC."""
     day = _MONDAY + timedelta(weeks=period) if unit == "week" else date(period // 12, period % 12 + 1, 1)
-    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+    return days.begins_at(day, zone)

@@ -1,17 +1,26 @@
 """Redemptions of gift tokens and payouts of credit: what the hub brings to the chain for a merchant."""
 
 from datetime import datetime
-from functools import cache
 from typing import Annotated, Literal, Self
-from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, model_validator
 from pydantic import Field as ShapeField
+from pydantic import model_validator
 from sqlalchemy import BigInteger, Column, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from taesan.core.models import BIG_ID, UtcDateTime
-from taesan.core.values import Address, AmountIn, AmountOut, Bytes32, Money, Shape, Signature, SignedAmountOut, Text
+from taesan.core.values import (
+    Address,
+    AmountIn,
+    AmountOut,
+    Bytes32,
+    Money,
+    Shape,
+    Signature,
+    SignedAmountOut,
+    Text,
+    TimeZone,
+)
 
 _SCHEDULED, _DUE = text("period IS NOT NULL"), text("next_at IS NOT NULL")
 
@@ -253,15 +262,6 @@ class RefundPublic(Shape):
     )
 
 
-_zones = cache(available_timezones)  # which looks for files
-
-
-def _known_zone(name: str) -> str:
-    if name not in _zones():
-        raise ValueError("must be a name of the IANA time zone database, such as Asia/Seoul")
-    return name
-
-
 class PayoutSchedule(Shape):
     every: Literal["never", "day", "week"] = "never"
     weekday: int | None = ShapeField(default=None, ge=0, le=6, description="Of a weekly payout; Monday is 0")
@@ -275,9 +275,7 @@ class PayoutSchedule(Shape):
 
 
 class AccountSettings(Shape):
-    time_zone: Annotated[Text, AfterValidator(_known_zone)] = ShapeField(
-        default="UTC", max_length=64, examples=["Asia/Seoul"], description="Where the merchant's day begins"
-    )
+    time_zone: TimeZone = ShapeField(default="UTC", description="Where the merchant's day begins")
     payouts: PayoutSchedule = PayoutSchedule()
     takes_transfers: bool = ShapeField(
         default=True, description="Whether new invoices may be paid by plain transfers to the payout wallet"

@@ -16,6 +16,7 @@ from taesan.chain.sender import OPEN_STATES
 from taesan.core import counters, outbox, restoration
 from taesan.core.meters import Labels
 from taesan.core.models import Lease
+from taesan.core.pages import newest_id
 from taesan.gateways.models import Gateway
 from taesan.hub import Hub
 from taesan.ledger import queries as ledger
@@ -90,13 +91,10 @@ def _payments(session: Session, now: datetime) -> Iterator[Figure]:
 def _batches(session: Session, now: datetime) -> Iterator[Figure]:
     by_state = select(col(Batch.state), func.count()).where(col(Batch.state).in_(UNPOSTED)).group_by(col(Batch.state))
     unposted = dict(session.execute(by_state).all())
-    newest = session.scalar(select(func.max(Batch.id))) or 0  # numbered one by one
-    yield Figure(
-        "taesan_batches",
-        "Batches by state.",
-        {(state,): unposted.get(state, 0) for state in UNPOSTED} | {("posted",): newest - sum(unposted.values())},
-        ("state",),
-    )
+    newest = newest_id(session, col(Batch.id))  # numbered one by one
+    posted = newest - sum(unposted.values())
+    states: dict[Labels, float] = {(state,): unposted.get(state, 0) for state in UNPOSTED}
+    yield Figure("taesan_batches", "Batches by state.", states | {("posted",): posted}, ("state",))
     oldest = select(col(Batch.frozen_at)).where(col(Batch.state).in_(UNPOSTED)).order_by(col(Batch.id)).limit(1)
     yield _one(
         "taesan_open_batch_age_seconds",

@@ -11,11 +11,11 @@ from taesan.channels.models import Channel
 from taesan.core import counters
 from taesan.core.days import day_of
 from taesan.core.problems import Problem
+from taesan.core.reasons import read, written
 from taesan.hub import Hub
-from taesan.jars import rules
+from taesan.jars import reasons, rules
 from taesan.jars.grammar import ON_REQUEST
 from taesan.jars.models import JarCount, JarFiring
-from taesan.jars.rehearsal import next_due
 from taesan.jars.rule_models import RuleState, SignedRule
 from taesan.ledger import posting
 from taesan.ledger.posting import transfer
@@ -36,17 +36,17 @@ def fire_due_step(hub: Hub) -> bool:
     done = 0
     with hub.db.write() as session:
         for rule in rules.has_ended_by_now(session, now, AT_ONCE):
-            rules.end(session, rule, "expired", "its time is over", now)  # first: nothing is moved for it any more
+            rules.end(session, rule, "expired", "expired", now)  # first: nothing is moved for it any more
             done += 1
         for rule in rules.due(session, now, AT_ONCE):
             if session.get_one(Channel, rule.channel_id).state == "refunding":
                 continue  # open again in a moment
             done += 1
             # Whatever it missed while the hub was away it makes up for once: all that is in it goes.
-            due_at, rule.due_at = rule.due_at, next_due(rule.words.fires, now)
+            due_at, rule.due_at = rule.due_at, rule.words.fires.next_after(now)
             assert due_at is not None
             day = day_of(due_at, rule.words.fires.time_zone)
-            fire(session, hub, rule, f"the date: {day.isoformat()}", now)
+            fire(session, hub, rule, reasons.date(day.isoformat()), now)
             if session.get_one(RuleState, rule.id).gathered and rule.due_at is not None:
                 rule.due_at = min(
                     rule.due_at, now + AGAIN_AFTER
@@ -68,7 +68,7 @@ def fire_on_request(session: Session, hub: Hub, rule: SignedRule, now: datetime)
         )
     if problem := watcher.closed(session):
         raise problem
-    fire(session, hub, rule, "its payer has said so", now)
+    fire(session, hub, rule, reasons.REQUEST, now)
 
 
 def fire(session: Session, hub: Hub, rule: SignedRule, reason: str, now: datetime) -> None:
@@ -79,7 +79,9 @@ def fire(session: Session, hub: Hub, rule: SignedRule, reason: str, now: datetim
     newest = _newest(session, channel)
     kept = _why_not(session, channel, state, newest, amount)
     if kept is not None or newest is None:
-        rules.note(session, rule, "not fired", f"{reason}; {kept}", now, state)
+        asked = read(reason)
+        why = written(kept or "voucher-lost", asked_by=asked.values.get("day", asked.code))
+        rules.note(session, rule, "not fired", why, now, state)
         return
     rules.note(session, rule, "fired", reason, now, state, amount=amount)
     chart = hub.chart
@@ -116,14 +118,15 @@ def _firing(
 
 
 def _why_not(session: Session, channel: Channel, state: RuleState, newest: Payment | None, amount: int) -> str | None:
+    """A code of `jars.reasons`."""
     if channel.quarantine_id is not None or channel.state != "open":
-        return "the channel takes no payments now"
+        return "channel-closed"
     if not state.gathered:
-        return "nothing is gathered"
+        return "nothing-gathered"
     if newest is None or newest.cumulative != queries.charged(session, channel):
-        return "the channel's newest voucher is lost, and the next payment brings another"
+        return "voucher-lost"
     if amount <= 0:
-        return "too much of the channel is not claimed on the chain yet"
+        return "unclaimed"
     return None
 
 

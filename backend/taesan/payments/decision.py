@@ -7,13 +7,11 @@ from babel.numbers import get_currency_precision
 
 from taesan.channels import vouchers
 from taesan.core.problems import Problem
-from taesan.jars import accrual
+from taesan.jars import accrual, reasons
 from taesan.payments import ruled
 from taesan.payments.cover import Cover
 from taesan.payments.messages import Submission
 from taesan.payments.ruled import RuleLine
-
-TO_PERSON = "paid to a person"
 
 
 @dataclass(slots=True)
@@ -129,7 +127,9 @@ def decide(
     if payee is not None:
         _press(channel, exposure)
         if submission.person is not None:  # it goes the way of what leaves a jar, past the jar
-            return Decision(submission, payee, jar_fired=submission.amount, fired_count=1, fired_reason=TO_PERSON)
+            return Decision(
+                submission, payee, jar_fired=submission.amount, fired_count=1, fired_reason=reasons.TO_PERSON
+            )
         return Decision(submission, payee)
     jar.has_changed = True
     if rule is None:

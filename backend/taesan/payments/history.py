@@ -10,9 +10,11 @@ from sqlmodel import Session, col
 from taesan.channels.models import Channel
 from taesan.core import days
 from taesan.core.clock import rfc3339
+from taesan.core.reasons import told
 from taesan.hub import Hub
 from taesan.jars import accrual, perks, rules
 from taesan.jars.grammar import CURRENCIES, Money
+from taesan.jars.reasons import TITLES
 from taesan.jars.rehearsal import Bought, rehearse
 from taesan.jars.rule_models import DryRun, DryRunAsked, DryRunFiring
 from taesan.payments.models import Payment
@@ -21,7 +23,7 @@ MOST = 20_000  # payments that are looked at
 SHOWN = 100
 
 
-def dry_run(session: Session, hub: Hub, channel: Channel, asked: DryRunAsked, now: datetime) -> DryRun:
+def dry_run(session: Session, hub: Hub, channel: Channel, asked: DryRunAsked, now: datetime, language: str) -> DryRun:
     """:raises Problem: `invalid-rule`"""
     words = rules.read(hub, asked)
     zone, exponent = words.fires.time_zone, hub.asset.exponent
@@ -47,7 +49,10 @@ def dry_run(session: Session, hub: Hub, channel: Channel, asked: DryRunAsked, no
         gathered=found.gathered,
         fired=sum(firing.amount for firing in found.firings),
         left=found.left,
-        firings=[DryRunFiring(at=rfc3339(f.at), amount=f.amount, reason=f.reason) for f in found.firings[:SHOWN]],
+        firings=[
+            DryRunFiring(at=rfc3339(f.at), amount=f.amount, reason=told(f.reason, TITLES, language))
+            for f in found.firings[:SHOWN]
+        ],
         complete=is_complete,
     )
 

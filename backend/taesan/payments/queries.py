@@ -7,7 +7,8 @@ from sqlmodel import Session, col
 
 from taesan.channels.models import Channel, Charged
 from taesan.core.clock import rfc3339
-from taesan.core.pages import newest_first
+from taesan.core.db import Database
+from taesan.core.pages import newest_first, newest_id
 from taesan.core.problems import not_found
 from taesan.payments.models import Payment, PaymentPublic, PersonalPayment, ReceivedPayment
 
@@ -80,6 +81,13 @@ def received_payment(payment: Payment) -> ReceivedPayment:
         accepted_at=rfc3339(payment.accepted_at),
         batch_id=payment.batch_id,
     )
+
+
+def newest_of_now(db: Database) -> int:
+    """The id of the newest payment, for who follows them: while we have the writers' lock no intake is at work, so whatever comes later
+    gets a higher one."""
+    with db.write() as session:
+        return newest_id(session, col(Payment.id))
 
 
 def newest(session: Session, limit: int) -> list[Payment]:

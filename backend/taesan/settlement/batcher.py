@@ -4,13 +4,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, select, update
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from taesan.channels.models import Channel, Charged
 from taesan.core import counters
 from taesan.core.clock import has_passed
+from taesan.core.pages import newest_id
 from taesan.core.values import hex_of
 from taesan.hub import Hub
 from taesan.jars.models import JarFiring
@@ -81,7 +82,7 @@ def freeze(session: Session, hub: Hub, now: datetime, most: int = packing.UNLIMI
     payments = _next_payments(session, hub, room, inside)
     if not (payments or first):
         return None
-    batch_id = (session.scalar(select(func.max(Batch.id))) or 0) + 1
+    batch_id = newest_id(session, col(Batch.id)) + 1
     if payments:
         last = col(Payment.id) <= payments[-1].id
         session.execute(update(Payment).where(waiting(), last).values(batch_id=batch_id))

@@ -9,6 +9,7 @@ from sqlmodel import Session, col
 from taesan.chain.models import ChainCursor, ChainTransaction
 from taesan.core import counters, outbox
 from taesan.core.clock import rfc3339
+from taesan.core.pages import newest_id
 from taesan.gateways import funding, releases
 from taesan.hub import Hub
 from taesan.identity.models import Merchant
@@ -86,7 +87,7 @@ def counts(session: Session) -> dict[str, int]:
         "payments": counted["payments"],
         "payers": counted["payers"],
         "merchants": counted["merchants"],
-        "batches": session.scalar(select(func.max(Batch.id))) or 0,  # numbered one by one
+        "batches": newest_id(session, col(Batch.id)),  # numbered one by one
         "firings": counted["firings"],
         "transactions": counted["transactions"] + len(_mined(session)),
         "payments_settled": counted["payments_settled"],

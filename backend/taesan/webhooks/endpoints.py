@@ -4,11 +4,12 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import delete as sql_delete
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlmodel import Session, col
 
 from taesan.core.clock import rfc3339
 from taesan.core.ids import new_id
+from taesan.core.pages import newest_id
 from taesan.core.problems import Problem, not_found
 from taesan.core.signing_secrets import new_secret
 from taesan.hub import Hub
@@ -142,4 +143,4 @@ def _follow_payments(session: Session, row: WebhookEndpoint) -> None:
     if TELLS_PAYMENTS not in types_of(row):
         row.payment_cursor = None
     elif row.payment_cursor is None:
-        row.payment_cursor = session.scalar(select(func.max(col(Payment.id)))) or 0
+        row.payment_cursor = newest_id(session, col(Payment.id))

@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlmodel import Session, col
 
 from taesan.core.bulk import insert_missing
 from taesan.core.clock import rfc3339
 from taesan.core.outbox import Handler
 from taesan.core.values import Shape
-from taesan.gifts import reminders
-from taesan.gifts.models import Reminder
 from taesan.hub import Hub
 from taesan.identity.models import Merchant
 from taesan.merchants import invoices, refunds
@@ -23,6 +21,8 @@ from taesan.merchants.models import Payout, Redemption
 from taesan.payments import queries as payments
 from taesan.payments.invoices import EXPIRED, PAID, Invoice
 from taesan.payments.models import Payment
+from taesan.reminders import matters
+from taesan.reminders.models import Reminder
 from taesan.settlement.models import BatchCredit, Refund
 from taesan.webhooks.endpoints import TELLS_PAYMENTS, types_of
 from taesan.webhooks.models import (
@@ -49,7 +49,7 @@ def handlers(hub: Hub) -> dict[str, Handler]:
         PAID: _about_invoice(hub, "invoice.paid"),
         EXPIRED: _about_invoice(hub, "invoice.expired"),
         refunds.REFUNDED: _refunded,
-        reminders.TOLD: _reminded(hub),
+        matters.TOLD: _reminded(hub),
     }
 
 
@@ -98,9 +98,7 @@ def tell_payments_step(hub: Hub) -> bool:
         waiting = _waiting_for_payments(session)
     if not waiting:
         return False
-    with hub.db.write() as session:
-        # While we have the writers' lock no intake is at work: whatever comes later gets a higher id.
-        newest = session.scalar(select(func.max(col(Payment.id)))) or 0
+    newest = payments.newest_of_now(hub.db)
     now = hub.clock.now()
     with hub.db.read() as session:
         made = {endpoint.id: _gathered(session, endpoint, newest, now) for endpoint in waiting}
@@ -226,7 +224,7 @@ def _reminded(hub: Hub) -> Handler:
         merchant_id = row and session.scalar(select(col(Merchant.id)).where(col(Merchant.address) == row.wallet))
         if row and merchant_id:
             ref = f"reminder:{row.kind}:{row.subject}:{rfc3339(row.since)}"
-            tell(session, merchant_id, "reminder.due", ref, reminders.public(session, hub, row, now), now)
+            tell(session, merchant_id, "reminder.due", ref, matters.public(session, hub, row, now), now)
 
     return handle
 

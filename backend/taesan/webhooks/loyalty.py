@@ -44,6 +44,8 @@ def _tier_changed(session: Session, event: Mapping[str, Any], now: datetime) -> 
 
 def _points(type_: EventType) -> Handler:
     def handle(session: Session, event: Mapping[str, Any], now: datetime) -> None:
+        if event["merchant_id"] is None:
+            return  # of the hub's own programme
         data = PointsLapse(payer=event["payer"], points=event["points"], at=event["at"])
         ref = f"{type_}:{event['payer']}:{event['at']}:{rfc3339(now)}"
         tell(session, event["merchant_id"], type_, ref, data, now)

@@ -10,13 +10,14 @@ from sqlmodel import Session, col
 from taesan.chain.models import ChainTransaction
 from taesan.demo.year.scene import Scene
 from taesan.gifts import service as gifts
-from taesan.gifts.models import Gift, Reminder
+from taesan.gifts.models import Gift
 from taesan.ledger.audit import Report
 from taesan.loyalty.judging import HUB
 from taesan.loyalty.models import Member, PointsLot
 from taesan.merchants.models import Payout, Redemption
 from taesan.payments.models import Payment
 from taesan.payments.token_models import TokenTransfer
+from taesan.reminders.models import Reminder
 from taesan.settlement.models import Batch, Refund
 from taesan.settlement.reward_models import Campaign, Cashback, Reward
 

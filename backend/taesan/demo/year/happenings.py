@@ -9,6 +9,8 @@ from sqlmodel import col
 
 from taesan.client import LocalKey
 from taesan.conversions.models import Conversion
+from taesan.conversions.reasons import PERMIT_WANTED, TITLES
+from taesan.core.reasons import told
 from taesan.demo.wallet import key_of
 from taesan.demo.year.cast import Customer, ask, claim_of
 from taesan.demo.year.scene import Link, Scene
@@ -22,7 +24,6 @@ A_GIFT, A_PRESENT, A_TOP_UP = DOLLAR // 2, DOLLAR, 2 * DOLLAR
 SPONSORED = 12
 """Thousandths of what is saved, each time."""
 LINKS, PRESENTS = 12, 5
-WANTS_PERMIT = "sign a permit"
 ALLOWED = 1_000 * DOLLAR
 KEPT = 3
 """Of so many conversions that are held, one's owner would rather keep the gift tokens."""
@@ -91,12 +92,12 @@ async def look_at_held(story: Scene) -> None:
     by_address = {customer.address: customer for customer in story.customers}
     for id_, payer, reason in _held(story):
         customer = by_address[payer]
-        if reason.endswith(WANTS_PERMIT):
+        if reason == PERMIT_WANTED:
             await customer.allow(ALLOWED)
         if id_ in story.held:
             continue
-        story.held[id_] = reason.partition(":")[0]
-        if len(story.held) % KEPT == 0 and not reason.endswith(WANTS_PERMIT):
+        story.held[id_] = told(reason, TITLES, "en").title.partition(":")[0].rstrip(".")
+        if len(story.held) % KEPT == 0 and reason != PERMIT_WANTED:
             await customer.as_wallet("POST", f"/v1/conversions/{id_}/keep")
 
 

@@ -1,10 +1,7 @@
 """What others do on the chain meanwhile: ether's price moves, a sponsor's gift tokens become savers' yield."""
 
-import json
 from math import sqrt
 from typing import Any
-
-from eth_abi.abi import encode
 
 from taesan.chain import dex
 from taesan.core.values import hex_of
@@ -31,7 +28,7 @@ class Market:
         self._fee = dex.pool_fee(world.node, pool)
         faucet.give({self._trader: KEEPS})
         self._send(ether, "deposit()", value=1_000 * dex.ETHER)
-        self._router = self._deploy_router()
+        self._router = world.contracts.deployment.router
         for token in (self._asset, ether):
             self._send(token, "approve(address,uint256)", self._router, NO_LIMIT)
 
@@ -72,12 +69,6 @@ class Market:
     def _swap(self, sold: str, bought: str, amount: int) -> None:
         signature = "exactInputSingle((address,address,uint24,address,uint256,uint256,uint256,uint160))"
         self._send(self._router, signature, (sold, bought, self._fee, self._trader, dex.FOREVER, amount, 0, 0))
-
-    def _deploy_router(self) -> str:
-        compiled = json.loads((self._world.settings.npm_dir / dex.ARTIFACTS["SwapRouter"]).read_text())["bytecode"]
-        factory = self._world.node.call(self._pool, dex.call("factory()"))[12:]
-        places = encode(["address", "address"], [hex_of(factory), self.ether])
-        return str(self._transact({"data": compiled + places.hex()})["contractAddress"])
 
     def _send(self, to: str, signature: str, *values: Any, value: int = 0) -> None:
         self._transact({"to": to, "data": dex.call(signature, *values), "value": value})

@@ -19,6 +19,7 @@ from taesan.demo.processes import DemoFailed
 from taesan.demo.progress import counted, phase
 from taesan.demo.run import INTERRUPTED, choose_port, interruptible
 from taesan.demo.year import dealings, figures, people, table
+from taesan.demo.year.page import document
 from taesan.demo.year.story import OPENS, Story
 from taesan.demo.year.world import World, settings_of
 
@@ -28,7 +29,8 @@ LOG = "service.log"
 
 @dataclass(frozen=True)
 class Options:
-    """:ivar chain_port: None: 8545 or the next that is free. :ivar port: the page's; None: 8000 or the next free"""
+    """:ivar chain_port: None: 8545 or the next that is free. :ivar port: the page's; None: 8000 or the next free
+    :ivar page: where the tables are written to as Markdown"""
 
     customers: int
     months: int
@@ -36,6 +38,7 @@ class Options:
     chain_port: int | None
     port: int | None
     folder: Path
+    page: Path | None = None
     seed: int = SEED
 
 
@@ -91,12 +94,19 @@ async def _perform(options: Options, world: World, outcome: Outcome, console: Co
             outcome.is_sound = not found.report.differences
             bar.say("no differences" if outcome.is_sound else "DIFFERENCES")
         console.print()
-        for each in (table.became(found), table.company(found, besides), table.trust(outcome.is_sound)):
+        tables = [table.became(found), table.company(found, besides)]
+        for each in (*tables, table.trust(outcome.is_sound)):
             console.print(each)
             console.print()
+        elapsed_s = time.perf_counter() - started
+        if options.page is not None:
+            written = document(
+                tables, options.customers, options.months, is_sound=outcome.is_sound, elapsed_s=elapsed_s
+            )
+            options.page.write_text(written, encoding="utf-8")
         for difference in found.report.differences:
             console.print(f"[bold red]✗[/] {difference}", soft_wrap=True)
-        console.print(f"[dim]{time.perf_counter() - started:.0f} s in all[/]", highlight=False)
+        console.print(f"[dim]{elapsed_s:.0f} s in all[/]", highlight=False)
         if outcome.is_sound and not options.leave:
             await _stay_up(world, console)
 

@@ -9,9 +9,13 @@ from sqlmodel import Session, col
 from taesan.core.clock import rfc3339
 from taesan.core.days import day_of
 from taesan.core.pages import newest_first
+from taesan.core.reasons import told
+from taesan.gateways import customers
+from taesan.gateways.customers import SoFar
 from taesan.hub import Hub
 from taesan.jars import perks, sources
 from taesan.jars.grammar import CURRENCIES, ON_REQUEST, Fires, Money
+from taesan.jars.reasons import TITLES
 from taesan.jars.rule_models import (
     DestinationIn,
     RuleNote,
@@ -34,9 +38,13 @@ def notes_of(session: Session, rule: SignedRule, before: int | None, limit: int)
     return newest_first(session, query, col(RuleNote.id), before, limit)
 
 
-def public_note(note: RuleNote) -> RuleNotePublic:
+def public_note(note: RuleNote, language: str) -> RuleNotePublic:
     return RuleNotePublic(
-        kind=note.kind, reason=note.reason, amount=note.amount, payments=note.payments, at=rfc3339(note.noted_at)
+        kind=note.kind,
+        reason=told(note.reason, TITLES, language),
+        amount=note.amount,
+        payments=note.payments,
+        at=rfc3339(note.noted_at),
     )
 
 
@@ -56,18 +64,22 @@ def public_rule(session: Session, hub: Hub, rule: SignedRule, now: datetime) -> 
         signature=rule.signature,
         created_at=rfc3339(rule.created_at),
         perks={} if rule.words.gather.most_times is None else dict(perks.of_payer(session, rule.payer)),
-        progress=progress(hub, rule, session.get_one(RuleState, rule.id), now),
+        progress=progress(session, hub, rule, now),
     )
 
 
-def progress(hub: Hub, rule: SignedRule, state: RuleState, now: datetime) -> RuleProgress:
+def progress(session: Session, hub: Hub, rule: SignedRule, now: datetime) -> RuleProgress:
     words, exponent = rule.words, hub.asset.exponent
+    state = session.get_one(RuleState, rule.id)
+    so_far = SoFar(state.payments, state.gathered)
+    if words.gather.of_gateways:
+        so_far = customers.nearest(session, hub, rule, now)
     today = Taken(state.day, state.of_day, state.of_month).on(day_of(now, words.fires.time_zone).isoformat())
     trigger = sources.trigger(words.fires, exponent)
     return RuleProgress(
-        text=_told(words.fires, state, exponent, rule.due_at),
-        gathered=state.gathered,
-        payments=state.payments,
+        text=_told(words.fires, so_far, exponent, rule.due_at),
+        gathered=so_far.gathered,
+        payments=so_far.payments,
         of_payments=trigger.trigger_count,
         of_value=trigger.trigger_value,
         due_at=rfc3339(rule.due_at) if rule.due_at else None,
@@ -77,15 +89,15 @@ def progress(hub: Hub, rule: SignedRule, state: RuleState, now: datetime) -> Rul
     )
 
 
-def _told(fires: Fires, state: RuleState, exponent: int, due_at: datetime | None) -> str:
+def _told(fires: Fires, so_far: SoFar, exponent: int, due_at: datetime | None) -> str:
     """Such as `73 of 100 payments, 3.21 of 5 USD`."""
     parts = []
     if fires.count is not None:
-        parts.append(f"{state.payments} of {fires.count} payments")
+        parts.append(f"{so_far.payments} of {fires.count} payments")
     if fires.value is not None:
         currency = fires.value.currency
-        so_far = Money(state.gathered * 10 ** CURRENCIES[currency] // 10**exponent, currency)
-        parts.append(f"{str(so_far).removesuffix(' ' + currency)} of {fires.value}")
+        gathered = Money(so_far.gathered * 10 ** CURRENCIES[currency] // 10**exponent, currency)
+        parts.append(f"{str(gathered).removesuffix(' ' + currency)} of {fires.value}")
     if due_at is not None:
         parts.append(f"due on {day_of(due_at, fires.time_zone).isoformat()}")
     if fires.on_request:
