@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import segno
-from babel.dates import format_datetime
+from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
@@ -97,7 +97,7 @@ def gift_page(hub: HubDep, request: Request, gift_id: str) -> Response:
     with hub.db.read() as session:
         gift = gift_links.find(session, gift_id)
         shown = gifts.public(session, hub, gift, hub.clock.now()).model_dump(mode="json")
-    return _page(request, "gift.html", gift=shown)
+    return _page(request, "gift.html", gift=shown, symbol=hub.gift.symbol)
 
 
 @router.get("/till", include_in_schema=False)
@@ -150,14 +150,20 @@ def _environment(language: str) -> Environment:
     environment.filters["price"] = lambda money: price_text(money, language)
     environment.filters["rate"] = lambda rate: rate_text(rate, language)
     environment.filters["units"] = lambda money: units_text(money, language)
-    environment.filters["when"] = lambda at: format_datetime(datetime.fromisoformat(at), "short", locale=language)
+    environment.filters["when"] = lambda at: when_text(datetime.fromisoformat(at), language)
     return environment
 
 
+def when_text(at: datetime, language: str) -> str:
+    """For readers without JavaScript, which tells them their own time."""
+    return f"{format_date(at, 'short', locale=language)} {at:%H:%M} UTC"
+
+
 def money_text(amount: int, exponent: int, language: str) -> str:
-    """Minor units as dollars with two to four decimals, rounded half to even."""
+    """Minor units as dollars with two to four decimals, rounded half to even; what is less than they show has all its own."""
     value = Decimal(amount).scaleb(-exponent)
-    return "$" + format_decimal(value, "#,##0.00##", locale=language, decimal_quantization=True)
+    decimals = "00##" if not value or abs(value) >= Decimal("0.0001") else "00" + "#" * (exponent - 2)
+    return "$" + format_decimal(value, f"#,##0.{decimals}", locale=language, decimal_quantization=True)
 
 
 def price_text(money: dict[str, Any], language: str) -> str:
