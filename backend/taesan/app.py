@@ -37,6 +37,7 @@ from taesan.payments.wallets import WalletLanes
 from taesan.payments.x402 import Facilitator
 from taesan.payments.x402_router import router as x402
 from taesan.settlement.router import router as settlement
+from taesan.web import lost
 from taesan.web.router import NodeWatch
 from taesan.web.router import router as web
 from taesan.webhooks.router import router as webhooks
@@ -118,6 +119,7 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
     app.state.facilitator = Facilitator(hub, lanes)
     app.state.metrics = registry_of(hub, lanes)
     http.install(app)
+    lost.install(app)
     app.quick = QuickRoute(app.documented, hub, lanes, rates)
     for router in (
         web,

@@ -42,7 +42,7 @@ def get_overview(hub: HubDep, request: Request) -> dict[str, Any]:
 
 @router.get("/", include_in_schema=False)
 def overview_page(hub: HubDep, request: Request) -> Response:
-    return _page(request, "overview.html", overview=_overview(hub, request.app.state.node_watch))
+    return page(request, "overview.html", overview=_overview(hub, request.app.state.node_watch))
 
 
 @router.get("/batches/{batch_id}", include_in_schema=False, responses=problem_responses(404))
@@ -51,14 +51,14 @@ def batch_page(hub: HubDep, request: Request, batch_id: int) -> Response:
         shown = queries.public_batch(session, queries.find_batch(session, batch_id)).model_dump(mode="json")
         rows = batcher.payments_of(session, batch_id, MAX_ROWS) if shows_payments(hub) else []
         payments = payment_rows(session, rows)
-    return _page(request, "batch.html", batch=shown, payments=payments, asset=hub.asset)
+    return page(request, "batch.html", batch=shown, payments=payments, asset=hub.asset)
 
 
 @router.get("/pay/{invoice_id}", include_in_schema=False, responses=problem_responses(404))
 def pay_page(hub: HubDep, request: Request, invoice_id: str) -> Response:
     with hub.db.read() as session:
         shown = invoices.public(session, hub, invoices.find(session, invoice_id)).model_dump(mode="json")
-    return _page(request, "pay.html", invoice=shown, symbol=hub.asset.symbol)
+    return page(request, "pay.html", invoice=shown, symbol=hub.asset.symbol)
 
 
 @router.get("/pay/{invoice_id}/qr.svg", include_in_schema=False, responses=problem_responses(404))
@@ -97,13 +97,13 @@ def gift_page(hub: HubDep, request: Request, gift_id: str) -> Response:
     with hub.db.read() as session:
         gift = gift_links.find(session, gift_id)
         shown = gifts.public(session, hub, gift, hub.clock.now()).model_dump(mode="json")
-    return _page(request, "gift.html", gift=shown, symbol=hub.gift.symbol)
+    return page(request, "gift.html", gift=shown, symbol=hub.gift.symbol)
 
 
 @router.get("/till", include_in_schema=False)
 def till_page(hub: HubDep, request: Request) -> Response:
     currencies = ["USD", "KRW"] if hub.settings.won_for_a_dollar else [hub.settings.asset_currency]
-    return _page(request, "till.html", currencies=currencies, symbol=hub.asset.symbol)
+    return page(request, "till.html", currencies=currencies, symbol=hub.asset.symbol)
 
 
 class NodeWatch:
@@ -132,12 +132,13 @@ def _overview(hub: Hub, watch: NodeWatch) -> dict[str, Any]:
         return overview(session, hub, node_is_up)
 
 
-def _page(request: Request, template: str, **context: Any) -> Response:
+def page(request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
+    """A page of ours, in the reader's language."""
     asked = request.query_params.get("lang")
     language = asked if asked in LANGUAGES else language_of(request.headers.get("accept-language"))
     html = _environment(language).get_template(template).render(lang=language, **context)
     headers = {"content-language": language, "content-security-policy": CSP, "vary": "accept-language"}
-    return HTMLResponse(html, headers=headers)
+    return HTMLResponse(html, status, headers=headers)
 
 
 @cache
