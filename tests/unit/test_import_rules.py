@@ -50,6 +50,7 @@ PURE = {
     "gateways/drawing.py",
     "gifts/states.py",
     "jars/accrual.py",
+    "jars/bounds.py",
     "jars/grammar.py",
     "jars/rehearsal.py",
     "jars/signed.py",

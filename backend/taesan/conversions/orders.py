@@ -9,11 +9,13 @@ from sqlmodel import Session, col
 
 from taesan.chain import dex
 from taesan.chain.errors import CallReverted
+from taesan.conversions import reasons
 from taesan.conversions.models import Conversion, ListedPool
 from taesan.core import authorizations
 from taesan.core.crypto import recover
 from taesan.core.values import bytes_of
 from taesan.hub import Hub
+from taesan.jars import bounds, signed
 from taesan.jars.permit_models import GiftPermit
 from taesan.jars.rule_models import SignedRule
 from taesan.jars.signed import Destination
@@ -62,6 +64,13 @@ def refuse_too_little(hub: Hub, order: Order) -> None:
         raise NotNow(
             f"It is less than {least}, for which the hub pays no gas: let the rule gather more before it fires"
         )
+
+
+def refuse_too_much(order: Order) -> None:
+    """:raises NotNow: on no day does its rule let so much pass at once; of a collectible its price counts, whatever has gathered"""
+    rule, to = order.rule, order.destination
+    if to.kind != signed.COLLECTIBLE and not bounds.passes(order.row.amount, to.share, rule.per_day):
+        raise NotNow(reasons.MORE_THAN_A_DAY)
 
 
 def quote(hub: Hub, order: Order) -> int:

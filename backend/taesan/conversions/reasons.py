@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 AGAIN_AFTER, AT_MOST = timedelta(minutes=1), timedelta(days=1)
 _DAY_IS_FULL = "The rule's limit for today is reached"
+MORE_THAN_A_DAY = "It is more than the rule lets pass on any day: the gift tokens stay; a new rule needs a higher limit"
+"""Which no other day changes."""
 
 _WORDS: dict[str, Callable[..., str]] = {
     "StandingOrders_TooLittleReceived": lambda received, minimum: (

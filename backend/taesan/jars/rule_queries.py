@@ -10,8 +10,8 @@ from taesan.core.clock import rfc3339
 from taesan.core.days import day_of
 from taesan.core.pages import newest_first
 from taesan.hub import Hub
-from taesan.jars import sources
-from taesan.jars.grammar import CURRENCIES, ON_REQUEST, Fires, Money
+from taesan.jars import bounds, sources
+from taesan.jars.grammar import ON_REQUEST, Fires
 from taesan.jars.rule_models import (
     DestinationIn,
     RuleNote,
@@ -56,7 +56,15 @@ def public_rule(session: Session, hub: Hub, rule: SignedRule, now: datetime) -> 
         signature=rule.signature,
         created_at=rfc3339(rule.created_at),
         progress=progress(hub, rule, session.get_one(RuleState, rule.id), now),
+        warning=_warning(hub, rule),
     )
+
+
+def _warning(hub: Hub, rule: SignedRule) -> str | None:
+    if not rule.per_day:
+        return None
+    settings = hub.settings
+    return bounds.warning(rule.words, rule.per_day, hub.asset.exponent, settings.max_payment, settings.asset_currency)
 
 
 def progress(hub: Hub, rule: SignedRule, state: RuleState, now: datetime) -> RuleProgress:
@@ -83,7 +91,7 @@ def _told(fires: Fires, state: RuleState, exponent: int, due_at: datetime | None
         parts.append(f"{state.payments} of {fires.count} payments")
     if fires.value is not None:
         currency = fires.value.currency
-        so_far = Money(state.gathered * 10 ** CURRENCIES[currency] // 10**exponent, currency)
+        so_far = sources.in_money(state.gathered, currency, exponent)
         parts.append(f"{str(so_far).removesuffix(' ' + currency)} of {fires.value}")
     if due_at is not None:
         parts.append(f"due on {day_of(due_at, fires.time_zone).isoformat()}")

@@ -38,6 +38,11 @@ def in_units(money: Money, exponent: int) -> int | None:
     return accrual.rescale(money.value, CURRENCIES[money.currency], exponent)
 
 
+def in_money(amount: int, currency: str, exponent: int) -> Money:
+    """Minor units of the asset as people read them, rounded down. :param currency: that the asset stands for"""
+    return Money(amount * 10 ** CURRENCIES[currency] // 10**exponent, currency)
+
+
 def of_purchase(gather: Gather, price: int, exponent: int) -> int:
     """What is to be gathered of a purchase, caps aside; a share of it is rounded down. The rule's amounts are whole numbers of the
     asset's minor units."""
