@@ -50,7 +50,7 @@ def send_step(hub: Hub) -> bool:
     """Worker step: sends what is due; returns whether there was anything."""
     if not hub.contracts.deployment.standing_orders:
         return False
-    now = hub.clock.now()
+    now = hub.chain_clock.now()
     with hub.db.read() as session:
         rows = _due(session, hub, now)
         if not rows:

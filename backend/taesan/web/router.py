@@ -96,7 +96,7 @@ def gift_page(hub: HubDep, request: Request, gift_id: str) -> Response:
     """For whoever has the link. Its key stands in the fragment, which browsers keep to themselves."""
     with hub.db.read() as session:
         gift = gift_links.find(session, gift_id)
-        shown = gifts.public(session, hub, gift, hub.clock.now()).model_dump(mode="json")
+        shown = gifts.public(session, hub, gift, hub.chain_clock.now()).model_dump(mode="json")
     return page(request, "gift.html", gift=shown, symbol=hub.gift.symbol)
 
 
