@@ -37,6 +37,7 @@ from taesan.payments.x402_router import router as x402
 from taesan.reminders.router import router as reminders
 from taesan.rules.router import router as rules
 from taesan.settlement.router import router as settlement
+from taesan.web import lost
 from taesan.web.router import NodeWatch
 from taesan.web.router import router as web
 from taesan.webhooks.router import router as webhooks
@@ -141,6 +142,7 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
     app.state.facilitator = Facilitator(hub, lanes)
     app.state.metrics = registry_of(hub, lanes)
     http.install(app)
+    lost.install(app)
     app.quick = QuickRoute(app.documented, hub, lanes, rates)
     swagger = hub.settings.npm_dir / "swagger-ui-dist"
     app.mount("/static/swagger", StaticFiles(directory=swagger, check_dir=False), name="swagger")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from taesan.chain import nonces
+from taesan.chain import local, nonces
 from taesan.chain.behind import why_behind
 from taesan.chain.bidding import Bidding
 from taesan.chain.contracts import Contracts, Deployment, Token, contracts_of
@@ -27,7 +27,7 @@ MAX_EXPONENT = 9
 @dataclass(frozen=True)
 class Hub:
     """:ivar asset: the reserve asset. :ivar gift: the gift token. :ivar chart: the asset's accounts. :ivar gathered: those of the
-    two, by address, whose signed transfers can be gathered in one transaction on this chain"""
+    two, by address, whose signed transfers can be gathered in one transaction on this chain. :ivar put_forward: a local chain's"""
 
     settings: Settings
     db: Database
@@ -40,6 +40,12 @@ class Hub:
     chart: Chart
     relayer: Relayer
     gathered: Mapping[str, Token] = field(default_factory=dict)
+    put_forward: Clock | None = None
+
+    @property
+    def chain_clock(self) -> Clock:
+        """What signatures' times are held against: the wall clock, and on a local chain its own, which may be far ahead."""
+        return self.put_forward or self.clock
 
     @property
     def mode(self) -> Mode:
@@ -70,6 +76,9 @@ def open_hub(settings: Settings, clock: Clock | None = None, node: Node | None =
     node.chain_id()  # before anything is made: a node that is down should leave no half-made database
     db = Database(settings.database_url)
     db.migrate()
+    put_forward = None
+    if clock is None and local.is_local(node):
+        put_forward = local.ChainClock(node, SystemClock())
     clock = clock or SystemClock()
     bind(db, node, deployment, clock.now())
     signer = open_signer(settings)
@@ -87,7 +96,8 @@ def open_hub(settings: Settings, clock: Clock | None = None, node: Node | None =
     gift = read_token(node, contracts, "gift_token")
     relayer = Relayer(db, node, contracts, signer, clock, settings.max_fee_per_gas_gwei * 10**9)
     gathered = {token.address: token for token in (asset, gift) if can_gather(node, contracts, token)}
-    return Hub(settings, db, clock, node, contracts, signer, asset, gift, Chart(asset.id), relayer, gathered)
+    chart = Chart(asset.id)
+    return Hub(settings, db, clock, node, contracts, signer, asset, gift, chart, relayer, gathered, put_forward)
 
 
 def get_hub(request: Request) -> Hub:

@@ -12,7 +12,7 @@ from tests.support.chain import Chain
 from tests.support.conversions import gather, permit, sign_rule, to
 from tests.support.dex import Trader
 from tests.support.problems import assert_problem
-from tests.support.stage import DOLLAR, OPERATOR_KEY, Payer, Stage, StageFactory
+from tests.support.stage import CENT, DOLLAR, OPERATOR_KEY, Payer, Stage, StageFactory
 from tests.support.template import Template
 from tests.support.wallet import Wallet
 
@@ -273,11 +273,35 @@ def test_one_that_fails_in_the_transaction_does_not_hold_up_the_others(stage: St
 
 
 def test_a_days_limit_is_waited_out(stage: Stage, anna: Payer) -> None:
-    rule = sign_rule(anna, to("person", Wallet().address), per_day=DOLLAR - 1)
-    gather(rule, DOLLAR)
-    held = only(stage, anna)
+    rule = sign_rule(anna, to("person", Wallet().address), per_day=3 * CENT)
+    for _ in range(2):
+        gather(rule, 2 * CENT)
+    held = next(one for one in listed(stage, anna)["items"] if one["state"] == "held")
     assert held["reason"]["code"] == "day-is-full"
     assert held["next_attempt_at"][10:19] == "T00:00:00"
+
+
+def test_what_no_day_lets_pass_is_not_tried_again_and_again(stage: Stage, anna: Payer) -> None:
+    rule = sign_rule(anna, to("wallet", share=5_000), to("savings", anna.address, share=5_000), per_day=DOLLAR)
+    assert "up to 5 USD, and `per_day` lets 1 USD pass" in rule.shown()["warning"]
+    gather(rule, 3 * DOLLAR)
+    kept = only(stage, anna)
+    assert (kept["state"], kept["next_attempt_at"]) == ("kept", None)
+    assert "more than the rule lets pass on any day" in kept["reason"]["title"]
+    (told,) = stage.get("/v1/reminders", **anna.headers())["items"]
+    assert (told["kind"], told["subject"]) == ("kept_tokens", kept["id"])
+    fine = anna.sign_rule(
+        "top-ups", "every 1 payments", destinations=[to("savings", anna.address)], per_day=str(5 * DOLLAR)
+    )
+    assert fine.shown()["warning"] is None
+
+
+def test_what_could_never_pass_is_not_signed(stage: Stage, anna: Payer) -> None:
+    refused = anna.try_to_sign(
+        "top-ups", "every 5 USD", destinations=[to("savings", anna.address)], per_day=str(4 * DOLLAR)
+    )
+    assert_problem(refused, "invalid-rule", 422)
+    assert "let it be 5000000 at least" in refused.json()["detail"]
 
 
 def test_what_is_not_worth_the_gas_is_held(open_stage: StageFactory) -> None:

@@ -168,3 +168,28 @@ def test_amounts_are_described_as_strings(document: Any) -> None:
     schemas = document["components"]["schemas"]
     assert schemas["Money"]["properties"]["value"]["type"] == "string"
     assert schemas["BatchPublic"]["properties"]["claimed"]["type"] == "string"
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/gifts/gift_nope", "선물을 보낸 분에게"),
+        ("/pay/inv_nope", "청구서"),
+        ("/batches/99999", "정산 묶음"),
+        ("/batches/x", "정산 묶음"),
+        ("/nope", "페이지"),
+    ],
+)
+def test_people_who_follow_a_link_that_leads_nowhere_are_shown_a_page(
+    shared_stage: Stage, path: str, said: str
+) -> None:
+    asked = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Accept-Language": "ko"}
+    answer = shared_stage.client.get(path, headers=asked)
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert said in answer.text
+    assert "<script" not in answer.text
+    assert answer.headers["content-language"] == "ko"
+    programs = shared_stage.client.get(path, headers={"Accept": "*/*"})
+    assert programs.headers["content-type"] == "application/problem+json"
+    api = shared_stage.client.get("/v1" + path, headers=asked)
+    assert api.headers["content-type"] == "application/problem+json"

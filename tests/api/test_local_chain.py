@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,17 @@ from taesan.chain.contracts import Deployment, artifact
 from taesan.chain.deployment import CANONICAL, CEILING_WEI, deploy
 from taesan.chain.rpc import Node
 from taesan.chain.signers import KeySigner
+from taesan.client import Terms
+from taesan.core.clock import FixedClock
 from taesan.demo import devnet
 from taesan.demo.folder import ChainName
 from taesan.settings import Settings
+from tests.api.test_client import Patient
 from tests.support.chain import ARTIFACTS, CHAIN_ID, Chain, free_port
 from tests.support.commands import Running, run_here
+from tests.support.gifts import gather
 from tests.support.stage import DOLLAR, Stage
-from tests.support.wallet import config_tuple
+from tests.support.wallet import Wallet, config_tuple
 
 SIGNER = KeySigner(Settings().operator_key)
 SOMEWHERE = "0x036CbD53842c5426634e7929541eC2318f3dCF7e"
@@ -307,6 +311,40 @@ def test_a_deposit_that_the_chain_finds_expired_fails_alone(stage: Stage) -> Non
     anna.pay(DOLLAR)
     stage.settle()
     assert not stage.audit().differences
+
+
+def test_gifts_and_dates_follow_a_chain_that_was_put_forward(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "ASK_EVERY_S", 0)
+    object.__setattr__(stage.hub, "put_forward", local.ChainClock(stage.hub.node, stage.clock))
+    stage.chain.wait(2 * HOUR)
+    me = Patient(stage)
+    stage.chain.give_dollars(me.address, 5 * DOLLAR)
+    me.open_channel(5 * DOLLAR)  # signed for an hour from the chain's now
+    me.pay(2 * DOLLAR)
+    stage.settle()
+    link = me.give(DOLLAR, lives_for=timedelta(hours=1))
+    assert link.expires_at - stage.clock.now() > timedelta(hours=2)
+    gather(stage)
+    assert stage.get(f"/v1/gifts/{link.id}")["state"] == "open"
+    rule = me.sign_rule(Terms("top-ups", "weekly on monday at UTC"))
+    me.pay(DOLLAR, rule["id"])
+
+    stage.chain.wait(8 * DAY)
+    assert stage.get(f"/v1/gifts/{link.id}")["state"] == "expired"
+    assert me.take_back(link.id)["state"] == "returning"
+    stage.confirm()
+    assert stage.get(f"/v1/gifts/{link.id}")["state"] == "returned"
+    history = me.as_wallet("GET", f"/v1/channels/{rule['channel_id']}/rules/{rule['id']}/history")["items"]
+    assert [note["kind"] for note in history] == ["fired"]
+    assert me.send_tokens(DOLLAR, Wallet().address)["state"] == "pending"
+    gather(stage)
+    assert not stage.audit().differences
+
+
+def test_a_chains_clock_goes_on_while_its_node_is_away() -> None:
+    node, clock = Node("http://127.0.0.1:1"), FixedClock(datetime(2026, 11, 26, tzinfo=UTC))
+    ahead = local.ChainClock(node, clock)
+    assert ahead.now() == clock.at
 
 
 def test_a_withdrawal_is_over_as_soon_as_the_clock_says(stage: Stage, chain: Chain) -> None:

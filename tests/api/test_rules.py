@@ -266,6 +266,10 @@ def test_a_dry_run_tells_what_last_month_would_have_brought(stage: Stage) -> Non
     assert [(firing["amount"], firing["reason"]["title"]) for firing in october["firings"]] == [
         (str(93 * CENT), "2 payments have come together.")
     ]  # type: ignore[attr-defined]
+    assert october["never_moved"] == "0"
+    small = run(per_day=str(50 * CENT))
+    assert small["never_moved"] == str(93 * CENT)
+    assert "1 of 1 firings are more than `per_day` lets pass" in str(small["text"])
     assert run(only="category coffee")["gathered"] == str(73 * CENT)
     assert run(only="category coffee")["fired"] == str(73 * CENT), "the month ends with a date"
     assert run(only=f"merchant {cafe.id}", month="2026-11")["gathered"] == str(50 * CENT)

@@ -77,6 +77,8 @@ def test_a_link_opened_without_a_wallet_pays_into_one_that_is_made_there_and_the
         page.locator("#download").click()
     kept = Path(download.value.path()).read_text()
     assert (address in kept, secret in kept, address in download.value.suggested_filename) == (True, True, True)
+    token = live_hub.facts["gift_domain"]["verifyingContract"]
+    assert (token in kept, live_hub.url in kept, f"ID {live_hub.chain.chain_id}" in kept) == (True, True, True)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.locator("#copy").click()
     assert page.evaluate("navigator.clipboard.readText()") == secret
@@ -87,6 +89,8 @@ def test_a_link_opened_without_a_wallet_pays_into_one_that_is_made_there_and_the
     _is(page, "claimed")
     expect(page.locator(".verdict .mine")).to_be_visible()
     expect(page.locator("#taken-to")).to_have_text(address)
+    expect(page.locator("#next dl")).to_contain_text(token)  # which a wallet app wants to know
+    assert _is_narrow_enough(page)
     screenshot(page, f"gift-claimed-{language}-{width}")
     assert live_hub.gift_tokens(address) == 5 * CENT
     assert secret[2:] not in " ".join(sent)
@@ -104,7 +108,7 @@ def test_two_at_once_and_one_is_told(live_hub: LiveHub, anna: Client, visit: Vis
     first, second = (visit(link.url, forgive="409") for _ in range(2))
     for page in (first, second):
         _is(page, "open")
-        page.locator("summary").click()
+        page.locator(".ways summary").click()
         page.locator("#address").fill(Wallet().address)
     for page in (first, second):
         page.evaluate("document.querySelector('#to-address').requestSubmit()")
@@ -113,6 +117,67 @@ def test_two_at_once_and_one_is_told(live_hub: LiveHub, anna: Client, visit: Vis
     told = [page.locator(".verdict .others").is_visible() for page in (first, second)]
     assert sorted(told) == [False, True]
     expect((first, second)[told.index(True)].locator("#trouble")).to_contain_text("Somebody has taken this gift")
+
+
+def _fill_in(page: Page, address: str) -> None:
+    if not page.locator("#address").is_visible():
+        page.locator(".ways summary").click()
+    page.locator("#address").fill(address)
+    page.locator("#to-address button").click()
+
+
+def test_nothing_goes_to_a_new_wallet_before_its_key_is_kept_whatever_failed_meanwhile(
+    anna: Client, visit: Visit
+) -> None:
+    page = visit(anna.give(2 * CENT).url, forgive="422")
+    _is(page, "open")
+    page.locator("#make-wallet").click()
+    _fill_in(page, "0x" + "00" * 20)
+    expect(page.locator("#trouble")).to_be_visible()
+    expect(page.locator("#to-address button")).to_be_enabled()
+    expect(page.locator("#into-new")).to_be_disabled()
+    page.locator("#kept").check()
+    expect(page.locator("#into-new")).to_be_enabled()
+
+
+def test_a_mistyped_address_is_told_before_anything_is_sent(anna: Client, visit: Visit) -> None:
+    page = visit(anna.give(2 * CENT).url, language="ko")
+    _is(page, "open")
+    typed = Wallet().address.swapcase().replace("0X", "0x")
+    _fill_in(page, typed)
+    expect(page.locator("#trouble")).to_contain_text("잘못 적은 글자")
+    _is(page, "open")
+
+
+def test_a_claim_that_the_chain_refuses_is_told_and_can_be_tried_again(anna: Client, visit: Visit) -> None:
+    link = anna.give(2 * CENT)
+    page = visit(link.url)
+    told = anna.as_wallet("GET", f"/v1/gifts/{link.id}")
+    states = iter(["claiming", "open"])
+    page.route(
+        f"**/v1/gifts/{link.id}/claim", lambda route: route.fulfill(status=202, json=told | {"state": "claiming"})
+    )
+    page.route(f"**/v1/gifts/{link.id}", lambda route: route.fulfill(json=told | {"state": next(states, "open")}))
+    _is(page, "open")
+    _fill_in(page, Wallet().address)
+    expect(page.locator("#trouble")).to_contain_text("The chain did not take it")
+    _is(page, "open")
+    expect(page.locator("#taken-to")).to_be_hidden()
+    page.unroute_all(behavior="wait")
+    page.locator("#to-address button").click()
+    _is(page, "claimed")
+
+
+def test_a_long_name_stays_on_the_card(anna: Client, visit: Visit) -> None:
+    assert _is_narrow_enough(visit(anna.give(2 * CENT, sender_name="나" * 60).url, width=360, language="ko"))
+
+
+def test_without_javascript_the_page_says_so_and_has_no_dead_buttons(anna: Client, visit: Visit) -> None:
+    page = visit(anna.give(2 * CENT).url, language="ko", java_script_enabled=False)
+    expect(page.locator("noscript, .trouble").first).to_be_visible()
+    expect(page.locator("#make-wallet")).to_be_hidden()
+    text = page.locator("main").inner_text()
+    assert ("PM" in text or "AM" in text) is False
 
 
 def test_after_its_end_its_sender_takes_it_back(
@@ -185,7 +250,7 @@ def test_each_text_of_the_page_has_its_korean() -> None:
     found = {
         str(message)
         for name, _, message, *_ in extract_from_dir(templates, [("**.html", "jinja2")])
-        if name == "gift.html"
+        if name in ("gift.html", "lost.html")
     }
     assert len(found) > 25
     korean = translations("ko")

@@ -271,7 +271,7 @@ def test_sums_of_millions_fit(live_hub: Any, visit: Visit) -> None:
 
 
 def test_the_first_load_is_light(live_hub: Any, visit: Visit) -> None:
-    page = visit(f"{live_hub.url}/docs-not-there", forgive="404")
+    page = visit(f"{live_hub.url}/v1/not-there", forgive="404")
     sizes: dict[str, int] = {}
     page.on("response", lambda response: sizes.update({response.url: len(response.body())}) if response.ok else None)
     page.goto(f"{live_hub.url}/")

@@ -52,6 +52,7 @@ PURE = {
     "gateways/drawing.py",
     "gifts/states.py",
     "jars/accrual.py",
+    "jars/bounds.py",
     "jars/grammar.py",
     "jars/reasons.py",
     "jars/rehearsal.py",

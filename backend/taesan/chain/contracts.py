@@ -27,6 +27,8 @@ NAMES = {
 }
 OPTIONAL_NAMES = {"vault": "SavingsVault", "badges": "Badges", "standing_orders": "StandingOrders"}
 MAX_TOLD = 500  # characters of an error's arguments
+_MEANINGS = {"ERC3009_Expired": ": by the chain's clock its time is over"}
+"""Of errors that people see as they are."""
 WATCHED = ("channels", "settlement", "gift_token", "standing_orders")
 
 
@@ -252,7 +254,7 @@ class Contracts:
         except (DecodingError, ValueError, OverflowError):  # cut off, or no UTF-8
             return f"{error['name']}(?)"
         told = ", ".join(str(_plain(v)) for v in values).replace("\0", "")  # which PostgreSQL's texts cannot hold
-        return f"{error['name']}({told[:MAX_TOLD]})"
+        return f"{error['name']}({told[:MAX_TOLD]})" + _MEANINGS.get(error["name"], "")
 
     def _function(self, role: str, name: str, arguments: int) -> tuple[bytes, list[str]]:
         """Its selector and its arguments' types. What web3 looks up at each call is looked up once; of two functions with one name

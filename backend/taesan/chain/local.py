@@ -1,11 +1,14 @@
 """What only a local chain lets one do: put code at an address of one's choice, and move the clock."""
 
-from datetime import UTC, datetime
+import threading
+import time
+from datetime import UTC, datetime, timedelta
 
 from taesan.chain import sender
 from taesan.chain.errors import RequestRefused
-from taesan.chain.rpc import Node
+from taesan.chain.rpc import Node, NodeUnavailable
 from taesan.chain.signers import Signer
+from taesan.core.clock import Clock
 from taesan.core.values import hex_of
 
 CHAIN_IDS = (31337, 1337)
@@ -16,6 +19,7 @@ DEVELOPMENT = ("anvil/", "ganache/")
 """How programs call themselves that are no public chain's."""
 SET_CODE = ("anvil_setCode", "evm_setAccountCode")
 """Anvil's and Ganache's name for it."""
+ASK_EVERY_S, ASK_AGAIN_S = 1.0, 30.0
 
 
 class NotLocal(Exception):
@@ -24,11 +28,17 @@ class NotLocal(Exception):
 
 def require_local(node: Node) -> None:
     """:raises NotLocal: by its chain id, others may be on it"""
+    if not is_local(node):
+        known = " or ".join(map(str, CHAIN_IDS))
+        raise NotLocal(
+            f"the node at {node.name} is on chain {node.chain_id()}; this is for local chains only ({known})"
+        )
+
+
+def is_local(node: Node) -> bool:
     chain_id = node.chain_id()
     is_dressed_up = chain_id == CLIENTS_CHAIN_ID and _version(node).lower().startswith(DEVELOPMENT)
-    if chain_id not in CHAIN_IDS and not is_dressed_up:
-        known = " or ".join(map(str, CHAIN_IDS))
-        raise NotLocal(f"the node at {node.name} is on chain {chain_id}; this is for local chains only ({known})")
+    return chain_id in CHAIN_IDS or is_dressed_up
 
 
 def _version(node: Node) -> str:
@@ -54,6 +64,36 @@ def place(node: Node, signer: Signer, address: str, creation_code: str, ceiling_
         sender.send_and_wait(node, signer, address, "0x", ceiling_wei)
         _set_code(node, address, hex_of(code))
     return address
+
+
+class ChainClock:
+    """A local chain's, which may have been put forward (`warp`): a clock, and what the newest block is ahead of it.
+
+    The node is asked once a second at most, by one thread; one that does not answer is left alone for a while.
+    """
+
+    def __init__(self, node: Node, clock: Clock) -> None:
+        self._node, self._clock = node, clock
+        self._asking = threading.Lock()
+        self._ahead, self._ask_at = timedelta(), 0.0
+
+    def now(self) -> datetime:
+        if time.monotonic() >= self._ask_at and self._asking.acquire(blocking=False):
+            try:
+                self._look()
+            finally:
+                self._asking.release()
+        return self._clock.now() + self._ahead
+
+    def _look(self) -> None:
+        """A chain that makes no blocks goes on all the same: what it was ahead once, it is still."""
+        try:
+            newest = datetime.fromtimestamp(self._node.head()["timestamp"], UTC)
+        except NodeUnavailable:
+            self._ask_at = time.monotonic() + ASK_AGAIN_S
+            return
+        self._ahead = max(self._ahead, newest - self._clock.now())
+        self._ask_at = time.monotonic() + ASK_EVERY_S
 
 
 def warp(node: Node, seconds: int) -> datetime:

@@ -216,4 +216,7 @@ class HubPublic(Shape):
     withdraw_delay: int
     confirmation_depth_blocks: int
     max_payment: AmountOut
+    chain_time: str | None = ShapeField(
+        description="Of a local chain, whose clock may have been put forward: sign times by it. Null: by the wall clock"
+    )
     min_relayed: AmountOut = ShapeField(description="Least deposit, redemption or payout that the hub pays the gas for")

@@ -7,6 +7,7 @@ from taesan.chain import watcher
 from taesan.channels import queries, service
 from taesan.channels.models import ChannelCreate, ChannelCreated, ChannelPublic, DepositPublic, HubPublic
 from taesan.core import idempotency
+from taesan.core.clock import rfc3339
 from taesan.core.crypto import Domain
 from taesan.core.http import problem_responses
 from taesan.core.idempotency import IdempotencyKeyHeader
@@ -41,6 +42,7 @@ def get_hub_facts(hub: HubDep) -> HubPublic:
         withdraw_delay=hub.settings.withdraw_delay_s,
         confirmation_depth_blocks=hub.settings.depth,
         max_payment=hub.settings.max_payment,
+        chain_time=rfc3339(hub.put_forward.now()) if hub.put_forward else None,
         min_relayed=hub.settings.least_relayed,
     )
 

@@ -116,7 +116,10 @@ def duration_s(text: str) -> int:
 def warp(
     duration: Annotated[int, typer.Argument(parser=duration_s, metavar="DURATION", help="Such as 90s, 15m, 2h, 3d")],
 ) -> None:
-    """Move the clock of the local chain at TAESAN_RPC_URL forward, such as past a withdraw delay."""
+    """Move the clock of the local chain at TAESAN_RPC_URL forward, such as past a withdraw delay.
+
+    Gifts, reminders, rules' dates and conversions of a hub on it follow a second later, and `taesan.client` signs by it. Sign-in, invoices and
+    rules' caps stay with the wall clock. There is no way back but `taesan devnet --fresh`."""
     from taesan.chain import local
     from taesan.chain.nodes import connect
     from taesan.chain.rpc import NodeUnavailable

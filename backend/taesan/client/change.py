@@ -72,7 +72,7 @@ class Change:
             raise TakesNoRules(f"{self.flows.site} takes no signed rules")
         spender = facts.standing_orders_domain.verifying_contract
         told = yield from self.flows.as_wallet("GET", "/v1/allowance")
-        ends = int(self.flows.now().timestamp()) + ALLOWED_FOR_S
+        ends = int((yield from self.flows.signed_now()).timestamp()) + ALLOWED_FOR_S
         body = signing.permit(facts, self.flows.wallet, spender, amount, told["nonce"], ends)
         answer: Json = yield from self.flows.as_wallet("PUT", "/v1/allowance", body, is_safe=True)
         return answer

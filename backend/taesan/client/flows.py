@@ -55,7 +55,7 @@ class NotOurs(ClientError):
 class Flows:
     """:ivar site: the hub's address. :ivar patience_s: how long an answer is asked for again :ivar token: of a session
     :ivar plain_http: whether hosts outside this machine may do without https :ivar clock: seconds that only go forward
-    :ivar now: the time that is signed"""
+    :ivar now: the time that is signed :ivar is_local: whether the hub is on a local chain"""
 
     site: str
     wallet: Signer
@@ -66,6 +66,7 @@ class Flows:
     salt: str
     plain_http: bool = False
     facts: HubFacts | None = None
+    is_local: bool = False
     retries: int = 0
     token: str | None = field(default=None, repr=False)
     clock: Callable[[], float] = time.monotonic
@@ -103,11 +104,22 @@ class Flows:
     def hub(self) -> Flow[HubFacts]:
         """What is signed for; asked once. :raises OtherHub: not what it was when the state first knew it"""
         if self.facts is None:
-            facts = HubFacts.read((yield from self.got("/v1/hub")))
+            answer = yield from self.got("/v1/hub")
+            self.is_local = answer.get("chain_time") is not None
+            facts = HubFacts.read(answer)
             lasting = sites.lasting(facts)
             sites.require_same(self.site, self.state.first_facts(self.site, lasting), lasting)
             self.facts = facts
         return self.facts
+
+    def signed_now(self) -> Flow[datetime]:
+        """The time that what goes to the chain is signed by. A local chain's clock may have been put forward (`taesan warp`), which its
+        hub tells."""
+        yield from self.hub()
+        if not self.is_local:
+            return self.now()
+        told = (yield from self.got("/v1/hub"))["chain_time"]
+        return max(self.now(), datetime.fromisoformat(told))
 
     def session(self) -> Flow[str]:
         """A session's token, by Sign-in with Ethereum."""
@@ -173,7 +185,7 @@ class Flows:
             yield from self.resolve(id_)
             salt = "0x" + secrets.token_hex(32)
             config = signing.channel_config(facts, self.wallet.address, self.hot_key.address, self.salt)
-            body = signing.deposit(facts, self.wallet, config, amount, salt, self.now())
+            body = signing.deposit(facts, self.wallet, config, amount, salt, (yield from self.signed_now()))
             request = {"path": "/v1/channels", "body": body}
             try:
                 return self.state.intend(id_, "deposit", salt, amount, request, None, self.limits, self.now_ms())
@@ -228,7 +240,7 @@ class Flows:
         """Gift tokens, signed over to a merchant."""
         facts, merchant = (yield from self.hub()), (yield from self.got(f"/v1/merchants/{merchant_id}"))
         salt = "0x" + secrets.token_hex(32)
-        return signing.redemption(facts, self.wallet, merchant["address"], amount, salt, self.now())
+        return signing.redemption(facts, self.wallet, merchant["address"], amount, salt, (yield from self.signed_now()))
 
     def resolve(self, channel: str) -> Flow[None]:
         """Finishes what was begun and has no answer, if there is anything: nothing else is signed before. A refusal of it

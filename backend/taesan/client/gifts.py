@@ -38,7 +38,7 @@ def give(
     """:param secret: the link's key, 32 bytes; made if left out"""
     facts = yield from flows.hub()
     secret = secret or secrets.token_bytes(32)
-    body = gift(facts, flows.wallet, LocalKey(secret), amount, flows.now(), lives_for)
+    body = gift(facts, flows.wallet, LocalKey(secret), amount, (yield from flows.signed_now()), lives_for)
     body |= {"message": message, "sender_name": sender_name}
     back = way_back(facts, flows.wallet.address, body)
     flows.state.keep_way_back(back)
@@ -72,7 +72,7 @@ def way_back(facts: HubFacts, sender: str, body: Json) -> Json:
 
 def send_tokens(flows: Flows, amount: int, to: str) -> Flow[Json]:
     facts = yield from flows.hub()
-    ends, nonce = int(flows.now().timestamp()) + VALID_FOR_S, _nonce()
+    ends, nonce = int((yield from flows.signed_now()).timestamp()) + VALID_FOR_S, _nonce()
     body = {
         "sender": flows.wallet.address,
         "recipient": to,

@@ -15,6 +15,7 @@ from taesan.core import authorizations
 from taesan.core.crypto import recover
 from taesan.core.values import bytes_of
 from taesan.hub import Hub
+from taesan.jars import bounds, signed
 from taesan.jars.permit_models import GiftPermit
 from taesan.jars.rule_models import SignedRule
 from taesan.jars.signed import Destination
@@ -61,6 +62,13 @@ def refuse_too_little(hub: Hub, order: Order) -> None:
     least = hub.settings.least_relayed
     if order.row.amount < least:
         raise NotNow(reasons.too_little(least))
+
+
+def refuse_too_much(order: Order) -> None:
+    """:raises NotNow: on no day does its rule let so much pass at once; of a collectible its price counts, whatever has gathered"""
+    rule, to = order.rule, order.destination
+    if to.kind != signed.COLLECTIBLE and not bounds.passes(order.row.amount, to.share, rule.per_day):
+        raise NotNow(reasons.MORE_THAN_A_DAY)
 
 
 def quote(hub: Hub, order: Order) -> int:

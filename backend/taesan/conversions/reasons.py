@@ -14,6 +14,7 @@ TITLES = {
     "no-mean-price": "The market has no mean price yet.",
     "market-refuses": "The market refuses: {message}.",
     "day-is-full": "The rule's limit for today is reached.",
+    "more-than-a-day": "It is more than the rule lets pass on any day: the gift tokens stay; a new rule needs a higher limit.",
     "cancelled": "The rule was cancelled.",
     "too-late": "It came too late to the chain, or the rule has ended.",
     "rule-ended": "The rule has ended.",
@@ -51,6 +52,8 @@ _ERRORS: dict[str, tuple[str, tuple[str, ...]]] = {
 DAY_IS_FULL, KEPT_BY_PAYER, PERMIT_WANTED = written("day-is-full"), written("kept-by-payer"), written("permit-wanted")
 FAILED_AS_A_WHOLE, RULE_ENDED, NO_MARKET = written("failed-as-a-whole"), written("rule-ended"), written("no-market")
 TOO_LARGE = written("too-large")
+MORE_THAN_A_DAY = written("more-than-a-day")
+"""Which no other day changes."""
 
 
 def too_little(least: int) -> str:

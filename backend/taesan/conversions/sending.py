@@ -49,7 +49,7 @@ def send_step(hub: Hub) -> bool:
     """Worker step: sends what is due; returns whether there was anything."""
     if not hub.contracts.deployment.standing_orders:
         return False
-    now = hub.clock.now()
+    now = hub.chain_clock.now()
     with hub.db.read() as session:
         rows = _due(session, hub, now)
         if not rows:
@@ -96,6 +96,7 @@ def _try(hub: Hub, ready: Sequence[orders.Order], now: datetime) -> _Tried:
             order = replace(read, permit=None)
         try:
             orders.refuse_too_little(hub, order)
+            orders.refuse_too_much(order)
             minimum = orders.quote(hub, order)
             terms = orders.terms(hub, order, minimum, until)
             orders.try_alone(hub, terms)
@@ -245,11 +246,12 @@ def _made_before_a_restoration(session: Session, args: Mapping[str, Any], now: d
 def _hold(
     session: Session, hub: Hub, row: Conversion, reason: str, now: datetime, failed_in: int | None = None
 ) -> None:
-    """To be tried again; what has been tried for long stays in the wallet. :param failed_in: the transaction, if it got so far"""
+    """To be tried again; what has been tried for long, or can never be, stays in the wallet. :param failed_in: the transaction, if it got so far"""
     row.state, row.reason, row.transaction_id = "held", reason, failed_in
     row.due_at = reasons.again_at(reason, row.attempts, now)
     row.attempts += 1
-    if now - row.created_at >= timedelta(days=hub.settings.conversion_tried_days):
+    is_old = now - row.created_at >= timedelta(days=hub.settings.conversion_tried_days)
+    if is_old or reason == reasons.MORE_THAN_A_DAY:
         row.state, row.due_at = KEPT, None
         outbox.put(session, f"given up:{row.public_id}:{row.attempts}", GIVEN_UP, {"id": row.public_id}, now)
     session.add(row)

@@ -31,7 +31,7 @@ router = APIRouter(prefix="/v1", tags=["gifts"])
 def create_gift(hub: HubDep, body: GiftCreate, idempotency_key: IdempotencyKeyHeader) -> Response:
     """Gift tokens for whoever has a link. The sender signs them over to a new key, which stands in the link's fragment; that key
     signs that they go back to the sender after the link's end. The hub pays the gas and never knows the key."""
-    now = hub.clock.now()
+    now = hub.chain_clock.now()
     balance = 0
 
     def check() -> None:
@@ -48,7 +48,7 @@ def create_gift(hub: HubDep, body: GiftCreate, idempotency_key: IdempotencyKeyHe
 @router.get("/gifts", operation_id="listGifts", responses=problem_responses(401, 422))
 def list_gifts(hub: HubDep, wallet: CurrentWallet, cursor: Cursor = None, limit: Limit = 100) -> Page[GiftPublic]:
     """The links that the wallet has made, newest first."""
-    now = hub.clock.now()
+    now = hub.chain_clock.now()
     with hub.db.read() as session:
         rows = queries.sent_by(session, wallet, cursor, limit)
         return page(rows, limit, lambda row: row.id, lambda row: queries.public(session, hub, row, now))
@@ -58,7 +58,7 @@ def list_gifts(hub: HubDep, wallet: CurrentWallet, cursor: Cursor = None, limit:
 def get_gift(hub: HubDep, gift_id: str) -> GiftPublic:
     """A gift as whoever has its link sees it."""
     with hub.db.read() as session:
-        return queries.public(session, hub, service.find(session, gift_id), hub.clock.now())
+        return queries.public(session, hub, service.find(session, gift_id), hub.chain_clock.now())
 
 
 @router.post(
@@ -71,7 +71,7 @@ def get_gift(hub: HubDep, gift_id: str) -> GiftPublic:
 )
 def claim_gift(hub: HubDep, gift_id: str, body: GiftClaim, idempotency_key: IdempotencyKeyHeader) -> Response:
     """Sends the gift's tokens to an address, by the signature of the link's key: once."""
-    now = hub.clock.now()
+    now = hub.chain_clock.now()
 
     def check() -> None:
         service.check_claim(hub, gift_id, body, now)
@@ -95,7 +95,7 @@ def claim_gift(hub: HubDep, gift_id: str, body: GiftClaim, idempotency_key: Idem
 def return_gift(hub: HubDep, gift_id: str) -> GiftPublic:
     """Sends what nobody has taken in time back to who gave it; asked again, it is the same. Anybody may ask: it can go nowhere
     else. After some days it goes back without being asked."""
-    now = hub.clock.now()
+    now = hub.chain_clock.now()
     service.check_return(hub, gift_id, now)
     with idempotency.taking(hub.db) as session:
         if problem := watcher.closed(session):
@@ -116,7 +116,7 @@ def return_gift(hub: HubDep, gift_id: str) -> GiftPublic:
 )
 def send_tokens(hub: HubDep, body: TokenTransferCreate, idempotency_key: IdempotencyKeyHeader) -> Response:
     """Gift tokens from wallet to wallet: the holder signs, the hub pays the gas."""
-    now = hub.clock.now()
+    now = hub.chain_clock.now()
     values = body.valid_after, body.valid_before, body.nonce, body.signature
     transfer = SignedTransfer(hub.gift.address, body.sender, body.recipient, body.amount, *values)
     balance = 0

@@ -152,6 +152,10 @@ class RuleCreate(RuleTerms):
 class DryRunAsked(RuleTerms):
     month: str | None = ShapeField(default=None, pattern=r"^(19|20)[0-9]{2}-(0[1-9]|1[0-2])$", examples=["2026-10"])
 
+    per_day: AmountIn | None = ShapeField(
+        default=None, description="That the rule is to be signed with, if it moves anything"
+    )
+
     @property
     def first_day(self) -> date | None:
         return None if self.month is None else date.fromisoformat(f"{self.month}-01")
@@ -173,6 +177,9 @@ class DryRun(Shape):
     gathered: AmountOut
     fired: AmountOut
     left: AmountOut = ShapeField(description="In the jar at the month's end, if it had been empty at its beginning")
+    never_moved: AmountOut = ShapeField(
+        description="Of what fired: in firings of more than `per_day`. It stays in the wallet"
+    )
     firings: list[DryRunFiring] = ShapeField(description="The first 100")
     complete: bool = ShapeField(description="False: there are more payments since than are looked at")
 
@@ -211,6 +218,9 @@ class RulePublic(Shape):
         examples=[{"hub": 15_000}],
     )
     progress: RuleProgress
+    warning: str | None = ShapeField(
+        description="If one firing may be more than `per_day` lets pass: such a one is never moved"
+    )
 
 
 class RuleNotePublic(Shape):

@@ -13,7 +13,7 @@ from taesan.core.ids import new_id
 from taesan.core.problems import Problem, not_found
 from taesan.core.values import bytes_of
 from taesan.hub import Hub
-from taesan.jars import signed, sources, splits
+from taesan.jars import bounds, signed, sources, splits
 from taesan.jars.grammar import NotARule, Words, parse
 from taesan.jars.models import JarCount, JarFiring
 from taesan.jars.permit_models import GiftPermit
@@ -84,6 +84,9 @@ def add(session: Session, hub: Hub, channel: Channel, asked: RuleCreate, now: da
         return _same(known, rule), False
     words = read(hub, asked)
     _check(hub, rule, asked.destinations, now)
+    moved = [to.share for to in asked.destinations if to.kind not in (signed.WALLET, signed.COLLECTIBLE)]
+    if why := bounds.never_passes(words.fires, moved, asked.per_day, hub.asset.exponent):
+        raise _invalid(f"{why}.")
     # A contract wallet (ERC-1271) cannot sign rules yet: nothing here asks the chain.
     if recover(signed.digest(domain, rule.signed), bytes_of(rule.signature)) != channel.payer:
         raise Problem(

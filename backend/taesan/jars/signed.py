@@ -15,6 +15,8 @@ RULE_TYPE = (
 KINDS = ("wallet", "savings", "swap", "cash", "person", "collectible")
 WALLET = "wallet"
 """Gift tokens that stay where they are: the one kind for which nothing has to be moved."""
+COLLECTIBLE = "collectible"
+"""Of which no more than the price is moved."""
 
 _DESTINATION_HASH, _RULE_HASH = keccak(DESTINATION_TYPE.encode()), keccak(RULE_TYPE.encode())
 

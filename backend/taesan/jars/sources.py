@@ -48,6 +48,11 @@ def multiplier(perks: Perks, merchant: str | None) -> int:
     return max(ALL_OF_IT, perks.get(HUB, ALL_OF_IT), perks.get(merchant or HUB, ALL_OF_IT))
 
 
+def in_money(amount: int, currency: str, exponent: int) -> Money:
+    """Minor units of the asset as people read them, rounded down. :param currency: that the asset stands for"""
+    return Money(amount * 10 ** CURRENCIES[currency] // 10**exponent, currency)
+
+
 def of_purchase(gather: Gather, price: int, exponent: int, by_tier: int = ALL_OF_IT) -> int:
     """What is to be gathered of a purchase, caps aside; a share of it is rounded down. The rule's amounts are whole numbers of the
     asset's minor units.

@@ -29,7 +29,7 @@ AGAIN_AFTER = timedelta(hours=1)
 
 def fire_due_step(hub: Hub) -> bool:
     """Worker step: fires what is due by its date, and ends what is over; returns whether there was any."""
-    now = hub.clock.now()
+    now = hub.chain_clock.now()
     with hub.db.read() as session:
         if watcher.closed(session) or not (rules.due(session, now, 1) or rules.has_ended_by_now(session, now, 1)):
             return False

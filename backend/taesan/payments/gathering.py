@@ -54,7 +54,7 @@ class Gathering:
 
     def gather_step(self) -> bool:
         """Worker step: sends waiting payments together, once one of them is due or there are enough."""
-        now = self.hub.clock.now()
+        now = self.hub.chain_clock.now()
         with self.hub.db.read() as session:
             rows = self._due(session, now)
             if rows:
@@ -150,7 +150,7 @@ class Gathering:
         done = {
             sent.hash: erc3009.carried_out(self.hub.node, sent.hash) for sent, _ in ended if sent.state == "confirmed"
         }
-        now = self.hub.clock.now()
+        now = self.hub.chain_clock.now()
         with self.hub.db.write() as session:
             self._change(session, again, "confirmed", state="sent", transaction_hash=None)
             for sent, rows in ended:

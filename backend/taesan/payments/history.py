@@ -12,8 +12,7 @@ from taesan.core import days
 from taesan.core.clock import rfc3339
 from taesan.core.reasons import told
 from taesan.hub import Hub
-from taesan.jars import accrual, perks, rules
-from taesan.jars.grammar import CURRENCIES, Money
+from taesan.jars import accrual, perks, rules, sources
 from taesan.jars.reasons import TITLES
 from taesan.jars.rehearsal import Bought, rehearse
 from taesan.jars.rule_models import DryRun, DryRunAsked, DryRunFiring
@@ -40,15 +39,20 @@ def dry_run(session: Session, hub: Hub, channel: Channel, asked: DryRunAsked, no
         perks.of_payer(session, channel.payer),
     )
     currency = hub.settings.asset_currency
-    in_currency = Money(found.gathered * 10 ** CURRENCIES[currency] // 10**exponent, currency)
+    in_currency = sources.in_money(found.gathered, currency, exponent)
+    never = [f.amount for f in found.firings if asked.per_day and f.amount > asked.per_day]
+    text = f"In {first:%Y-%m} this would have gathered {in_currency}."
+    if never:
+        text += f" {len(never)} of {len(found.firings)} firings are more than `per_day` lets pass: they would stay in the wallet."
     return DryRun(
         month=f"{first:%Y-%m}",
-        text=f"In {first:%Y-%m} this would have gathered {in_currency}.",
+        text=text,
         purchases=found.purchases,
         payments=found.payments,
         gathered=found.gathered,
         fired=sum(firing.amount for firing in found.firings),
         left=found.left,
+        never_moved=sum(never),
         firings=[
             DryRunFiring(at=rfc3339(f.at), amount=f.amount, reason=told(f.reason, TITLES, language))
             for f in found.firings[:SHOWN]

@@ -20,4 +20,4 @@ def list_reminders(
     settled and not minted or that a rule cannot convert, cashback that waits, points that expire soon, gift links that nobody has
     used or taken back."""
     with hub.db.read() as session:
-        return matters.page_of(session, hub, wallet, cursor, limit, hub.clock.now())
+        return matters.page_of(session, hub, wallet, cursor, limit, hub.chain_clock.now())

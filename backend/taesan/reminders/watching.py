@@ -23,10 +23,10 @@ class Watch:
     """The worker's step; it has days' time, so a look a minute is enough."""
 
     def __init__(self, hub: Hub) -> None:
-        self._hub, self._looked_at = hub, hub.clock.now() - EVERY
+        self._hub, self._looked_at = hub, hub.chain_clock.now() - EVERY
 
     def step(self) -> bool:
-        now = self._hub.clock.now()
+        now = self._hub.chain_clock.now()
         if not has_passed(EVERY, self._looked_at, now):
             return False
         for look in LOOKS:

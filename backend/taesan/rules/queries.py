@@ -13,8 +13,8 @@ from taesan.core.reasons import told
 from taesan.gateways import customers
 from taesan.gateways.customers import SoFar
 from taesan.hub import Hub
-from taesan.jars import perks, sources
-from taesan.jars.grammar import CURRENCIES, ON_REQUEST, Fires, Money
+from taesan.jars import bounds, perks, sources
+from taesan.jars.grammar import ON_REQUEST, Fires
 from taesan.jars.reasons import TITLES
 from taesan.jars.rule_models import (
     DestinationIn,
@@ -65,7 +65,15 @@ def public_rule(session: Session, hub: Hub, rule: SignedRule, now: datetime) -> 
         created_at=rfc3339(rule.created_at),
         perks={} if rule.words.gather.most_times is None else dict(perks.of_payer(session, rule.payer)),
         progress=progress(session, hub, rule, now),
+        warning=_warning(hub, rule),
     )
+
+
+def _warning(hub: Hub, rule: SignedRule) -> str | None:
+    if not rule.per_day:
+        return None
+    settings = hub.settings
+    return bounds.warning(rule.words, rule.per_day, hub.asset.exponent, settings.max_payment, settings.asset_currency)
 
 
 def progress(session: Session, hub: Hub, rule: SignedRule, now: datetime) -> RuleProgress:
@@ -96,7 +104,7 @@ def _told(fires: Fires, so_far: SoFar, exponent: int, due_at: datetime | None) -
         parts.append(f"{so_far.payments} of {fires.count} payments")
     if fires.value is not None:
         currency = fires.value.currency
-        gathered = Money(so_far.gathered * 10 ** CURRENCIES[currency] // 10**exponent, currency)
+        gathered = sources.in_money(so_far.gathered, currency, exponent)
         parts.append(f"{str(gathered).removesuffix(' ' + currency)} of {fires.value}")
     if due_at is not None:
         parts.append(f"due on {day_of(due_at, fires.time_zone).isoformat()}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import segno
-from babel.dates import format_datetime
+from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
@@ -42,7 +42,7 @@ def get_overview(hub: HubDep, request: Request) -> dict[str, Any]:
 
 @router.get("/", include_in_schema=False)
 def overview_page(hub: HubDep, request: Request) -> Response:
-    return _page(request, "overview.html", overview=_overview(hub, request.app.state.node_watch))
+    return page(request, "overview.html", overview=_overview(hub, request.app.state.node_watch))
 
 
 @router.get("/batches/{batch_id}", include_in_schema=False, responses=problem_responses(404))
@@ -51,14 +51,14 @@ def batch_page(hub: HubDep, request: Request, batch_id: int) -> Response:
         shown = queries.public_batch(session, queries.find_batch(session, batch_id)).model_dump(mode="json")
         rows = batcher.payments_of(session, batch_id, MAX_ROWS) if shows_payments(hub) else []
         payments = payment_rows(session, rows)
-    return _page(request, "batch.html", batch=shown, payments=payments, asset=hub.asset)
+    return page(request, "batch.html", batch=shown, payments=payments, asset=hub.asset)
 
 
 @router.get("/pay/{invoice_id}", include_in_schema=False, responses=problem_responses(404))
 def pay_page(hub: HubDep, request: Request, invoice_id: str) -> Response:
     with hub.db.read() as session:
         shown = invoices.public(session, hub, invoices.find(session, invoice_id)).model_dump(mode="json")
-    return _page(request, "pay.html", invoice=shown, symbol=hub.asset.symbol)
+    return page(request, "pay.html", invoice=shown, symbol=hub.asset.symbol)
 
 
 @router.get("/pay/{invoice_id}/qr.svg", include_in_schema=False, responses=problem_responses(404))
@@ -96,14 +96,14 @@ def gift_page(hub: HubDep, request: Request, gift_id: str) -> Response:
     """For whoever has the link. Its key stands in the fragment, which browsers keep to themselves."""
     with hub.db.read() as session:
         gift = gift_links.find(session, gift_id)
-        shown = gifts.public(session, hub, gift, hub.clock.now()).model_dump(mode="json")
-    return _page(request, "gift.html", gift=shown)
+        shown = gifts.public(session, hub, gift, hub.chain_clock.now()).model_dump(mode="json")
+    return page(request, "gift.html", gift=shown, symbol=hub.gift.symbol)
 
 
 @router.get("/till", include_in_schema=False)
 def till_page(hub: HubDep, request: Request) -> Response:
     currencies = ["USD", "KRW"] if hub.settings.won_for_a_dollar else [hub.settings.asset_currency]
-    return _page(request, "till.html", currencies=currencies, symbol=hub.asset.symbol)
+    return page(request, "till.html", currencies=currencies, symbol=hub.asset.symbol)
 
 
 class NodeWatch:
@@ -132,12 +132,13 @@ def _overview(hub: Hub, watch: NodeWatch) -> dict[str, Any]:
         return overview(session, hub, node_is_up)
 
 
-def _page(request: Request, template: str, **context: Any) -> Response:
+def page(request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
+    """A page of ours, in the reader's language."""
     asked = request.query_params.get("lang")
     language = asked if asked in LANGUAGES else language_of(request.headers.get("accept-language"))
     html = _environment(language).get_template(template).render(lang=language, **context)
     headers = {"content-language": language, "content-security-policy": CSP, "vary": "accept-language"}
-    return HTMLResponse(html, headers=headers)
+    return HTMLResponse(html, status, headers=headers)
 
 
 @cache
@@ -150,14 +151,20 @@ def _environment(language: str) -> Environment:
     environment.filters["price"] = lambda money: price_text(money, language)
     environment.filters["rate"] = lambda rate: rate_text(rate, language)
     environment.filters["units"] = lambda money: units_text(money, language)
-    environment.filters["when"] = lambda at: format_datetime(datetime.fromisoformat(at), "short", locale=language)
+    environment.filters["when"] = lambda at: when_text(datetime.fromisoformat(at), language)
     return environment
 
 
+def when_text(at: datetime, language: str) -> str:
+    """For readers without JavaScript, which tells them their own time."""
+    return f"{format_date(at, 'short', locale=language)} {at:%H:%M} UTC"
+
+
 def money_text(amount: int, exponent: int, language: str) -> str:
-    """Minor units as dollars with two to four decimals, rounded half to even."""
+    """Minor units as dollars with two to four decimals, rounded half to even; what is less than they show has all its own."""
     value = Decimal(amount).scaleb(-exponent)
-    return "$" + format_decimal(value, "#,##0.00##", locale=language, decimal_quantization=True)
+    decimals = "00##" if not value or abs(value) >= Decimal("0.0001") else "00" + "#" * (exponent - 2)
+    return "$" + format_decimal(value, f"#,##0.{decimals}", locale=language, decimal_quantization=True)
 
 
 def price_text(money: dict[str, Any], language: str) -> str:

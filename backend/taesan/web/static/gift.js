@@ -2,7 +2,7 @@
 // what is sent is its signature for one recipient.
 
 import { hexOf } from "/static/proof.js";
-import { addressOf, keyIn, newKey, newNonce, signTransfer } from "/static/signing.js";
+import { addressOf, isMistyped, keyIn, newKey, newNonce, signTransfer } from "/static/signing.js";
 
 const SOON_MS = 1_000;
 const LATER_MS = 5_000;
@@ -11,10 +11,14 @@ const CALM = new Set(["open", "expired", "broken"]);
 
 const page = document.getElementById("main");
 const trouble = document.getElementById("trouble");
+const kept = document.getElementById("kept");
+const intoNew = document.getElementById("into-new");
 const path = `/v1/gifts/${page.dataset.gift}`;
 let linkKey = null;
 let wallet = null;
 let timer = null;
+let looks = 0; // how often the hub was asked: an answer that a later question has overtaken tells nothing
+let isUnderWay = false; // what this page has asked for, and the hub has taken in
 
 // ------------------------------------------------------------------------ state
 
@@ -26,12 +30,24 @@ function readLink() {
 
 function show({ state }) {
   page.dataset.state = state === "open" && !linkKey ? "broken" : state;
+  if (isUnderWay && CALM.has(state)) fallBack();
+}
+
+/** What was asked for has failed on the chain. */
+function fallBack() {
+  isUnderWay = false;
+  setMine(false);
+  setFree(true);
+  complain(trouble.dataset.fell);
 }
 
 async function follow() {
+  const look = ++looks;
   try {
     const answer = await fetch(path);
-    if (answer.ok) show(await answer.json());
+    const gift = answer.ok && (await answer.json());
+    if (look !== looks) return;
+    if (gift) show(gift);
   } catch {
     // asked again below
   }
@@ -47,10 +63,24 @@ function complain(text) {
   trouble.hidden = false;
 }
 
+/** Nothing goes to the wallet made here before its key is kept. */
+function setFree(isFree) {
+  for (const button of page.querySelectorAll(".ways button")) button.disabled = !isFree;
+  intoNew.disabled = !isFree || !kept.checked;
+}
+
+/** Whether it is this page that has taken it, and where to. */
+function setMine(isMine, recipient = "") {
+  page.toggleAttribute("data-mine", isMine);
+  document.getElementById("taken-to").textContent = recipient;
+  page.querySelector("dl .mine").hidden = !isMine;
+  document.getElementById("next").open = isMine;
+}
+
 /** Posts, says what went wrong, and shows the gift as it is then; returns whether it was taken in. */
 async function ask(what, body, idempotencyKey) {
   trouble.hidden = true;
-  for (const button of page.querySelectorAll(".ways button")) button.disabled = true;
+  setFree(false);
   try {
     const answer = await fetch(`${path}/${what}`, {
       method: "POST",
@@ -59,16 +89,21 @@ async function ask(what, body, idempotencyKey) {
     });
     const told = await answer.json();
     if (!answer.ok) complain(told.title);
+    isUnderWay = answer.ok;
     follow();
     if (answer.ok) return true;
   } catch {
     complain(trouble.dataset.failed);
   }
-  for (const button of page.querySelectorAll(".ways button")) button.disabled = false;
+  setFree(true);
   return false;
 }
 
 async function takeTo(recipient) {
+  if (isMistyped(recipient)) {
+    complain(trouble.dataset.mistyped);
+    return;
+  }
   let body;
   try {
     const hub = await (await fetch("/v1/hub")).json();
@@ -80,11 +115,7 @@ async function takeTo(recipient) {
     complain(trouble.dataset.failed);
     return;
   }
-  if (await ask("claim", body, body.nonce)) {
-    page.dataset.mine = "";
-    document.getElementById("taken-to").textContent = recipient;
-    page.querySelector("dl .mine").hidden = false;
-  }
+  if (await ask("claim", body, body.nonce)) setMine(true, recipient);
 }
 
 // ---------------------------------------------------------------------- wallets
@@ -113,7 +144,7 @@ document.getElementById("make-wallet").addEventListener("click", ({ target }) =>
 });
 
 document.getElementById("download").addEventListener("click", ({ target }) => {
-  const lines = [target.dataset.text, "", addressOf(wallet), hexOf(wallet), ""];
+  const lines = [target.dataset.text, "", addressOf(wallet), hexOf(wallet), "", target.dataset.token, location.origin, ""];
   const file = document.createElement("a");
   file.href = URL.createObjectURL(new Blob([lines.join("\n")], { type: "text/plain" }));
   file.download = `wallet-${addressOf(wallet)}.txt`;
@@ -130,8 +161,7 @@ document.getElementById("copy").addEventListener("click", async ({ target }) => 
   }
 });
 
-const intoNew = document.getElementById("into-new");
-document.getElementById("kept").addEventListener("change", ({ target }) => (intoNew.disabled = !target.checked));
+kept.addEventListener("change", ({ target }) => (intoNew.disabled = !target.checked));
 intoNew.addEventListener("click", () => takeTo(addressOf(wallet)));
 
 document.getElementById("to-address").addEventListener("submit", (event) => {

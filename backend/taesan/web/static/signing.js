@@ -31,8 +31,17 @@ export function keyIn(fragment) {
 }
 
 /** A key's address, in mixed case (EIP-55). */
-export function addressOf(key) {
-  const hex = hexOf(keccak_256(secp256k1.getPublicKey(key, false).slice(1)).slice(-20)).slice(2);
+export const addressOf = (key) => inMixedCase(hexOf(keccak_256(secp256k1.getPublicKey(key, false).slice(1)).slice(-20)));
+
+/** Whether an address is in mixed case, and not in the one that its digits have: somebody has mistyped it. */
+export function isMistyped(address) {
+  const digits = address.slice(2);
+  return digits !== digits.toLowerCase() && digits !== digits.toUpperCase() && address !== inMixedCase(address.toLowerCase());
+}
+
+/** @param {string} address in lower case */
+function inMixedCase(address) {
+  const hex = address.slice(2);
   const cases = hexOf(keccak_256(utf8.encode(hex))).slice(2);
   return "0x" + [...hex].map((digit, at) => (parseInt(cases[at], 16) > 7 ? digit.toUpperCase() : digit)).join("");
 }
