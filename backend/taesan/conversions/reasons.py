@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 AGAIN_AFTER, AT_MOST = timedelta(minutes=1), timedelta(days=1)
 _DAY_IS_FULL = "The rule's limit for today is reached"
+PERMIT_WANTED = "The wallet has not allowed so much: sign a permit"
 MORE_THAN_A_DAY = "It is more than the rule lets pass on any day: the gift tokens stay; a new rule needs a higher limit"
 """Which no other day changes."""
 
@@ -21,7 +22,7 @@ _WORDS: dict[str, Callable[..., str]] = {
     "StandingOrders_NotOffered": lambda *_: "This collectible is not offered by its recipient",
     "StandingOrders_TooLittlePaid": lambda amount, price: f"The collectible costs {price}, here are {amount}",
     "StandingOrders_Paused": lambda: "The hub is paused",
-    "ERC20InsufficientAllowance": lambda *_: "The wallet has not allowed so much: sign a permit",
+    "ERC20InsufficientAllowance": lambda *_: PERMIT_WANTED,
     "ERC20InsufficientBalance": lambda *_: "The gift tokens are not in the wallet any more",
     "Badges_AllAwarded": lambda *_: "All of this collectible are given away",
     "SavingsVault_ZeroShares": lambda *_: "Too little for the savings vault",

@@ -11,7 +11,7 @@ from taesan.core.days import day_of
 from taesan.core.pages import newest_first
 from taesan.hub import Hub
 from taesan.jars import bounds, sources
-from taesan.jars.grammar import ON_REQUEST, Fires
+from taesan.jars.grammar import ON_REQUEST, Fires, Gather
 from taesan.jars.rule_models import (
     DestinationIn,
     RuleNote,
@@ -70,18 +70,25 @@ def _warning(hub: Hub, rule: SignedRule) -> str | None:
 def progress(hub: Hub, rule: SignedRule, state: RuleState, now: datetime) -> RuleProgress:
     words, exponent = rule.words, hub.asset.exponent
     today = Taken(state.day, state.of_day, state.of_month).on(day_of(now, words.fires.time_zone).isoformat())
-    trigger = sources.trigger(words.fires, exponent)
+    trigger, left = sources.trigger(words.fires, exponent), sources.left(words.gather, today, exponent)
     return RuleProgress(
-        text=_told(words.fires, state, exponent, rule.due_at),
+        text=", ".join(filter(None, [_told(words.fires, state, exponent, rule.due_at), _full(words.gather, left)])),
         gathered=state.gathered,
         payments=state.payments,
         of_payments=trigger.trigger_count,
         of_value=trigger.trigger_value,
         due_at=rfc3339(rule.due_at) if rule.due_at else None,
         fired=state.fired,
-        left_today=sources.left(words.gather, today, exponent),
+        left_today=left,
         most_at_once=hub.settings.max_payment,
     )
+
+
+def _full(gather: Gather, left: int | None) -> str:
+    """Why it gathers nothing now."""
+    caps = ((gather.per_day, "day"), (gather.per_month, "month"))
+    told = " and ".join(f"at most {cap} a {period}" for cap, period in caps if cap is not None)
+    return f"no more for now: {told}" if left == 0 else ""
 
 
 def _told(fires: Fires, state: RuleState, exponent: int, due_at: datetime | None) -> str:
