@@ -8,6 +8,7 @@ from sqlalchemy import delete, func, select
 from sqlmodel import Session, col
 
 from taesan.channels.models import Channel
+from taesan.core.clock import rfc3339
 from taesan.core.crypto import recover
 from taesan.core.ids import new_id
 from taesan.core.problems import Problem, not_found
@@ -224,9 +225,10 @@ def end(session: Session, rule: SignedRule, state: str, reason: str, now: dateti
 
 def refuse_ended(rule: SignedRule, now: datetime) -> None:
     if rule.ended_at is not None or rule.ends_at <= now:
-        raise Problem(
-            "rule-ended", 409, "The rule has ended.", f"It is {rule.state}, and was good until {rule.ends_at}."
-        )
+        was = f"good until {rfc3339(rule.ends_at)}"
+        if rule.state == "cancelled" and rule.ended_at is not None:
+            was = f"cancelled at {rfc3339(rule.ended_at)}"
+        raise Problem("rule-ended", 409, "The rule has ended.", f"It was {was}.")
 
 
 # ----------------------------------------------------------------- what is in it
