@@ -25,6 +25,7 @@ def _price(cents: int) -> dict[str, str]:
 
 def test_the_most_specific_rule_gathers_and_nothing_is_gathered_twice(stage: Stage, anna: Patient) -> None:
     assert anna.add_change(_price(130)) is None, "there is no rule yet"
+    assert anna.why_nothing == "no active rule takes such a purchase"
     assert anna.sign_rule(Terms("round up to 1 USD", "every 2 payments"), 1)["number"] == "1"
     coffee = anna.sign_rule(Terms("10% of the price, fixed 0.10 USD", "every 5 USD", "category coffee"), 2)
     assert anna.sign_rule(Terms("round up to 1 USD", "every 2 payments"), 1)["number"] == "1"
@@ -34,6 +35,9 @@ def test_the_most_specific_rule_gathers_and_nothing_is_gathered_twice(stage: Sta
     assert first["amount"] == str(70 * CENT)
     assert anna.add_change(_price(130), key="shoes") == first
     assert anna.add_change(_price(200)) is None, "there is nothing to round up"
+    assert str(anna.why_nothing).endswith("finds nothing to gather in this price")
+    assert anna.add_change({"value": "4510", "asset": "KRW"}) is None
+    assert str(anna.why_nothing).endswith("gathers in USD, and not in KRW")
     second = anna.add_change(_price(400), category="coffee", reference="latte")
     assert second is not None
     assert (second["amount"], second["reference"]) == (str(50 * CENT), "latte")
@@ -59,7 +63,10 @@ def test_caps_cut_what_is_gathered(stage: Stage, anna: Patient) -> None:
     anna.sign_rule(Terms("round up to 1 USD x3, at most 1 USD a day", "every 10 USD"))
     told = [anna.add_change(_price(180)), anna.add_change(_price(180)), anna.add_change(_price(180))]
     assert [answer["amount"] if answer else None for answer in told] == [str(60 * CENT), str(40 * CENT), None]
+    assert anna.why_nothing is not None
+    assert "has gathered as much as its caps leave" in anna.why_nothing
     (rule,) = anna.rules()
+    assert rule["progress"]["text"].endswith(" of 10 USD, no more for now: at most 1 USD a day")
     history = anna.as_wallet("GET", f"/v1/channels/{rule['channel_id']}/rules/{rule['id']}/history")["items"]
     assert [note["reason"]["title"] for note in history] == ["400000 of 600000 minor units: its caps leave no more."]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_utils.address import to_checksum_address
 
 from tests.support.chain import Chain
 from tests.support.conversions import gather, permit, sign_rule, to
@@ -19,6 +20,7 @@ from tests.support.wallet import Wallet
 pytestmark = pytest.mark.database("sqlite", "postgresql")
 ETHER = 10**18
 WINDOW_S = 11
+BENEFICIARY = Wallet("beneficiary").address
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +100,7 @@ def test_a_collectible_is_bought_at_its_price(stage: Stage, anna: Payer) -> None
     beneficiary = Wallet().address
     stage.chain.send(OPERATOR_KEY, "badges", "createCollectible", 1_001, 0)
     stage.chain.send(OPERATOR_KEY, "standing_orders", "offer", 1_001, beneficiary, 2 * DOLLAR)
+    stage.confirm()
     rule = sign_rule(anna, to("collectible", beneficiary, token=f"0x{1_001:040x}"))
 
     gather(rule, 3 * DOLLAR)
@@ -112,8 +115,37 @@ def test_a_collectible_is_bought_at_its_price(stage: Stage, anna: Payer) -> None
 def test_what_can_be_bought_is_told(stage: Stage, trader: Trader) -> None:
     stage.confirm()
     told = stage.get("/v1/destinations")
-    assert [one["token"] for one in told["bought"]] == [trader.ether]
+    assert [(one["token"], one["fee"]) for one in told["bought"]] == [(trader.ether, 30)]
     assert told["vault"] == stage.chain.deployment.vault
+
+
+def test_what_is_offered_is_told_until_it_is_taken_back(stage: Stage) -> None:
+    beneficiary, token = Wallet().address, to_checksum_address(f"0x{77:040x}")
+    for number, price in ((77, DOLLAR), (77, 2 * DOLLAR), (78, DOLLAR), (78, 0), (2**200, DOLLAR), (79, 2**95)):
+        stage.chain.send(OPERATOR_KEY, "standing_orders", "offer", number, beneficiary, price)
+    stage.confirm()
+    offered = [one for one in stage.get("/v1/destinations")["offered"] if one["recipient"] == beneficiary]
+    assert offered == [{"token": token, "recipient": beneficiary, "price": str(2 * DOLLAR)}]
+
+
+def test_what_is_not_to_be_had_is_not_signed(stage: Stage, anna: Payer, trader: Trader) -> None:
+    stage.chain.send(OPERATOR_KEY, "standing_orders", "offer", 80, BENEFICIARY, 2 * DOLLAR)
+    stage.confirm()
+    pool = stage.get("/v1/destinations")["bought"][0]["pool"]
+    for destination, only_for, why in (
+        (to("swap", anna.address, token=stage.chain.deployment.asset, slippage=100), "", "There is no market for"),
+        (to("swap", anna.address, token=trader.ether, slippage=30), "", "The market's fee is 30 ten-thousandths"),
+        (to("swap", pool, token=trader.ether, slippage=31), "", "not its pool"),
+        (to("collectible", anna.address, token=f"0x{80:040x}"), "", "does not offer the collectible"),
+        (to("collectible", BENEFICIARY, token=f"0x{81:040x}"), "", "does not offer the collectible"),
+        (to("collectible", BENEFICIARY, token=f"0x{80:040x}"), "", "The collectible costs 2000000"),
+        (to("savings", anna.address), "merchant mer_nope", "The merchant mer_nope is not known here"),
+    ):
+        refused = anna.try_to_sign(
+            "fixed 0.10 USD", "every 1 payments", only_for, destinations=[destination], per_day=str(DOLLAR)
+        )
+        assert_problem(refused, "invalid-rule", 422)
+        assert why in refused.json()["detail"]
 
 
 # ------------------------------------------------------------------------- held
@@ -211,8 +243,7 @@ def test_without_an_allowance_it_waits_for_a_permit(stage: Stage) -> None:
     assert stage.gift_tokens(anna.address) == DOLLAR
 
     assert permit(stage, anna, 5 * DOLLAR).json()["permitted"] == str(5 * DOLLAR)
-    assert retry(stage, anna).status_code == 200, "what its payer mends may be hurried"
-    stage.confirm()
+    stage.confirm()  # at once, without being asked for
 
     assert only(stage, anna)["state"] == "done"
     told = stage.get("/v1/allowance", **anna.headers())
@@ -432,7 +463,7 @@ def test_a_hub_whose_deployment_file_is_older_goes_on_without(
     stage = open_stage(deployment_file=older)
 
     anna = stage.payer()
-    nothing = {"standing_orders": None, "vault": None, "badges": None, "bought": []}
+    nothing = {"standing_orders": None, "vault": None, "badges": None, "bought": [], "offered": []}
     assert stage.get("/v1/destinations") == nothing
     assert_problem(stage.client.get("/v1/allowance", headers=anna.headers()), "no-standing-orders", 409)
     anna.pay(DOLLAR)

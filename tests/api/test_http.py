@@ -193,3 +193,12 @@ def test_people_who_follow_a_link_that_leads_nowhere_are_shown_a_page(
     assert programs.headers["content-type"] == "application/problem+json"
     api = shared_stage.client.get("/v1" + path, headers=asked)
     assert api.headers["content-type"] == "application/problem+json"
+
+
+def test_a_body_that_is_no_json_is_told_so(shared_stage: Stage) -> None:
+    answer = shared_stage.client.post(
+        "/v1/auth/sessions", content='{"a": ', headers={"content-type": "application/json"}
+    )
+    assert_problem(answer, "invalid-request", 422)
+    assert answer.json()["detail"].startswith("Its body is no JSON, from character ")
+    assert "errors" not in answer.json()

@@ -16,7 +16,7 @@ from tests.support.conversions import gather, permit, sign_rule, to
 from tests.support.gateway import Gateway, payment
 from tests.support.gifts import Giver
 from tests.support.plans import Recorder, recorded, scans
-from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage, key
+from tests.support.stage import CENT, DOLLAR, OPERATOR_KEY, Merchant, Payer, Stage, key
 from tests.support.wallet import Wallet
 from tests.support.x402_asked import asked as asked_of_x402
 from tests.support.x402_asked import payload, requirements
@@ -115,12 +115,15 @@ def _transfer(stage: Stage, cafe: Merchant) -> None:
 
 def _convert(stage: Stage, anna: Payer) -> None:
     """One conversion that is done, and one that is held, tried again, and given up."""
-    thief = Wallet().address
-    rule = sign_rule(anna, to("savings", anna.address, 5_000), to("swap", anna.address, 5_000, thief, 100))
+    artist, token = Wallet().address, f"0x{7:040x}"
+    stage.chain.send(OPERATOR_KEY, "standing_orders", "offer", 7, artist, CENT)
+    stage.confirm()
+    rule = sign_rule(anna, to("savings", anna.address, 5_000), to("collectible", artist, 5_000, token))
     assert permit(stage, anna).status_code == 200
+    stage.chain.send(OPERATOR_KEY, "standing_orders", "offer", 7, artist, 0)
     gather(rule, 10 * CENT)
     listed = stage.get(f"/v1/channels/{anna.id}/jar/conversions", **anna.headers())["items"]
-    assert {item["kind"]: item["state"] for item in listed} == {"savings": "done", "swap": "held"}
+    assert {item["kind"]: item["state"] for item in listed} == {"savings": "done", "collectible": "held"}
     (held,) = [item["id"] for item in listed if item["state"] == "held"]
     assert stage.client.post(f"/v1/conversions/{held}/retry", headers=anna.headers()).status_code == 200
     stage.confirm()

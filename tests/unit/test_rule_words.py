@@ -1,5 +1,7 @@
 """The words of a rule: one way to say each thing, read back as they are printed; and what a wallet signs of them."""
 
+import re
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -63,7 +65,9 @@ def times_to_fire(draw: st.DrawFn, currency: str) -> Fires:
 ONLY = st.builds(
     Only,
     st.lists(st.from_regex(r"mer_[0-9a-f]{24}", fullmatch=True), max_size=3, unique=True).map(tuple),
-    st.lists(st.from_regex(r"[a-z]([a-z0-9-]{0,10}[a-z0-9])?", fullmatch=True), max_size=3, unique=True).map(tuple),
+    st.lists(
+        st.from_regex(r"[a-zA-Z가-힣]([a-z0-9가-힣-]{0,10}[a-z0-9])?", fullmatch=True), max_size=3, unique=True
+    ).map(tuple),
 )
 
 
@@ -158,7 +162,20 @@ def test_what_is_not_said_so_is_no_time_to_fire(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["coffee", "category Coffee", "merchant coffee", "category -", "category a, category a"]
+    "text",
+    [
+        "coffee",
+        "merchant coffee",
+        "category -",
+        "category a, category a",
+        "category a  b",
+        "category  a",
+        "category a,b",
+        "category a_",
+        "category " + "a" * 33,
+        "category cafe\u0301",
+        "category a\u202eb",
+    ],
 )
 def test_what_is_not_said_so_names_no_purchases(text: str) -> None:
     with pytest.raises(NotARule):
@@ -202,3 +219,22 @@ def test_a_wallet_hashes_a_rule_as_we_do(rule: signed.Rule) -> None:
     domain = {"name": "Taesan StandingOrders", "version": "1", "chainId": 31337, "verifyingContract": contract}
     theirs = _hash_eip191_message(encode_typed_data(domain, RULE_TYPES, message))
     assert signed.digest(Domain("Taesan StandingOrders", "1", 31337, contract), rule) == theirs
+
+
+@pytest.mark.parametrize("name", ["커피", "Coffee", "coffee & tea", "café", "식품/음료", "7-Eleven", "a"])
+def test_a_shop_names_its_categories_in_its_own_words(name: str) -> None:
+    assert parse_only(f"category {name}").categories == (name,)
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "right"),
+    [
+        (parse_gather, "Round up to 1 USD", "`round up to 1 USD`"),
+        (parse_fires, "weekly on monday", "`weekly on monday at Asia/Seoul`"),
+        (parse_only, "coffee", "`category coffee`"),
+        (parse_only, "category a, category a", "said twice"),
+    ],
+)
+def test_what_is_wrong_is_told_with_what_would_be_right(parse: Callable[[str], object], text: str, right: str) -> None:
+    with pytest.raises(NotARule, match=re.escape(right)):
+        parse(text)

@@ -60,11 +60,10 @@ class Deployment:
         """Of those that are there, by their roles."""
         return {role: place for role, place in asdict(self).items() if isinstance(place, str) and place}
 
-    @property
+    @cached_property
     def dead_ends(self) -> frozenset[str]:
         """Addresses where tokens would be lost: nobody can take out what is sent there."""
-        contracts = (self.asset, self.channels, self.settlement, self.gift_token, self.badges, self.standing_orders)
-        return frozenset({"0x" + "0" * 40, *filter(None, contracts)})
+        return frozenset({"0x" + "0" * 40, *self.addresses.values()})
 
     @classmethod
     def load(cls, path: Path) -> "Deployment":

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import isqrt
 from pathlib import Path
 from typing import Any
@@ -103,8 +104,9 @@ def _fill_pool(node: Node, signer: Signer, exchange: Dex, asset: str, ceiling_we
 # -------------------------------------------------------------------- prices
 
 
+@lru_cache(1_000)
 def pool_fee(node: Node, pool: str) -> int:
-    """Hundredths of a basis point."""
+    """Hundredths of a basis point. A pool's never changes."""
     return int.from_bytes(node.call(pool, call("fee()")), "big")
 
 

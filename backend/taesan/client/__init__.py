@@ -23,7 +23,8 @@ import httpx
 
 from taesan.client import gifts
 from taesan.client.change import Change, Terms
-from taesan.client.flows import ClientError, Flows, NotOurs, Refused, Unanswered
+from taesan.client.errors import BadArgument, ClientError
+from taesan.client.flows import Flows, NotOurs, Refused, Unanswered
 from taesan.client.gifts import GiftLink
 from taesan.client.signing import HubFacts, Json, LocalKey, Signer
 from taesan.client.sites import OtherHub, PlainHttp, require_https
@@ -33,6 +34,7 @@ from taesan.core.clock import utc_now
 
 __all__ = [
     "AsyncClient",
+    "BadArgument",
     "Client",
     "ClientError",
     "GiftLink",
@@ -100,6 +102,11 @@ class _Client:
     def address(self) -> str:
         """The wallet's, EIP-55."""
         return self._flows.wallet.address
+
+    @property
+    def why_nothing(self) -> str | None:
+        """Why the last `add_change` has put nothing into the jar; None: it has."""
+        return self._change.why_nothing
 
     @property
     def retries(self) -> int:
@@ -177,7 +184,7 @@ class Client(_Client):
 
         :param amount: minor units. :param purchase: what was bought, if this is its round-up
         :param key: names the payment: paid once, however often it is asked for
-        :raises OverLimit: :raises Refused: nothing was paid. :raises Unanswered: the next call finds out
+        :raises BadArgument: :raises OverLimit: :raises Refused: nothing was paid. :raises Unanswered: the next call finds out
         """
         return self._run(self._pay(amount, to, purchase, reference, key))
 
@@ -239,7 +246,8 @@ class Client(_Client):
         reference: str | None = None,
         key: str | None = None,
     ) -> Json | None:
-        """Puts into the jar what the signed rules gather of a purchase, whoever it was paid to; None if they gather nothing of it.
+        """Puts into the jar what the signed rules gather of a purchase, whoever it was paid to; None if they gather nothing of it, and
+        then `why_nothing` says why.
 
         :param price: such as `{"value": "1177", "asset": "USD"}`. :param merchant_id, category: what the rules' filters go by
         :param key: names it: it is gathered once, however often this is called. Else as `pay`

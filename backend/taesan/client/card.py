@@ -9,6 +9,7 @@ import segno
 from babel.dates import format_date
 from babel.numbers import format_currency, get_currency_precision
 
+from taesan.client.errors import BadArgument
 from taesan.client.gifts import GiftLink
 
 _WORDS = {
@@ -59,8 +60,10 @@ small {{ color: #51625f; }}
 def card(link: GiftLink, language: str = "en") -> str:
     """A page of its own, as HTML, that asks nobody for anything. Whoever has it has the gift.
 
-    :param language: one of `LANGUAGES`
+    :param language: one of `LANGUAGES`. :raises BadArgument: it is none
     """
+    if language not in _WORDS:
+        raise BadArgument(f"cards speak {' or '.join(LANGUAGES)}, not {language!r}")
     words = _WORDS[language]
     name = escape(link.sender_name)
     return _PAGE.format(

@@ -1,15 +1,15 @@
 """What a payer's signed rules gather of each purchase: computed here by the very words that were signed, and checked by the hub."""
 
 import secrets
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from taesan.client import signing
-from taesan.client.flows import ClientError, Flows, Refused
+from taesan.client.errors import ClientError, require_address, require_amount, require_price
+from taesan.client.flows import Flows, Refused
 from taesan.client.signing import Json
 from taesan.client.steps import Flow
 from taesan.jars import signed, sources
-from taesan.jars.grammar import CASHBACK, CURRENCIES, Money, Words, parse
+from taesan.jars.grammar import CASHBACK, Words, parse
 
 FOR_EVER = 2**40
 ALLOWED_FOR_S = 90 * 86_400
@@ -38,16 +38,22 @@ class Terms:
 
 @dataclass
 class Change:
-    """:ivar known: the rules that gather, the oldest first, as the hub tells them :ivar known_at: by the flows' clock"""
+    """:ivar known: the rules that gather, the oldest first, as the hub tells them :ivar known_at: by the flows' clock
+    :ivar why_nothing: why the last purchase has put nothing into the jar"""
 
     flows: Flows
     known: list[Json] | None = None
     known_at: float = field(default=0.0)
+    why_nothing: str | None = None
 
     def sign(self, terms: Terms, number: int | None) -> Flow[Json]:
         """:raises NotARule: it makes no sense, so nothing is signed. :raises TakesNoRules: :raises Refused:"""
         facts, id_ = (yield from self.flows.hub()), (yield from self.flows.channel())
         parse(terms.gather, terms.fires, terms.only)
+        to = tuple(
+            replace(one, recipient=require_address(one.recipient), token=require_address(one.token))
+            for one in terms.destinations
+        )
         if facts.standing_orders_domain is None:
             raise TakesNoRules(f"{self.flows.site} takes no signed rules")
         rule = signed.Rule(
@@ -56,7 +62,7 @@ class Change:
             terms.gather,
             terms.fires,
             terms.only,
-            terms.destinations,
+            to,
             terms.per_day,
             terms.valid_until,
         )
@@ -67,6 +73,7 @@ class Change:
 
     def allow(self, amount: int) -> Flow[Json]:
         """:raises TakesNoRules: :raises Refused:"""
+        require_amount(amount, least=0)
         facts = yield from self.flows.hub()
         if facts.standing_orders_domain is None:
             raise TakesNoRules(f"{self.flows.site} takes no signed rules")
@@ -91,7 +98,9 @@ class Change:
     def add(
         self, price: Json, merchant_id: str | None, category: str | None, reference: str | None, key: str | None
     ) -> Flow[Json | None]:
-        """What is to be gathered of a purchase goes into the jar; None if nothing is. A key that did so before gets its first answer."""
+        """What is to be gathered of a purchase goes into the jar; None if nothing is, and `why_nothing` says why. A key that did so before gets
+        its first answer."""
+        money, self.why_nothing = require_price(price), None
         facts, id_ = (yield from self.flows.hub()), (yield from self.flows.channel())
         if key is not None:
             yield from self.flows.resolve(id_)
@@ -99,18 +108,29 @@ class Change:
             if before is not None and before.answer is not None:
                 return before.answer
         names = {"merchant_id": merchant_id, "category": category}
-        purchase = price | {name: value for name, value in names.items() if value is not None}
+        purchase = {"value": str(money.value), "asset": money.currency}
+        purchase |= {name: value for name, value in names.items() if value is not None}
         extra: Json = {"purchase": purchase} | ({} if reference is None else {"reference": reference})
-        paid = sources.in_units(Money(int(price["value"]), _currency(price)), facts.asset_exponent)
+        paid = sources.in_units(money, facts.asset_exponent)
         for is_last in (False, True):
             rule, words = yield from self._rule(merchant_id, category)
             if rule is None or words is None or paid is None:
+                self.why_nothing = "no active rule takes such a purchase"
+                return None
+            if any(amount.currency != money.currency for amount in words.gather.amounts):
+                self.why_nothing = (
+                    f"the rule {rule['id']} gathers in {words.gather.amounts[0].currency}, and not in {money.currency}"
+                )
                 return None
             by_tier = sources.multiplier(rule["perks"], merchant_id)
             amount = sources.of_purchase(words.gather, paid, facts.asset_exponent, by_tier)
             left, most = rule["progress"]["left_today"], int(rule["progress"]["most_at_once"])
             amount = sources.within(amount, None if left is None else int(left), most)
             if not amount:
+                nothing = (
+                    "has gathered as much as its caps leave" if left == "0" else "finds nothing to gather in this price"
+                )
+                self.why_nothing = f"the rule {rule['id']} {nothing}"
                 return None
             try:
                 return (yield from self.flows.pay(amount, {"type": "jar", "rule_id": rule["id"]}, extra, key))
@@ -166,10 +186,3 @@ class Change:
         if rule["progress"]["left_today"] is not None:  # changes with each payment, and with each day
             rule = yield from self.flows.as_wallet("GET", f"/v1/channels/{rule['channel_id']}/rules/{rule['id']}")
         return rule, words
-
-
-def _currency(price: dict[str, Any]) -> str:
-    currency = str(price["asset"])
-    if currency not in CURRENCIES:
-        raise ValueError(f"rules gather of purchases in {' or '.join(CURRENCIES)}, not in {currency}")
-    return currency

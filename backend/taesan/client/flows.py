@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from taesan.client import signing, sites, x402
+from taesan.client.errors import ClientError, require_address, require_amount
 from taesan.client.signing import HubFacts, Json, Signer
 from taesan.client.state import Busy, Intent, KeyReused, Limits, State
 from taesan.client.steps import Flow, Send, Wait
@@ -23,10 +24,6 @@ POLL_S = 0.5
 IDEMPOTENT = ("GET", "HEAD", "OPTIONS", "PUT", "DELETE")
 ANSWERED_LATER = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)
 STATEMENT = "Sign in to Taesan."
-
-
-class ClientError(Exception):
-    """Something that a caller may want to handle."""
 
 
 class Refused(ClientError):
@@ -177,6 +174,7 @@ class Flows:
         return (yield from self.open(amount)) if left < below else id_
 
     def _deposit(self, amount: int) -> Flow[Intent]:
+        require_amount(amount)
         facts, id_ = (yield from self.hub()), (yield from self.channel())
         while True:
             pending = self.state.pending(id_)
@@ -197,8 +195,11 @@ class Flows:
     def pay(self, amount: int, destination: Json, extra: Json, key: str | None) -> Flow[Json]:
         """One payment; what the hub answered. A key that has paid before gets its first answer again.
 
-        :raises Refused: :raises Unanswered: :raises OverLimit: :raises KeyReused:
+        :raises Refused: :raises Unanswered: :raises OverLimit: :raises KeyReused: :raises BadArgument:
         """
+        require_amount(amount)
+        if destination["type"] == "person":
+            destination = destination | {"address": require_address(destination["address"])}
         facts, id_ = (yield from self.hub()), (yield from self.channel())
         key, has_learnt = key or secrets.token_hex(16), False
         while True:
@@ -238,6 +239,7 @@ class Flows:
 
     def gift(self, amount: int, merchant_id: str) -> Flow[Json]:
         """Gift tokens, signed over to a merchant."""
+        require_amount(amount)
         facts, merchant = (yield from self.hub()), (yield from self.got(f"/v1/merchants/{merchant_id}"))
         salt = "0x" + secrets.token_hex(32)
         return signing.redemption(facts, self.wallet, merchant["address"], amount, salt, (yield from self.signed_now()))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from taesan.client import signing
+from taesan.client.errors import require_address, require_amount, require_secret
 from taesan.client.flows import Flows, json_of
 from taesan.client.signing import HubFacts, Json, LocalKey
 from taesan.client.steps import Flow, Send
@@ -36,8 +37,9 @@ def give(
     flows: Flows, amount: int, lives_for: timedelta, message: str, sender_name: str, secret: bytes | None
 ) -> Flow[GiftLink]:
     """:param secret: the link's key, 32 bytes; made if left out"""
+    require_amount(amount)
+    secret = secrets.token_bytes(32) if secret is None else require_secret(secret)
     facts = yield from flows.hub()
-    secret = secret or secrets.token_bytes(32)
     body = gift(facts, flows.wallet, LocalKey(secret), amount, (yield from flows.signed_now()), lives_for)
     body |= {"message": message, "sender_name": sender_name}
     back = way_back(facts, flows.wallet.address, body)
@@ -71,6 +73,8 @@ def way_back(facts: HubFacts, sender: str, body: Json) -> Json:
 
 
 def send_tokens(flows: Flows, amount: int, to: str) -> Flow[Json]:
+    require_amount(amount)
+    to = require_address(to)
     facts = yield from flows.hub()
     ends, nonce = int((yield from flows.signed_now()).timestamp()) + VALID_FOR_S, _nonce()
     body = {

@@ -5,15 +5,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from eth_utils.address import to_checksum_address
 from sqlalchemy import delete, select
 from sqlmodel import Session, col
 
-from taesan.conversions.models import DESTINATIONS, Conversion, ListedPool
+from taesan.conversions.models import DESTINATIONS, Conversion
 from taesan.core.ids import new_id
 from taesan.core.outbox import Handler
 from taesan.core.values import MAX_AMOUNT
 from taesan.hub import Hub
 from taesan.jars import rules
+from taesan.jars.market_models import CollectibleOffer, ListedPool
 from taesan.jars.models import JarFiring
 from taesan.jars.rule_models import SignedRule
 from taesan.jars.signed import WALLET
@@ -25,6 +27,15 @@ def handlers(hub: Hub) -> dict[str, Handler]:
 
     def pool_listed(session: Session, event: Mapping[str, Any], now: datetime) -> None:
         session.merge(ListedPool(token=event["args"]["token"], pool=event["args"]["pool"]))
+
+    def collectible_offered(session: Session, event: Mapping[str, Any], now: datetime) -> None:
+        """One that no rule can name, or no amount pays, counts as not offered."""
+        args = event["args"]
+        if args["collectible"] >= 1 << 160:
+            return
+        token = to_checksum_address(f"0x{args['collectible']:040x}")
+        price = args["price"] if args["price"] <= MAX_AMOUNT else 0
+        session.add(CollectibleOffer(event=event["key"], token=token, beneficiary=args["beneficiary"], price=price))
 
     def rule_cancelled(session: Session, event: Mapping[str, Any], now: datetime) -> None:
         """Anybody can cancel numbers of his own that nobody knows."""
@@ -40,6 +51,7 @@ def handlers(hub: Hub) -> dict[str, Handler]:
     return {
         "settlement.BatchSettled": batch_settled,
         "standing_orders.PoolListed": pool_listed,
+        "standing_orders.CollectibleOffered": collectible_offered,
         "standing_orders.RuleCancelled": rule_cancelled,
     }
 
@@ -53,12 +65,16 @@ def undo(hub: Hub) -> dict[str, Handler]:
     def pool_listed(session: Session, event: Mapping[str, Any], now: datetime) -> None:
         session.execute(delete(ListedPool).where(col(ListedPool.token) == event["args"]["token"]))
 
+    def collectible_offered(session: Session, event: Mapping[str, Any], now: datetime) -> None:
+        session.execute(delete(CollectibleOffer).where(col(CollectibleOffer.event) == event["key"]))
+
     def rule_cancelled(session: Session, event: Mapping[str, Any], now: datetime) -> None:
         """It stays ended: its payer has said so."""
 
     return {
         "settlement.BatchSettled": batch_settled,
         "standing_orders.PoolListed": pool_listed,
+        "standing_orders.CollectibleOffered": collectible_offered,
         "standing_orders.RuleCancelled": rule_cancelled,
     }
 

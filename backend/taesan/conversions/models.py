@@ -57,15 +57,6 @@ class Conversion(SQLModel, table=True):
         return self.batch_id * DESTINATIONS + self.destination
 
 
-class ListedPool(SQLModel, table=True):
-    """A token that rules can buy, and the pool that it is bought in: for good."""
-
-    __tablename__ = "listed_pool"
-
-    token: str = Field(primary_key=True)
-    pool: str
-
-
 # ------------------------------------------------------------------- shapes
 
 
@@ -119,6 +110,15 @@ class AllowancePublic(Shape):
 class BoughtToken(Shape):
     token: str
     pool: str
+    fee: int = ShapeField(
+        description="Of each swap, in ten-thousandths: a swap's `slippage` has to be more", examples=[30]
+    )
+
+
+class OfferedCollectible(Shape):
+    token: str = ShapeField(description="As a destination names it: the collectible's id as 20 bytes")
+    recipient: str = ShapeField(description="Who offers it, and is paid its price")
+    price: AmountOut = ShapeField(description="Gift tokens, minor units")
 
 
 class DestinationsPublic(Shape):
@@ -127,4 +127,5 @@ class DestinationsPublic(Shape):
     standing_orders: str | None
     vault: str | None
     badges: str | None
-    bought: list[BoughtToken]
+    bought: list[BoughtToken] = ShapeField(description="By `swap`")
+    offered: list[OfferedCollectible] = ShapeField(description="By `collectible`")

@@ -10,12 +10,13 @@ from sqlmodel import Session, col
 from taesan.chain import dex
 from taesan.chain.errors import CallReverted
 from taesan.conversions import reasons
-from taesan.conversions.models import Conversion, ListedPool
+from taesan.conversions.models import Conversion
 from taesan.core import authorizations
 from taesan.core.crypto import recover
 from taesan.core.values import bytes_of
 from taesan.hub import Hub
 from taesan.jars import bounds, signed
+from taesan.jars.market_models import ListedPool
 from taesan.jars.permit_models import GiftPermit
 from taesan.jars.rule_models import SignedRule
 from taesan.jars.signed import Destination

@@ -2,10 +2,12 @@
 
 from datetime import datetime, timedelta
 
-from sqlmodel import Session
+from sqlalchemy import select, update
+from sqlmodel import Session, col
 
-from taesan.conversions import orders
-from taesan.conversions.models import AllowancePublic, PermitCreate
+from taesan.channels.models import Channel
+from taesan.conversions import orders, reasons
+from taesan.conversions.models import AllowancePublic, Conversion, PermitCreate
 from taesan.core.problems import Problem
 from taesan.core.values import MAX_AMOUNT
 from taesan.hub import Hub
@@ -35,7 +37,12 @@ def find(session: Session, payer: str) -> GiftPermit | None:
 
 
 def keep(session: Session, payer: str, asked: PermitCreate, now: datetime) -> GiftPermit:
-    """In place of the one before."""
+    """In place of the one before; what was held for want of it is tried now."""
+    channels = select(col(Channel.id)).where(col(Channel.payer) == payer)
+    waits = col(Conversion.state) == "held", col(Conversion.reason) == reasons.PERMIT_WANTED
+    # What has failed on the chain, at the operator's cost, keeps its time.
+    of_hers = col(Conversion.channel_id).in_(channels), col(Conversion.transaction_id).is_(None)
+    session.execute(update(Conversion).where(*of_hers, *waits).values(due_at=now))
     return session.merge(_row(payer, asked, now))
 
 

@@ -11,7 +11,7 @@ from taesan.conversions.models import (
     ConversionPublic,
     ConversionsPublic,
     DestinationsPublic,
-    ListedPool,
+    OfferedCollectible,
 )
 from taesan.conversions.reasons import TITLES
 from taesan.core.clock import rfc3339
@@ -19,6 +19,8 @@ from taesan.core.pages import newest_first, page
 from taesan.core.problems import not_found
 from taesan.core.reasons import told
 from taesan.hub import Hub
+from taesan.jars import prospects
+from taesan.jars.market_models import ListedPool
 from taesan.jars.rule_models import SignedRule
 
 
@@ -71,11 +73,20 @@ def public(session: Session, row: Conversion, language: str) -> ConversionPublic
 
 
 def destinations(session: Session, hub: Hub) -> DestinationsPublic:
+    """Asks the node for what is not known yet. :raises Problem: `node-unavailable`"""
     deployment = hub.contracts.deployment
     listed = session.scalars(select(ListedPool).order_by(col(ListedPool.token))).all()
     return DestinationsPublic(
         standing_orders=deployment.standing_orders or None,
         vault=deployment.vault or None,
         badges=deployment.badges or None,
-        bought=[BoughtToken(token=one.token, pool=one.pool) for one in listed if deployment.quoter],
+        bought=[
+            BoughtToken(token=one.token, pool=one.pool, fee=prospects.fee_of(hub, one.pool))
+            for one in listed
+            if deployment.quoter
+        ],
+        offered=[
+            OfferedCollectible(token=token, recipient=offer.beneficiary, price=offer.price)
+            for token, offer in sorted(prospects.offers(session).items())
+        ],
     )

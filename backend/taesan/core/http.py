@@ -145,6 +145,9 @@ def _on_invalid(request: Request, error: Exception) -> Response:
 
 def problem_of_faults(errors: Sequence[Mapping[str, Any]]) -> Problem:
     """What pydantic found wrong with a request."""
+    if errors[0]["type"] == "json_invalid":  # its place is a character of the body, and no field
+        place = "".join(f", from character {at} on" for at in errors[0]["loc"] if isinstance(at, int))
+        return Problem("invalid-request", 422, "The request is not well-formed.", f"Its body is no JSON{place}.")
     fields = [
         {"field": _shown(".".join(map(str, e["loc"]))), "message": _shown(e["msg"].removeprefix("Value error, "))}
         for e in errors[:20]

@@ -65,6 +65,18 @@ def parse_time_zone(name: str) -> str:
 
 
 _AMOUNT_SCHEMA = WithJsonSchema({"type": "string", "pattern": "^(0|[1-9][0-9]{0,18})$", "examples": ["230000"]})
+
+
+def parse_number(value: object) -> int:
+    """A number that is no amount: a decimal string, too, for it may be large."""
+    if not isinstance(value, str) or not _AMOUNT.fullmatch(value) or int(value) > MAX_AMOUNT:
+        raise PydanticCustomError("invalid-number", 'must be a whole number as a string of decimal digits, such as "1"')
+    return int(value)
+
+
+NumberIn = Annotated[
+    int, BeforeValidator(parse_number), WithJsonSchema({"type": "string", "pattern": "^(0|[1-9][0-9]{0,18})$"})
+]
 AmountIn = Annotated[int, BeforeValidator(parse_amount), _AMOUNT_SCHEMA]
 """An amount in minor units that comes in: a decimal string in JSON, an int in Python."""
 AmountOut = Annotated[int, PlainSerializer(str, return_type=str), _AMOUNT_SCHEMA]

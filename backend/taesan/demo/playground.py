@@ -8,9 +8,11 @@ from eth_account import Account
 from rich.console import Console
 from rich.table import Table
 
+from taesan.chain import sender
 from taesan.chain.contracts import Contracts, Deployment
-from taesan.chain.deployment import CANONICAL
+from taesan.chain.deployment import CANONICAL, CEILING_WEI
 from taesan.chain.rpc import Node
+from taesan.chain.signers import open_signer
 from taesan.demo import devnet, folder
 from taesan.demo.faucet import Faucet
 from taesan.demo.folder import ChainName
@@ -21,6 +23,8 @@ from taesan.demo.stage import Stage
 
 DEFAULT = Path("var/devnet")
 GIFT_DOLLARS = 1_000
+COLLECTIBLE = 1_001
+"""Its id; a rule names it as 20 bytes."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +90,18 @@ def _deployed(stage: Stage, console: Console) -> Deployment:
         deployment = stage.deploy()
         node, contracts = Node(stage.settings.rpc_url), Contracts(deployment, stage.settings.artifacts_dir)
         Faucet(node, contracts).give(dict.fromkeys(node.web3.eth.accounts, GIFT_DOLLARS * 10**6))
+        _offer_collectible(stage, node, contracts)
         bar.say(f"${GIFT_DOLLARS:,} to each account")
     return deployment
+
+
+def _offer_collectible(stage: Stage, node: Node, contracts: Contracts) -> None:
+    """For rules to buy (`offered` in `GET /v1/destinations`): as many as are wanted, for a dollar to the operator."""
+    signer, deployment = open_signer(stage.settings), contracts.deployment
+    created = contracts.encode("badges", "createCollectible", COLLECTIBLE, 0)
+    offered = contracts.encode("standing_orders", "offer", COLLECTIBLE, signer.address, 10**6)
+    for to, data in ((deployment.badges, created), (deployment.standing_orders, offered)):
+        sender.send_and_wait(node, signer, to, data, CEILING_WEI)
 
 
 def _show(stage: Stage, deployment: Deployment, console: Console) -> None:

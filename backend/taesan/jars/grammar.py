@@ -5,10 +5,11 @@ be just what `str` prints.
 
     gather  round up to 0.50 USD x2 to x5 by tier, 3.5% of the price, fixed 0.10 USD, cashback, top-ups, at most 5 USD a day
     fires   every 100 payments, every 5 USD, weekly on monday at Asia/Seoul, when I say so
-    only    merchant mer_6f0c2a9b1d3e4f5061728394, category coffee
+    only    merchant mer_6f0c2a9b1d3e4f5061728394, category coffee, category 커피
 """
 
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,7 +34,7 @@ T = TypeVar("T")
 _MONEY = re.compile(r"([0-9]+)(?:\.([0-9]+))? ([A-Z]{3})")
 _ROUND_UP = re.compile(r"round up to (.+?)(?: x([0-9]{1,2}))?(?: to x([0-9]{1,2}) by tier)?")
 _MERCHANT = re.compile(r"mer_[0-9a-z]{1,76}")
-_CATEGORY = re.compile(r"[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?")
+_CATEGORY = re.compile(r"[^\W_](?:(?:[^\W_]|[ .&+/·-]){0,30}[^\W_])?")
 
 
 class NotARule(ValueError):
@@ -178,6 +179,10 @@ class Words(NamedTuple):
     only: Only
 
 
+_SOURCES = "say `round up to 1 USD`, `3.5% of the price`, `fixed 0.10 USD`, `cashback`, `top-ups`, `gateway` or `at most 5 USD a day`"
+_TIMES = "say `every 100 payments`, `every 5 USD`, `weekly on monday at Asia/Seoul`, `monthly on day 1 at Asia/Seoul` or `when I say so`"
+_PURCHASES = "say `merchant mer_…`, or `category coffee` with at most 32 letters, digits, and single spaces or .&+/·- between them"
+
 CASHBACK, GATEWAY = "cashback", "gateway"
 INFLOWS = (CASHBACK, "top-ups", GATEWAY)
 ON_REQUEST = "when I say so"
@@ -202,7 +207,7 @@ def _read_gather(text: str) -> Gather:
         elif match := re.fullmatch(r"at most (.+) a (day|month)", part):
             _once(found, **{f"per_{match[2]}": _money(match[1])})
         else:
-            raise NotARule(f"{part!r} gathers nothing")
+            raise NotARule(f"{part!r} gathers nothing: {_SOURCES}")
     return Gather(**found, inflows=tuple(inflows))  # type: ignore[arg-type]
 
 
@@ -220,21 +225,29 @@ def _read_fires(text: str) -> Fires:
         elif match := re.fullmatch(r"monthly on day ([0-9]{1,2}) at (.+)", part):
             _once(found, day_of_month=int(match[1]), zone=match[2])
         else:
-            raise NotARule(f"{part!r} is no time to fire")
+            raise NotARule(f"{part!r} is no time to fire: {_TIMES}")
     return Fires(**found)  # type: ignore[arg-type]
 
 
 def _read_only(text: str) -> Only:
-    merchants, categories = [], []
+    merchants: list[str] = []
+    categories: list[str] = []
     for part in text.split(", ") if text else ():
         kind, _, name = part.partition(" ")
-        if kind == "merchant" and _MERCHANT.fullmatch(name) and name not in merchants:
+        if name in (merchants if kind == "merchant" else categories):
+            raise NotARule(f"{part!r} is said twice")
+        if kind == "merchant" and _MERCHANT.fullmatch(name):
             merchants.append(name)
-        elif kind == "category" and _CATEGORY.fullmatch(name) and name not in categories:
+        elif kind == "category" and _is_category(name):
             categories.append(name)
         else:
-            raise NotARule(f"{part!r} names no purchases")
+            raise NotARule(f"{part!r} names no purchases: {_PURCHASES}")
     return Only(tuple(merchants), tuple(categories))
+
+
+def _is_category(name: str) -> bool:
+    """One way to write it: composed letters, and single spaces inside."""
+    return bool(_CATEGORY.fullmatch(name)) and "  " not in name and unicodedata.is_normalized("NFC", name)
 
 
 def _checked_gather(gather: Gather) -> None:

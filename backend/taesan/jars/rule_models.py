@@ -9,7 +9,7 @@ from sqlmodel import Field, SQLModel
 
 from taesan.core.models import BIG_ID, UtcDateTime
 from taesan.core.reasons import ReasonPublic
-from taesan.core.values import MAX_AMOUNT, Address, AmountIn, AmountOut, Shape, Signature, Text
+from taesan.core.values import MAX_AMOUNT, Address, AmountIn, AmountOut, NumberIn, Shape, Signature, Text
 from taesan.jars import signed
 from taesan.jars.grammar import MAX_TEXT, Words, parse
 
@@ -142,7 +142,7 @@ class RuleTerms(Shape):
 class RuleCreate(RuleTerms):
     """The EIP-712 struct `Rule` of `StandingOrders`, without its payer, and the payer's signature of it."""
 
-    id: AmountIn = ShapeField(description="The payer's own number for it, new for each rule", examples=["1"])
+    id: NumberIn = ShapeField(description="The payer's own number for it, new for each rule", examples=["1"])
     destinations: list[DestinationIn] = ShapeField(min_length=1, max_length=MAX_DESTINATIONS)
     per_day: AmountIn = ShapeField(description="The most gift tokens that may be moved for it on a day (UTC); 0: none")
     valid_until: int = ShapeField(ge=0, le=MAX_AMOUNT, description="Unix seconds")

@@ -8,6 +8,7 @@ from sqlalchemy import delete, func, select
 from sqlmodel import Session, col
 
 from taesan.channels.models import Channel
+from taesan.core.clock import rfc3339
 from taesan.core.crypto import recover
 from taesan.core.ids import new_id
 from taesan.core.problems import Problem, not_found
@@ -77,16 +78,13 @@ def add(session: Session, hub: Hub, channel: Channel, asked: RuleCreate, now: da
         signature=asked.signature,
         created_at=now,
     )
-    known = session.scalar(
-        select(SignedRule).where(col(SignedRule.payer) == rule.payer, col(SignedRule.number) == rule.number)
-    )
-    if known is not None:
-        return _same(known, rule), False
+    if (before := known(session, rule.payer, rule.number)) is not None:
+        return _same(before, rule), False
     words = read(hub, asked)
     _check(hub, rule, asked.destinations, now)
     moved = [to.share for to in asked.destinations if to.kind not in (signed.WALLET, signed.COLLECTIBLE)]
     if why := bounds.never_passes(words.fires, moved, asked.per_day, hub.asset.exponent):
-        raise _invalid(f"{why}.")
+        raise invalid(f"{why}.")
     # A contract wallet (ERC-1271) cannot sign rules yet: nothing here asks the chain.
     if recover(signed.digest(domain, rule.signed), bytes_of(rule.signature)) != channel.payer:
         raise Problem(
@@ -105,51 +103,56 @@ def add(session: Session, hub: Hub, channel: Channel, asked: RuleCreate, now: da
     return rule, True
 
 
+def known(session: Session, payer: str, number: int) -> SignedRule | None:
+    """Which rule the payer's number names, if it was used."""
+    return session.scalar(select(SignedRule).where(col(SignedRule.payer) == payer, col(SignedRule.number) == number))
+
+
 def read(hub: Hub, terms: RuleTerms) -> Words:
     """The words of a rule for this hub, signed or not. :raises Problem: `invalid-rule`"""
     try:
         words = parse(terms.gather, terms.fires, terms.only)
     except NotARule as error:
-        raise _invalid(f"{error}.") from None
+        raise invalid(f"{error}.") from None
     for money in [*words.gather.amounts, *([words.fires.value] if words.fires.value else [])]:
         if money.currency != hub.settings.asset_currency:
-            raise _invalid(f"This hub's asset stands for {hub.settings.asset_currency}: name amounts in it.")
+            raise invalid(f"This hub's asset stands for {hub.settings.asset_currency}: name amounts in it.")
         if sources.in_units(money, hub.asset.exponent) is None:
-            raise _invalid(f"{money} is no whole number of the asset's minor units.")
+            raise invalid(f"{money} is no whole number of the asset's minor units.")
     if words.gather.of_gateways and (words.fires.on_date or words.fires.on_request):
-        raise _invalid("What gateways convert fires by the number of payments, or by value.")
+        raise invalid("What gateways convert fires by the number of payments, or by value.")
     if not words.gather.of_purchases and terms.only:
-        raise _invalid("A filter is for rules that gather of purchases.")
+        raise invalid("A filter is for rules that gather of purchases.")
     return words
 
 
 def _check(hub: Hub, rule: SignedRule, destinations: Sequence[DestinationIn], now: datetime) -> None:
     if sum(destination.share for destination in destinations) != splits.WHOLE:
-        raise _invalid(f"The shares have to add up to {splits.WHOLE}.")
+        raise invalid(f"The shares have to add up to {splits.WHOLE}.")
     if any(destination.share % splits.COARSE for destination in destinations):
-        raise _invalid(f"Shares are multiples of {splits.COARSE}: tenths of a per cent.")
+        raise invalid(f"Shares are multiples of {splits.COARSE}: tenths of a per cent.")
     for destination in destinations:
         _check_destination(rule.payer, destination, hub.contracts.deployment.dead_ends)
     moves = any(destination.kind != signed.WALLET for destination in destinations)
     if moves != (rule.per_day > 0):
-        raise _invalid("`per_day` is 0 if all stays in the wallet, and more if not.")
+        raise invalid("`per_day` is 0 if all stays in the wallet, and more if not.")
     if rule.ends_at <= now:
-        raise _invalid("It has ended already.")
+        raise invalid("It has ended already.")
 
 
 def _check_destination(payer: str, to: DestinationIn, dead_ends: frozenset[str]) -> None:
     if to.kind == signed.WALLET:
         if to.recipient not in (ZERO_ADDRESS, payer):
-            raise _invalid("The wallet is the payer's own.")
+            raise invalid("The wallet is the payer's own.")
     elif to.recipient in dead_ends:
-        raise _invalid(f"{to.kind} needs a recipient who can use it, not {to.recipient}.")
+        raise invalid(f"{to.kind} needs a recipient who can use it, not {to.recipient}.")
     if (to.kind in ("swap", "collectible")) != (to.token != ZERO_ADDRESS):
-        raise _invalid("`token` is for swap and collectible, and for nothing else.")
+        raise invalid("`token` is for swap and collectible, and for nothing else.")
     if to.slippage and to.kind != "swap":
-        raise _invalid("`slippage` is for swap.")
+        raise invalid("`slippage` is for swap.")
 
 
-def _invalid(detail: str) -> Problem:
+def invalid(detail: str) -> Problem:
     return Problem("invalid-rule", 422, "The rule makes no sense here.", detail)
 
 
@@ -221,9 +224,10 @@ def end(session: Session, rule: SignedRule, state: str, reason: str, now: dateti
 
 def refuse_ended(rule: SignedRule, now: datetime) -> None:
     if rule.ended_at is not None or rule.ends_at <= now:
-        raise Problem(
-            "rule-ended", 409, "The rule has ended.", f"It is {rule.state}, and was good until {rule.ends_at}."
-        )
+        was = f"good until {rfc3339(rule.ends_at)}"
+        if rule.state == "cancelled" and rule.ended_at is not None:
+            was = f"cancelled at {rfc3339(rule.ended_at)}"
+        raise Problem("rule-ended", 409, "The rule has ended.", f"It was {was}.")
 
 
 # ----------------------------------------------------------------- what is in it

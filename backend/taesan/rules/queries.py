@@ -14,7 +14,7 @@ from taesan.gateways import customers
 from taesan.gateways.customers import SoFar
 from taesan.hub import Hub
 from taesan.jars import bounds, perks, sources
-from taesan.jars.grammar import ON_REQUEST, Fires
+from taesan.jars.grammar import ON_REQUEST, Fires, Gather
 from taesan.jars.reasons import TITLES
 from taesan.jars.rule_models import (
     DestinationIn,
@@ -83,18 +83,25 @@ def progress(session: Session, hub: Hub, rule: SignedRule, now: datetime) -> Rul
     if words.gather.of_gateways:
         so_far = customers.nearest(session, hub, rule, now)
     today = Taken(state.day, state.of_day, state.of_month).on(day_of(now, words.fires.time_zone).isoformat())
-    trigger = sources.trigger(words.fires, exponent)
+    trigger, left = sources.trigger(words.fires, exponent), sources.left(words.gather, today, exponent)
     return RuleProgress(
-        text=_told(words.fires, so_far, exponent, rule.due_at),
+        text=", ".join(filter(None, [_told(words.fires, so_far, exponent, rule.due_at), _full(words.gather, left)])),
         gathered=so_far.gathered,
         payments=so_far.payments,
         of_payments=trigger.trigger_count,
         of_value=trigger.trigger_value,
         due_at=rfc3339(rule.due_at) if rule.due_at else None,
         fired=state.fired,
-        left_today=sources.left(words.gather, today, exponent),
+        left_today=left,
         most_at_once=hub.settings.max_payment,
     )
+
+
+def _full(gather: Gather, left: int | None) -> str:
+    """Why it gathers nothing now."""
+    caps = ((gather.per_day, "day"), (gather.per_month, "month"))
+    told = " and ".join(f"at most {cap} a {period}" for cap, period in caps if cap is not None)
+    return f"no more for now: {told}" if left == 0 else ""
 
 
 def _told(fires: Fires, so_far: SoFar, exponent: int, due_at: datetime | None) -> str:

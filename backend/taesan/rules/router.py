@@ -11,7 +11,7 @@ from taesan.core.values import Bytes32
 from taesan.hub import HubDep
 from taesan.identity.access import CurrentWallet
 from taesan.identity.rates import COUNTED
-from taesan.jars import rules
+from taesan.jars import prospects, rules
 from taesan.jars.rule_models import DryRun, DryRunAsked, RuleCreate, RuleNotePublic, RulePublic
 from taesan.payments import dated, history
 from taesan.rules import queries
@@ -31,6 +31,8 @@ def add_rule(
     hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32, asked: RuleCreate, response: Response
 ) -> RulePublic:
     """A rule that the channel's payer has signed (EIP-712). It gathers from now on; the same again is answered again."""
+    with hub.db.read() as session:
+        prospects.check(session, hub, channels.find_own_channel(session, channel_id, wallet).payer, asked)
     with hub.db.write() as session:
         now = hub.clock.now()
         channel = channels.find_own_channel(session, channel_id, wallet)
