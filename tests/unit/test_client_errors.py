@@ -76,5 +76,5 @@ def test_nothing_is_asked_for_what_makes_no_sense() -> None:
                 call()
             assert isinstance(told.value, ClientError)
     with pytest.raises(BadArgument, match="en or ko"):
-        card(GiftLink("gift_1", "http://x/#y", 1, 6, datetime.now(UTC), "", "", {}), "fr")
+        card(GiftLink("gift_1", "http://x/#y", 1, 6, "USD", datetime.now(UTC), "", "", {}), "fr")
     assert Terms("top-ups", "when I say so", destinations=bad).destinations == bad
