@@ -49,6 +49,7 @@ PURE = {
     "client/x402.py",
     "gateways/drawing.py",
     "gifts/states.py",
+    "insights/movements.py",
     "jars/accrual.py",
     "jars/grammar.py",
     "jars/rehearsal.py",
