@@ -23,6 +23,8 @@ from taesan.gifts.router import router as gifts
 from taesan.hub import Hub
 from taesan.identity.rates import Rates
 from taesan.identity.router import router as identity
+from taesan.insights.live import NewsWatch
+from taesan.insights.router import router as insights
 from taesan.jars.router import router as jars
 from taesan.jars.rules_router import router as rules
 from taesan.loyalty.router import router as loyalty
@@ -65,6 +67,10 @@ TAGS = [
         "description": "Cashback, tiers and points: merchants' campaigns, and what payers have of them",
     },
     {"name": "gifts", "description": "Gift links, gift tokens to other people, and what should not be forgotten"},
+    {
+        "name": "insights",
+        "description": "Where a person's small money went: streams, sums, and what could become of it",
+    },
     {"name": "webhooks", "description": "What merchants' systems are told of: signed, retried over days, logged"},
     {"name": "operator", "description": "For the wallets in `TAESAN_OPERATORS`: what was set aside, and who did what"},
 ]
@@ -115,6 +121,7 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
     )
     rates = Rates(hub.settings)
     app.state.hub, app.state.lanes, app.state.rates, app.state.node_watch = hub, lanes, rates, NodeWatch()
+    app.state.movement_news = NewsWatch(hub)
     app.state.facilitator = Facilitator(hub, lanes)
     app.state.metrics = registry_of(hub, lanes)
     http.install(app)
@@ -135,6 +142,7 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
         loyalty,
         gifts,
         webhooks,
+        insights,
         operations,
     ):
         app.include_router(router)

@@ -4,11 +4,19 @@ All that is kept of a person here has its `owner`: the person's number, by which
 """
 
 from datetime import date, datetime
+from typing import Annotated, Literal
 
-from sqlalchemy import BigInteger, Column, Date, Index, UniqueConstraint
+from pydantic import AfterValidator
+from pydantic import Field as ShapeField
+from sqlalchemy import BigInteger, Column, Date, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
+from taesan.core.days import zones
 from taesan.core.models import BIG_ID, UtcDateTime
+from taesan.core.values import AmountOut, Shape, Text
+from taesan.insights.movements import Kind, Source
+
+_DUPLICATE = text("duplicate_of IS NOT NULL")
 
 
 class Person(SQLModel, table=True):
@@ -18,6 +26,7 @@ class Person(SQLModel, table=True):
     """
 
     __tablename__ = "person"
+    __table_args__ = {"sqlite_autoincrement": True}  # nobody is ever taken for somebody who was erased
 
     id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))
     public_id: str = Field(unique=True)
@@ -46,6 +55,8 @@ class MovementRow(SQLModel, table=True):
         Index("ix_movement_owner", "owner", "id"),
         Index("ix_movement_day", "owner", "day", "id"),
         Index("ix_movement_merchant", "owner", "merchant", "day", "id"),
+        Index("ix_movement_duplicate_of", "duplicate_of", sqlite_where=_DUPLICATE, postgresql_where=_DUPLICATE),
+        {"sqlite_autoincrement": True},  # what is new has a higher number, also after the newest were erased
     )
 
     id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))
@@ -94,9 +105,94 @@ class Filling(SQLModel, table=True):
 
 
 class Erasure(SQLModel, table=True):
-    """A person who is erased: nobody reaches what is kept of it any more, and the worker removes that page by page."""
+    """What of a person is to be removed: nobody reaches it any more, and the worker does it page by page. `wallet`: only what moved
+    there; None: all that is kept of the person. `after`, `until`: the movements that are still to be looked at."""
 
     __tablename__ = "insights_erasure"
 
-    owner: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))
+    owner: int = Field(sa_column=Column(BigInteger, nullable=False, index=True))
+    wallet: str | None = None
+    after: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    until: int = Field(sa_column=Column(BigInteger, nullable=False))
     asked_at: datetime = Field(sa_type=UtcDateTime)
+
+
+# ------------------------------------------------------------------- shapes
+
+
+def _known_zone(name: str) -> str:
+    if name not in zones():
+        raise ValueError("must be a time zone of the IANA database, such as Asia/Seoul")
+    return name
+
+
+class PersonTerms(Shape):
+    zone: Annotated[Text, AfterValidator(_known_zone)] = ShapeField(
+        max_length=64, examples=["Asia/Seoul"], description="In which days and months begin"
+    )
+    language: Literal["en", "ko"] = ShapeField(default="en", description="Of reports and advice")
+
+
+class WalletPublic(Shape):
+    wallet: str
+    linked_at: str
+
+
+class PersonPublic(Shape):
+    id: str = ShapeField(examples=["per_019ac5b2f1d06f0c2a9b1d3e4f506172"])
+    zone: str
+    language: str
+    wallets: list[WalletPublic] = ShapeField(description="The oldest link first")
+    complete: bool = ShapeField(
+        description="False: what there was before is still being read, or removed, or told in another time zone"
+    )
+    created_at: str
+
+
+class MovementPublic(Shape):
+    """What moved. The kind tells the direction, the amount is always positive."""
+
+    id: str = ShapeField(examples=["mov_1177"])
+    source: Source = ShapeField(description="hub, gateway or statement")
+    kind: Kind = ShapeField(
+        description="spent, refunded, gathered (into a jar), ungathered (by a gateway's refund), rewarded (cashback) or fee"
+    )
+    key: str = ShapeField(description="What the source calls it: the payment's id, the refund's, the statement line's")
+    at: str
+    day: str = ShapeField(description="In the person's time zone")
+    merchant: str = ShapeField(description="The name that is the same in all sources; empty if nobody knows")
+    name: str = ShapeField(description="As the source writes it")
+    category: str
+    asset: str = ShapeField(description="ISO-4217 code or CAIP-19")
+    exponent: int
+    amount: AmountOut
+    wallet: str | None
+    duplicate_of: str | None = ShapeField(
+        description="The same, as another source has it: this one is left out of all sums"
+    )
+
+
+class MovementNews(Shape):
+    items: list[MovementPublic] = ShapeField(description="As they came")
+    cursor: str = ShapeField(description="Send it as `after` for what comes next")
+
+
+class SumPublic(Shape):
+    """Of one asset and one kind: currencies are never converted into each other."""
+
+    key: str = ShapeField(description="The merchant, category, day (2026-11-26) or month (2026-11)")
+    kind: Kind
+    asset: str
+    exponent: int
+    count: int
+    amount: AmountOut
+
+
+class SumsPublic(Shape):
+    since: str = ShapeField(description="The first day")
+    until: str = ShapeField(description="The day after the last")
+    items: list[SumPublic] = ShapeField(
+        description="By day or month in their order, else the largest of each kind first"
+    )
+    left_out: int = ShapeField(description="How many sums the list is too short for")

@@ -8,6 +8,7 @@ down_revision = "0021"
 branch_labels = None
 depends_on = None
 
+DUPLICATE = sa.text("duplicate_of IS NOT NULL")
 BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
@@ -20,6 +21,7 @@ def upgrade() -> None:
         sa.Column("language", sa.String(), nullable=False),
         sa.Column("redated", sa.BigInteger()),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_person_redated", "person", ["redated"])
     op.create_table(
@@ -29,6 +31,7 @@ def upgrade() -> None:
         sa.Column("linked_at", sa.DateTime(timezone=True), nullable=False),
     )
     op.create_index("ix_person_wallet_owner", "person_wallet", ["owner"])
+    op.create_index("ix_gateway_payment_all_of_customer", "gateway_payment", ["customer_id", "id"])
     _movements()
     _what_is_under_way()
 
@@ -52,10 +55,14 @@ def _movements() -> None:
         sa.Column("wallet", sa.String()),
         sa.Column("duplicate_of", sa.BigInteger()),
         sa.UniqueConstraint("owner", "source", "kind", "key"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_movement_owner", "movement", ["owner", "id"])
     op.create_index("ix_movement_day", "movement", ["owner", "day", "id"])
     op.create_index("ix_movement_merchant", "movement", ["owner", "merchant", "day", "id"])
+    op.create_index(
+        "ix_movement_duplicate_of", "movement", ["duplicate_of"], sqlite_where=DUPLICATE, postgresql_where=DUPLICATE
+    )
 
 
 def _what_is_under_way() -> None:
@@ -78,11 +85,17 @@ def _what_is_under_way() -> None:
     op.create_index("ix_insights_filling_owner", "insights_filling", ["owner"])
     op.create_table(
         "insights_erasure",
-        sa.Column("owner", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("id", BIG_ID, primary_key=True, autoincrement=True),
+        sa.Column("owner", sa.BigInteger(), nullable=False),
+        sa.Column("wallet", sa.String()),
+        sa.Column("after", sa.BigInteger(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
         sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
     )
+    op.create_index("ix_insights_erasure_owner", "insights_erasure", ["owner"])
 
 
 def downgrade() -> None:
     for table in ("insights_erasure", "insights_filling", "insights_cursor", "movement", "person_wallet", "person"):
         op.drop_table(table)
+    op.drop_index("ix_gateway_payment_all_of_customer", "gateway_payment")

@@ -1,0 +1,144 @@
+"""What each of the hub's own records says that moved: payments, what was given back of them, and what gateways report. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from babel.numbers import get_currency_precision
+
+from taesan.core.days import day_of
+from taesan.insights.merchants import normalised
+from taesan.insights.movements import Kind, Movement, Source
+
+
+class Asset(NamedTuple):
+    id: str
+    exponent: int
+
+    @classmethod
+    def of_currency(cls, code: str) -> "Asset":
+        return cls(code, get_currency_precision(code))
+
+
+class Place(NamedTuple):
+    """Where money went. :ivar name: "" if nobody knows; of another person, the address"""
+
+    name: str = ""
+    category: str = ""
+    is_person: bool = False
+
+
+NOWHERE = Place()
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """What was bought elsewhere, of which only the round-up has come."""
+
+    value: int
+    currency: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """A payment of a channel. :ivar to: None: into the jar. :ivar bought: None also if that was a payment here itself"""
+
+    id: str
+    amount: int
+    at: datetime
+    wallet: str
+    to: Place | None
+    rounds_up: Place = NOWHERE
+    bought: Bought | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """A refund, or (`is_reward`) what campaigns had promised."""
+
+    id: str
+    amount: int
+    at: datetime
+    wallet: str
+    place: Place
+    is_reward: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A gateway's payment as it is now. :ivar gathered: drawn for its customer. :ivar returned: of that, to the gateway"""
+
+    id: str
+    value: int
+    currency: str
+    paid_at: datetime
+    wallet: str
+    place: Place
+    gathered: int
+    drawn_at: datetime | None
+    returned: int
+    refunded_at: datetime | None
+
+
+class Maker:
+    """Makes movements of one person's records. :param asset: the hub's reserve asset"""
+
+    def __init__(self, zone: ZoneInfo, asset: Asset) -> None:
+        self._zone, self._asset = zone, asset
+
+    def of_payment(self, paid: Paid) -> list[Movement]:
+        if paid.to is not None:
+            return [self._line(paid, "hub", "spent", paid.at, paid.to, self._asset, paid.amount)]
+        found = [self._line(paid, "hub", "gathered", paid.at, paid.rounds_up, self._asset, paid.amount)]
+        if paid.bought is not None and paid.bought.value:
+            currency = Asset.of_currency(paid.bought.currency)
+            found.append(self._line(paid, "hub", "spent", paid.at, paid.bought.place, currency, paid.bought.value))
+        return found
+
+    def of_refund(self, row: GivenBack) -> list[Movement]:
+        if not row.amount:
+            return []  # all of it was taken off for a reward that had been paid out
+        kind: Kind = "rewarded" if row.is_reward else "refunded"
+        return [self._line(row, "hub", kind, row.at, row.place, self._asset, row.amount)]
+
+    def of_report(self, row: Reported) -> list[Movement]:
+        """All that has become of it by now: the same report again, later, has more."""
+        currency = Asset.of_currency(row.currency)
+        told: list[tuple[Kind, datetime | None, Asset, int]] = [
+            ("spent", row.paid_at, currency, row.value),
+            ("refunded", row.refunded_at, currency, row.value),
+            ("gathered", row.drawn_at, self._asset, row.gathered),
+            ("ungathered", row.refunded_at, self._asset, row.returned),
+        ]
+        return [
+            self._line(row, "gateway", kind, at, row.place, asset, amount)
+            for kind, at, asset, amount in told
+            if at is not None and amount
+        ]
+
+    def _line(
+        self,
+        row: Paid | GivenBack | Reported,
+        source: Source,
+        kind: Kind,
+        at: datetime,
+        place: Place,
+        asset: Asset,
+        amount: int,
+    ) -> Movement:
+        return Movement(
+            key=row.id,
+            source=source,
+            kind=kind,
+            at=at,
+            day=day_of(at, self._zone),
+            merchant=place.name if place.is_person else normalised(place.name),
+            name=place.name,
+            category=place.category,
+            asset=asset.id,
+            exponent=asset.exponent,
+            amount=amount,
+            wallet=row.wallet,
+        )
