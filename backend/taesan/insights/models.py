@@ -16,6 +16,7 @@ from taesan.core.models import BIG_ID, UtcDateTime
 from taesan.core.values import AmountOut, Shape, Text
 from taesan.insights.movements import Kind, Source
 
+SUMMED = ("kind", "asset", "exponent", "merchant", "category", "source", "amount", "duplicate_of")
 _DUPLICATE = text("duplicate_of IS NOT NULL")
 
 
@@ -53,7 +54,8 @@ class MovementRow(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("owner", "source", "kind", "key"),
         Index("ix_movement_owner", "owner", "id"),
-        Index("ix_movement_day", "owner", "day", "id"),
+        # With all that sums are made of, so that a year of a busy payer is added up without a look at its rows.
+        Index("ix_movement_day", "owner", "day", "id", *SUMMED),
         Index("ix_movement_merchant", "owner", "merchant", "day", "id"),
         Index("ix_movement_duplicate_of", "duplicate_of", sqlite_where=_DUPLICATE, postgresql_where=_DUPLICATE),
         {"sqlite_autoincrement": True},  # what is new has a higher number, also after the newest were erased

@@ -11,6 +11,10 @@ Kind = Literal["spent", "refunded", "gathered", "ungathered", "rewarded", "fee"]
 as gift tokens."""
 
 SOURCES: tuple[Source, ...] = get_args(Source)
+MAX_TEXT = 200  # characters
+MAX_TOLD = 10**12
+"""Minor units. What no book has, but a payer, a gateway or a statement tells of a purchase, is taken up to this: millions of lines
+still add up to a 64-bit number."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -25,6 +29,7 @@ class Movement:
     :ivar category: "" if nobody knows
     :ivar asset: ISO-4217 code or CAIP-19; currencies are never converted into each other
     :ivar amount: minor units, more than zero: the kind tells the direction
+    :raises ValueError: nothing moves, or a text is too long to be found by an index
     """
 
     key: str
@@ -43,6 +48,8 @@ class Movement:
     def __post_init__(self) -> None:
         if self.amount <= 0:
             raise ValueError("a movement moves something")
+        if max(map(len, (self.key, self.merchant, self.name, self.category, self.asset))) > MAX_TEXT:
+            raise ValueError(f"a text has more than {MAX_TEXT} characters")
 
 
 def month_of(day: date) -> date:

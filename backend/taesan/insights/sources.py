@@ -9,7 +9,7 @@ from babel.numbers import get_currency_precision
 
 from taesan.core.days import day_of
 from taesan.insights.merchants import normalised
-from taesan.insights.movements import Kind, Movement, Source
+from taesan.insights.movements import MAX_TOLD, Kind, Movement, Source
 
 
 class Asset(NamedTuple):
@@ -92,7 +92,7 @@ class Maker:
         if paid.to is not None:
             return [self._line(paid, "hub", "spent", paid.at, paid.to, self._asset, paid.amount)]
         found = [self._line(paid, "hub", "gathered", paid.at, paid.rounds_up, self._asset, paid.amount)]
-        if paid.bought is not None and paid.bought.value:
+        if paid.bought is not None and 0 < paid.bought.value <= MAX_TOLD:
             currency = Asset.of_currency(paid.bought.currency)
             found.append(self._line(paid, "hub", "spent", paid.at, paid.bought.place, currency, paid.bought.value))
         return found
@@ -106,9 +106,10 @@ class Maker:
     def of_report(self, row: Reported) -> list[Movement]:
         """All that has become of it by now: the same report again, later, has more."""
         currency = Asset.of_currency(row.currency)
+        value = row.value if row.value <= MAX_TOLD else 0
         told: list[tuple[Kind, datetime | None, Asset, int]] = [
-            ("spent", row.paid_at, currency, row.value),
-            ("refunded", row.refunded_at, currency, row.value),
+            ("spent", row.paid_at, currency, value),
+            ("refunded", row.refunded_at, currency, value),
             ("gathered", row.drawn_at, self._asset, row.gathered),
             ("ungathered", row.refunded_at, self._asset, row.returned),
         ]

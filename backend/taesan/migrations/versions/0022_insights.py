@@ -8,6 +8,7 @@ down_revision = "0021"
 branch_labels = None
 depends_on = None
 
+SUMMED = ("kind", "asset", "exponent", "merchant", "category", "source", "amount", "duplicate_of")
 DUPLICATE = sa.text("duplicate_of IS NOT NULL")
 BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
@@ -58,7 +59,7 @@ def _movements() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_movement_owner", "movement", ["owner", "id"])
-    op.create_index("ix_movement_day", "movement", ["owner", "day", "id"])
+    op.create_index("ix_movement_day", "movement", ["owner", "day", "id", *SUMMED])
     op.create_index("ix_movement_merchant", "movement", ["owner", "merchant", "day", "id"])
     op.create_index(
         "ix_movement_duplicate_of", "movement", ["duplicate_of"], sqlite_where=DUPLICATE, postgresql_where=DUPLICATE
