@@ -4,34 +4,20 @@ import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from taesan.insights.movements import KINDS
+from tests.support import x402_exact as exact
 from tests.support.gateway import Gateway, payment
+from tests.support.insights import SEOUL, ask_for_insights, link_wallet, read_all
 from tests.support.problems import assert_problem
-from tests.support.stage import CENT, DOLLAR, Payer, Stage, key
+from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage, key
 from tests.support.wallet import Json, Wallet
+from tests.support.x402_asked import asked as asked_of_x402
 
 pytestmark = pytest.mark.database("sqlite", "postgresql")
-SEOUL = {"zone": "Asia/Seoul", "language": "ko"}
 Line = tuple[str, str, str, str, str, int]
-
-
-def ask(stage: Stage, headers: Json, **changes: str) -> Any:
-    answer = stage.client.put("/v1/insights/me", json=SEOUL | changes, headers=headers)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-def read(stage: Stage, headers: Json) -> None:
-    """Whatever there is."""
-    for _ in range(10):
-        stage.tick()
-        if stage.get("/v1/insights/me", **headers)["complete"]:
-            return
-    raise AssertionError("what there was is never read")
 
 
 def lines(stage: Stage, headers: Json) -> list[Line]:
@@ -39,12 +25,6 @@ def lines(stage: Stage, headers: Json) -> list[Line]:
     items = stage.get("/v1/insights/movements?limit=500", **headers)["items"]
     names = ("source", "kind", "merchant", "category", "asset")
     return sorted((*(item[name] for name in names), int(item["amount"])) for item in items)  # type: ignore[misc]
-
-
-def link(stage: Stage, headers: Json, wallet: Wallet) -> Any:
-    nonce = stage.client.post("/v1/auth/nonces").json()["nonce"]
-    body = wallet.sign_in(nonce, stage.clock.now())
-    return stage.client.post("/v1/insights/me/wallets", json=body, headers=headers)
 
 
 def _spend(stage: Stage, anna: Payer) -> list[Line]:
@@ -69,7 +49,9 @@ def _spend(stage: Stage, anna: Payer) -> list[Line]:
     stage.tick()
     for of, amount in ((paid, 20 * CENT), (cafe.record(invoice)["paid_by"], None)):
         assert cafe.refund(of, amount).status_code == 202
-    dollar = stage.hub.asset.id
+    stage.settle()
+    _spend_past_the_channel(stage, anna, cafe)
+    dollar, gift = stage.hub.asset.id, stage.hub.gift.id
     found: list[Line] = [
         ("hub", "spent", "café dust", "", dollar, 2 * DOLLAR),
         ("hub", "spent", "café dust", "", dollar, DOLLAR),
@@ -85,8 +67,28 @@ def _spend(stage: Stage, anna: Payer) -> list[Line]:
         ("hub", "rewarded", "café dust", "", dollar, 7 * CENT),
         ("hub", "refunded", "café dust", "", dollar, 18 * CENT),  # without its part of the reward
         ("hub", "refunded", "café dust", "coffee", dollar, 63 * CENT),
+        ("hub", "spent", "café dust", "", dollar, 9 * CENT),
+        ("hub", "spent", "café dust", "cake", gift, 8 * CENT),
+        ("hub", "spent", "café dust", "", gift, 5 * CENT),
+        ("hub", "refunded", "café dust", "", gift, 2 * CENT),
+        ("hub", "refunded", "café dust", "cake", gift, 8 * CENT),
     ]
     return sorted(found)
+
+
+def _spend_past_the_channel(stage: Stage, anna: Payer, cafe: Merchant) -> None:
+    """A direct payment, and two redemptions, of which one pays an invoice and one is given back in part."""
+    stage.chain.give_dollars(anna.address, 9 * CENT)
+    offer = exact.requirements(stage, cafe, 9 * CENT)
+    answer = stage.client.post("/x402/settle", json=asked_of_x402(offer, exact.transfer(anna.wallet, offer)))
+    assert answer.status_code == 200, answer.text
+    invoice = cafe.invoice(8, metadata={"category": "cake"})
+    assert anna.pay_invoice_in_tokens(invoice).status_code == 202
+    redeemed = cafe.redeem(anna.wallet, 5 * CENT).json()["id"]
+    stage.later(stage.settings.exact_gather_s + 1)
+    stage.confirm()
+    for of, amount in ((redeemed, 2 * CENT), (cafe.record(invoice)["paid_by"], None)):
+        assert cafe.refund(of, amount).status_code == 202
 
 
 def _sums_are_the_books(stage: Stage, anna: Payer, days: set[str]) -> None:
@@ -98,17 +100,19 @@ def _sums_are_the_books(stage: Stage, anna: Payer, days: set[str]) -> None:
         assert answer["left_out"] == 0
         sums = [s for s in answer["items"] if s["asset"] == stage.hub.asset.id]
         of = {kind: sum(int(s["amount"]) for s in sums if s["kind"] == kind) for kind in KINDS}
-        assert of["spent"] + of["gathered"] == anna.charged == 10 * DOLLAR - stage.balance("channel", anna.id), by
+        in_channel = of["spent"] + of["gathered"] - 9 * CENT  # which were paid directly
+        assert in_channel == anna.charged == 10 * DOLLAR - stage.balance("channel", anna.id), by
         assert of["gathered"] == stage.balance("jar", anna.id)
-        given = "SELECT sum(amount) FROM refund WHERE account = :account AND is_reward = :is_reward"
+        given = "SELECT sum(amount) FROM refund WHERE account = :account AND is_reward = :is_reward "
+        given += "AND source NOT LIKE 'red_%'"
         assert stage.rows(given, account=anna.address, is_reward=False) == [(of["refunded"],)]
         assert stage.rows(given, account=anna.address, is_reward=True) == [(of["rewarded"],)]
     keys = {by: {s["key"] for s in answer["items"]} for by, answer in told.items()}
     assert keys["day"] <= days
     assert keys["month"] <= {day[:7] for day in days}
-    assert keys["category"] == {"", "coffee"}
+    assert keys["category"] == {"", "coffee", "cake"}
     spent = [s for s in told["merchant"]["items"] if (s["kind"], s["exponent"]) == ("spent", 6)]
-    assert (spent[0]["key"], spent[0]["count"]) == ("café dust", 3)
+    assert (spent[0]["key"], spent[0]["count"]) == ("café dust", 4)
 
 
 def _seoul(stage: Stage) -> str:
@@ -117,8 +121,8 @@ def _seoul(stage: Stage) -> str:
 
 def test_what_is_followed_and_what_is_filled_in_are_the_same(stage: Stage) -> None:
     anna, first_day = stage.payer(), _seoul(stage)
-    assert ask(stage, anna.headers())["complete"] is False
-    read(stage, anna.headers())
+    assert ask_for_insights(stage, anna.headers())["complete"] is False
+    read_all(stage, anna.headers())
     moved = _spend(stage, anna)
     stage.tick(2)
     followed = lines(stage, anna.headers())
@@ -130,8 +134,8 @@ def test_what_is_followed_and_what_is_filled_in_are_the_same(stage: Stage) -> No
     # All of it once more, for somebody who asks afterwards.
     assert stage.client.delete("/v1/insights/me", headers=anna.headers()).status_code == 204
     assert_problem(stage.client.get("/v1/insights/movements", headers=anna.headers()), "no-insights", 404)
-    ask(stage, anna.headers())
-    read(stage, anna.headers())
+    ask_for_insights(stage, anna.headers())
+    read_all(stage, anna.headers())
     assert lines(stage, anna.headers()) == followed
     assert stage.rows("SELECT count(DISTINCT owner), count(*) FROM movement") == [(1, len(moved))]
 
@@ -143,14 +147,14 @@ def test_what_gateways_report_is_told_as_it_is_by_now(shared_stage: Stage) -> No
     stage = shared_stage
     anna, dollar = Wallet(), stage.hub.asset.id
     headers = stage.session_of(anna)
-    ask(stage, headers)
+    ask_for_insights(stage, headers)
     gateway, cafe = Gateway(stage), stage.merchant()
     bought, other = payment("anna", 30 * CENT, merchant_id=cafe.id), payment("anna", 20 * CENT)
     gateway.report(bought, other, payment("ben"))
     stage.tick()
     assert lines(stage, headers) == []  # nobody knows yet who that is
     gateway.link("anna", anna)
-    read(stage, headers)
+    read_all(stage, headers)
     spent: list[Line] = [
         ("gateway", "spent", "café dust", "", "USD", 1177),
         ("gateway", "spent", "narae pay", "", "USD", 1177),
@@ -180,8 +184,8 @@ def test_what_gateways_report_is_told_as_it_is_by_now(shared_stage: Stage) -> No
     assert stage.balance("gathered", in_books) == 20 * CENT
     # And the same to who asks only now.
     stage.client.delete("/v1/insights/me", headers=headers)
-    ask(stage, headers)
-    read(stage, headers)
+    ask_for_insights(stage, headers)
+    read_all(stage, headers)
     assert lines(stage, headers) == told
 
 
@@ -193,8 +197,8 @@ def test_wallets_are_linked_by_their_own_signature_and_unlinked_with_all_that_mo
     anna, other = stage.payer(), stage.payer()
     other.pay(5 * CENT)
     anna.pay(CENT)
-    assert_problem(link(stage, anna.headers(), other.wallet), "no-insights", 404)
-    ask(stage, anna.headers())
+    assert_problem(link_wallet(stage, anna.headers(), other.wallet), "no-insights", 404)
+    ask_for_insights(stage, anna.headers())
     nonce = stage.client.post("/v1/auth/nonces").json()["nonce"]
     body = other.wallet.sign_in(nonce, stage.clock.now())
     forged = body | {"signature": anna.wallet.sign_text(body["message"])}
@@ -205,7 +209,7 @@ def test_wallets_are_linked_by_their_own_signature_and_unlinked_with_all_that_mo
         anna.address,
         other.address,
     }
-    read(stage, anna.headers())
+    read_all(stage, anna.headers())
     other.pay(5 * CENT)
     stage.tick()
     amounts = [line[-1] for line in lines(stage, other.headers())]
@@ -214,10 +218,10 @@ def test_wallets_are_linked_by_their_own_signature_and_unlinked_with_all_that_mo
     path = f"/v1/insights/me/wallets/{other.address}"
     unlinked = stage.client.delete(path, headers=anna.headers())
     assert [w["wallet"] for w in unlinked.json()["wallets"]] == [anna.address]
-    ask(stage, other.headers(), zone="UTC")  # a person of its own, at once
-    assert_problem(link(stage, anna.headers(), other.wallet), "wallet-linked", 409)
-    read(stage, anna.headers())
-    read(stage, other.headers())
+    ask_for_insights(stage, other.headers(), zone="UTC")  # a person of its own, at once
+    assert_problem(link_wallet(stage, anna.headers(), other.wallet), "wallet-linked", 409)
+    read_all(stage, anna.headers())
+    read_all(stage, other.headers())
     assert [line[-1] for line in lines(stage, anna.headers())] == [CENT]
     assert [line[-1] for line in lines(stage, other.headers())] == [5 * CENT, 5 * CENT]
     for wallet, type_, status in ((anna.address, "last-wallet", 409), (other.address, "not-found", 404)):
@@ -233,8 +237,8 @@ def test_another_time_zone_has_other_days_but_not_for_what_a_bank_has_dated(shar
         "invalid-request",
         422,
     )
-    ask(stage, anna.headers())
-    read(stage, anna.headers())
+    ask_for_insights(stage, anna.headers())
+    read_all(stage, anna.headers())
     anna.pay(CENT)
     stage.tick()
     of_anna = f"WHERE wallet = '{anna.address}'"
@@ -244,8 +248,8 @@ def test_another_time_zone_has_other_days_but_not_for_what_a_bank_has_dated(shar
         f"INSERT INTO movement ({copy}, source, kind, key) "
         f"SELECT {copy}, 'statement', 'spent', 'line 1' FROM movement {of_anna}"
     )
-    assert ask(stage, anna.headers(), zone="America/New_York")["complete"] is False
-    read(stage, anna.headers())
+    assert ask_for_insights(stage, anna.headers(), zone="America/New_York")["complete"] is False
+    read_all(stage, anna.headers())
     items = stage.get("/v1/insights/movements", **anna.headers())["items"]
     assert {i["source"]: i["day"] for i in items} == {"statement": "2026-11-01", "hub": "2026-10-31"}
     sums = stage.get("/v1/insights/sums?by=month&from=2026-10-01&to=2026-11-01", **anna.headers())["items"]
@@ -255,8 +259,8 @@ def test_another_time_zone_has_other_days_but_not_for_what_a_bank_has_dated(shar
 def test_all_of_a_person_is_exported_and_erased_and_nothing_of_others(stage: Stage) -> None:
     anna, ben = stage.payer(), stage.payer()
     for payer in (anna, ben):
-        ask(stage, payer.headers())
-        read(stage, payer.headers())
+        ask_for_insights(stage, payer.headers())
+        read_all(stage, payer.headers())
         payer.pay(3 * CENT)
     stage.tick()
     answer = stage.client.get("/v1/insights/me/export", headers=anna.headers())
@@ -288,8 +292,8 @@ def test_who_waits_is_told_as_soon_as_something_moves(shared_stage: Stage) -> No
     stage = shared_stage
     anna, ben = stage.payer(), stage.payer()
     for payer in (anna, ben):
-        ask(stage, payer.headers())
-        read(stage, payer.headers())
+        ask_for_insights(stage, payer.headers())
+        read_all(stage, payer.headers())
     path, hers = "/v1/insights/movements/news", anna.headers()
     start = stage.get(path, **hers)
     assert start["items"] == []

@@ -1,6 +1,7 @@
 """What takes as long as there is something to be read: the first filling, other days after a change of the time zone, and erasing. A
 page is one transaction, which holds up nobody for long, and each goes on where the one before has ended."""
 
+from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import delete, select, update
@@ -12,6 +13,8 @@ from taesan.gateways.models import GatewayPayment
 from taesan.hub import Hub
 from taesan.insights import privacy, reading
 from taesan.insights.models import Erasure, Filling, MovementRow, Person
+from taesan.merchants.models import Redemption
+from taesan.payments.direct_models import DirectPayment
 from taesan.payments.models import Payment
 from taesan.settlement.models import Refund
 from taesan.settlement.reward_models import Reward
@@ -52,7 +55,13 @@ def _redated(session: Session) -> Person | None:
 
 
 def _fill(session: Session, hub: Hub, filling: Filling) -> None:
-    by_source = {"payments": _payments, "gateway": _reports, "rewards": _rewards}
+    by_source = {
+        "payments": _payments,
+        "gateway": _reports,
+        "rewards": _rewards,
+        "direct": _direct_payments,
+        "redemptions": _redemptions,
+    }
     after = by_source[filling.source](session, hub, filling)
     if after is None:
         session.delete(filling)
@@ -68,11 +77,33 @@ def _payments(session: Session, hub: Hub, filling: Filling) -> int | None:
     query = reading.payments().where(*of_channel).order_by(col(Payment.cumulative)).limit(PAGE)
     found = reading.page(session, query)
     reading.take_payments(session, hub, found)
-    sources = [owned.row.public_id for owned in found if owned.row.merchant_id is not None]
+    _refunds_of(session, hub, [owned.row.public_id for owned in found if owned.row.merchant_id is not None])
+    return found[-1].row.cumulative if len(found) == PAGE else None
+
+
+def _direct_payments(session: Session, hub: Hub, filling: Filling) -> int | None:
+    """Of the wallet. They cannot be refunded here."""
+    of_wallet = (col(DirectPayment.payer) == filling.wallet, col(DirectPayment.id) > filling.after)
+    query = reading.direct_payments().where(*of_wallet).order_by(col(DirectPayment.id)).limit(PAGE)
+    found = reading.page(session, query)
+    reading.take_direct_payments(session, hub, found)
+    return found[-1].row.id if len(found) == PAGE else None
+
+
+def _redemptions(session: Session, hub: Hub, filling: Filling) -> int | None:
+    """Of the wallet, and what was given back of them."""
+    of_wallet = (col(Redemption.holder) == filling.wallet, col(Redemption.id) > filling.after)
+    query = reading.redemptions().where(*of_wallet).order_by(col(Redemption.id)).limit(PAGE)
+    found = reading.page(session, query)
+    reading.take_redemptions(session, hub, found)
+    _refunds_of(session, hub, [owned.row.public_id for owned in found])
+    return found[-1].row.id if len(found) == PAGE else None
+
+
+def _refunds_of(session: Session, hub: Hub, sources: Sequence[str]) -> None:
     if sources:
         given_back = reading.page(session, reading.refunds().where(col(Refund.source).in_(sources)))
         reading.take_refunds(session, hub, given_back)
-    return found[-1].row.cumulative if len(found) == PAGE else None
 
 
 def _reports(session: Session, hub: Hub, filling: Filling) -> int | None:

@@ -1,7 +1,8 @@
 """Follows payments, refunds and what gateways report, each once and in its order, and keeps what is a person's. A page is one
 transaction with the cursor's move; and as no intake is at work meanwhile, none with a lower number can come later.
 
-What of a gateway's payment comes later (that it was drawn, or refunded), and who has linked a wallet, comes as events.
+What has its end later (a gateway's payment that is drawn or refunded, a direct payment or a redemption that gets to the chain) comes as
+an event, and so does who has linked a wallet.
 """
 
 from collections.abc import Mapping
@@ -17,6 +18,9 @@ from taesan.gateways.models import GatewayCustomer, GatewayPayment
 from taesan.hub import Hub
 from taesan.insights import reading
 from taesan.insights.models import Filling, InsightsCursor, PersonWallet
+from taesan.merchants.models import Redemption
+from taesan.payments import gathering
+from taesan.payments.direct_models import DirectPayment
 from taesan.payments.models import Payment
 from taesan.settlement.models import Refund
 
@@ -88,7 +92,20 @@ def handlers(hub: Hub) -> dict[str, Handler]:
         changed = reading.reports().where(col(GatewayPayment.id).in_(payload["ids"]))
         reading.take_reports(session, hub, reading.page(session, changed))
 
-    return {news.PAYMENTS_CHANGED: payments_changed, news.CUSTOMER_LINKED: _customer_linked}
+    def direct_payments_confirmed(session: Session, payload: Mapping[str, Any], _now: datetime) -> None:
+        arrived = reading.direct_payments().where(col(DirectPayment.id).in_(payload["ids"]))
+        reading.take_direct_payments(session, hub, reading.page(session, arrived))
+
+    def redemption_confirmed(session: Session, payload: Mapping[str, Any], _now: datetime) -> None:
+        arrived = reading.redemptions().where(col(Redemption.public_id) == payload["id"])
+        reading.take_redemptions(session, hub, reading.page(session, arrived))
+
+    return {
+        news.PAYMENTS_CHANGED: payments_changed,
+        news.CUSTOMER_LINKED: _customer_linked,
+        gathering.CONFIRMED: direct_payments_confirmed,
+        "merchants.RedemptionConfirmed": redemption_confirmed,
+    }
 
 
 def _customer_linked(session: Session, payload: Mapping[str, Any], _now: datetime) -> None:

@@ -92,8 +92,8 @@ class InsightsCursor(SQLModel, table=True):
 class Filling(SQLModel, table=True):
     """What there was before a wallet was linked, of one source, and how far it has been read; gone when it is done.
 
-    `source`: payments (of the channel account `subject`), rewards (of the wallet), or gateway (payments of the customer
-    `subject`). `after`: the cumulative amount or the id that was read last.
+    `source`: payments (of the channel account `subject`), gateway (payments of the customer `subject`); rewards, direct (payments),
+    redemptions (of the wallet). `after`: the cumulative amount or the id that was read last.
     """
 
     __tablename__ = "insights_filling"

@@ -65,6 +65,6 @@ def next_month(day: date) -> date:
 def months(since: date, until: date) -> Iterator[date]:
     """First days of the months that have a day in [since, until)."""
     first = month_of(since)
-    while first < until:
+    while since < until and first < until:
         yield first
         first = next_month(first)

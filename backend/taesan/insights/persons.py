@@ -12,6 +12,7 @@ from taesan.core.clock import rfc3339
 from taesan.core.ids import new_id
 from taesan.core.problems import Problem, not_found
 from taesan.gateways.models import GatewayCustomer
+from taesan.gifts import service as gifts
 from taesan.insights import following
 from taesan.insights.models import (
     Erasure,
@@ -99,7 +100,8 @@ def _link(session: Session, person: Person, wallet: str, now: datetime) -> None:
     customers = session.scalars(select(col(GatewayCustomer.id)).where(col(GatewayCustomer.wallet) == wallet)).all()
     session.add_all([Filling(owner=owner, wallet=wallet, source="payments", subject=id_) for id_ in channels])
     session.add_all([Filling(owner=owner, wallet=wallet, source="gateway", subject=id_ or 0) for id_ in customers])
-    session.add(Filling(owner=owner, wallet=wallet, source="rewards", subject=0))
+    of_wallet_itself = ("rewards", "direct", "redemptions")
+    session.add_all([Filling(owner=owner, wallet=wallet, source=source, subject=0) for source in of_wallet_itself])
     session.flush()
 
 
@@ -121,8 +123,9 @@ def unlink(session: Session, person: Person, wallet: str, now: datetime) -> None
 
 
 def erase(session: Session, person: Person, now: datetime) -> None:
-    """At once nobody reaches anything of the person; the worker removes it."""
+    """At once nobody reaches anything of the person; the worker removes it. Names that the person has given elsewhere go, too."""
     owner = number_of(person)
+    gifts.forget_words(session, [row.wallet for row in wallets_of(session, person)])
     session.execute(delete(PersonWallet).where(col(PersonWallet.owner) == owner))
     session.execute(delete(Filling).where(col(Filling.owner) == owner))
     session.execute(delete(Erasure).where(col(Erasure.owner) == owner))

@@ -17,6 +17,9 @@ from taesan.insights.models import MovementRow, Person, PersonWallet
 from taesan.insights.movements import Movement
 from taesan.insights.sources import NOWHERE, Asset, Bought, GivenBack, Maker, Paid, Place, Reported
 from taesan.loyalty.following import categories
+from taesan.merchants.models import Redemption
+from taesan.payments.direct_models import DirectPayment
+from taesan.payments.invoices import Invoice
 from taesan.payments.models import Payment
 from taesan.settlement.models import Refund
 
@@ -47,8 +50,19 @@ def payments() -> Select[Any]:
 
 
 def refunds() -> Select[Any]:
-    """Of persons. What was paid in gift tokens is in no stream, so neither are its refunds."""
-    return of_persons(select(Refund), col(Refund.account)).where(~col(Refund.source).startswith("red_"))
+    """Of persons."""
+    return of_persons(select(Refund), col(Refund.account))
+
+
+def direct_payments() -> Select[Any]:
+    """Of persons' wallets, that have arrived."""
+    query = of_persons(select(DirectPayment), col(DirectPayment.payer))
+    return query.where(col(DirectPayment.state) == "confirmed")
+
+
+def redemptions() -> Select[Any]:
+    """Of persons' gift tokens, that merchants have."""
+    return of_persons(select(Redemption), col(Redemption.holder)).where(col(Redemption.state) == "confirmed")
 
 
 def reports() -> Select[Any]:
@@ -91,16 +105,40 @@ def take_refunds(session: Session, hub: Hub, found: Sequence[Owned]) -> None:
         return
     rows: list[Refund] = [owned.row for owned in found]
     names = _names(session, {row.merchant_id for row in rows})
-    sources = {row.source for row in rows if not row.is_reward}
-    paid = session.scalars(select(Payment).where(col(Payment.public_id).in_(sources))).all() if sources else []
-    of_invoices = categories(session, paid)
-    of = {row.public_id: of_invoices.get(row.public_id) or row.purchase_category or "" for row in paid}
+    of = _of_sources(session, {row.source for row in rows if not row.is_reward})
     lines = []
     for owned in found:
         row: Refund = owned.row
-        place = Place(names[row.merchant_id], of.get(row.source, ""))
-        refund = GivenBack(row.public_id, row.amount, row.made_at, owned.wallet, place, row.is_reward)
+        place, in_tokens = Place(names[row.merchant_id], of.get(row.source, "")), row.source.startswith("red_")
+        refund = GivenBack(row.public_id, row.amount, row.made_at, owned.wallet, place, row.is_reward, in_tokens)
         lines += [(owned.owner, line) for line in _maker(hub, owned).of_refund(refund)]
+    store(session, lines)
+
+
+def take_direct_payments(session: Session, hub: Hub, found: Sequence[Owned]) -> None:
+    if not found:
+        return
+    names = _names(session, {owned.row.merchant_id for owned in found})
+    lines = []
+    for owned in found:
+        row: DirectPayment = owned.row
+        to, in_tokens = Place(names[row.merchant_id]), row.token == hub.gift.address
+        paid = Paid(row.public_id, row.amount, row.accepted_at, owned.wallet, to, in_tokens=in_tokens)
+        lines += [(owned.owner, line) for line in _maker(hub, owned).of_payment(paid)]
+    store(session, lines)
+
+
+def take_redemptions(session: Session, hub: Hub, found: Sequence[Owned]) -> None:
+    if not found:
+        return
+    names = _names(session, {owned.row.merchant_id for owned in found})
+    of = _of_redemptions(session, [owned.row for owned in found])
+    lines = []
+    for owned in found:
+        row: Redemption = owned.row
+        to = Place(names[row.merchant_id], of[row.public_id])
+        paid = Paid(row.public_id, row.amount, row.received_at, owned.wallet, to, in_tokens=True)
+        lines += [(owned.owner, line) for line in _maker(hub, owned).of_payment(paid)]
     store(session, lines)
 
 
@@ -122,7 +160,8 @@ def take_reports(session: Session, hub: Hub, found: Sequence[Owned]) -> None:
 
 
 def _maker(hub: Hub, owned: Owned) -> Maker:
-    return Maker(ZoneInfo(owned.zone), Asset(hub.asset.id, hub.asset.exponent))
+    asset, gift = (Asset(token.id, token.exponent) for token in (hub.asset, hub.gift))
+    return Maker(ZoneInfo(owned.zone), asset, gift)
 
 
 def _paid(owned: Owned, names: dict[str, str], of_invoices: dict[str, str], paid_here: Collection[str]) -> Paid:
@@ -165,6 +204,25 @@ def _names(session: Session, merchants: Collection[str]) -> dict[str, str]:
     """Of those that are known here."""
     found = select(col(Merchant.id), col(Merchant.name)).where(col(Merchant.id).in_(merchants))
     return dict(session.execute(found).all()) if merchants else {}
+
+
+def _of_sources(session: Session, sources: Collection[str]) -> dict[str, str]:
+    """What was given back (`pay_…`, `red_…`) → its category."""
+    if not sources:
+        return {}
+    paid = session.scalars(select(Payment).where(col(Payment.public_id).in_(sources))).all()
+    of_invoices = categories(session, paid)
+    of = {row.public_id: of_invoices.get(row.public_id) or row.purchase_category or "" for row in paid}
+    redeemed = session.scalars(select(Redemption).where(col(Redemption.public_id).in_(sources))).all()
+    return of | _of_redemptions(session, redeemed)
+
+
+def _of_redemptions(session: Session, rows: Sequence[Redemption]) -> dict[str, str]:
+    """Redemption's public id → the category of the invoice that it has paid, if it has."""
+    ids = {row.invoice_id for row in rows if row.invoice_id is not None}
+    invoices = select(col(Invoice.public_id), col(Invoice.details)).where(col(Invoice.public_id).in_(ids))
+    of = {id_: details.get("category", "") for id_, details in session.execute(invoices)} if ids else {}
+    return {row.public_id: of.get(row.invoice_id or "", "") for row in rows}
 
 
 def _paid_here(session: Session, references: Collection[str]) -> set[str]:

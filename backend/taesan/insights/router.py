@@ -57,7 +57,7 @@ def get_person(hub: HubDep, wallet: CurrentWallet) -> PersonPublic:
 
 @router.post(
     "/me/wallets",
-    operation_id="linkWallet",
+    operation_id="linkPersonsWallet",
     dependencies=COUNTED,
     responses=problem_responses(401, 404, 409, 422, 429),
 )
@@ -77,7 +77,7 @@ def link_wallet(hub: HubDep, wallet: CurrentWallet, body: SignIn) -> PersonPubli
 
 @router.delete(
     "/me/wallets/{address}",
-    operation_id="unlinkWallet",
+    operation_id="unlinkPersonsWallet",
     dependencies=COUNTED,
     responses=problem_responses(401, 404, 409, 422, 429),
 )
@@ -158,7 +158,7 @@ async def wait_for_movements(
     request: Request,
     wallet: CurrentWallet,
     after: Cursor = None,
-    wait_s: Annotated[int, Query(ge=0, le=MOST_S, description="How long to wait if there is nothing yet")] = MOST_S,
+    wait_s: Annotated[int, Query(ge=0, le=MOST_S, description="Seconds to wait if there is nothing yet")] = 0,
     limit: Limit = 100,
 ) -> MovementNews:
     """What came after `cursor` of the answer before, as soon as there is something. Without `after`, where to begin."""

@@ -43,7 +43,9 @@ class Bought:
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """A payment of a channel. :ivar to: None: into the jar. :ivar bought: None also if that was a payment here itself"""
+    """A payment. :ivar to: None: into the jar. :ivar bought: None also if that was a payment here itself
+    :ivar in_tokens: with gift tokens, and not with the reserve asset
+    """
 
     id: str
     amount: int
@@ -52,11 +54,12 @@ class Paid:
     to: Place | None
     rounds_up: Place = NOWHERE
     bought: Bought | None = None
+    in_tokens: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class GivenBack:
-    """A refund, or (`is_reward`) what campaigns had promised."""
+    """A refund, or (`is_reward`) what campaigns had promised. :ivar in_tokens: so was what it gives back"""
 
     id: str
     amount: int
@@ -64,6 +67,7 @@ class GivenBack:
     wallet: str
     place: Place
     is_reward: bool
+    in_tokens: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +87,15 @@ class Reported:
 
 
 class Maker:
-    """Makes movements of one person's records. :param asset: the hub's reserve asset"""
+    """Makes movements of one person's records. :param asset: the hub's reserve asset. :param gift: its gift token"""
 
-    def __init__(self, zone: ZoneInfo, asset: Asset) -> None:
-        self._zone, self._asset = zone, asset
+    def __init__(self, zone: ZoneInfo, asset: Asset, gift: Asset) -> None:
+        self._zone, self._asset, self._gift = zone, asset, gift
 
     def of_payment(self, paid: Paid) -> list[Movement]:
         if paid.to is not None:
-            return [self._line(paid, "hub", "spent", paid.at, paid.to, self._asset, paid.amount)]
+            asset = self._gift if paid.in_tokens else self._asset
+            return [self._line(paid, "hub", "spent", paid.at, paid.to, asset, paid.amount)]
         found = [self._line(paid, "hub", "gathered", paid.at, paid.rounds_up, self._asset, paid.amount)]
         if paid.bought is not None and 0 < paid.bought.value <= MAX_TOLD:
             currency = Asset.of_currency(paid.bought.currency)
@@ -101,7 +106,8 @@ class Maker:
         if not row.amount:
             return []  # all of it was taken off for a reward that had been paid out
         kind: Kind = "rewarded" if row.is_reward else "refunded"
-        return [self._line(row, "hub", kind, row.at, row.place, self._asset, row.amount)]
+        asset = self._gift if row.in_tokens else self._asset
+        return [self._line(row, "hub", kind, row.at, row.place, asset, row.amount)]
 
     def of_report(self, row: Reported) -> list[Movement]:
         """All that has become of it by now: the same report again, later, has more."""

@@ -33,6 +33,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_person_wallet_owner", "person_wallet", ["owner"])
     op.create_index("ix_gateway_payment_all_of_customer", "gateway_payment", ["customer_id", "id"])
+    op.create_index("ix_redemption_holder", "redemption", ["holder", "id"])
     _movements()
     _what_is_under_way()
 
@@ -99,4 +100,5 @@ def _what_is_under_way() -> None:
 def downgrade() -> None:
     for table in ("insights_erasure", "insights_filling", "insights_cursor", "movement", "person_wallet", "person"):
         op.drop_table(table)
+    op.drop_index("ix_redemption_holder", "redemption")
     op.drop_index("ix_gateway_payment_all_of_customer", "gateway_payment")
