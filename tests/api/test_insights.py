@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from taesan.insights.movements import KINDS
+from tests.support import gifts
 from tests.support import x402_exact as exact
 from tests.support.gateway import Gateway, payment
 from tests.support.insights import SEOUL, ask_for_insights, link_wallet, read_all
@@ -256,8 +257,26 @@ def test_another_time_zone_has_other_days_but_not_for_what_a_bank_has_dated(shar
     assert [(s["key"], s["kind"], s["count"]) for s in sums] == [("2026-10", "gathered", 1)]
 
 
+def _give(stage: Stage, wallet: Wallet) -> str:
+    """A gift link, with a name on it; returns its id."""
+    ends = int(stage.clock.now().timestamp()) + 3_600
+    link = gifts.Link(stage.facts, wallet, CENT, ends, message="생일 축하해!", sender_name="Anna")
+    answer = gifts.post(stage, "/v1/gifts", link.body)
+    assert answer.status_code == 201, answer.text
+    gifts.gather(stage)
+    return str(answer.json()["id"])
+
+
+def _words(stage: Stage, gift: str) -> tuple[str, str, str]:
+    told = stage.get(f"/v1/gifts/{gift}")
+    return told["sender_name"], told["message"], told["state"]
+
+
 def test_all_of_a_person_is_exported_and_erased_and_nothing_of_others(stage: Stage) -> None:
     anna, ben = stage.payer(), stage.payer()
+    anna.pay(5 * DOLLAR)  # which become gift tokens
+    stage.settle()
+    gift = _give(stage, anna.wallet)
     for payer in (anna, ben):
         ask_for_insights(stage, payer.headers())
         read_all(stage, payer.headers())
@@ -265,16 +284,18 @@ def test_all_of_a_person_is_exported_and_erased_and_nothing_of_others(stage: Sta
     stage.tick()
     answer = stage.client.get("/v1/insights/me/export", headers=anna.headers())
     told = [json.loads(line) for line in answer.text.splitlines()]
-    assert [line["table"] for line in told] == ["person", "person_wallet", "movement"]
-    assert (told[1]["wallet"], told[2]["amount"], told[2]["kind"]) == (anna.address, str(3 * CENT), "gathered")
+    assert [line["table"] for line in told] == ["person", "person_wallet", "movement", "movement"]
+    assert (told[1]["wallet"], told[3]["amount"], told[3]["kind"]) == (anna.address, str(3 * CENT), "gathered")
     assert ben.address not in answer.text
     assert not any("owner" in line for line in told)
 
     before = stage.row_counts()
+    assert _words(stage, gift) == ("Anna", "생일 축하해!", "open")
     assert stage.client.delete("/v1/insights/me", headers=anna.headers()).status_code == 204
     for method, path in (("GET", "me"), ("GET", "movements"), ("GET", "sums"), ("GET", "me/export"), ("DELETE", "me")):
         gone = stage.client.request(method, f"/v1/insights/{path}", headers=anna.headers())
         assert_problem(gone, "no-insights", 404)
+    assert _words(stage, gift) == ("", "", "open")
     anna.pay(CENT)
     stage.tick(4)
     after = stage.row_counts()
