@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,9 @@ from babel.numbers import get_currency_precision
 from taesan.core.days import day_of
 from taesan.insights.merchants import normalised
 from taesan.insights.movements import MAX_TOLD, Kind, Movement, Source
+
+
+_merchant = lru_cache(10_000)(normalised)  # a page has few names, each many times
 
 
 class Asset(NamedTuple):
@@ -141,7 +145,7 @@ class Maker:
             kind=kind,
             at=at,
             day=day_of(at, self._zone),
-            merchant=place.name if place.is_person else normalised(place.name),
+            merchant=place.name if place.is_person else _merchant(place.name),
             name=place.name,
             category=place.category,
             asset=asset.id,
