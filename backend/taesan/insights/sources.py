@@ -12,7 +12,6 @@ from taesan.core.days import day_of
 from taesan.insights.merchants import normalised
 from taesan.insights.movements import MAX_TOLD, Kind, Movement, Source
 
-
 _merchant = lru_cache(10_000)(normalised)  # a page has few names, each many times
 
 
