@@ -23,6 +23,8 @@ from taesan.gifts.router import router as gifts
 from taesan.hub import Hub
 from taesan.identity.rates import Rates
 from taesan.identity.router import router as identity
+from taesan.insights.live import NewsWatch
+from taesan.insights.router import router as insights
 from taesan.jars.router import router as jars
 from taesan.loyalty.router import router as loyalty
 from taesan.merchants.router import router as merchants
@@ -67,6 +69,10 @@ TAGS = [
     },
     {"name": "gifts", "description": "Gift links, and gift tokens to other people"},
     {"name": "reminders", "description": "What lies about and should not be forgotten"},
+    {
+        "name": "insights",
+        "description": "Where a person's small money went: streams, sums, and what could become of it",
+    },
     {"name": "webhooks", "description": "What merchants' systems are told of: signed, retried over days, logged"},
     {"name": "operator", "description": "For the wallets in `TAESAN_OPERATORS`: what was set aside, and who did what"},
 ]
@@ -88,6 +94,7 @@ for _router in (
     gifts,
     reminders,
     webhooks,
+    insights,
     operations,
 ):
     _ROUTES.include_router(_router)
@@ -139,6 +146,7 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
     )
     rates = Rates(hub.settings)
     app.state.hub, app.state.lanes, app.state.rates, app.state.node_watch = hub, lanes, rates, NodeWatch()
+    app.state.movement_news = NewsWatch(hub)
     app.state.facilitator = Facilitator(hub, lanes)
     app.state.metrics = registry_of(hub, lanes)
     http.install(app)

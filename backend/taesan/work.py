@@ -19,6 +19,8 @@ from taesan.core.restoration import Gate
 from taesan.core.worker import Worker
 from taesan.gateways import funding
 from taesan.hub import Hub
+from taesan.insights import filling
+from taesan.insights import following as insights
 from taesan.jars import service as jars
 from taesan.loyalty import badges, campaigns, following, lapsing
 from taesan.merchants import invoices, payouts, redemption, schedule, transfers
@@ -51,6 +53,7 @@ def event_handlers(hub: Hub) -> dict[str, list[Handler]]:
         matters.handlers(hub),
         webhooks.handlers(hub),
         webhooks_loyalty.handlers(hub),
+        insights.handlers(hub),
     ):
         for event, handler in of_domain.items():
             merged[event].append(handler)
@@ -145,6 +148,8 @@ def _steps(hub: Hub, gate: Gate) -> dict[str, Callable[[], bool]]:
         "look for transfers": transfers.Lookout(hub).step,
         "free amounts": lambda: transfers.free_step(hub),
         "look for what lies about": Watch(hub).step,
+        "follow what moves": lambda: insights.follow_step(hub),
+        "fill in what moved": lambda: filling.fill_step(hub),
         "reconcile": lambda: not gate.is_open and reconcile.reconcile_step(hub),
         "check totals": lambda: audit.check_step(hub),
     }

@@ -140,6 +140,7 @@ def ids(stage: Stage) -> Json:
     webhook = stage.client.post("/v1/webhooks", json=wanted, headers=cafe.headers).json()
     delivery = stage.client.post(f"/v1/webhooks/{webhook['id']}/test", headers=cafe.headers).json()
     return {
+        "address": anna.address,
         "channel_id": anna.id,
         "rule_id": anna.sign_rule("top-ups", "when I say so").id,
         "redemption_id": redemption,
@@ -216,7 +217,7 @@ def test_neither_token_opens_what_the_other_does(shared_stage: Stage) -> None:
         named = ("redemption_id", "payout_id", "key_id", "invoice_id", "refund_id", "webhook_id", "delivery_id")
         named += ("gateway_id", "transfer_id", "rule_id", "conversion_id", "campaign_id")
         ids = dict.fromkeys(named, "x")
-        path = path.format(channel_id="0x" + "ab" * 32, day="2026-11-26", **ids)
+        path = path.format(channel_id="0x" + "ab" * 32, address="0x" + "ab" * 20, day="2026-11-26", **ids)
         for headers in (tokens[who], {}):
             answer = stage.client.request(method, path, headers=headers | key(), json={"name": "x"})
             assert_problem(answer, "unauthorized", 401)

@@ -15,6 +15,7 @@ from tests.support.chain import free_port
 from tests.support.conversions import gather, permit, sign_rule, to
 from tests.support.gateway import Gateway, payment
 from tests.support.gifts import Giver
+from tests.support.insights import ask_for_insights, link_wallet
 from tests.support.plans import Recorder, recorded, scans
 from tests.support.stage import CENT, DOLLAR, OPERATOR_KEY, Merchant, Payer, Stage, key
 from tests.support.wallet import Wallet
@@ -27,7 +28,7 @@ def asked(shared_stage: Stage) -> Iterator[Recorder]:
     """A story with all that a hub does, then each reading route once."""
     stage = shared_stage
     with recorded(stage.hub.db.engine) as recorder:
-        anna, ben, cafe = stage.payer(), stage.payer(), stage.merchant()
+        anna, ben, cafe = _people(stage)
         couriers = _listen(stage, cafe)
         for n in range(6):
             anna.pay(30 * CENT, cafe if n % 2 else None)
@@ -73,9 +74,17 @@ def asked(shared_stage: Stage) -> Iterator[Recorder]:
         stage.confirm()
         stage.client.post("/v1/merchants/me/keys", headers=stage.session_of(cafe.wallet))
         _tell(stage, couriers, anna, cafe)
+        _gather_insights(stage, anna, ben, gateway)
         _read_everything(stage, anna, cafe, gateway)
         couriers.close()
         yield recorder
+
+
+def _people(stage: Stage) -> tuple[Payer, Payer, Merchant]:
+    """The first of whom wants to see where her money goes."""
+    anna, ben, cafe = stage.payer(), stage.payer(), stage.merchant()
+    ask_for_insights(stage, anna.headers())
+    return anna, ben, cafe
 
 
 def _gather_by_rules(stage: Stage, payer: Payer) -> None:
@@ -223,6 +232,25 @@ def _report(stage: Stage) -> Gateway:
         stage.settle()
     assert gateway.public()["claimed"] != "0"
     return gateway
+
+
+def _gather_insights(stage: Stage, anna: Payer, ben: Payer, gateway: Gateway) -> None:
+    """Filled in, told in other time zones, unlinked, erased; what moved is asked for in all ways."""
+    anna.resume()
+    ask_for_insights(stage, gateway.headers)
+    for payer in (ben.wallet, Wallet()):
+        assert link_wallet(stage, anna.headers(), payer).status_code == 200
+    stage.tick(4)
+    ask_for_insights(stage, anna.headers(), zone="UTC")
+    unlinked = stage.client.delete(f"/v1/insights/me/wallets/{ben.address}", headers=anna.headers())
+    assert unlinked.status_code == 200
+    assert stage.client.delete("/v1/insights/me", headers=gateway.headers).status_code == 204
+    stage.tick(4)
+    for filters in ("merchant=x", "category=x", "source=hub", "from=2026-01-01&to=2027-01-01"):
+        stage.get(f"/v1/insights/movements?{filters}", **anna.headers())
+    for by in ("category", "day", "month", "source"):
+        stage.get(f"/v1/insights/sums?by={by}", **anna.headers())
+    stage.get("/v1/insights/movements/news?after=MA", **anna.headers())
 
 
 def _give(stage: Stage, anna: Payer) -> None:

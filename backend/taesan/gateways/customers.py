@@ -16,7 +16,7 @@ from taesan.core.clock import rfc3339
 from taesan.core.ids import new_ids
 from taesan.core.pages import newest_first
 from taesan.core.problems import Problem
-from taesan.gateways import releases
+from taesan.gateways import news, releases
 from taesan.gateways.models import Gateway, GatewayCustomer, GatewayPayment, LinkAsked, LinkCode, LinkPublic
 from taesan.hub import Hub
 from taesan.identity.auth import hash_secret
@@ -111,6 +111,7 @@ def link(session: Session, hub: Hub, code: str, wallet: str, now: datetime) -> G
     gathered = posting.balance(session, hub.chart.gathered(customer.public_id))
     gateway = session.get_one(Gateway, customer.gateway_id)
     releases.release(session, hub, gateway, customer, Firing(gathered, reasons.LINKED), now)
+    news.linked(session, customer, now)
     return customer
 
 

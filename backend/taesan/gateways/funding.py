@@ -2,14 +2,14 @@
 signed. What it does not cover waits until it grows."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlmodel import Session, col
 
 from taesan.channels.models import Channel
-from taesan.gateways import releases
+from taesan.gateways import news, releases
 from taesan.gateways.drawing import Draw, Funding, draws
 from taesan.gateways.models import Gateway, GatewayCustomer, GatewayPayment
 from taesan.hub import Hub
@@ -40,8 +40,11 @@ def _first_fits(session: Session, hub: Hub, gateway_id: str) -> bool:
     return bool(_planned(session, hub, gateway, _waiting(session, gateway, 1), hub.clock.now()))
 
 
-def draw(session: Session, hub: Hub, gateway: Gateway, now: datetime) -> None:
-    """Draws for the first of its waiting payments, as many as the funding covers, a bulk of them at most."""
+def draw(session: Session, hub: Hub, gateway: Gateway, now: datetime, new: Collection[int | None] = ()) -> None:
+    """Draws for the first of its waiting payments, as many as the funding covers, a bulk of them at most.
+
+    :param new: ids of those that nobody was told of before, and so have not been waiting
+    """
     rows = _waiting(session, gateway, MAX_BULK)
     planned = _planned(session, hub, gateway, rows, now)
     if not planned:
@@ -63,6 +66,7 @@ def draw(session: Session, hub: Hub, gateway: Gateway, now: datetime) -> None:
         session.add(customers[id_])
         releases.fire(session, hub, gateway, customers[id_], now)
     session.flush()
+    news.drawn(session, [row for row in rows[: len(planned)] if row.id not in new], now)
 
 
 def _planned(session: Session, hub: Hub, gateway: Gateway, rows: Sequence[GatewayPayment], now: datetime) -> list[Draw]:

@@ -91,6 +91,7 @@ class GatewayPayment(SQLModel, table=True):
         Index("ix_gateway_payment_gateway", "gateway_id", "id"),
         Index("ix_gateway_payment_waiting", "gateway_id", "id", sqlite_where=_WAITING, postgresql_where=_WAITING),
         Index("ix_gateway_payment_customer", "customer_id", "id", sqlite_where=_WAITING, postgresql_where=_WAITING),
+        Index("ix_gateway_payment_all_of_customer", "customer_id", "id"),
     )
 
     id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))

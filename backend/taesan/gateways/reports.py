@@ -12,7 +12,7 @@ from taesan.core.clock import rfc3339
 from taesan.core.ids import new_ids
 from taesan.core.pages import newest_first
 from taesan.core.problems import Problem, not_found
-from taesan.gateways import customers, funding
+from taesan.gateways import customers, funding, news
 from taesan.gateways.drawing import Draw, give_back
 from taesan.gateways.models import (
     Gateway,
@@ -50,7 +50,8 @@ def take(
     else:
         refunded = message.data if isinstance(message.data, list) else [message.data]
         outcomes = _take_refunds(session, hub, gateway, refunded, now)
-    funding.draw(session, hub, gateway, now)
+    new = {outcome.payment.id for outcome in outcomes if outcome.payment is not None and not outcome.replayed}
+    funding.draw(session, hub, gateway, now, new)
     return outcomes
 
 
@@ -161,6 +162,7 @@ def _take_refunds(
             _refund(session, hub, gateway, row, now)
             outcomes.append(Outcome(row))
     session.flush()
+    news.refunded(session, [outcome.payment for outcome in outcomes if outcome.payment and not outcome.replayed], now)
     return outcomes
 
 

@@ -2,9 +2,10 @@
 link or, after its end, back: each time by a signature that the hub only relays, so that it can neither keep nor redirect them.
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlmodel import Session, col
 
 from taesan.chain import erc3009
@@ -19,6 +20,12 @@ from taesan.payments.token_models import TokenTransfer
 
 WRAP, CLAIM, RETURN = "wrap", "claim", "return"
 DAY_S = 86_400
+
+
+def forget_words(session: Session, senders: Collection[str]) -> None:
+    """Removes the names and messages that stand beside the gifts of these wallets; the gifts themselves go on."""
+    theirs = update(Gift).where(col(Gift.sender).in_(senders))
+    session.execute(theirs.values(sender_name="", message=""))
 
 
 def find(session: Session, gift_id: str) -> Gift:

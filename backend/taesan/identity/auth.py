@@ -64,9 +64,7 @@ def sign_in(session: Session, nonce: str, address: str, now: datetime, hours: in
 
     :raises Problem: `invalid-sign-in` if the nonce is not ours, used, or too old
     """
-    used = session.execute(delete(SiweNonce).where(col(SiweNonce.nonce) == nonce, col(SiweNonce.expires_at) >= now))
-    if used.rowcount == 0:  # type: ignore[attr-defined]
-        raise _invalid("the nonce is unknown, used or expired: ask for a new one")
+    use_nonce(session, nonce, now)
     session.execute(delete(LoginSession).where(col(LoginSession.expires_at) < now))
     of_wallet = col(LoginSession.address) == address
     newest = select(col(LoginSession.token_hash)).where(of_wallet).order_by(col(LoginSession.expires_at).desc())
@@ -76,6 +74,13 @@ def sign_in(session: Session, nonce: str, address: str, now: datetime, hours: in
     login = LoginSession(token_hash=hash_secret(token), address=address, expires_at=now + timedelta(hours=hours))
     session.add(login)
     return token, login
+
+
+def use_nonce(session: Session, nonce: str, now: datetime) -> None:
+    """What a message with it is good for, it is good for once. :raises Problem: `invalid-sign-in` if it is not ours, used, or too old"""
+    used = session.execute(delete(SiweNonce).where(col(SiweNonce.nonce) == nonce, col(SiweNonce.expires_at) >= now))
+    if used.rowcount == 0:  # type: ignore[attr-defined]
+        raise _invalid("the nonce is unknown, used or expired: ask for a new one")
 
 
 def address_of(session: Session, token: str, now: datetime) -> str:

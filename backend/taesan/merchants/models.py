@@ -35,6 +35,7 @@ class Redemption(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("merchant_id", "holder", "salt"),
         Index("ix_redemption_merchant_id", "merchant_id", "id"),
+        Index("ix_redemption_holder", "holder", "id"),
     )
 
     id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))

@@ -19,6 +19,7 @@ from taesan.chain import erc3009, multicall, relay, sender
 from taesan.chain.errors import CallReverted
 from taesan.chain.models import ChainTransaction
 from taesan.chain.rpc import MAX_TRANSACTION_GAS
+from taesan.core import outbox
 from taesan.core.values import hex_of
 from taesan.hub import Hub
 from taesan.payments import direct
@@ -26,6 +27,7 @@ from taesan.payments.direct_models import DirectPayment
 from taesan.payments.token_models import TokenTransfer
 
 Row = DirectPayment | TokenTransfer
+CONFIRMED = "payments.DirectPaymentsConfirmed"
 AGAIN_AFTER = timedelta(seconds=60)
 CANCELLED = "its payer has cancelled it"
 NOT_CARRIED_OUT = "the token refused it when its turn came"
@@ -70,6 +72,7 @@ class Gathering:
             for row in (row for row in rows if row.id in fates):
                 waits = {"reason": tried.refused[row.id], "due_at": _again_at(row, now)}
                 self._change(session, [row.id], "received", **(fates[row.id] or waits))
+                self._tell(session, [row.id], fates[row.id] or waits, now)
             if prepared is not None:
                 self._sign(session, prepared, tried.good, now)
         return True
@@ -187,7 +190,9 @@ class Gathering:
         self, session: Session, rows: Sequence[Row], done: set[tuple[str, str, str]], hash_: str, now: datetime
     ) -> None:
         arrived = [row.id for row in rows if (row.token, row.payer, row.nonce) in done]
-        self._change(session, arrived, "sent", state="confirmed", transaction_hash=hash_)
+        found = {"state": "confirmed", "transaction_hash": hash_}
+        self._change(session, arrived, "sent", **found)
+        self._tell(session, arrived, found, now)
         others = [row.id for row in rows if row.id not in arrived]
         values = {"state": "received", "transaction_id": None, "reason": NOT_CARRIED_OUT, "due_at": now}
         self._change(session, others, "sent", **values)
@@ -221,6 +226,12 @@ class Gathering:
         if deep["timestamp"] >= row.valid_before:
             return {"state": "failed", "reason": f"not carried out in its time: {reason}"}
         return None
+
+    def _tell(self, session: Session, ids: Sequence[int | None], values: Mapping[str, Any], now: datetime) -> None:
+        """Of direct payments that have arrived, for the floors above."""
+        if ids and values.get("state") == "confirmed" and self.table is DirectPayment:
+            key = f"direct-confirmed:{ids[0]}:{values['transaction_hash']}"
+            outbox.put(session, key, CONFIRMED, {"ids": ids}, now)
 
     def _change(self, session: Session, ids: Collection[int | None], before: str, /, **values: Any) -> int:
         """Of those that are still in the state `before`; returns how many."""

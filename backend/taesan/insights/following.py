@@ -1,0 +1,119 @@
+"""Follows payments, refunds and what gateways report, each once and in its order, and keeps what is a person's. A page is one
+transaction with the cursor's move; and as no intake is at work meanwhile, none with a lower number can come later.
+
+What has its end later (a gateway's payment that is drawn or refunded, a direct payment or a redemption that gets to the chain) comes as
+an event, and so does who has linked a wallet.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlmodel import Session, col
+
+from taesan.core.outbox import Handler
+from taesan.gateways import news
+from taesan.gateways.models import GatewayCustomer, GatewayPayment
+from taesan.hub import Hub
+from taesan.insights import reading
+from taesan.insights.models import Filling, InsightsCursor, PersonWallet
+from taesan.merchants.models import Redemption
+from taesan.payments import gathering
+from taesan.payments.direct_models import DirectPayment
+from taesan.payments.models import Payment
+from taesan.settlement.models import Refund
+
+PAGE = 500
+
+
+def started(session: Session) -> InsightsCursor:
+    """Where the following is; with the first person it begins, behind all that there is."""
+    found = session.get(InsightsCursor, 1)
+    if found is not None:
+        return found
+    row = InsightsCursor(
+        payment_id=_newest(session, Payment),
+        refund_id=_newest(session, Refund),
+        gateway_payment_id=_newest(session, GatewayPayment),
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def follow_step(hub: Hub) -> bool:
+    """Worker step: a page of each that has more; returns whether there may be more."""
+    with hub.db.read() as session:
+        at = session.get(InsightsCursor, 1)
+        if at is None or not _is_behind(session, at):
+            return False
+    with hub.db.write() as session:
+        at = session.get_one(InsightsCursor, 1)
+        last = _end(at.payment_id, _newest(session, Payment))
+        number = col(Payment.id)
+        paid = reading.payments().where(number > at.payment_id, number <= last).order_by(number)
+        reading.take_payments(session, hub, reading.page(session, paid))
+        at.payment_id = last
+        last, number = _end(at.refund_id, _newest(session, Refund)), col(Refund.id)
+        given_back = reading.refunds().where(number > at.refund_id, number <= last).order_by(number)
+        reading.take_refunds(session, hub, reading.page(session, given_back))
+        at.refund_id = last
+        last, number = _end(at.gateway_payment_id, _newest(session, GatewayPayment)), col(GatewayPayment.id)
+        reported = reading.reports().where(number > at.gateway_payment_id, number <= last).order_by(number)
+        reading.take_reports(session, hub, reading.page(session, reported))
+        at.gateway_payment_id = last
+        session.add(at)
+        return _is_behind(session, at)
+
+
+def _is_behind(session: Session, at: InsightsCursor) -> bool:
+    return (
+        _newest(session, Payment) > at.payment_id
+        or _newest(session, Refund) > at.refund_id
+        or _newest(session, GatewayPayment) > at.gateway_payment_id
+    )
+
+
+def _end(after: int, newest: int) -> int:
+    """A page is so many numbers, whosever rows they are: it takes as long for one person as for many."""
+    return max(after, min(newest, after + PAGE))
+
+
+def _newest(session: Session, table: type[Payment] | type[Refund] | type[GatewayPayment]) -> int:
+    return session.scalar(select(func.max(table.id))) or 0
+
+
+# -------------------------------------------------------------------- events
+
+
+def handlers(hub: Hub) -> dict[str, Handler]:
+    def payments_changed(session: Session, payload: Mapping[str, Any], _now: datetime) -> None:
+        changed = reading.reports().where(col(GatewayPayment.id).in_(payload["ids"]))
+        reading.take_reports(session, hub, reading.page(session, changed))
+
+    def direct_payments_confirmed(session: Session, payload: Mapping[str, Any], _now: datetime) -> None:
+        arrived = reading.direct_payments().where(col(DirectPayment.id).in_(payload["ids"]))
+        reading.take_direct_payments(session, hub, reading.page(session, arrived))
+
+    def redemption_confirmed(session: Session, payload: Mapping[str, Any], _now: datetime) -> None:
+        arrived = reading.redemptions().where(col(Redemption.public_id) == payload["id"])
+        reading.take_redemptions(session, hub, reading.page(session, arrived))
+
+    return {
+        news.PAYMENTS_CHANGED: payments_changed,
+        news.CUSTOMER_LINKED: _customer_linked,
+        gathering.CONFIRMED: direct_payments_confirmed,
+        "merchants.RedemptionConfirmed": redemption_confirmed,
+    }
+
+
+def _customer_linked(session: Session, payload: Mapping[str, Any], _now: datetime) -> None:
+    """What was reported of the customer before becomes known as its wallet's."""
+    customer = session.get_one(GatewayCustomer, payload["id"])
+    assert customer.wallet is not None
+    person = session.get(PersonWallet, customer.wallet)
+    if person is not None:
+        row = Filling(owner=person.owner, wallet=customer.wallet, source="gateway", subject=payload["id"])
+        session.add(row)
+        session.flush()
