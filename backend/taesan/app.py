@@ -23,6 +23,7 @@ from taesan.gifts.router import router as gifts
 from taesan.hub import Hub
 from taesan.identity.rates import Rates
 from taesan.identity.router import router as identity
+from taesan.insights.imports_router import router as statement_imports
 from taesan.insights.live import NewsWatch
 from taesan.insights.router import router as insights
 from taesan.jars.router import router as jars
@@ -143,6 +144,7 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
         gifts,
         webhooks,
         insights,
+        statement_imports,
         operations,
     ):
         app.include_router(router)

@@ -17,6 +17,7 @@ import pytest
 from tests.support.gifts import Link, nonce, signed_transfer
 from tests.support.live import LiveHub
 from tests.support.stage import DOLLAR, key
+from tests.support.statements import import_two
 from tests.support.wallet import Json, Wallet
 from tests.support.x402_asked import asked as asked_of_x402
 from tests.support.x402_exact import offer_of, transfer
@@ -199,6 +200,7 @@ def test_each_operation_that_reads_answers_somebody_in_the_documented_form(hub: 
     tokens.append(hub.operator_headers())
     asked = hub.client.put("/v1/insights/me", json={"zone": "Asia/Seoul"}, headers=tokens[1])
     assert asked.status_code == 200, asked.text
+    ids |= import_two(hub.client, tokens[1])
     silent = []
     for result in schema.get_all_operations():
         operation = result.ok()
