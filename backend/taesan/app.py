@@ -23,6 +23,7 @@ from taesan.gifts.router import router as gifts
 from taesan.hub import Hub
 from taesan.identity.rates import Rates
 from taesan.identity.router import router as identity
+from taesan.insights.imports_router import router as statement_imports
 from taesan.insights.live import NewsWatch
 from taesan.insights.router import router as insights
 from taesan.jars.router import router as jars
@@ -95,6 +96,7 @@ for _router in (
     reminders,
     webhooks,
     insights,
+    statement_imports,
     operations,
 ):
     _ROUTES.include_router(_router)

@@ -19,7 +19,7 @@ from taesan.core.restoration import Gate
 from taesan.core.worker import Worker
 from taesan.gateways import funding
 from taesan.hub import Hub
-from taesan.insights import filling
+from taesan.insights import doubles, filling
 from taesan.insights import following as insights
 from taesan.jars import service as jars
 from taesan.loyalty import badges, campaigns, following, lapsing
@@ -150,6 +150,7 @@ def _steps(hub: Hub, gate: Gate) -> dict[str, Callable[[], bool]]:
         "look for what lies about": Watch(hub).step,
         "follow what moves": lambda: insights.follow_step(hub),
         "fill in what moved": lambda: filling.fill_step(hub),
+        "look for duplicates": lambda: doubles.look_step(hub),
         "reconcile": lambda: not gate.is_open and reconcile.reconcile_step(hub),
         "check totals": lambda: audit.check_step(hub),
     }

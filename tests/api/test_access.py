@@ -26,8 +26,10 @@ from taesan.identity.keys import KEYS_MAX
 from taesan.identity.models import LoginSession
 from taesan.identity.scopes import SCOPES
 from taesan.web.router import NodeWatch
+from tests.support.bank_files import MAPPING, import_two
 from tests.support.conversions import gather, sign_rule, to
 from tests.support.gateway import Gateway
+from tests.support.insights import ask_for_insights
 from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage, StageFactory, key
 from tests.support.wallet import Json, Wallet, siwe_message
@@ -155,8 +157,23 @@ def ids(stage: Stage) -> Json:
         "delivery_id": delivery["id"],
         "gateway_id": Gateway(stage).id,
         "conversion_id": _conversion(stage, anna),
-        "secrets": [cafe.id, "her order", "shop.example", str(3 * DOLLAR), str(2 * DOLLAR), str(5 * DOLLAR)],
+        **_statements(stage, anna),
+        "secrets": [
+            cafe.id,
+            "her order",
+            "shop.example",
+            str(3 * DOLLAR),
+            str(2 * DOLLAR),
+            str(5 * DOLLAR),
+            "BLUE DOOR",
+        ],
     }
+
+
+def _statements(stage: Stage, anna: Payer) -> Json:
+    """Of hers: an import, what its columns mean, and a line that another has, too."""
+    ask_for_insights(stage, anna.headers())
+    return import_two(stage.client, anna.headers())
 
 
 def _conversion(stage: Stage, anna: Payer) -> str:
@@ -180,6 +197,7 @@ def test_nobody_sees_or_changes_what_is_somebody_elses(stage: Stage, ids: Json) 
         "POST /v1/webhooks/{webhook_id}/rotate": {"overlap_s": 0},
         "POST /v1/gateways/{gateway_id}/rotate": {"overlap_s": 0},
         "PUT /v1/gateways/{gateway_id}/funding": {"voucher": voucher},
+        "PUT /v1/insights/statement-mappings/{fingerprint}": MAPPING,
     }
     before, tried = stage.row_counts(), 0
     for name, (who, _) in _table().items():
@@ -216,6 +234,7 @@ def test_neither_token_opens_what_the_other_does(shared_stage: Stage) -> None:
         method, path = name.split(" ")
         named = ("redemption_id", "payout_id", "key_id", "invoice_id", "refund_id", "webhook_id", "delivery_id")
         named += ("gateway_id", "transfer_id", "rule_id", "conversion_id", "campaign_id")
+        named += ("import_id", "fingerprint", "movement_id")
         ids = dict.fromkeys(named, "x")
         path = path.format(channel_id="0x" + "ab" * 32, address="0x" + "ab" * 20, day="2026-11-26", **ids)
         for headers in (tokens[who], {}):

@@ -11,6 +11,7 @@ from taesan.webhooks.events import tell_payments_step
 from taesan.webhooks.schedule import EVENT_TYPES
 from tests.support import gifts
 from tests.support import x402_exact as exact
+from tests.support.bank_files import import_two
 from tests.support.chain import free_port
 from tests.support.conversions import gather, permit, sign_rule, to
 from tests.support.gateway import Gateway, payment
@@ -18,7 +19,7 @@ from tests.support.gifts import Giver
 from tests.support.insights import ask_for_insights, link_wallet
 from tests.support.plans import Recorder, recorded, scans
 from tests.support.stage import CENT, DOLLAR, OPERATOR_KEY, Merchant, Payer, Stage, key
-from tests.support.wallet import Wallet
+from tests.support.wallet import Json, Wallet
 from tests.support.x402_asked import asked as asked_of_x402
 from tests.support.x402_asked import payload, requirements
 
@@ -74,8 +75,8 @@ def asked(shared_stage: Stage) -> Iterator[Recorder]:
         stage.confirm()
         stage.client.post("/v1/merchants/me/keys", headers=stage.session_of(cafe.wallet))
         _tell(stage, couriers, anna, cafe)
-        _gather_insights(stage, anna, ben, gateway)
-        _read_everything(stage, anna, cafe, gateway)
+        imported = _gather_insights(stage, anna, ben, gateway)
+        _read_everything(stage, anna, cafe, gateway, imported)
         couriers.close()
         yield recorder
 
@@ -234,8 +235,8 @@ def _report(stage: Stage) -> Gateway:
     return gateway
 
 
-def _gather_insights(stage: Stage, anna: Payer, ben: Payer, gateway: Gateway) -> None:
-    """Filled in, told in other time zones, unlinked, erased; what moved is asked for in all ways."""
+def _gather_insights(stage: Stage, anna: Payer, ben: Payer, gateway: Gateway) -> Json:
+    """Filled in, told in other time zones, unlinked, erased; what moved is asked for in all ways. Returns ids of statements."""
     anna.resume()
     ask_for_insights(stage, gateway.headers)
     for payer in (ben.wallet, Wallet()):
@@ -251,6 +252,24 @@ def _gather_insights(stage: Stage, anna: Payer, ben: Payer, gateway: Gateway) ->
     for by in ("category", "day", "month", "source"):
         stage.get(f"/v1/insights/sums?by={by}", **anna.headers())
     stage.get("/v1/insights/movements/news?after=MA", **anna.headers())
+    return _import_statements(stage, anna)
+
+
+def _import_statements(stage: Stage, anna: Payer) -> Json:
+    """Imported, judged, removed, imported again; and what the hub has learned since is compared with them."""
+    client, headers = stage.client, anna.headers()
+    made = import_two(client, headers)
+    for verdict in ("dismiss", "confirm"):
+        path = f"/v1/insights/duplicates/{made['movement_id']}/{verdict}"
+        assert client.post(path, headers=headers).status_code == 200
+    for row in stage.get("/v1/insights/imports", **headers)["items"]:
+        assert client.delete(f"/v1/insights/imports/{row['id']}", headers=headers).status_code == 204
+    path = f"/v1/insights/statement-mappings/{made['fingerprint']}"
+    assert client.delete(path, headers=headers).status_code == 204
+    made = import_two(client, headers)
+    stage.write("UPDATE duplicate_cursor SET movement_id = 0 WHERE id = 1")
+    stage.tick(2)
+    return made
 
 
 def _give(stage: Stage, anna: Payer) -> None:
@@ -295,11 +314,11 @@ def _tell(stage: Stage, couriers: Couriers, anna: Payer, cafe: Merchant) -> None
     couriers.forget_step()
 
 
-def _read_everything(stage: Stage, anna: Payer, cafe: Merchant, gateway: Gateway) -> None:
+def _read_everything(stage: Stage, anna: Payer, cafe: Merchant, gateway: Gateway, imported: Json) -> None:
     """Each GET route of the OpenAPI document, with and without a cursor, and the pages."""
     own, theirs, operator = anna.headers(), cafe.headers, stage.operator()
     payment = stage.get(f"/v1/channels/{anna.id}/payments", **own)["items"][-1]["id"]
-    known = {
+    known = imported | {
         "account": anna.address,
         "batch_id": "1",
         "channel_id": anna.id,

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.bank_files import import_two
 from tests.support.gifts import Link, nonce, signed_transfer
 from tests.support.live import LiveHub
 from tests.support.stage import DOLLAR, key
@@ -199,6 +200,7 @@ def test_each_operation_that_reads_answers_somebody_in_the_documented_form(hub: 
     tokens.append(hub.operator_headers())
     asked = hub.client.put("/v1/insights/me", json={"zone": "Asia/Seoul"}, headers=tokens[1])
     assert asked.status_code == 200, asked.text
+    ids |= import_two(hub.client, tokens[1])
     silent = []
     for result in schema.get_all_operations():
         operation = result.ok()

@@ -57,6 +57,8 @@ class MovementRow(SQLModel, table=True):
         # With all that sums are made of, so that a year of a busy payer is added up without a look at its rows.
         Index("ix_movement_day", "owner", "day", "id", *SUMMED),
         Index("ix_movement_merchant", "owner", "merchant", "day", "id"),
+        Index("ix_movement_amount", "owner", "asset", "amount", "day"),
+        Index("ix_movement_duplicate", "owner", "id", sqlite_where=_DUPLICATE, postgresql_where=_DUPLICATE),
         Index("ix_movement_duplicate_of", "duplicate_of", sqlite_where=_DUPLICATE, postgresql_where=_DUPLICATE),
         {"sqlite_autoincrement": True},  # what is new has a higher number, also after the newest were erased
     )

@@ -14,9 +14,18 @@ from sqlmodel import Session, SQLModel
 
 from taesan.core.clock import rfc3339
 from taesan.core.db import Database
+from taesan.insights.import_models import DuplicateVerdict, StatementImport, StatementLine, StatementMapping
 from taesan.insights.models import Filling, MovementRow, Person, PersonWallet
 
-PERSONAL: tuple[type[SQLModel], ...] = (PersonWallet, Filling, MovementRow)
+PERSONAL: tuple[type[SQLModel], ...] = (
+    PersonWallet,
+    Filling,
+    MovementRow,
+    StatementLine,  # before the imports that they are of
+    StatementImport,
+    StatementMapping,
+    DuplicateVerdict,
+)
 """Every table with an `owner`; each with an index that begins with that."""
 NOT_TOLD = {"owner", "secret", "previous_secret"}
 PAGE = 500

@@ -1,0 +1,188 @@
+"""A bank's or a card company's CSV, read by a mapping of its columns. Pure."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
+
+from taesan.insights import lines as kept
+from taesan.insights import mappings, tables, texts
+from taesan.insights.figures import clock, exponent_of, minor_units, moment
+from taesan.insights.lines import Contents, Fault, Kind, Line, Reason, Skipped, Unreadable, shown
+from taesan.insights.mappings import Mapping
+from taesan.insights.tables import Record
+
+T = TypeVar("T")
+
+_SUM = re.compile(r"합계|총계|소계|누계|총 ?\d+ ?건|(total|sum|summe|saldo|balance)\b", re.IGNORECASE)
+_BILL_PAID = re.compile(r"카드대금|결제대금|\bcredit (card|crd)\b.*\b(payment|pymt|autopay)\b", re.IGNORECASE)
+_BILL_TAKEN = re.compile(r"\b(payment|autopay)\b|카드대금|결제대금|선결제", re.IGNORECASE)
+
+
+class Table(NamedTuple):
+    """:ivar headings: of its columns, in the file's words. :ivar rows: what stands below them"""
+
+    fingerprint: str
+    headings: list[str]
+    rows: list[Record]
+    separator: str
+
+
+def table(content: bytes, is_known: Callable[[str], bool]) -> Table:
+    """A file's columns, wherever they begin.
+
+    :param is_known: whether a mapping is remembered for these headings, by their fingerprint
+    :raises Unreadable: no table can be made out
+    """
+    faults: list[Unreadable] = []
+    likely: Table | None = None
+    for text in texts.readings(content):
+        for separator in sorted(tables.SEPARATORS, key=lambda s: -text.count(s)):
+            if separator not in text:
+                continue
+            try:
+                records = tables.records(text, separator)
+            except Unreadable as error:
+                faults.append(error)
+                continue
+            for index, record in enumerate(records[: tables.MAX_PREAMBLE]):
+                if is_known(tables.fingerprint(record.cells)):
+                    return _table(records, index, separator)
+            at = mappings.headings_at(records)
+            if at is not None:
+                return _table(records, at, separator)
+            at = mappings.likely_headings_at(records)
+            if at is not None and likely is None:
+                likely = _table(records, at, separator)
+    if likely is None or faults:
+        raise faults[0] if faults else Unreadable(Fault(1, "No line has the headings of a table."))
+    return likely
+
+
+def _table(records: Sequence[Record], index: int, separator: str) -> Table:
+    headings = records[index].cells
+    while headings and not headings[-1]:
+        headings = headings[:-1]
+    rows = [record for record in records[index + 1 :] if not record.is_blank]
+    kept.check_size(len(rows))
+    return Table(tables.fingerprint(records[index].cells), headings, rows, separator)
+
+
+def guess(table: Table) -> Mapping | None:
+    return mappings.guess(table.headings, table.rows, table.separator)
+
+
+def read(table: Table, mapping: Mapping, label: str = "") -> Contents:
+    """All lines of a file.
+
+    :param label: the person's own name for the account, where one bank's files come from several
+    :raises Unreadable: a line cannot be read, or the file has not the mapping's columns
+    """
+    return _Reader(table, mapping).read(kept.account_of("csv", table.fingerprint, label))
+
+
+class _Reader:
+    def __init__(self, table: Table, mapping: Mapping) -> None:
+        self._table, self._mapping = table, mapping
+        at = {heading: index for index, heading in reversed(list(enumerate(table.headings)))}
+        missing = [column for column in mapping.columns() if column not in at]
+        if missing:
+            raise Unreadable(Fault(1, "The file has no column {name}.", {"name": shown(missing[0])}))
+        self._at = at
+
+    def read(self, account: str) -> Contents:
+        found: list[Line] = []
+        skipped: list[Skipped] = []
+        faults: list[Fault] = []
+        for row in self._table.rows:
+            try:
+                line = self._line(row)
+            except Unreadable as error:
+                faults += error.faults
+                continue
+            if isinstance(line, Skipped):
+                skipped.append(line)
+            else:
+                found.append(line)
+        if faults:
+            raise Unreadable(*faults)
+        return Contents(kept.identified(account, found), skipped)
+
+    def _line(self, row: Record) -> Line | Skipped:
+        mapping = self._mapping
+        if self._is_note(row):
+            return Skipped(row.line, kept.NOTE)
+        if len(row.cells) <= max(self._at[column] for column in mapping.columns()):
+            raise Unreadable(Fault(row.line, "The line ends too early."))
+        currency = self._cell(row, mapping.currency_column).upper() or mapping.currency
+        exponent = self._taken(row, currency, exponent_of, "{value} is no currency.")
+        day, at = self._taken(
+            row, self._cell(row, mapping.date), lambda t: moment(t, mapping.date_order), "{value} is no date."
+        )
+        if mapping.time:
+            at = self._taken(row, self._cell(row, mapping.time), clock, "{value} is no time.") or at
+        amount, is_reversal = self._amount(row, exponent, currency)
+        name = next((kept.cleaned(text) for column in mapping.names if (text := self._cell(row, column))), "")
+        status = self._cell(row, mapping.status)
+        kind = self._kind(amount, name, status) if not is_reversal else "refunded"
+        if isinstance(kind, Reason):
+            return Skipped(row.line, kind)
+        told = (self._cell(row, mapping.reference), self._cell(row, mapping.balance))
+        identity = (day.isoformat(), at.isoformat() if at else "", kind, str(amount), currency, name, *told)
+        category = kept.cleaned(self._cell(row, mapping.category))
+        return Line(row.line, day, kind, name, currency, exponent, abs(amount), at, None, category, identity)
+
+    def _amount(self, row: Record, exponent: int, currency: str) -> tuple[int, bool]:
+        """Above zero: spent; and whether it takes back what an account has paid, for which it has no other column."""
+        mapping = self._mapping
+
+        def units(column: str | None) -> int:
+            text = self._cell(row, column)
+            if text in ("", "-"):
+                return 0
+
+            def exactly(text: str) -> int:
+                return minor_units(text, exponent, mapping.decimal)
+
+            return self._taken(row, text, exactly, "{value} is no amount in {currency}.", currency=currency)
+
+        sign = 1 if mapping.spending == "positive" else -1
+        if mapping.amount is None:
+            debit, credit = sign * units(mapping.debit), units(mapping.credit)
+            if debit and credit:
+                raise Unreadable(Fault(row.line, "The line has two amounts."))
+            return debit or -abs(credit), debit < 0
+        if not self._cell(row, mapping.amount):
+            raise Unreadable(Fault(row.line, "{name} is missing.", {"name": shown(mapping.amount)}))
+        return sign * units(mapping.amount), False
+
+    def _kind(self, amount: int, name: str, status: str) -> Kind | Reason:
+        """What it is, or why it counts for nothing."""
+        if amount == 0:
+            return kept.NOTHING
+        if mappings.counts_not(status):
+            return kept.UNBOOKED
+        if (_BILL_PAID if amount > 0 else _BILL_TAKEN).search(name):
+            return kept.CARD_BILL
+        if mappings.is_cancelled(status):
+            return "refunded" if self._mapping.cancelled == "refunded" else kept.CANCELLED
+        if amount > 0:
+            return "spent"
+        return "refunded" if self._mapping.incoming == "refunded" else kept.INCOMING
+
+    def _is_note(self, row: Record) -> bool:
+        """What stands below or between the lines: a sum, or a sentence in one cell. A line that is cut off begins with a date."""
+        filled = [cell for cell in row.cells if cell]
+        date = self._cell(row, self._mapping.date)
+        if _SUM.match(date) or (not date and _SUM.match(filled[0])):
+            return True
+        return len(filled) == 1 and not re.match(r"\d", filled[0])
+
+    def _cell(self, row: Record, column: str | None) -> str:
+        index = self._at[column] if column else len(row.cells)
+        return row.cells[index] if index < len(row.cells) else ""
+
+    def _taken(self, row: Record, text: str, read: Callable[[str], T], reason: str, **more: str) -> T:
+        try:
+            return read(text)
+        except ValueError:
+            raise Unreadable(Fault(row.line, reason, {"value": f"“{shown(text)}”", **more})) from None

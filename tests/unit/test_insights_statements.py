@@ -1,0 +1,332 @@
+"""CSV of banks and card companies: guessed, read, and refused with the line and the reason."""
+
+from collections.abc import Callable
+from datetime import date, time
+
+import pytest
+from pydantic import ValidationError
+
+from taesan.insights import lines, statements, texts
+from taesan.insights.lines import Unreadable
+from taesan.insights.mappings import Mapping
+from taesan.insights.movements import MAX_TEXT
+from taesan.insights.statements import Table
+from tests.support.bank_files import contents, sample
+
+KR_ACCOUNT, KR_CARD = sample("kr_account_cp949.csv"), sample("kr_card_cp949.csv")
+EU, US = sample("eu_account.csv"), sample("us_card.csv")
+
+
+def table_of(file: bytes) -> Table:
+    return statements.table(file, lambda _: False)
+
+
+def guess(file: bytes) -> Mapping:
+    found = statements.guess(table_of(file))
+    assert found is not None
+    return found
+
+
+def fault_of(read: Callable[[], object]) -> tuple[int, str]:
+    with pytest.raises(Unreadable) as refused:
+        read()
+    fault = refused.value.faults[0]
+    return fault.line, fault.reason.format(**fault.values)
+
+
+def korean(text: str) -> bytes:
+    return text.encode("cp949")
+
+
+# ---------------------------------------------------------------- the samples
+
+
+def test_the_korean_samples_are_in_cp949() -> None:
+    for file in (KR_ACCOUNT, KR_CARD):
+        assert "원" in file.decode("cp949") or "잔액" in file.decode("cp949")
+        with pytest.raises(UnicodeDecodeError):
+            file.decode()
+
+
+def test_a_korean_account_behind_lines_of_its_own() -> None:
+    found = contents(KR_ACCOUNT)
+    assert [(line.number, line.kind, line.amount, line.name) for line in found.lines] == [
+        (6, "spent", 1_800, "지에스25 서초점"),
+        (7, "spent", 4_500, "블루도어커피"),
+        (10, "spent", 4_500, "블루도어커피"),
+        (11, "spent", 4_500, "블루도어커피"),
+        (12, "spent", 10_900, "구름음악"),
+    ]
+    assert found.skipped == [(8, lines.INCOMING), (9, lines.CARD_BILL), (13, lines.NOTE)]
+    assert {(line.currency, line.exponent) for line in found.lines} == {("KRW", 0)}
+    assert (found.lines[0].day, found.lines[0].at) == (date(2026, 10, 31), time(21, 14, 5))
+    assert len({line.key for line in found.lines}) == 5
+
+
+def test_a_korean_card_with_two_ways_to_cancel() -> None:
+    found = contents(KR_CARD)
+    assert [(line.number, line.kind, line.amount, line.name) for line in found.lines] == [
+        (5, "spent", 18_900, "배달의숲"),
+        (6, "spent", 21_000, "배달의숲"),
+        (7, "refunded", 21_000, "배달의숲"),
+        (8, "spent", 10_900, "구름음악"),
+        (9, "refunded", 4_500, "블루도어커피 강남"),
+        (10, "spent", 4_500, "블루도어커피 강남"),
+    ]
+    assert found.skipped == [(11, lines.NOTE), (12, lines.NOTE)]
+
+
+def test_a_cancelled_line_without_its_purchase_marks_one_that_never_was() -> None:
+    text = KR_CARD.decode("cp949")
+    alone = korean("".join(line for line in text.splitlines(keepends=True) if not line.startswith("2,")))
+    assert guess(alone).cancelled == "skipped"
+    assert (6, lines.CANCELLED) in contents(alone).skipped
+
+
+def test_a_european_account_with_decimal_commas() -> None:
+    found = contents(EU)
+    assert [(line.number, line.kind, line.amount, line.name) for line in found.lines] == [
+        (5, "spent", 380, "BÄCKEREI GRÜN//BERLIN/DE"),
+        (6, "spent", 380, "BÄCKEREI GRÜN//BERLIN/DE"),
+        (7, "spent", 999, "Ärztefunk Streaming GmbH"),
+        (9, "spent", 120_450, "Haus & Licht"),
+        (11, "spent", 495, "Entgelte Oktober"),  # the line before has a line break in its text
+    ]
+    assert found.skipped == [(8, lines.INCOMING)]
+    assert {(line.currency, line.exponent) for line in found.lines} == {("EUR", 2)}
+
+
+def test_an_american_card_whose_purchases_are_negative() -> None:
+    found = contents(US)
+    assert [(line.number, line.kind, line.amount) for line in found.lines] == [
+        (2, "spent", 499),
+        (3, "spent", 525),
+        (5, "refunded", 1_200),
+        (6, "spent", 1_200),
+        (7, "spent", 100),
+    ]
+    assert found.skipped == [(4, lines.CARD_BILL)]
+    turned = US.replace(b",-", b",+").replace(b",180.40", b",-180.40").replace(b"Return,12.00", b"Return,-12.00")
+    assert [(line.kind, line.amount) for line in contents(turned).lines] == [
+        (line.kind, line.amount) for line in found.lines
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["cp949", "utf-8", "utf-8-sig", "utf-16"])
+def test_the_encoding_makes_no_difference(encoding: str) -> None:
+    assert contents(KR_CARD.decode("cp949").encode(encoding)) == contents(KR_CARD)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8", "utf-16"])
+def test_western_letters_are_not_taken_for_korean(encoding: str) -> None:
+    text = "Datum;Empfänger;Betrag\n02.10.2026;BÄCKEREI;-1,00\n"
+    assert [line.name for line in contents(text.encode(encoding)).lines] == ["BÄCKEREI"]
+
+
+@pytest.mark.parametrize("separator", ["\t", "|", ";"])
+def test_the_separator_makes_no_difference(separator: str) -> None:
+    text = US.decode().replace("COFFEE, SEATTLE", "COFFEE SEATTLE").replace('e"",""x', 'e"" ""x')
+    # Another separator may be another bank's country, whose dates go another way round: the person says which.
+    table = table_of(text.replace(",", separator).encode())
+    assert len(statements.read(table, guess(text.encode())).lines) == 5
+
+
+# ---------------------------------------------------------------- guesses
+
+
+def test_what_is_guessed_is_what_the_columns_are() -> None:
+    assert guess(KR_ACCOUNT) == Mapping(
+        date="거래일시",
+        date_order="ymd",
+        debit="출금액",
+        credit="입금액",
+        incoming="skipped",
+        currency="KRW",
+        names=["보낸분/받는분", "적요"],
+        balance="잔액",
+    )
+    found = guess(EU)
+    assert (found.decimal, found.date_order, found.spending, found.incoming) == (",", "dmy", "negative", "skipped")
+    assert guess(US).date_order == "mdy"
+
+
+@pytest.mark.parametrize(
+    ("dates", "order"),
+    [(["01/02/2026", "13/02/2026"], "dmy"), (["01/02/2026", "02/13/2026"], "mdy"), (["26/01/02"], "ymd")],
+)
+def test_the_order_of_dates_is_the_one_by_which_they_are_dates(dates: list[str], order: str) -> None:
+    rows = "".join(f"{day},Shop,1.00\n" for day in dates)
+    assert guess(f"Date,Description,Amount\n{rows}".encode()).date_order in (
+        order,
+        *(["dmy"] if order == "ymd" else []),
+    )
+
+
+def test_unknown_headings_are_shown_and_not_guessed() -> None:
+    file = b"Kuupaev;Saaja;Summa\n2026-10-02;Pood;-1,00\n"
+    found = table_of(file)
+    assert (found.headings, statements.guess(found)) == (["Kuupaev", "Saaja", "Summa"], None)
+    told = Mapping(
+        date="Kuupaev", date_order="ymd", amount="Summa", spending="negative", incoming="skipped", decimal=",",
+        currency="EUR", names=["Saaja"],
+    )  # fmt: skip
+    assert [(line.name, line.amount) for line in statements.read(found, told).lines] == [("Pood", 100)]
+
+
+def test_a_remembered_table_is_found_wherever_it_begins() -> None:
+    file = b"Kuupaev;Saaja;Summa\n2026-10-02;Pood;-1,00\n"
+    known = table_of(file).fingerprint
+    later = b"Konto EE00;omanik;Date;Amount;Name\n\nvalitud;periood;1;2;3\n" + file
+    assert statements.table(later, known.__eq__).headings == ["Kuupaev", "Saaja", "Summa"]
+
+
+def test_headings_are_the_same_in_other_capitals_and_units() -> None:
+    other = KR_CARD.replace(korean("이용금액(원)"), korean(" 이용금액 "))
+    assert table_of(other).fingerprint == table_of(KR_CARD).fingerprint
+    assert table_of(US).fingerprint != table_of(EU).fingerprint
+
+
+def test_a_mapping_makes_sense() -> None:
+    given = guess(US).model_dump()
+    changes: list[dict[str, object]] = [
+        {"amount": None},
+        {"debit": "Soll"},
+        {"amount": None, "credit": "Haben"},
+        {"currency": "ABC"},
+        {"names": []},
+        {"date_order": "myd"},
+        {"decimal": "'"},
+        {"date": ""},
+        {"guess": "x"},
+    ]
+    for wrong in changes:
+        with pytest.raises(ValidationError):
+            Mapping.model_validate(given | wrong)
+
+
+# ---------------------------------------------------------------- meanings
+
+
+def test_a_negative_debit_takes_back_what_was_paid() -> None:
+    file = korean(
+        "거래일자,적요,출금액,입금액\n2026-10-01,가게,4500,0\n2026-10-02,가게,3000,\n2026-10-03,가게,-4500,0\n"
+    )
+    assert [(line.kind, line.amount) for line in contents(file).lines] == [
+        ("spent", 4_500),
+        ("spent", 3_000),
+        ("refunded", 4_500),
+    ]
+
+
+def test_debits_that_are_all_negative_are_spent() -> None:
+    file = b"Date,Description,Debit,Credit\n2026-10-01,Shop,-4.50,\n2026-10-02,Shop,,7.00\n"
+    found = contents(file)
+    assert [(line.kind, line.amount) for line in found.lines] == [("spent", 450)]
+    assert found.skipped == [(3, lines.INCOMING)]
+
+
+def test_what_is_not_booked_counts_for_nothing() -> None:
+    file = b"Date,Description,Amount,Status\n2026-10-01,Shop,1.00,Pending\n2026-10-02,Shop,1.00,Declined\n"
+    assert contents(file).skipped == [(2, lines.UNBOOKED), (3, lines.UNBOOKED)]
+
+
+def test_names_have_no_line_breaks_and_are_bounded() -> None:
+    file = 'Date,Description,Amount\n2026-10-01,"A\u202e\tb\nc",1.00\n2026-10-02,{},1.00\n'.format("x" * 900)
+    first, second = contents(file.encode()).lines
+    assert (first.name, len(second.name)) == ("A b c", MAX_TEXT)
+
+
+# ---------------------------------------------------------------- known again
+
+
+def test_the_same_lines_have_the_same_keys_in_each_file_that_has_them() -> None:
+    text = KR_ACCOUNT.decode("cp949").splitlines(keepends=True)
+    head, rows = text[:5], text[5:12]
+    early, late = korean("".join(head + rows[4:])), korean("".join([*head, *rows[:6]]))
+    keys = [{line.key for line in contents(file).lines} for file in (KR_ACCOUNT, early, late)]
+    assert keys[1] | keys[2] == keys[0]
+    assert len(keys[1] & keys[2]) == 2
+
+
+def test_two_coffees_are_two() -> None:
+    row = b"2026-10-01,Shop,1.00\n"
+    once, twice, thrice = (
+        {line.key for line in contents(b"Date,Description,Amount\n" + n * row).lines} for n in (1, 2, 3)
+    )
+    assert once < twice < thrice
+    assert len(thrice) == 3
+
+
+def test_another_account_has_other_keys() -> None:
+    ours, theirs = contents(US), contents(US, "my other card")
+    assert not {line.key for line in ours.lines} & {line.key for line in theirs.lines}
+
+
+# ---------------------------------------------------------------- what is refused
+
+HEAD = b"Date,Description,Amount,Currency\n"
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (b"2026-10-02,Shop,12.3x,USD", "“12.3x” is no amount in USD."),
+        (b"2026-10-02,Shop,12.345,USD", "“12.345” is no amount in USD."),
+        (b"2026-10-02,Shop,12.50,KRW", "“12.50” is no amount in KRW."),
+        (b"2026-10-02,Shop,,USD", "Amount is missing."),
+        (b"2026-10-32,Shop,1.00,USD", "“2026-10-32” is no date."),
+        (b",Shop,1.00,USD", "“” is no date."),
+        (b"2026-10-02,Shop,1.00,ABC", "“ABC” is no currency."),
+        (b"2026-10-02,Shop,1.0", "The line ends too early."),
+        (b"2026-10-0", "The line ends too early."),
+        (b"2026-10-02,Sh\x01op,1.00,USD", "A control character stands in the text."),
+        (b"2026-10-02,Sh\0op,1.00,USD", "A zero byte stands in the text."),
+        (b'2026-10-02,"Shop,1.00,USD', "A quotation mark is not closed, or stands where none may."),
+        (b'2026-10-02,"Shop"x,1.00,USD', "A quotation mark is not closed, or stands where none may."),
+        (b"2026-10-02," + b"x" * 1_001 + b",1.00,USD", "A field has more than 1000 characters."),
+        (b'2026-10-02,"' + b"x" * 140_000 + b'",1.00,USD', "A field has more than 1000 characters."),
+        (b"," * 60, "The line has more than 60 columns."),
+        (b"2026-10-02,Shop\x81\xff,1.00,USD", "The text is not in the encoding utf-8."),
+    ],
+)
+def test_what_is_broken_is_refused_with_its_line(row: bytes, reason: str) -> None:
+    good = b"2026-10-01,Shop,1.00,USD\n"
+    assert fault_of(lambda: contents(HEAD + 2 * good + row + b"\n" + good)) == (4, reason)
+
+
+@pytest.mark.parametrize(
+    ("file", "reason"),
+    [
+        (b"", "The file is empty."),
+        (b" \r\n \n", "The file is empty."),
+        (b"PK\x03\x04" + b"\0" * 99, "The file is a ZIP or an Excel file; save it as CSV first."),
+        (b"\xd0\xcf\x11\xe0" + b"\0" * 99, "The file is an old Excel file; save it as CSV first."),
+        (b"%PDF-1.7", "The file is a PDF; save it as CSV first."),
+        (b"\x1f\x8b\x08", "The file is a compressed file; save it as CSV first."),
+        (b"\xef\xbb\xbf\r\n<HTML><table>", "The file is a web page; save it as CSV first."),
+        (b"x" * 1_000_001, "The file has more than 1000000 bytes."),
+        (b"hello", "No line has the headings of a table."),
+        (b"\xff\xfe\x00", "The text is not in the encoding utf-16."),
+    ],
+)
+def test_what_is_no_statement_is_refused(file: bytes, reason: str) -> None:
+    def read() -> None:
+        texts.check_file(file)
+        contents(file)
+
+    assert fault_of(read) == (1, reason)
+
+
+def test_there_is_a_most_of_lines() -> None:
+    many = HEAD + b"2026-10-01,Shop,1.00,USD\n" * (lines.MAX_LINES + 1)
+    assert fault_of(lambda: contents(many)) == (lines.MAX_LINES + 1, f"The file has more than {lines.MAX_LINES} lines.")
+
+
+def test_a_mapping_of_another_file_is_told() -> None:
+    assert fault_of(lambda: statements.read(table_of(US), guess(EU))) == (1, "The file has no column Buchungstag.")
+
+
+def test_every_fault_is_told_up_to_a_bound() -> None:
+    with pytest.raises(Unreadable) as refused:
+        contents(HEAD + b"2026-10-01,Shop,1.00,USD\n" * 30 + b"2026-10-01,Shop,one,USD\n" * 25)
+    assert [fault.line for fault in refused.value.faults] == list(range(32, 32 + lines.MAX_FAULTS))
