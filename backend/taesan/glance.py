@@ -13,7 +13,7 @@ from taesan.channels.models import Channel, DepositRelay, RefundRelay
 from taesan.conversions.models import Conversion
 from taesan.core.models import OutboxEvent
 from taesan.gateways.models import Gateway
-from taesan.insights.models import Erasure, Filling, InsightsCursor, Person
+from taesan.insights.models import Erasure, Filling, InsightsCursor, MovementRow, Person
 from taesan.jars.rule_models import SignedRule
 from taesan.loyalty.models import BadgeUpdate, Follower, Member
 from taesan.merchants.models import MerchantSettings, Payout, Redemption
@@ -66,6 +66,7 @@ def waits() -> dict[str, ColumnElement[bool]]:
         "pay out cashback": _any(col(Cashback.amount) > 0),
         "follow what moves": _any(col(InsightsCursor.id) == 1),
         "fill in what moved": or_(_any(col(Filling.id) > 0), _any(col(Erasure.id) > 0), _any(col(Person.redated) >= 0)),
+        "look for standing costs": _any(col(MovementRow.id) > 0),
         "gather badges": _any(col(Member.badge_due).is_not(None)),
         "follow badges": _any(col(BadgeUpdate.state) == "sent"),
         "expire invoices": _any(and_(INVOICE_IS_OPEN, col(Invoice.expires_at).is_not(None))),  # as its index is made

@@ -15,8 +15,9 @@ from sqlmodel import Session, SQLModel
 from taesan.core.clock import rfc3339
 from taesan.core.db import Database
 from taesan.insights.models import Filling, MovementRow, Person, PersonWallet
+from taesan.insights.recurring_models import Recurring
 
-PERSONAL: tuple[type[SQLModel], ...] = (PersonWallet, Filling, MovementRow)
+PERSONAL: tuple[type[SQLModel], ...] = (PersonWallet, Filling, Recurring, MovementRow)
 """Every table with an `owner`; each with an index that begins with that."""
 NOT_TOLD = {"owner", "secret", "previous_secret"}
 PAGE = 500
