@@ -71,7 +71,7 @@ warp: .tools/setup.stamp ## Move a local chain's clock forward (ARGS="15m"; also
 
 ## ---- figures
 
-.PHONY: bench bench-gas bench-reads bench-scaling bench-year soak
+.PHONY: bench bench-gas bench-insights bench-reads bench-scaling bench-year soak
 bench: build/.stamp ## Intake of ours and of all others, pair by pair in one run; writes docs/benchmarks/intake.md (35 minutes)
 	@$(BIN)/python -m tests.bench.intake_report $(ARGS)
 
@@ -80,6 +80,9 @@ bench-gas: build/.stamp ## Gas of ours and of all others in one run; writes docs
 
 bench-scaling: build/.stamp ## The intake with 1, 2, 4 processes and two shards, both databases; writes docs/benchmarks/scaling.md
 	@$(BIN)/python -m tests.bench.scaling
+
+bench-insights: .tools/setup.stamp ## Standing costs found and months' ends forecast, beside others; writes docs/benchmarks/insights.md (some three minutes)
+	@$(BIN)/python -m tests.bench.insights_report
 
 bench-reads: build/.stamp ## Balances, statements and pages at 10⁴, 10⁵, 10⁶ payments; writes docs/benchmarks/reads.md (some ten minutes)
 	@$(BIN)/python -m tests.bench.reads $(ARGS)

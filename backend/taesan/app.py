@@ -25,6 +25,7 @@ from taesan.identity.rates import Rates
 from taesan.identity.router import router as identity
 from taesan.insights.imports_router import router as statement_imports
 from taesan.insights.live import NewsWatch
+from taesan.insights.recurring_router import router as recurring
 from taesan.insights.router import router as insights
 from taesan.jars.router import router as jars
 from taesan.loyalty.router import router as loyalty
@@ -97,6 +98,7 @@ for _router in (
     webhooks,
     insights,
     statement_imports,
+    recurring,
     operations,
 ):
     _ROUTES.include_router(_router)

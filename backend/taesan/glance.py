@@ -14,7 +14,7 @@ from taesan.conversions.models import Conversion
 from taesan.core.models import OutboxEvent
 from taesan.gateways.models import Gateway
 from taesan.insights.import_models import DuplicateCursor
-from taesan.insights.models import Erasure, Filling, InsightsCursor, Person
+from taesan.insights.models import Erasure, Filling, InsightsCursor, MovementRow, Person
 from taesan.jars.rule_models import SignedRule
 from taesan.loyalty.models import BadgeUpdate, Follower, Member
 from taesan.merchants.models import MerchantSettings, Payout, Redemption
@@ -68,6 +68,7 @@ def waits() -> dict[str, ColumnElement[bool]]:
         "follow what moves": _any(col(InsightsCursor.id) == 1),
         "fill in what moved": or_(_any(col(Filling.id) > 0), _any(col(Erasure.id) > 0), _any(col(Person.redated) >= 0)),
         "look for duplicates": _any(col(DuplicateCursor.id) == 1),
+        "look for standing costs": _any(col(MovementRow.id) > 0),
         "gather badges": _any(col(Member.badge_due).is_not(None)),
         "follow badges": _any(col(BadgeUpdate.state) == "sent"),
         "expire invoices": _any(and_(INVOICE_IS_OPEN, col(Invoice.expires_at).is_not(None))),  # as its index is made

@@ -19,7 +19,7 @@ from taesan.core.restoration import Gate
 from taesan.core.worker import Worker
 from taesan.gateways import funding
 from taesan.hub import Hub
-from taesan.insights import doubles, filling
+from taesan.insights import doubles, filling, keeping
 from taesan.insights import following as insights
 from taesan.jars import service as jars
 from taesan.loyalty import badges, campaigns, following, lapsing
@@ -151,6 +151,7 @@ def _steps(hub: Hub, gate: Gate) -> dict[str, Callable[[], bool]]:
         "follow what moves": lambda: insights.follow_step(hub),
         "fill in what moved": lambda: filling.fill_step(hub),
         "look for duplicates": lambda: doubles.look_step(hub),
+        "look for standing costs": lambda: keeping.look_step(hub),
         "reconcile": lambda: not gate.is_open and reconcile.reconcile_step(hub),
         "check totals": lambda: audit.check_step(hub),
     }

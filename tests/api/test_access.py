@@ -5,7 +5,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from taesan.web.router import NodeWatch
 from tests.support.bank_files import MAPPING, import_two
 from tests.support.conversions import gather, sign_rule, to
 from tests.support.gateway import Gateway
-from tests.support.insights import ask_for_insights
+from tests.support.insights import ask_for_insights, number_of, pays
 from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage, StageFactory, key
 from tests.support.wallet import Json, Wallet, siwe_message
@@ -157,6 +157,7 @@ def ids(stage: Stage) -> Json:
         "delivery_id": delivery["id"],
         "gateway_id": Gateway(stage).id,
         "conversion_id": _conversion(stage, anna),
+        "recurring_id": _recurring(stage, anna),
         **_statements(stage, anna),
         "secrets": [
             cafe.id,
@@ -181,6 +182,14 @@ def _conversion(stage: Stage, anna: Payer) -> str:
     gather(sign_rule(anna, to("savings", anna.address)), DOLLAR)
     (held,) = stage.get(f"/v1/channels/{anna.id}/jar/conversions", **anna.headers())["items"]
     return str(held["id"])
+
+
+def _recurring(stage: Stage, anna: Payer) -> str:
+    """A standing cost that a statement tells of."""
+    ask_for_insights(stage, anna.headers())
+    pays(stage, number_of(stage, anna.address), "film", [(date(2024, month, 7), 9_900) for month in range(1, 9)])
+    (found,) = stage.get("/v1/insights/recurring", **anna.headers())["items"]
+    return str(found["id"])
 
 
 def test_nobody_sees_or_changes_what_is_somebody_elses(stage: Stage, ids: Json) -> None:
@@ -233,7 +242,7 @@ def test_neither_token_opens_what_the_other_does(shared_stage: Stage) -> None:
     for name, who in closed:
         method, path = name.split(" ")
         named = ("redemption_id", "payout_id", "key_id", "invoice_id", "refund_id", "webhook_id", "delivery_id")
-        named += ("gateway_id", "transfer_id", "rule_id", "conversion_id", "campaign_id")
+        named += ("gateway_id", "transfer_id", "rule_id", "conversion_id", "campaign_id", "recurring_id")
         named += ("import_id", "fingerprint", "movement_id")
         ids = dict.fromkeys(named, "x")
         path = path.format(channel_id="0x" + "ab" * 32, address="0x" + "ab" * 20, day="2026-11-26", **ids)

@@ -2,6 +2,7 @@
 would find it. Only the audit reads all there is, and it is not asked here."""
 
 from collections.abc import Iterator
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from tests.support.chain import free_port
 from tests.support.conversions import gather, permit, sign_rule, to
 from tests.support.gateway import Gateway, payment
 from tests.support.gifts import Giver
-from tests.support.insights import ask_for_insights, link_wallet
+from tests.support.insights import ask_for_insights, link_wallet, number_of, pays
 from tests.support.plans import Recorder, recorded, scans
 from tests.support.stage import CENT, DOLLAR, OPERATOR_KEY, Merchant, Payer, Stage, key
 from tests.support.wallet import Json, Wallet
@@ -252,6 +253,7 @@ def _gather_insights(stage: Stage, anna: Payer, ben: Payer, gateway: Gateway) ->
     for by in ("category", "day", "month", "source"):
         stage.get(f"/v1/insights/sums?by={by}", **anna.headers())
     stage.get("/v1/insights/movements/news?after=MA", **anna.headers())
+    _find_standing_costs(stage, anna)
     return _import_statements(stage, anna)
 
 
@@ -270,6 +272,23 @@ def _import_statements(stage: Stage, anna: Payer) -> Json:
     stage.write("UPDATE duplicate_cursor SET movement_id = 0 WHERE id = 1")
     stage.tick(2)
     return made
+
+
+def _find_standing_costs(stage: Stage, anna: Payer) -> None:
+    """One that is judged, and one that is no more when a payment of it turns out to be a duplicate; then what is ahead, and unusual."""
+    owner, months = number_of(stage, anna.address), [date(2024, month, 7) for month in range(1, 9)]
+    pays(stage, owner, "film", [(month, 9_900) for month in months])
+    pays(stage, owner, "tunes", [(month, 4_900) for month in months[:3]])
+    pays(stage, owner, "film", [(months[-1] + timedelta(days=3), 500_000)], category="boats")
+    ids = [item["id"] for item in stage.get("/v1/insights/recurring", **anna.headers())["items"]]
+    assert len(ids) == 2
+    for id_, verdict in ((ids[0], "confirm"), (ids[0], "dismiss"), ("rec_x", "confirm")):
+        stage.client.post(f"/v1/insights/recurring/{id_}/{verdict}", headers=anna.headers())
+    stage.write("UPDATE movement SET duplicate_of = 1 WHERE owner = :owner AND merchant = 'tunes'", owner=owner)
+    pays(stage, owner, "tunes", [(months[-1], 1)])
+    stage.get("/v1/insights/forecast", **anna.headers())
+    for by in ("merchant", "category"):
+        stage.get(f"/v1/insights/unusual?month=2024-08&by={by}", **anna.headers())
 
 
 def _give(stage: Stage, anna: Payer) -> None:

@@ -1,9 +1,12 @@
 """Persons who have asked where their small money goes."""
 
+from datetime import UTC, date, datetime
 from typing import Any
 
 import httpx
 
+from taesan.insights import keeping
+from taesan.insights.models import MovementRow, PersonWallet
 from tests.support.stage import Stage
 from tests.support.wallet import Json, Wallet
 
@@ -30,3 +33,32 @@ def read_all(stage: Stage, headers: Json) -> None:
         if stage.get("/v1/insights/me", **headers)["complete"]:
             return
     raise AssertionError("what there was is never read")
+
+
+def number_of(stage: Stage, wallet: str) -> int:
+    """The `owner` of what is kept of the wallet's person."""
+    with stage.hub.db.read() as session:
+        return session.get_one(PersonWallet, wallet).owner
+
+
+def pays(stage: Stage, owner: int, merchant: str, paid: list[tuple[date, int]], category: str = "") -> None:
+    """As a statement tells it; then the worker looks."""
+    with stage.hub.db.write() as session:
+        for day, amount in paid:
+            row = MovementRow(
+                owner=owner,
+                key=f"{merchant}:{day}:{amount}",
+                source="statement",
+                kind="spent",
+                at=datetime(day.year, day.month, day.day, 12, tzinfo=UTC),
+                day=day,
+                merchant=merchant,
+                name=merchant.upper(),
+                category=category,
+                asset="KRW",
+                exponent=0,
+                amount=amount,
+            )
+            session.add(row)
+    while keeping.look_step(stage.hub):
+        pass

@@ -15,7 +15,7 @@ from taesan.core.pages import newest_first
 from taesan.core.problems import Problem, not_found
 from taesan.gateways.models import Gateway
 from taesan.hub import Hub
-from taesan.insights import streams
+from taesan.insights import keeping, streams
 from taesan.insights.duplicates import KINDS, WINDOW, Entry, Pair, find
 from taesan.insights.figures import CURRENCIES
 from taesan.insights.import_models import DuplicateCursor, DuplicatePublic, DuplicateVerdict, Verdict
@@ -238,6 +238,8 @@ def _say(session: Session, row: MovementRow, other: MovementRow, verdict: Verdic
     said.verdict, said.said_at = verdict, now
     session.add(said)
     session.flush()
+    for merchant in {row.merchant, other.merchant}:
+        keeping.look(session, row.owner, merchant, now)
 
 
 def _said_of(session: Session, row: MovementRow, other: MovementRow) -> DuplicateVerdict | None:

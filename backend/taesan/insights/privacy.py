@@ -16,10 +16,12 @@ from taesan.core.clock import rfc3339
 from taesan.core.db import Database
 from taesan.insights.import_models import DuplicateVerdict, StatementImport, StatementLine, StatementMapping
 from taesan.insights.models import Filling, MovementRow, Person, PersonWallet
+from taesan.insights.recurring_models import Recurring
 
 PERSONAL: tuple[type[SQLModel], ...] = (
     PersonWallet,
     Filling,
+    Recurring,
     MovementRow,
     StatementLine,  # before the imports that they are of
     StatementImport,
