@@ -253,8 +253,9 @@ def _gather_insights(stage: Stage, anna: Payer, ben: Payer, gateway: Gateway) ->
     for by in ("category", "day", "month", "source"):
         stage.get(f"/v1/insights/sums?by={by}", **anna.headers())
     stage.get("/v1/insights/movements/news?after=MA", **anna.headers())
+    made = _import_statements(stage, anna)
     _find_standing_costs(stage, anna)
-    return _import_statements(stage, anna)
+    return made
 
 
 def _import_statements(stage: Stage, anna: Payer) -> Json:
