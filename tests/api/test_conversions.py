@@ -135,7 +135,8 @@ def test_what_is_not_to_be_had_is_not_signed(stage: Stage, anna: Payer, trader: 
     for destination, only_for, why in (
         (to("swap", anna.address, token=stage.chain.deployment.asset, slippage=100), "", "There is no market for"),
         (to("swap", anna.address, token=trader.ether, slippage=30), "", "The market's fee is 30 ten-thousandths"),
-        (to("swap", pool, token=trader.ether, slippage=31), "", "not its pool"),
+        (to("swap", pool, token=trader.ether, slippage=31), "", "not a pool of the market"),
+        (to("person", pool), "", "not a pool of the market"),
         (to("collectible", anna.address, token=f"0x{80:040x}"), "", "does not offer the collectible"),
         (to("collectible", BENEFICIARY, token=f"0x{81:040x}"), "", "does not offer the collectible"),
         (to("collectible", BENEFICIARY, token=f"0x{80:040x}"), "", "The collectible costs 2000000"),

@@ -15,7 +15,7 @@ from x402.mechanisms.evm.constants import MULTICALL3_ADDRESS
 from x402.mechanisms.evm.default_assets import get_default_asset
 
 from taesan.chain import local
-from taesan.chain.contracts import Deployment, artifact
+from taesan.chain.contracts import Contracts, Deployment, artifact
 from taesan.chain.deployment import CANONICAL, CEILING_WEI, deploy
 from taesan.chain.rpc import Node
 from taesan.chain.signers import KeySigner
@@ -181,6 +181,9 @@ def test_devnet_is_ready_for_x402_clients_and_goes_on_from_where_it_was(tmp_path
         before = found()
         assert before[0].channels == CANONICAL["PaymentChannels"]
         assert all(before[1])
+        contracts = Contracts(before[0], ARTIFACTS)
+        offered = node.call(before[0].standing_orders, contracts.encode("standing_orders", "offers", 1_001))
+        assert int.from_bytes(offered[32:], "big") == DOLLAR, "a collectible, for rules to be tried with"
         warped = _warp({"TAESAN_RPC_URL": node.url}, "2h")
         assert warped[0] == 0, warped
         first.interrupt()

@@ -48,6 +48,19 @@ def test_a_rule_gathers_fires_and_splits_to_the_last_unit(open_stage: StageFacto
     assert stage.audit().differences == []
 
 
+def test_what_is_wrong_with_a_rule_is_told_in_its_own_words(shared_stage: Stage) -> None:
+    anna = shared_stage.payer()
+    body = anna.wallet.rule(shared_stage.facts, 1, "top-ups", "when I say so", "") | {"id": "-1"}
+    answer = shared_stage.client.post(f"/v1/channels/{anna.id}/rules", json=body, headers=anna.headers())
+    assert_problem(answer, "invalid-request", 422)
+    assert "a whole number as a string" in answer.json()["detail"]
+    rule = anna.sign_rule("top-ups", "when I say so")
+    assert rule.ask("cancel").status_code == 200
+    ended = rule.ask("fire")
+    assert_problem(ended, "rule-ended", 409)
+    assert ended.json()["detail"].startswith("It was cancelled at 20")
+
+
 def test_the_amount_has_to_be_what_the_rule_says(stage: Stage) -> None:
     anna = stage.payer()
     rule = anna.sign_rule("3.5% of the price, fixed 0.10 USD, at most 0.50 USD a day", "every 5 USD", "category coffee")

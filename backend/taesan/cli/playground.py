@@ -23,10 +23,10 @@ def demo(
     ] = "replay",
     customers: Annotated[int, typer.Option(min=1, max=23_570, help="How many customers of CDNOW take part")] = 200,
     months: Annotated[int, typer.Option(min=1, max=18, help="Of the year scenario")] = 18,
-    chain: Annotated[ChainName, typer.Option(help="Which local chain")] = "anvil",
+    chain: Annotated[ChainName, typer.Option(help="Which local chain; the year's is anvil")] = "anvil",
     leave: Annotated[bool, typer.Option("--exit", help="End after the table instead of staying up")] = False,
     kill_midway: Annotated[
-        bool, typer.Option("--kill-midway", help="kill -9 the hub in the middle of the replay and start it again")
+        bool, typer.Option("--kill-midway", help="replay alone: kill -9 the hub in the middle and start it again")
     ] = False,
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="The page's; default: 8000, or the next that is free")
@@ -34,9 +34,9 @@ def demo(
     chain_port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Default: 8545, or the next that is free")
     ] = None,
-    folder: Annotated[Path, typer.Option(help="For chain, database and logs; an earlier run's are removed")] = Path(
-        "var/demo"
-    ),
+    folder: Annotated[
+        Path, typer.Option(help="For chain, database and logs; an earlier run's are removed. `make year` has var/year")
+    ] = Path("var/demo"),
     write: Annotated[Path | None, typer.Option(help="Write the year's tables to this file, as Markdown")] = None,
 ) -> None:
     """Replay real purchases against a hub and a chain of their own, and look at the result."""

@@ -23,8 +23,8 @@ import httpx
 
 from taesan.client import gifts
 from taesan.client.change import Change, Terms
-from taesan.client.errors import BadArgument, ClientError
-from taesan.client.flows import Flows, NotOurs, Refused, Unanswered
+from taesan.client.errors import BadArgument, ClientError, NotOurs, Refused, Unanswered
+from taesan.client.flows import Flows
 from taesan.client.gifts import GiftLink
 from taesan.client.signing import HubFacts, Json, LocalKey, Signer
 from taesan.client.sites import OtherHub, PlainHttp, require_https

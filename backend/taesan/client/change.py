@@ -4,8 +4,8 @@ import secrets
 from dataclasses import dataclass, field, replace
 
 from taesan.client import signing
-from taesan.client.errors import ClientError, require_address, require_amount, require_price
-from taesan.client.flows import Flows, Refused
+from taesan.client.errors import ClientError, Refused, require_address, require_amount, require_price
+from taesan.client.flows import Flows
 from taesan.client.signing import Json
 from taesan.client.steps import Flow
 from taesan.jars import signed, sources

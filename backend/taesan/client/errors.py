@@ -16,6 +16,28 @@ class ClientError(Exception):
     """Something that a caller may want to handle."""
 
 
+class Refused(ClientError):
+    """The hub, or a merchant, has refused; nothing was paid. :ivar problem: what it said"""
+
+    def __init__(self, problem: dict[str, Any], status: int) -> None:
+        said = " ".join(str(problem[name]) for name in ("title", "detail", "error") if problem.get(name))
+        super().__init__(said or f"HTTP {status}")
+        self.problem, self.status = problem, status
+
+    @property
+    def type(self) -> str:
+        """Such as `insufficient-deposit`."""
+        return str(self.problem.get("type", "")).rsplit(":", 1)[-1].rsplit("/", 1)[-1]
+
+
+class Unanswered(ClientError):
+    """No answer for too long: what was asked may have happened. The next call finds out first; nothing is done twice."""
+
+
+class NotOurs(ClientError):
+    """What a merchant asks for cannot be paid with a channel of this hub."""
+
+
 class BadArgument(ClientError, ValueError):
     """What was asked for makes no sense: nothing was signed, nothing was sent."""
 

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from taesan.client import signing, sites, x402
-from taesan.client.errors import ClientError, require_address, require_amount
+from taesan.client.errors import NotOurs, Refused, Unanswered, require_address, require_amount
 from taesan.client.signing import HubFacts, Json, Signer
 from taesan.client.state import Busy, Intent, KeyReused, Limits, State
 from taesan.client.steps import Flow, Send, Wait
@@ -24,28 +24,6 @@ POLL_S = 0.5
 IDEMPOTENT = ("GET", "HEAD", "OPTIONS", "PUT", "DELETE")
 ANSWERED_LATER = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)
 STATEMENT = "Sign in to Taesan."
-
-
-class Refused(ClientError):
-    """The hub, or a merchant, has refused; nothing was paid. :ivar problem: what it said"""
-
-    def __init__(self, problem: Json, status: int) -> None:
-        said = " ".join(str(problem[name]) for name in ("title", "detail", "error") if problem.get(name))
-        super().__init__(said or f"HTTP {status}")
-        self.problem, self.status = problem, status
-
-    @property
-    def type(self) -> str:
-        """Such as `insufficient-deposit`."""
-        return str(self.problem.get("type", "")).rsplit(":", 1)[-1].rsplit("/", 1)[-1]
-
-
-class Unanswered(ClientError):
-    """No answer for too long: what was asked may have happened. The next call finds out first; nothing is done twice."""
-
-
-class NotOurs(ClientError):
-    """What a merchant asks for cannot be paid with a channel of this hub."""
 
 
 @dataclass

@@ -26,7 +26,10 @@ def check(session: Session, hub: Hub, payer: str, asked: RuleCreate) -> None:
     for merchant in named:
         if merchant not in there:
             raise rules.invalid(f"The merchant {merchant} is not known here.")
+    pools = pools_listed(session)
     for to in asked.destinations:
+        if to.recipient in pools:
+            raise rules.invalid(f"{to.kind} needs a recipient who can use it, not a pool of the market.")
         if to.kind == "swap":
             _check_swap(session, hub, to)
         elif to.kind == "collectible":
@@ -42,13 +45,16 @@ def _check_swap(session: Session, hub: Hub, to: DestinationIn) -> None:
         raise rules.invalid(
             f"There is no market for {to.token} here: `bought` in GET /v1/destinations lists what there is."
         )
-    if to.recipient == listed.pool:
-        raise rules.invalid("A swap needs a recipient who can use what is bought, not its pool.")
     fee = fee_of(hub, listed.pool)
     if to.slippage <= fee:
         raise rules.invalid(
             f"The market's fee is {fee} ten-thousandths: a `slippage` of {to.slippage} is never to be had."
         )
+
+
+def pools_listed(session: Session) -> set[str]:
+    """Where what is sent is the market's, and nobody's."""
+    return {listed.pool for listed in session.scalars(select(ListedPool).order_by(col(ListedPool.token)))}
 
 
 def fee_of(hub: Hub, pool: str) -> int:

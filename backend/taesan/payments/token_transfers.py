@@ -14,6 +14,7 @@ from taesan.core.ids import new_id
 from taesan.core.pages import newest_first
 from taesan.core.problems import Problem, not_found, too_small
 from taesan.hub import Hub
+from taesan.jars import prospects
 from taesan.payments import direct
 from taesan.payments.decision import invalid_recipient
 from taesan.payments.gathering import Gathering
@@ -90,8 +91,10 @@ def store(
     """Keeps a checked one for the next gathering; the caller's commit makes it accepted.
 
     :param balance: what the holder has; None: that does not matter
-    :raises Problem: `invalid-token-transfer` if it came before, or if what the holder has is promised to others already
+    :raises Problem: `invalid-recipient` for a pool of the market, `invalid-token-transfer` if it came before, or if what the holder has is promised to others already
     """
+    if transfer.pay_to in prospects.pools_listed(session):
+        raise invalid_recipient(transfer.pay_to)
     known = select(col(TokenTransfer.public_id)).where(
         col(TokenTransfer.payer) == transfer.payer, col(TokenTransfer.nonce) == transfer.nonce
     )
