@@ -24,6 +24,7 @@ from taesan.hub import Hub
 from taesan.identity.rates import Rates
 from taesan.identity.router import router as identity
 from taesan.insights.live import NewsWatch
+from taesan.insights.reports_router import router as reports
 from taesan.insights.router import router as insights
 from taesan.jars.router import router as jars
 from taesan.jars.rules_router import router as rules
@@ -143,6 +144,7 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
         gifts,
         webhooks,
         insights,
+        reports,
         operations,
     ):
         app.include_router(router)

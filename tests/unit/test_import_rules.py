@@ -49,6 +49,8 @@ PURE = {
     "client/x402.py",
     "gateways/drawing.py",
     "gifts/states.py",
+    "insights/audit_models.py",
+    "insights/audit_month.py",
     "insights/merchants.py",
     "insights/movements.py",
     "insights/sources.py",
