@@ -34,7 +34,9 @@ def test_a_month_to_come_has_no_audit() -> None:
         compared(date(2026, 12, 1), date(2026, 11, 30))
 
 
-def _of(merchant: str, amount: int, kind: Kind = "spent", category: str = "", asset: str = "USD", count: int = 1) -> Sum:
+def _of(
+    merchant: str, amount: int, kind: Kind = "spent", category: str = "", asset: str = "USD", count: int = 1
+) -> Sum:
     return Sum((merchant, category), kind, asset, 2, count, amount)
 
 
@@ -52,7 +54,9 @@ def test_what_went_where_and_what_it_grew_by() -> None:
     day = Sum((date(2026, 11, 3),), "spent", "USD", 2, 4, 1_300)
     won, dollars = audited(month, before, year_before, [day])
     assert (won.asset, dollars.asset) == ("KRW", "USD")  # the one with more movements first
-    places = {p.key: (p.count, p.spent, p.refunded, p.net, p.before, p.year_before, p.change) for p in dollars.merchants.items}
+    places = {
+        p.key: (p.count, p.spent, p.refunded, p.net, p.before, p.year_before, p.change) for p in dollars.merchants.items
+    }
     assert places == {
         "blue bottle": (1, 700, 0, 700, 0, 0, 700),
         "café dust": (3, 600, 50, 550, 450, -5, 100),
