@@ -51,6 +51,8 @@ PURE = {
     "gifts/states.py",
     "insights/audit_models.py",
     "insights/audit_month.py",
+    "insights/cells.py",
+    "insights/documents.py",
     "insights/merchants.py",
     "insights/movements.py",
     "insights/sources.py",

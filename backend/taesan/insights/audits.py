@@ -32,8 +32,8 @@ def month_audit(session: Session, hub: Hub, person: Person, month: date, now: da
     if month > today:
         raise Problem("month-to-come", 409, "This month has not begun.", f"Today is {today} in {zone.key}.")
     spans = audit_month.compared(month, today)
-    of_spans = [streams.sums(session, owner, *span, ("merchant", "category")) for span in spans]
-    assets = audit_month.audited(*of_spans, streams.sums(session, owner, *spans.month, ("day",)))
+    of_month, before, year_before = (streams.sums(session, owner, *span, ("merchant", "category")) for span in spans)
+    assets = audit_month.audited(of_month, before, year_before, streams.sums(session, owner, *spans.month, ("day",)))
     names = _names(session, owner, {place.key for asset in assets for place in asset.merchants.items})
     begins, ends = (begins_at(day, zone) for day in spans.month)
     public = persons.public(session, person)
