@@ -55,7 +55,7 @@ def _place(name: str, net: int, before: int = 0, year_before: int = 0) -> Place:
     )
 
 
-def _audit(names: list[str], **changes: Any) -> MonthAudit:
+def audit_of(names: list[str], **changes: Any) -> MonthAudit:
     merchants = Places(
         items=[_place(name, 1_000_000 - n, 5 * n) for n, name in enumerate(names)], left_out=2, left_out_net=9
     )
@@ -101,7 +101,7 @@ def _audit(names: list[str], **changes: Any) -> MonthAudit:
     return MonthAudit(**told | changes)
 
 
-def _document(audit: MonthAudit, language: str) -> Document:
+def document_in(language: str, audit: MonthAudit) -> Document:
     return Writer(language, translations(language).gettext, {TOKEN: "TUSD"}).document(audit)
 
 
@@ -147,7 +147,7 @@ def _text(document: Document) -> str:
     ],
 )
 def test_paper_and_page_say_the_same_in_each_language(language: str, told: list[str]) -> None:
-    document = _document(_audit(["Café Dust"]), language)
+    document = document_in(language, audit_of(["Café Dust"]))
     paper, page = _text(document), re.sub(r"\s", "", report.as_page(document))
     for words in told:
         assert re.sub(r"\s", "", words) in paper, words
@@ -156,9 +156,9 @@ def test_paper_and_page_say_the_same_in_each_language(language: str, told: list[
 
 
 def test_a_month_of_which_not_all_is_known_says_so() -> None:
-    document = _document(_audit([], is_over=False, complete=False), "en")
+    document = document_in("en", audit_of([], is_over=False, complete=False))
     assert len(document.notes) == 3
-    empty = _document(_audit([], assets=[]), "en")
+    empty = document_in("en", audit_of([], assets=[]))
     assert [section.title for section in empty.sections] == [
         "Nothing moved in this month.",
         "What was gathered, and what it became",
@@ -167,7 +167,7 @@ def test_a_month_of_which_not_all_is_known_says_so() -> None:
 
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_no_name_becomes_markup_or_a_formula_or_turns_text_around(language: str) -> None:
-    document = _document(_audit(HOSTILE), language)
+    document = document_in(language, audit_of(HOSTILE))
     page, paper = report.as_page(document), _text(document)
     assert "<script" not in page
     assert "<b>" not in page
@@ -179,20 +179,20 @@ def test_no_name_becomes_markup_or_a_formula_or_turns_text_around(language: str)
     assert pdf.BOX * 4 in paper  # of letters that no typeface here has
     assert max(len(plain(name)) for name in HOSTILE) == documents.MAX_NAME
     assert plain("\u202ea\r\nb\u2066\x00") == "a b"
-    rows = list(csv.DictReader(StringIO(report.as_csv(_audit(HOSTILE)))))
+    rows = list(csv.DictReader(StringIO(report.as_csv(audit_of(HOSTILE)))))
     assert not [value for row in rows for value in row.values() if value.startswith(("=", "@", "+", "\t"))]
     assert next(row for row in rows if "HYPERLINK" in row["name"])["name"] == "'=HYPERLINK(1)"
 
 
 def test_the_page_runs_and_fetches_nothing() -> None:
-    page = report.as_page(_document(_audit(["Café Dust"]), "en"))
+    page = report.as_page(document_in("en", audit_of(["Café Dust"])))
     assert f'content="{report.policy().replace(chr(39), "&#39;")}"' in page
     assert report.policy().startswith("default-src 'none'; style-src 'sha256-")
     assert not re.search(r"<(script|link|img|iframe)|style=|\bon\w+=|https?://|url\(|@import", page)
 
 
 def test_csv_has_each_figure_in_minor_units() -> None:
-    rows = list(csv.DictReader(StringIO(report.as_csv(_audit(["Café Dust"])))))
+    rows = list(csv.DictReader(StringIO(report.as_csv(audit_of(["Café Dust"])))))
     of = {(row["asset"], row["section"], row["key"]): row for row in rows}
     assert of[TOKEN, "moved", "spent"]["amount"] == "12345678"
     assert of[TOKEN, "merchant", "café dust"]["before"] == "0"
@@ -204,7 +204,7 @@ def test_csv_has_each_figure_in_minor_units() -> None:
 
 def test_without_its_typeface_there_is_no_paper(tmp_path: Path) -> None:
     with pytest.raises(pdf.FontsMissing, match="make setup"):
-        pdf.render(_document(_audit([]), "en"), tmp_path)
+        pdf.render(document_in("en", audit_of([])), tmp_path)
 
 
 def test_all_of_it_is_there_in_korean_with_the_same_places() -> None:
