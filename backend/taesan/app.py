@@ -26,6 +26,7 @@ from taesan.identity.router import router as identity
 from taesan.insights.imports_router import router as statement_imports
 from taesan.insights.live import NewsWatch
 from taesan.insights.recurring_router import router as recurring
+from taesan.insights.reports_router import router as reports
 from taesan.insights.router import router as insights
 from taesan.jars.router import router as jars
 from taesan.loyalty.router import router as loyalty
@@ -99,6 +100,7 @@ for _router in (
     insights,
     statement_imports,
     recurring,
+    reports,
     operations,
 ):
     _ROUTES.include_router(_router)

@@ -1,8 +1,9 @@
-"""What stands: the audit, and what a person should know of."""
+"""What stands: the audit, what a person should know of, and a person's month."""
 
 import time
+from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 from rich.table import Table
@@ -80,3 +81,45 @@ def alarms(
         table.add_row(*row)
     console.print(table if on else "no alarms")
     raise typer.Exit(1 if on else 0)
+
+
+def report(
+    payer: Annotated[str, typer.Option(help="A wallet of who has asked for insights, 0x…")],
+    month: Annotated[str, typer.Option(help="Such as 2026-11", metavar="YYYY-MM")],
+    language: Annotated[str | None, typer.Option(help="en or ko; the person's, if left out")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="A .pdf, .html, .csv or .json file; taesan-YYYY-MM.pdf, if left out")
+    ] = None,
+) -> None:
+    """Write what went where in a person's month: as a PDF, a page, CSV or JSON."""
+    from taesan.core.i18n import LANGUAGES
+    from taesan.core.problems import Problem
+    from taesan.core.values import parse_address
+    from taesan.insights import audits, persons
+    from taesan.insights import report as reports
+    from taesan.insights.pdf import FontsMissing
+
+    path = output or Path(f"taesan-{month}.pdf")
+    form = next((form for form in get_args(reports.Format) if path.suffix.lower() == f".{form}"), None)
+    if form is None:
+        fail(f"{path} has to end with .pdf, .html, .csv or .json")
+    if language is not None and language not in LANGUAGES:
+        fail(f"--language is one of {', '.join(LANGUAGES)}")
+    try:
+        wallet = parse_address(payer)
+        first = date.fromisoformat(f"{month}-01")
+    except ValueError as error:
+        fail(f"--payer and --month are a wallet, 0x…, and a month, such as 2026-11: {error}")
+    hub = open_hub(explaining(Settings), patient=False)
+    try:
+        with hub.db.read() as session:
+            person = persons.find(session, wallet)
+            told = audits.month_audit(session, hub, person, first, hub.clock.now())
+        path.write_bytes(reports.written(told, form, hub, language or person.language))
+    except Problem as problem:
+        fail(f"{problem.title} {problem.detail}")
+    except (FontsMissing, OSError) as error:
+        fail(str(error))
+    finally:
+        hub.db.close()
+    console.print(f"{path}", soft_wrap=True, highlight=False)

@@ -1,0 +1,249 @@
+"""A month's audit in a person's words: what page and PDF show alike. Pure.
+
+Names are others' texts: what steers how text runs is taken out of them here, and markup is for whoever draws to escape.
+"""
+
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_datetime, format_skeleton
+from babel.numbers import format_currency, format_decimal, get_currency_name
+
+from taesan.insights.audit_models import AssetAudit, Counted, MonthAudit, Moved, Place, Places
+from taesan.insights.movements import next_month
+
+MOST_ROWS, MOST_GROWN = 20, 5
+MAX_NAME = 60
+Say = Callable[[str], str]
+"""English → the person's language."""
+
+KINDS = {
+    "spent": "Spent",
+    "refunded": "Given back by merchants",
+    "gathered": "Gathered in jars",
+    "ungathered": "Taken out again",
+    "rewarded": "Cashback paid out",
+    "fee": "Fees",
+}
+CONVERSIONS = {
+    "wallet": "Gift tokens in the wallet",
+    "savings": "Savings",
+    "swap": "Another token bought",
+    "cash": "Cash",
+    "person": "For somebody else",
+    "collectible": "Collectibles",
+}
+STATES = {"waiting": "on its way", "sent": "on its way", "done": "done", "held": "held back", "kept": "kept as it is"}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The first column is text, the others are figures."""
+
+    title: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """:ivar height: of the highest, in thousandths"""
+
+    label: str
+    value: str
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """:ivar alternative: what it shows, in words. :ivar bars: one for each day of the month"""
+
+    title: str
+    alternative: str
+    bars: tuple[Bar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    title: str
+    lines: tuple[str, ...] = ()
+    tables: tuple[Table, ...] = ()
+    chart: Chart | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    language: str
+    title: str
+    notes: tuple[str, ...]
+    sections: tuple[Section, ...]
+
+
+def plain(text: str) -> str:
+    """A name on one line, without control characters and what turns the direction of text around, and not too long."""
+    kept = "".join(
+        " " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf")
+    )
+    kept = " ".join(kept.split())
+    return kept if len(kept) <= MAX_NAME else kept[: MAX_NAME - 1] + "…"
+
+
+class Writer:
+    """:param symbols: of tokens, by their asset ids"""
+
+    def __init__(self, language: str, say: Say, symbols: Mapping[str, str]) -> None:
+        self._language, self._say, self._symbols = language, say, symbols
+
+    # ---------------------------------------------------------------- figures
+
+    def money(self, amount: int, asset: str, exponent: int) -> str:
+        """To the last minor unit."""
+        value = Decimal(amount).scaleb(-exponent)
+        if ":" not in asset and asset not in self._symbols:
+            return str(format_currency(value, asset, locale=self._language))
+        digits = "#,##0" if not exponent else "#,##0." + "0" * min(2, exponent) + "#" * max(0, exponent - 2)
+        return f"{format_decimal(value, digits, locale=self._language)} {self._symbols.get(asset, plain(asset))}"
+
+    def _signed(self, amount: int, of: AssetAudit) -> str:
+        return ("+" if amount > 0 else "") + self.money(amount, of.asset, of.exponent)
+
+    def _count(self, count: int) -> str:
+        return str(format_decimal(count, locale=self._language))
+
+    def _day(self, day: str) -> str:
+        return str(format_date(date.fromisoformat(day), "long", locale=self._language))
+
+    def _asset(self, asset: str) -> str:
+        if asset in self._symbols or ":" in asset:
+            return self._symbols.get(asset, plain(asset))
+        return str(get_currency_name(asset, locale=self._language))
+
+    # --------------------------------------------------------------- document
+
+    def document(self, audit: MonthAudit) -> Document:
+        say, first = self._say, date.fromisoformat(audit.days.since)
+        month = format_skeleton("yMMMM", first, locale=self._language)
+        made_at = datetime.fromisoformat(audit.made_at).astimezone(ZoneInfo(audit.zone))
+        notes = [
+            say("Days begin at midnight in {zone}. Made on {at}.").format(
+                zone=audit.zone, at=format_datetime(made_at, "medium", locale=self._language)
+            )
+        ]
+        if not audit.is_over:
+            told = say("The month is not over: it is compared with as many days of the others.")
+            notes.append(told)
+        if not audit.complete:
+            notes.append(say("What there was before is still being read: figures may grow."))
+        sections = [section for asset in audit.assets for section in self._of_asset(asset, first)]
+        if not sections:
+            sections = [Section(say("Nothing moved in this month."))]
+        return Document(
+            self._language,
+            say("Your small money in {month}").format(month=month),
+            tuple(notes),
+            (*sections, self._became(audit)),
+        )
+
+    def _of_asset(self, asset: AssetAudit, first: date) -> Iterator[Section]:
+        say, name = self._say, self._asset(asset.asset)
+        head = (say("What"), say("How often"), say("Amount"), say("Month before"), say("A year ago"))
+        rows = tuple(self._moved(moved, asset) for moved in asset.moved)
+        yield Section(name, tables=(Table(say("What moved"), head, rows),), chart=self._chart(asset, first))
+        if asset.merchants.items:
+            tables = (
+                self._places(say("By merchant"), asset.merchants, asset),
+                self._places(say("By category"), asset.categories, asset),
+            )
+            yield Section(f"{name}: {say('where it went')}", tables=tables)
+        if grown := [place for place in asset.merchants.items if place.change > 0]:
+            grown = sorted(grown, key=lambda place: (-place.change, place.key))[:MOST_GROWN]
+            yield Section(f"{name}: {say('what grew')}", lines=tuple(self._grown(place, asset) for place in grown))
+
+    def _moved(self, moved: Moved, of: AssetAudit) -> tuple[str, ...]:
+        amounts = (self.money(n, of.asset, of.exponent) for n in (moved.amount, moved.before, moved.year_before))
+        return (self._say(KINDS[moved.kind]), self._count(moved.count), *amounts)
+
+    def _places(self, title: str, places: Places, of: AssetAudit) -> Table:
+        say = self._say
+        head = (say("Where"), say("How often"), say("Net"), say("Month before"), say("Change"))
+        shown, others = places.items[:MOST_ROWS], places.items[MOST_ROWS:]
+        rows = [
+            (
+                self._name(place),
+                self._count(place.count),
+                *(self.money(n, of.asset, of.exponent) for n in (place.net, place.before)),
+                self._signed(place.change, of),
+            )
+            for place in shown
+        ]
+        if others or places.left_out:
+            count = len(others) + places.left_out
+            rest = sum(place.net for place in others) + places.left_out_net
+            label = say("{count} more").format(count=self._count(count))
+            rows.append((label, "", self.money(rest, of.asset, of.exponent), "", ""))
+        return Table(title, head, tuple(rows))
+
+    def _name(self, place: Place) -> str:
+        return plain(place.name) or self._say("unknown")
+
+    def _grown(self, place: Place, of: AssetAudit) -> str:
+        told = "{name}: {change} more than in the month before, {net} in all."
+        if place.before == 0 and place.year_before == 0:
+            told = "{name}: {net}, where nothing was spent in the month before and a year ago."
+        change, net = (self.money(n, of.asset, of.exponent) for n in (place.change, place.net))
+        return self._say(told).format(name=self._name(place), change=change, net=net)
+
+    def _chart(self, asset: AssetAudit, first: date) -> Chart | None:
+        """Of what was spent each day."""
+        of_days = {date.fromisoformat(day.day).day: day for day in asset.days if day.spent}
+        if not of_days:
+            return None
+        most = max(of_days.values(), key=lambda day: (day.spent, day.day))
+        bars = []
+        for number in range(1, (next_month(first) - first).days + 1):
+            spent = of_days[number].spent if number in of_days else 0
+            value = self.money(spent, asset.asset, asset.exponent)
+            bars.append(Bar(str(number), value, spent * 1_000 // most.spent))
+        alternative = self._say("On {count} days something was spent, most on {day}: {amount}.").format(
+            count=self._count(len(of_days)),
+            day=self._day(most.day),
+            amount=self.money(most.spent, asset.asset, asset.exponent),
+        )
+        return Chart(self._say("Spent each day"), alternative, tuple(bars))
+
+    # ------------------------------------------------------------------ became
+
+    def _became(self, audit: MonthAudit) -> Section:
+        say, became = self._say, audit.became
+
+        def row(label: str, amount: int, count: int | None = None) -> tuple[str, ...]:
+            told = "" if count is None else self._count(count)
+            return (label, told, self.money(amount, became.asset, became.exponent))
+
+        def counted(label: str, of: Counted) -> tuple[str, ...]:
+            return row(say(label), of.amount, of.count)
+
+        in_month = [
+            counted("Became gift tokens", became.fired),
+            counted("Given back out of the jar", became.returned),
+            *(
+                row(f"{say(CONVERSIONS.get(c.kind, c.kind))} ({say(STATES[c.state])})", c.amount, c.count)
+                for c in became.converted
+            ),
+            counted("Cashback promised", became.promised),
+            row(say("Cashback taken back by refunds"), became.taken_back),
+        ]
+        by_now = [
+            row(say("In the jar, not converted yet"), became.in_jars),
+            row(say("Gift tokens held back"), became.held),
+            row(say("Cashback that is not paid out yet"), became.waiting),
+        ]
+        head = (say("What"), say("How often"), say("Amount"))
+        points = say("Points: {points}, of which {lapsing} lapse within 31 days.")
+        points = points.format(points=self._count(became.points), lapsing=self._count(became.points_lapsing))
+        tables = (Table(say("In the month"), head, tuple(in_month)), Table(say("As it is now"), head, tuple(by_now)))
+        return Section(say("What was gathered, and what it became"), lines=(points,), tables=tables)

@@ -1,0 +1,88 @@
+"""A person's months over HTTP, by the session of any wallet that is linked."""
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query, Response
+
+from taesan.core.http import problem_responses
+from taesan.hub import Hub, HubDep
+from taesan.identity.access import CurrentWallet
+from taesan.identity.rates import COUNTED
+from taesan.insights import audits, persons, report
+from taesan.insights.audit_models import MonthAudit
+
+router = APIRouter(prefix="/v1/insights", tags=["insights"])
+
+Month = Annotated[str, Path(pattern=r"^(19[7-9]|2[0-9]{2})[0-9]-(0[1-9]|1[0-2])$", examples=["2026-11"])]
+
+_TYPES = {"csv": "text/csv", "html": "text/html", "pdf": "application/pdf"}
+
+
+def _file(media_type: str) -> dict[int | str, dict[str, Any]]:
+    schema = {"type": "string", "format": "binary"} if media_type == "application/pdf" else {"type": "string"}
+    return {200: {"content": {media_type: {"schema": schema}}}}
+
+
+@router.get("/months/{month}", operation_id="auditMonth", responses=problem_responses(401, 404, 409, 422))
+def audit_month(hub: HubDep, wallet: CurrentWallet, month: Month) -> MonthAudit:
+    """What went where in a month, how often, against the month before and the same month a year ago, and what became of what was
+    gathered."""
+    with hub.db.read() as session:
+        return audits.month_audit(session, hub, persons.find(session, wallet), _first(month), hub.clock.now())
+
+
+Language = Annotated[
+    Literal["en", "ko"] | None, Query(description="Of the report; the person's, if left out: `PUT /v1/insights/me`")
+]
+
+
+@router.get(
+    "/months/{month}/csv",
+    operation_id="auditMonthAsCsv",
+    dependencies=COUNTED,
+    response_class=Response,
+    responses=problem_responses(401, 404, 409, 422, 429) | _file("text/csv"),
+)
+def audit_as_csv(hub: HubDep, wallet: CurrentWallet, month: Month) -> Response:
+    """The same, a line for each figure, in minor units."""
+    return _written(hub, wallet, month, "csv", None)
+
+
+@router.get(
+    "/months/{month}/page",
+    operation_id="auditMonthAsPage",
+    dependencies=COUNTED,
+    response_class=Response,
+    responses=problem_responses(401, 404, 409, 422, 429) | _file("text/html"),
+)
+def audit_as_page(hub: HubDep, wallet: CurrentWallet, month: Month, language: Language = None) -> Response:
+    """The same to be read in a browser: one file that needs nothing else, and runs nothing."""
+    return _written(hub, wallet, month, "html", language)
+
+
+@router.get(
+    "/months/{month}/pdf",
+    operation_id="auditMonthAsPdf",
+    dependencies=COUNTED,
+    response_class=Response,
+    responses=problem_responses(401, 404, 409, 422, 429) | _file("application/pdf"),
+)
+def audit_as_pdf(hub: HubDep, wallet: CurrentWallet, month: Month, language: Language = None) -> Response:
+    """The same on paper."""
+    return _written(hub, wallet, month, "pdf", language)
+
+
+def _written(hub: Hub, wallet: str, month: str, form: report.Format, language: str | None) -> Response:
+    with hub.db.read() as session:
+        person = persons.find(session, wallet)
+        audit = audits.month_audit(session, hub, person, _first(month), hub.clock.now())
+    headers = {"content-disposition": f'attachment; filename="taesan-{month}.{form}"'}
+    if form == "html":
+        headers["content-security-policy"] = f"{report.policy()}; frame-ancestors 'none'"
+    content = report.written(audit, form, hub, language or person.language)
+    return Response(content, media_type=_TYPES[form], headers=headers)
+
+
+def _first(month: str) -> date:
+    return date.fromisoformat(f"{month}-01")

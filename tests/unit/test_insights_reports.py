@@ -1,0 +1,221 @@
+"""A month's report: the same figures in all its forms and both languages, whatever a merchant calls itself."""
+
+import csv
+import re
+from io import BytesIO, StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pypdf import PdfReader
+
+from taesan.core.i18n import translate, translations
+from taesan.insights import documents, pdf, report
+from taesan.insights.audit_models import (
+    AssetAudit,
+    Became,
+    Converted,
+    Counted,
+    Day,
+    MonthAudit,
+    Moved,
+    Place,
+    Places,
+    Span,
+)
+from taesan.insights.documents import Document, Writer, plain
+from taesan.settings import Settings
+from tests.support.source import calls, modules
+
+TOKEN = "eip155:31337/erc20:0x5FbDB2315678afecb367f032d93F642f64180aa3"
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "</td><b>R&B &amp; Soul</b>",
+    "=HYPERLINK(1)",
+    "long" * 50,
+    "\u202eevil\u202c",
+    "قهوة",
+    "카페 먼지",
+    "{zone} %s",
+    "Bo\u0308ll, Łódź & Co",
+]
+
+
+def _place(name: str, net: int, before: int = 0, year_before: int = 0) -> Place:
+    return Place(
+        key=name.casefold()[:200],
+        name=name,
+        count=3,
+        spent=net + 1,
+        refunded=1,
+        net=net,
+        before=before,
+        year_before=year_before,
+        change=net - before,
+    )
+
+
+def audit_of(names: list[str], **changes: Any) -> MonthAudit:
+    merchants = Places(
+        items=[_place(name, 1_000_000 - n, 5 * n) for n, name in enumerate(names)], left_out=2, left_out_net=9
+    )
+    categories = Places(items=[_place("", 12_345_678)], left_out=0, left_out_net=0)
+    spent = Moved(kind="spent", count=31, amount=12_345_678, before=1_000_000, year_before=0)
+    days = [
+        Day(day="2026-11-05", spent=12_000_001, refunded=0, gathered=7),
+        Day(day="2026-11-26", spent=345_677, refunded=0, gathered=0),
+    ]
+    dollars = AssetAudit(asset=TOKEN, exponent=6, moved=[spent], merchants=merchants, categories=categories, days=days)
+    won = spent.model_copy(update={"amount": 4_500})
+    empty = Places(items=[], left_out=0, left_out_net=0)
+    became = Became(
+        asset=TOKEN,
+        exponent=6,
+        fired=Counted(count=2, amount=2_500_000),
+        returned=Counted(count=0, amount=0),
+        converted=[Converted(kind="savings", state="done", count=1, amount=1_230_000)],
+        promised=Counted(count=1, amount=50_000),
+        taken_back=0,
+        waiting=50_000,
+        held=0,
+        in_jars=340_000,
+        points=12,
+        points_lapsing=5,
+    )
+    told: dict[str, Any] = {
+        "person": "per_1",
+        "month": "2026-11",
+        "zone": "Asia/Seoul",
+        "days": Span(since="2026-11-01", until="2026-12-01"),
+        "before": Span(since="2026-10-01", until="2026-11-01"),
+        "year_before": Span(since="2025-11-01", until="2025-12-01"),
+        "is_over": True,
+        "complete": True,
+        "made_at": "2026-12-01T00:00:00Z",
+        "assets": [
+            dollars,
+            AssetAudit(asset="KRW", exponent=0, moved=[won], merchants=empty, categories=empty, days=[]),
+        ],
+        "became": became,
+    }
+    return MonthAudit(**told | changes)
+
+
+def document_in(language: str, audit: MonthAudit) -> Document:
+    return Writer(language, translations(language).gettext, {TOKEN: "TUSD"}).document(audit)
+
+
+def _text(document: Document) -> str:
+    """What stands in its PDF, without spaces: where lines break is its own matter."""
+    reader = PdfReader(BytesIO(pdf.render(document, Settings().npm_dir)))
+    return re.sub(r"\s", "", "".join(page.extract_text() for page in reader.pages))
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        (
+            "en",
+            [
+                "Your small money in November 2026",
+                "Café Dust",
+                "12.345678 TUSD",
+                "₩4,500",
+                "On 2 days something was spent, most on November 5, 2026: 12.000001 TUSD.",
+                "Savings (done)",
+                "1.23 TUSD",
+                "In the jar, not converted yet",
+                "Made on Dec 1, 2026, 9:00:00",
+                "2 more",
+            ],
+        ),
+        (
+            "ko",
+            [
+                "2026년 11월 소액 지출 보고서",
+                "Café Dust",
+                "12.345678 TUSD",
+                "₩4,500",
+                "돈을 쓴 날은 2일이고, 가장 많이 쓴 날은 2026년 11월 5일(12.000001 TUSD)입니다.",
+                "저축 (완료)",
+                "1.23 TUSD",
+                "저금통에 남아 있는 돈",
+                "2026. 12. 1.",
+                "그 밖의 2곳",
+            ],
+        ),
+    ],
+)
+def test_paper_and_page_say_the_same_in_each_language(language: str, told: list[str]) -> None:
+    document = document_in(language, audit_of(["Café Dust"]))
+    paper, page = _text(document), re.sub(r"\s", "", report.as_page(document))
+    for words in told:
+        assert re.sub(r"\s", "", words) in paper, words
+        assert re.sub(r"\s", "", words) in page, words
+    assert f'<htmllang="{language}">' in page
+
+
+def test_a_month_of_which_not_all_is_known_says_so() -> None:
+    document = document_in("en", audit_of([], is_over=False, complete=False))
+    assert len(document.notes) == 3
+    empty = document_in("en", audit_of([], assets=[]))
+    assert [section.title for section in empty.sections] == [
+        "Nothing moved in this month.",
+        "What was gathered, and what it became",
+    ]
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_no_name_becomes_markup_or_a_formula_or_turns_text_around(language: str) -> None:
+    document = document_in(language, audit_of(HOSTILE))
+    page, paper = report.as_page(document), _text(document)
+    assert "<script" not in page
+    assert "<b>" not in page
+    assert "\u202e" not in page
+    assert "<script>alert(1)</script>" in paper
+    assert "카페먼지" in paper
+    assert "{zone}%s" in paper
+    assert "Böll,Łódz&Co" in paper  # Vera has no ź, but a z
+    assert pdf.BOX * 4 in paper  # of letters that no typeface here has
+    assert max(len(plain(name)) for name in HOSTILE) == documents.MAX_NAME
+    assert plain("\u202ea\r\nb\u2066\x00") == "a b"
+    rows = list(csv.DictReader(StringIO(report.as_csv(audit_of(HOSTILE)))))
+    assert not [value for row in rows for value in row.values() if value.startswith(("=", "@", "+", "\t"))]
+    assert next(row for row in rows if "HYPERLINK" in row["name"])["name"] == "'=HYPERLINK(1)"
+
+
+def test_the_page_runs_and_fetches_nothing() -> None:
+    page = report.as_page(document_in("en", audit_of(["Café Dust"])))
+    assert f'content="{report.policy().replace(chr(39), "&#39;")}"' in page
+    assert report.policy().startswith("default-src 'none'; style-src 'sha256-")
+    assert not re.search(r"<(script|link|img|iframe)|style=|\bon\w+=|https?://|url\(|@import", page)
+
+
+def test_csv_has_each_figure_in_minor_units() -> None:
+    rows = list(csv.DictReader(StringIO(report.as_csv(audit_of(["Café Dust"])))))
+    of = {(row["asset"], row["section"], row["key"]): row for row in rows}
+    assert of[TOKEN, "moved", "spent"]["amount"] == "12345678"
+    assert of[TOKEN, "merchant", "café dust"]["before"] == "0"
+    assert of[TOKEN, "merchant", ""]["amount"] == "9"
+    assert of["KRW", "moved", "spent"]["amount"] == "4500"
+    assert of[TOKEN, "day", "2026-11-05"]["name"] in ("spent", "gathered")
+    assert of[TOKEN, "became", "savings done"]["amount"] == "1230000"
+
+
+def test_without_its_typeface_there_is_no_paper(tmp_path: Path) -> None:
+    with pytest.raises(pdf.FontsMissing, match="make setup"):
+        pdf.render(document_in("en", audit_of([])), tmp_path)
+
+
+def test_all_of_it_is_there_in_korean_with_the_same_places() -> None:
+    (module,) = (m for m in modules() if m.path.as_posix() == "insights/documents.py")
+    words = {*documents.KINDS.values(), *documents.CONVERSIONS.values(), *documents.STATES.values()}
+    for name, call in calls(module.tree):
+        if name in ("say", "_say", "counted"):
+            words |= {a.value for a in call.args if hasattr(a, "value") and isinstance(a.value, str)}
+    assert len(words) > 45
+    missing = {text for text in words if not re.search("[가-힣]", translate(text, "ko"))}
+    assert not missing
+    assert {
+        t for t in words if set(re.findall(r"\{\w+\}", t)) != set(re.findall(r"\{\w+\}", translate(t, "ko")))
+    } == set()
