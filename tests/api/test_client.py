@@ -26,6 +26,7 @@ from taesan.client import (
 from taesan.client.merchant import MerchantWallet
 from taesan.client.signing import LocalKey
 from taesan.client.steps import Send, Wait
+from tests.support.loops import run_async
 from tests.support.stage import CENT, DOLLAR, Merchant, Stage, key
 
 SITE = "http://127.0.0.1:8000"
@@ -491,4 +492,4 @@ def test_the_same_without_a_thread(stage: Stage, anna: Patient, cafe: Merchant, 
             assert (await client.pay_invoice(cafe.invoice(3)["id"]))["charged_cumulative"] == str(8 * CENT)
             return [payment["charged_cumulative"] for payment in paid]
 
-    assert asyncio.run(go()) == [str(n * CENT) for n in range(1, 6)]
+    assert run_async(go()) == [str(n * CENT) for n in range(1, 6)]

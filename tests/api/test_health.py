@@ -16,6 +16,7 @@ from taesan.core import outbox, restoration
 from taesan.core.db import Database
 from taesan.payments.lanes import Lanes, ProcessLanes
 from tests.support import databases
+from tests.support.loops import run_async
 from tests.support.offline import hub_on, offline_hub
 from tests.support.problems import assert_problem
 from tests.support.stage import Stage
@@ -124,7 +125,7 @@ def test_an_intake_that_died_is_told_and_begun_anew_without_a_payment(tmp_path: 
             await lanes.close()
             hub.db.close()
 
-    asyncio.run(run())
+    run_async(run())
 
 
 def test_an_intake_that_is_not_there_makes_the_hub_not_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

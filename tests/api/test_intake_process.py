@@ -17,6 +17,7 @@ from taesan.ledger.audit import Report, audit_books
 from taesan.payments.lanes import ProcessLanes
 from taesan.payments.messages import Outcome, Refusal, Submission
 from tests.support import databases
+from tests.support.loops import run_async
 from tests.support.offline import chain_tells, facts_of, hub_on, open_channel
 from tests.support.signing import ZERO_ADDRESS
 from tests.support.wallet import Wallet
@@ -73,7 +74,7 @@ def test_requests_that_arrive_together_are_one_commit_and_in_order(tmp_path: Pat
                 entries = int(session.connection().exec_driver_sql(kind).scalar_one())
             assert entries <= 4, "80 requests, a few commits"
 
-    asyncio.run(run())
+    run_async(run())
 
 
 def test_a_large_request_goes_in_several_groups_and_keeps_its_order(tmp_path: Path) -> None:
@@ -88,7 +89,7 @@ def test_a_large_request_goes_in_several_groups_and_keeps_its_order(tmp_path: Pa
             assert [n for n, result in enumerate(results) if isinstance(result, Refusal)] == [700]
             assert _payments(hub) == 1_500
 
-    asyncio.run(run())
+    run_async(run())
 
 
 def test_a_contract_wallets_word_crosses_to_the_process_and_the_doubt_comes_back(tmp_path: Path) -> None:
@@ -108,7 +109,7 @@ def test_a_contract_wallets_word_crosses_to_the_process_and_the_doubt_comes_back
             (accepted,) = await lanes.submit([structs.replace(doubtful, by_contract=True)])
             assert isinstance(accepted, Outcome)
 
-    asyncio.run(run())
+    run_async(run())
 
 
 def test_what_is_in_a_process_that_dies_is_answered_and_can_be_repeated(tmp_path: Path) -> None:
@@ -134,7 +135,7 @@ def test_what_is_in_a_process_that_dies_is_answered_and_can_be_repeated(tmp_path
             assert sum(r.replayed for r in again if isinstance(r, Outcome)) == accepted_then
             assert _payments(hub) == 60
 
-    asyncio.run(run())
+    run_async(run())
 
 
 def test_more_than_the_house_holds_is_refused_at_the_door(tmp_path: Path) -> None:
@@ -150,7 +151,7 @@ def test_more_than_the_house_holds_is_refused_at_the_door(tmp_path: Path) -> Non
             assert _payments(hub) == 0
             assert len(await lanes.submit(submissions[:10])) == 10
 
-    asyncio.run(run())
+    run_async(run())
 
 
 def test_no_process_is_left_behind(tmp_path: Path) -> None:
@@ -162,7 +163,7 @@ def test_no_process_is_left_behind(tmp_path: Path) -> None:
             assert len(children) == 2, "its verifiers"
             return [lanes._process.pid, *map(int, children)]
 
-    for pid in asyncio.run(run()):
+    for pid in run_async(run()):
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
 
@@ -180,7 +181,7 @@ def test_a_process_that_does_not_start_is_told_and_tried_again(tmp_path: Path, m
                 assert told.type == "intake-unavailable"
             assert isinstance((await asyncio.wait_for(lanes.submit([submission]), 20))[0], Outcome)
 
-    asyncio.run(run())
+    run_async(run())
 
 
 async def _no_more_processes(_lanes: ProcessLanes) -> None:

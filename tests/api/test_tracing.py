@@ -23,6 +23,7 @@ from taesan.payments.messages import Outcome, Submission
 from taesan.payments.terms import terms_of
 from tests.support import databases
 from tests.support.commands import run
+from tests.support.loops import run_async
 from tests.support.offline import facts_of, hub_on, open_channel
 from tests.support.stage import CENT, DOLLAR, Stage, key
 from tests.support.wallet import Wallet
@@ -157,7 +158,7 @@ def test_a_group_serves_requests_of_many_traces_and_is_one_with_its_commit(
             again.finish(again.start(submissions, trace))
         hub.db.close()
 
-    asyncio.run(go())
+    run_async(go())
     groups = _named(exporter, "intake group")
     spans = _by_id(exporter)
     requests = {id_ for id_, span in spans.items() if span.name.startswith("request")}

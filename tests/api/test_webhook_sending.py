@@ -1,6 +1,5 @@
 """One try: to the address that was checked, under the name that was given, within bounds, whatever the other side does."""
 
-import asyncio
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from taesan.webhooks import sending
 from taesan.webhooks.addresses import NOT_PUBLIC
 from taesan.webhooks.sending import MAX_ANSWER, MAX_KEPT, Pinned, Try
 from tests.support.chain import free_port
+from tests.support.loops import run_async
 from tests.support.receiver import Answer, Receiver
 
 SECRET = "whsec_" + "Zm9vYmFy" * 4
@@ -50,7 +50,7 @@ def _post(url: str, transport: Pinned, body: str = "{}") -> Try:
         finally:
             await transport.aclose()
 
-    return asyncio.run(send())
+    return run_async(send())
 
 
 # ------------------------------------------------------------------ addresses
@@ -235,7 +235,7 @@ def test_cookies_are_not_kept(receiver: Receiver) -> None:
 
     seen: list[object] = []
     receiver.on_headers = seen.append
-    asyncio.run(twice())
+    run_async(twice())
     assert len(seen) == 2
     assert not [headers for headers in seen if "cookie" in headers]  # type: ignore[operator]
 

@@ -180,7 +180,7 @@ class Peers:
         digest = asset_domain(self.chain).digest(_TRANSFER, _TRANSFER_TYPES, message)
         signed = bytes_of(signature(payer.key, digest))
         return (
-            "transferWithAuthorization(address,address,uint256,uint256,uint256,bytes32,bytes)",
+            "transferWithAuthorization",
             *message,
             signed,
         )

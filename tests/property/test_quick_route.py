@@ -1,6 +1,5 @@
 """One API, two ways through it: what the quick route answers is what the documented one answers, to the letter."""
 
-import asyncio
 import json
 import shutil
 import tempfile
@@ -24,6 +23,7 @@ from taesan.payments import quick
 from taesan.payments.quick import QuickRoute
 from taesan.payments.wallets import WalletLanes
 from tests.support.examples import examples
+from tests.support.loops import run_async
 from tests.support.offline import chain_tells, facts_of, offline_hub, open_channel
 from tests.support.signing import ZERO_ADDRESS
 from tests.support.wallet import Wallet
@@ -173,7 +173,7 @@ def test_what_was_read_in_pieces_is_handed_on_whole(pieces: list[bytes], end: Me
             messages.append(await again())
         return messages
 
-    messages = asyncio.run(told())
+    messages = run_async(told())
     assert len(messages) <= 2, "not one for each piece"
     assert b"".join(message.get("body", b"") for message in messages) == sent
     assert messages[-1]["type"] == end["type"]

@@ -168,7 +168,7 @@ class World:
         rule = JarRule.model_validate(
             {"round_up_step": str(DOLLAR), "trigger_count": count, "trigger_value": str(cents * CENT)}
         )
-        set_jar_rule(self.service.hub, who.address, who.channel, rule)
+        set_jar_rule(self.service.hub, who.address, who.channel, rule, "en")
         return True
 
     def redeem(self, payer: int, merchant: int, percent: int) -> bool:

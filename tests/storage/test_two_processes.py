@@ -27,6 +27,7 @@ from taesan.settlement.audit_checkout import audit_checkout
 from tests.bench.payers import AMOUNT, Facts, Payer, move_in
 from tests.support import databases
 from tests.support.chain import free_port
+from tests.support.loops import run_async
 from tests.support.offline import hub_on
 
 pytestmark = pytest.mark.database("sqlite", "postgresql")
@@ -60,7 +61,7 @@ def test_payments_sent_to_both_are_in_order_and_in_the_books_once_even_when_one_
     hub: Hub, servers: dict[str, Process]
 ) -> None:
     facts = move_in(hub, CHANNELS)
-    lost = asyncio.run(_pay(facts, servers))
+    lost = run_async(_pay(facts, servers))
     assert lost > 0, "the kill met no request"
     _check(hub, CHANNELS * PAYMENTS)
 
@@ -127,7 +128,7 @@ def test_each_invoice_is_paid_once_by_whoever_comes_first_to_either(hub: Hub, se
             )
             for id_ in ids
         )
-    statuses = asyncio.run(_race(facts, list(servers), ids))
+    statuses = run_async(_race(facts, list(servers), ids))
     assert statuses == {201: INVOICES, 409: INVOICES * (CHANNELS - 1)}
     _check(hub, INVOICES)
     with hub.db.read() as session:

@@ -3,6 +3,7 @@
 import asyncio
 
 from taesan.core.server import _Joined
+from tests.support.loops import run_async
 
 
 class _Transport:
@@ -32,7 +33,7 @@ def test_what_is_written_in_one_turn_is_one_piece() -> None:
         await asyncio.sleep(0)
         return transport.sent
 
-    assert asyncio.run(answer()) == [b"head body", b"next"]
+    assert run_async(answer()) == [b"head body", b"next"]
 
 
 def test_what_was_written_goes_out_before_the_connection_closes() -> None:
@@ -44,7 +45,7 @@ def test_what_was_written_goes_out_before_the_connection_closes() -> None:
         await asyncio.sleep(0)
         return transport
 
-    transport = asyncio.run(answer())
+    transport = run_async(answer())
     assert (transport.sent, transport.is_closed) == ([b"431"], True)
 
 
@@ -57,4 +58,4 @@ def test_nothing_is_sent_to_who_is_gone() -> None:
         await asyncio.sleep(0)
         return transport
 
-    assert asyncio.run(answer()).sent == []
+    assert run_async(answer()).sent == []

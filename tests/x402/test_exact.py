@@ -24,6 +24,7 @@ from x402.schemas import PaymentPayload
 from taesan.paywall.receipts import signer_of
 from tests.support.commands import run_node
 from tests.support.live import LiveHub
+from tests.support.loops import run_async
 from tests.support.stage import CENT, DOLLAR
 from tests.support.wallet import Json
 from tests.x402.conftest import Customer, Shop
@@ -106,7 +107,7 @@ def test_fifty_retries_at_once_with_one_name_are_charged_once(shop: Shop, custom
         async with httpx.AsyncClient(timeout=60) as client:
             return await asyncio.gather(*(client.get(url, headers=headers) for _ in range(50)))
 
-    answers = asyncio.run(all_at_once())
+    answers = run_async(all_at_once())
     assert {a.status_code for a in answers} == {200}
     assert len({a.content for a in answers}) == 1
     assert httpx.get(url, headers=headers).content == answers[0].content

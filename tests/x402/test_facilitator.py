@@ -21,6 +21,7 @@ from x402.schemas import PaymentPayload, PaymentRequirements
 
 from tests.support.commands import run_node
 from tests.support.live import LiveHub
+from tests.support.loops import run_async
 from tests.support.problems import assert_problem
 from tests.support.stage import CENT
 from tests.x402.conftest import Customer, Shop
@@ -94,7 +95,7 @@ def test_the_sdks_facilitator_clients_understand_all_answers(
             refused = await facilitator.settle(stale, _offer(first))
             assert (refused.success, refused.error_reason) == (False, errors.ERR_CUMULATIVE_AMOUNT_MISMATCH)
 
-    asyncio.run(more())
+    run_async(more())
     assert purse.customer.charged() == 2 * CENT
 
 
@@ -157,7 +158,7 @@ def test_fifty_retries_at_once_with_one_name_are_charged_once(shop: Shop, custom
         async with httpx.AsyncClient(timeout=60) as client:
             return await asyncio.gather(*(client.get(url, headers=headers) for _ in range(50)))
 
-    answers = asyncio.run(all_at_once())
+    answers = run_async(all_at_once())
     assert {a.status_code for a in answers} == {200}
     assert len({a.content for a in answers}) == 1
     assert {decode_payment_response_header(a.headers["payment-response"]).success for a in answers} == {True}
