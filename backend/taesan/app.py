@@ -23,6 +23,7 @@ from taesan.gifts.router import router as gifts
 from taesan.hub import Hub
 from taesan.identity.rates import Rates
 from taesan.identity.router import router as identity
+from taesan.insights.advice_router import router as advice
 from taesan.insights.imports_router import router as statement_imports
 from taesan.insights.live import NewsWatch
 from taesan.insights.recurring_router import router as recurring
@@ -101,6 +102,7 @@ for _router in (
     statement_imports,
     recurring,
     reports,
+    advice,
     operations,
 ):
     _ROUTES.include_router(_router)

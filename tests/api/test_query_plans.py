@@ -290,6 +290,8 @@ def _find_standing_costs(stage: Stage, anna: Payer) -> None:
     stage.get("/v1/insights/forecast", **anna.headers())
     for by in ("merchant", "category"):
         stage.get(f"/v1/insights/unusual?month=2024-08&by={by}", **anna.headers())
+    dismissed = stage.client.post("/v1/insights/advice/adv_0/dismiss", headers=anna.headers())
+    assert dismissed.status_code == 404
 
 
 def _give(stage: Stage, anna: Payer) -> None:

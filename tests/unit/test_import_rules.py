@@ -66,6 +66,8 @@ PURE = {
     "insights/statements.py",
     "insights/tables.py",
     "insights/texts.py",
+    "insights/advice.py",
+    "insights/advice_words.py",
     "insights/cadence.py",
     "insights/forecast.py",
     "insights/hidden.py",

@@ -14,6 +14,7 @@ from sqlmodel import Session, SQLModel
 
 from taesan.core.clock import rfc3339
 from taesan.core.db import Database
+from taesan.insights.advice_models import AdviceDismissed
 from taesan.insights.import_models import DuplicateVerdict, StatementImport, StatementLine, StatementMapping
 from taesan.insights.models import Filling, MovementRow, Person, PersonWallet
 from taesan.insights.recurring_models import Recurring
@@ -22,6 +23,7 @@ PERSONAL: tuple[type[SQLModel], ...] = (
     PersonWallet,
     Filling,
     Recurring,
+    AdviceDismissed,
     MovementRow,
     StatementLine,  # before the imports that they are of
     StatementImport,

@@ -92,3 +92,20 @@ def _bought(hub: Hub, payments: list[Payment]) -> Iterator[Bought]:
             price = accrual.rescale(payment.purchase_value, exponent, hub.asset.exponent)
             if price is not None:
                 yield Bought(payment.accepted_at, price, payment.purchase_merchant, payment.purchase_category)
+
+
+def purchases(
+    session: Session, hub: Hub, channel: Channel, start: datetime, end: datetime
+) -> tuple[list[tuple[Bought, bool]], bool]:
+    """The channel's purchases of that time as a dry run takes them, each with whether its change was gathered; and whether they
+    are all."""
+    payments, is_complete = _payments(session, channel, start, end)
+    paid = {payment.public_id for payment in payments if payment.merchant_id is not None}
+    rounded = {payment.reference for payment in payments if payment.purchase_value is not None} & paid
+    found = []
+    for payment in payments:
+        if payment.merchant_id is None and payment.reference in paid:
+            continue
+        is_gathered = payment.merchant_id is None or payment.public_id in rounded
+        found += [(bought, is_gathered) for bought in _bought(hub, [payment])]
+    return found, is_complete

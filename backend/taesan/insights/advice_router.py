@@ -1,0 +1,40 @@
+"""Advice over HTTP: a person's own, by the session of any wallet that is linked."""
+
+from fastapi import APIRouter
+
+from taesan.core.db import retried
+from taesan.core.http import problem_responses
+from taesan.hub import HubDep
+from taesan.identity.access import CurrentWallet
+from taesan.identity.rates import COUNTED
+from taesan.insights import advising, persons
+from taesan.insights.advice_models import AdviceList
+
+router = APIRouter(prefix="/v1/insights/advice", tags=["insights"])
+
+
+@router.get("", operation_id="listAdvice", dependencies=COUNTED, responses=problem_responses(401, 404, 429))
+def list_advice(hub: HubDep, wallet: CurrentWallet) -> AdviceList:
+    """What the person could do, each piece with the figures that it rests on and the rule that it would set, of the channel that the
+    signed-in wallet uses. Nothing is set by asking: send `rule` to `dry_run`, and sign it if you like what it says."""
+    now = hub.clock.now()
+    with hub.db.read() as session:
+        person = persons.find(session, wallet)
+        items = advising.told(session, hub, person, wallet, now)
+        month = advising.month_of_advice(person, now)
+    return AdviceList(month=f"{month:%Y-%m}", items=items)
+
+
+@router.post(
+    "/{advice_id}/dismiss",
+    operation_id="dismissAdvice",
+    status_code=204,
+    dependencies=COUNTED,
+    responses=problem_responses(401, 404, 422, 429),
+)
+@retried
+def dismiss_advice(hub: HubDep, wallet: CurrentWallet, advice_id: str) -> None:
+    """It is not told any more. The same about something else, or another rise of a price, is other advice."""
+    with hub.db.write() as session:
+        person = persons.find(session, wallet)
+        advising.dismiss(session, hub, person, wallet, advice_id, hub.clock.now())
