@@ -24,6 +24,7 @@ from taesan.hub import Hub
 from taesan.identity.rates import Rates
 from taesan.identity.router import router as identity
 from taesan.insights.advice_router import router as advice
+from taesan.insights.custom_router import router as merchant_insights
 from taesan.insights.imports_router import router as statement_imports
 from taesan.insights.live import NewsWatch
 from taesan.insights.recurring_router import router as recurring
@@ -103,6 +104,7 @@ for _router in (
     recurring,
     reports,
     advice,
+    merchant_insights,
     operations,
 ):
     _ROUTES.include_router(_router)

@@ -69,6 +69,7 @@ PURE = {
     "insights/advice.py",
     "insights/advice_words.py",
     "insights/cadence.py",
+    "insights/custom.py",
     "insights/forecast.py",
     "insights/hidden.py",
     "insights/recurring.py",

@@ -16,6 +16,7 @@ Scope = Literal[
     "refunds:write",
     "loyalty:read",
     "loyalty:write",
+    "insights:read",
     "webhooks:read",
     "webhooks:write",
 ]

@@ -30,7 +30,7 @@ def close(session: Session, hub: Hub, merchant: Merchant, day: date, now: dateti
     begins, ends = days.begins_at(day, zone), days.begins_at(day + timedelta(days=1), zone)
 
     def total(model: Any, time: Any, *more: ColumnElement[bool]) -> Sum:
-        rows = _of_day(session, model, time, merchant.id, begins, ends)
+        rows = of_days(session, model, time, merchant.id, begins, ends)
         count, amount = session.execute(select(func.count(), func.sum(model.amount)).where(*rows, *more)).one()
         return Sum(count=count, amount=amount or 0)
 
@@ -74,10 +74,10 @@ def _line(closing: Closing, kind: str, count: int | str, amount: int) -> list[ob
     return [closing.day, closing.time_zone, kind, count, amount, closing.asset, closing.exponent]
 
 
-def _of_day(
+def of_days(
     session: Session, model: Any, time: Any, merchant_id: str, begins: datetime, ends: datetime
 ) -> list[ColumnElement[bool]]:
-    """What picks a merchant's rows of a day. An index by time would cost each payment; that by merchant and id leads there in
+    """What picks a merchant's rows of a time. An index by time would cost each payment; that by merchant and id leads there in
     some thirty steps, as ids grow with time."""
     first = _first_id(session, model, time, merchant_id, begins - SKEW)
     last = _first_id(session, model, time, merchant_id, ends + SKEW)
