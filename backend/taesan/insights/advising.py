@@ -22,7 +22,7 @@ from taesan.insights.merchants import normalised
 from taesan.insights.models import Person
 from taesan.insights.movements import Source, next_month
 from taesan.insights.persons import number_of, zone_of
-from taesan.jars import rules
+from taesan.jars import perks, rules
 from taesan.jars.grammar import Words
 from taesan.jars.models import Jar, JarCount, JarFiring
 from taesan.jars.rehearsal import Rehearsal, rehearse
@@ -127,8 +127,10 @@ def _of_channel(session: Session, hub: Hub, channel: Channel, start: datetime, e
     merchants = {bought.merchant for bought, _ in purchases if bought.merchant}
     named = select(col(Merchant.id), col(Merchant.name)).where(col(Merchant.id).in_(merchants))
 
+    had, most = perks.of_payer(session, channel.payer), hub.settings.max_payment
+
     def rehearsed(words: Words) -> Rehearsal:
-        return rehearse(words, [bought for bought, _ in purchases], hub.asset.exponent, start, end)
+        return rehearse(words, [bought for bought, _ in purchases], hub.asset.exponent, start, end, most, had)
 
     names = dict(session.execute(named).all()) if merchants else {}
     return {"bought": purchases, "rehearse": rehearsed, "names": names}
