@@ -23,6 +23,7 @@ from taesan.gifts.router import router as gifts
 from taesan.hub import Hub
 from taesan.identity.rates import Rates
 from taesan.identity.router import router as identity
+from taesan.insights.budgets_router import router as budgets
 from taesan.insights.live import NewsWatch
 from taesan.insights.reports_router import router as reports
 from taesan.insights.router import router as insights
@@ -145,6 +146,7 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
         webhooks,
         insights,
         reports,
+        budgets,
         operations,
     ):
         app.include_router(router)

@@ -19,7 +19,7 @@ from taesan.core.worker import Worker
 from taesan.gateways import funding
 from taesan.gifts.watching import Watch
 from taesan.hub import Hub
-from taesan.insights import filling
+from taesan.insights import budgeting, filling
 from taesan.insights import following as insights
 from taesan.jars import service as jars
 from taesan.loyalty import badges, campaigns, following, lapsing
@@ -147,6 +147,7 @@ def build_worker(hub: Hub) -> Worker:
         "look for what lies about": Watch(hub).step,
         "follow what moves": lambda: insights.follow_step(hub),
         "fill in what moved": lambda: filling.fill_step(hub),
+        "watch budgets": lambda: budgeting.watch_step(hub),
         "reconcile": lambda: not gate.is_open and reconcile.reconcile_step(hub),
         "check totals": lambda: audit.check_step(hub),
     }

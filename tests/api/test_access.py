@@ -28,6 +28,7 @@ from taesan.identity.scopes import SCOPES
 from taesan.web.router import NodeWatch
 from tests.support.conversions import gather, sign_rule, to
 from tests.support.gateway import Gateway
+from tests.support.insights import ask_for_insights
 from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage, StageFactory, key
 from tests.support.wallet import Json, Wallet, siwe_message
@@ -150,6 +151,8 @@ def ids(stage: Stage) -> Json:
         "transfer_id": transfer["id"],
         "campaign_id": campaign,
         "day": "2026-11-26",
+        "month": "2026-11",
+        "budget_id": _budget(stage, anna),
         "key_id": api_key["id"],
         "webhook_id": webhook["id"],
         "delivery_id": delivery["id"],
@@ -157,6 +160,12 @@ def ids(stage: Stage) -> Json:
         "conversion_id": _conversion(stage, anna),
         "secrets": [cafe.id, "her order", "shop.example", str(3 * DOLLAR), str(2 * DOLLAR), str(5 * DOLLAR)],
     }
+
+
+def _budget(stage: Stage, anna: Payer) -> str:
+    ask_for_insights(stage, anna.headers())
+    terms = {"scope": "all", "asset": "USD", "amount": "1"}
+    return str(stage.client.put("/v1/insights/budgets", json=terms, headers=anna.headers()).json()["id"])
 
 
 def _conversion(stage: Stage, anna: Payer) -> str:
@@ -215,9 +224,11 @@ def test_neither_token_opens_what_the_other_does(shared_stage: Stage) -> None:
     for name, who in closed:
         method, path = name.split(" ")
         named = ("redemption_id", "payout_id", "key_id", "invoice_id", "refund_id", "webhook_id", "delivery_id")
-        named += ("gateway_id", "transfer_id", "rule_id", "conversion_id", "campaign_id")
+        named += ("gateway_id", "transfer_id", "rule_id", "conversion_id", "campaign_id", "budget_id")
         ids = dict.fromkeys(named, "x")
-        path = path.format(channel_id="0x" + "ab" * 32, address="0x" + "ab" * 20, day="2026-11-26", **ids)
+        path = path.format(
+            channel_id="0x" + "ab" * 32, address="0x" + "ab" * 20, day="2026-11-26", month="2026-11", **ids
+        )
         for headers in (tokens[who], {}):
             answer = stage.client.request(method, path, headers=headers | key(), json={"name": "x"})
             assert_problem(answer, "unauthorized", 401)

@@ -51,6 +51,7 @@ PURE = {
     "gifts/states.py",
     "insights/audit_models.py",
     "insights/audit_month.py",
+    "insights/budgets.py",
     "insights/cells.py",
     "insights/documents.py",
     "insights/merchants.py",

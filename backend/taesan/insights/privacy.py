@@ -14,9 +14,10 @@ from sqlmodel import Session, SQLModel
 
 from taesan.core.clock import rfc3339
 from taesan.core.db import Database
+from taesan.insights.budget_models import Budget, BudgetAlert
 from taesan.insights.models import Filling, MovementRow, Person, PersonWallet
 
-PERSONAL: tuple[type[SQLModel], ...] = (PersonWallet, Filling, MovementRow)
+PERSONAL: tuple[type[SQLModel], ...] = (PersonWallet, Filling, MovementRow, Budget, BudgetAlert)
 """Every table with an `owner`; each with an index that begins with that."""
 NOT_TOLD = {"owner", "secret", "previous_secret"}
 PAGE = 500
