@@ -21,6 +21,7 @@ from taesan.gifts.watching import Watch
 from taesan.hub import Hub
 from taesan.insights import budgeting, filling
 from taesan.insights import following as insights
+from taesan.insights.scheduling import ReportWorker
 from taesan.jars import service as jars
 from taesan.loyalty import badges, campaigns, following, lapsing
 from taesan.merchants import invoices, payouts, redemption, schedule, transfers
@@ -157,20 +158,22 @@ def build_worker(hub: Hub) -> Worker:
 
 
 class Background:
-    """All that a hub does by itself: the pipeline, and beside it, so that neither waits for the other, the webhooks."""
+    """All that a hub does by itself: the pipeline, and beside it, so that none waits for another, webhooks and persons' reports."""
 
     def __init__(self, hub: Hub) -> None:
-        self._pipeline, self._webhooks = build_worker(hub), WebhookWorker(hub)
+        self._pipeline, self._beside = build_worker(hub), (WebhookWorker(hub), ReportWorker(hub))
 
     def run(self) -> None:
         """Until told to stop."""
-        beside = threading.Thread(target=self._webhooks.run, name="webhooks worker")
-        beside.start()
+        beside = [threading.Thread(target=worker.run, name=f"{worker.lease} worker") for worker in self._beside]
+        for thread in beside:
+            thread.start()
         self._pipeline.run()
-        beside.join()
+        for thread in beside:
+            thread.join()
 
     def stop(self) -> None:
-        for worker in (self._pipeline, self._webhooks):
+        for worker in (self._pipeline, *self._beside):
             worker.stopping.set()
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from taesan.insights.scheduling import ReportWorker
 from taesan.webhooks.couriers import Couriers
 from taesan.webhooks.events import tell_payments_step
 from taesan.webhooks.schedule import EVENT_TYPES
@@ -242,6 +243,11 @@ def _gather_insights(stage: Stage, anna: Payer, ben: Payer, gateway: Gateway) ->
     assert unlinked.status_code == 200
     assert stage.client.delete("/v1/insights/me", headers=gateway.headers).status_code == 204
     stage.tick(4)
+    scheduled = stage.client.put(
+        "/v1/insights/me/schedule", json={"url": "https://shop.example/"}, headers=anna.headers()
+    )
+    assert scheduled.status_code == 200, scheduled.text
+    ReportWorker(stage.hub).tick()
     for scope in ("all", "merchant", "category"):
         terms = {"scope": scope, "key": "" if scope == "all" else "x", "asset": stage.hub.asset.id, "amount": "1"}
         for amount in ("1", "2"):

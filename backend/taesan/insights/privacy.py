@@ -16,8 +16,9 @@ from taesan.core.clock import rfc3339
 from taesan.core.db import Database
 from taesan.insights.budget_models import Budget, BudgetAlert
 from taesan.insights.models import Filling, MovementRow, Person, PersonWallet
+from taesan.insights.schedule_models import ReportSchedule
 
-PERSONAL: tuple[type[SQLModel], ...] = (PersonWallet, Filling, MovementRow, Budget, BudgetAlert)
+PERSONAL: tuple[type[SQLModel], ...] = (PersonWallet, Filling, MovementRow, Budget, BudgetAlert, ReportSchedule)
 """Every table with an `owner`; each with an index that begins with that."""
 NOT_TOLD = {"owner", "secret", "previous_secret"}
 PAGE = 500

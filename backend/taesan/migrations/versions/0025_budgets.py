@@ -1,4 +1,4 @@
-"""Budgets, and what was told of them"""
+"""Budgets, what was told of them, and reports that are sent each month"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -45,8 +45,23 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), primary_key=True),
         sa.Column("movement_id", sa.BigInteger(), nullable=False),
     )
+    op.create_table(
+        "report_schedule",
+        sa.Column("id", BIG_ID, primary_key=True, autoincrement=True),
+        sa.Column("owner", sa.BigInteger(), nullable=False),
+        sa.Column("url", sa.String(), nullable=False),
+        sa.Column("secret", sa.String(), nullable=False),
+        sa.Column("month", sa.Date(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("fault", sa.String()),
+        sa.Column("sent_at", sa.DateTime(timezone=True)),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+    )
+    op.create_index("ix_report_schedule_owner", "report_schedule", ["owner"], unique=True)
+    op.create_index("ix_report_schedule_due_at", "report_schedule", ["due_at"])
 
 
 def downgrade() -> None:
-    for table in ("budget_cursor", "budget_alert", "budget"):
+    for table in ("report_schedule", "budget_cursor", "budget_alert", "budget"):
         op.drop_table(table)
