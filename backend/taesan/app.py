@@ -24,6 +24,7 @@ from taesan.hub import Hub
 from taesan.identity.rates import Rates
 from taesan.identity.router import router as identity
 from taesan.insights.advice_router import router as advice
+from taesan.insights.budgets_router import router as budgets
 from taesan.insights.custom_router import router as merchant_insights
 from taesan.insights.imports_router import router as statement_imports
 from taesan.insights.live import NewsWatch
@@ -103,6 +104,7 @@ for _router in (
     statement_imports,
     recurring,
     reports,
+    budgets,
     advice,
     merchant_insights,
     operations,

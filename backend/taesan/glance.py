@@ -13,6 +13,7 @@ from taesan.channels.models import Channel, DepositRelay, RefundRelay
 from taesan.conversions.models import Conversion
 from taesan.core.models import OutboxEvent
 from taesan.gateways.models import Gateway
+from taesan.insights.budget_models import BudgetCursor
 from taesan.insights.import_models import DuplicateCursor
 from taesan.insights.models import Erasure, Filling, InsightsCursor, MovementRow, Person
 from taesan.jars.rule_models import SignedRule
@@ -66,6 +67,7 @@ def waits() -> dict[str, ColumnElement[bool]]:
         "let points lapse": has_loyalty,
         "pay out cashback": _any(col(Cashback.amount) > 0),
         "follow what moves": _any(col(InsightsCursor.id) == 1),
+        "watch budgets": _any(col(BudgetCursor.id) == 1),
         "fill in what moved": or_(_any(col(Filling.id) > 0), _any(col(Erasure.id) > 0), _any(col(Person.redated) >= 0)),
         "look for duplicates": _any(col(DuplicateCursor.id) == 1),
         "look for standing costs": _any(col(MovementRow.id) > 0),

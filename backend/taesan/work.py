@@ -19,8 +19,9 @@ from taesan.core.restoration import Gate
 from taesan.core.worker import Worker
 from taesan.gateways import funding
 from taesan.hub import Hub
-from taesan.insights import doubles, filling, keeping
+from taesan.insights import budgeting, doubles, filling, keeping
 from taesan.insights import following as insights
+from taesan.insights.scheduling import ReportWorker
 from taesan.jars import service as jars
 from taesan.loyalty import badges, campaigns, following, lapsing
 from taesan.merchants import invoices, payouts, redemption, schedule, transfers
@@ -152,6 +153,7 @@ def _steps(hub: Hub, gate: Gate) -> dict[str, Callable[[], bool]]:
         "fill in what moved": lambda: filling.fill_step(hub),
         "look for duplicates": lambda: doubles.look_step(hub),
         "look for standing costs": lambda: keeping.look_step(hub),
+        "watch budgets": lambda: budgeting.watch_step(hub),
         "reconcile": lambda: not gate.is_open and reconcile.reconcile_step(hub),
         "check totals": lambda: audit.check_step(hub),
     }
@@ -166,20 +168,22 @@ def build_worker(hub: Hub) -> Worker:
 
 
 class Background:
-    """All that a hub does by itself: the pipeline, and beside it, so that neither waits for the other, the webhooks."""
+    """All that a hub does by itself: the pipeline, and beside it, so that none waits for another, webhooks and persons' reports."""
 
     def __init__(self, hub: Hub) -> None:
-        self._pipeline, self._webhooks = build_worker(hub), WebhookWorker(hub)
+        self._pipeline, self._beside = build_worker(hub), (WebhookWorker(hub), ReportWorker(hub))
 
     def run(self) -> None:
         """Until told to stop."""
-        beside = threading.Thread(target=self._webhooks.run, name="webhooks worker")
-        beside.start()
+        beside = [threading.Thread(target=worker.run, name=f"{worker.lease} worker") for worker in self._beside]
+        for thread in beside:
+            thread.start()
         self._pipeline.run()
-        beside.join()
+        for thread in beside:
+            thread.join()
 
     def stop(self) -> None:
-        for worker in (self._pipeline, self._webhooks):
+        for worker in (self._pipeline, *self._beside):
             worker.stopping.set()
 
 

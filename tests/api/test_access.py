@@ -152,6 +152,8 @@ def ids(stage: Stage) -> Json:
         "transfer_id": transfer["id"],
         "campaign_id": campaign,
         "day": "2026-11-26",
+        "month": "2026-11",
+        "budget_id": _budget(stage, anna),
         "key_id": api_key["id"],
         "webhook_id": webhook["id"],
         "delivery_id": delivery["id"],
@@ -175,6 +177,12 @@ def _statements(stage: Stage, anna: Payer) -> Json:
     """Of hers: an import, what its columns mean, and a line that another has, too."""
     ask_for_insights(stage, anna.headers())
     return import_two(stage.client, anna.headers())
+
+
+def _budget(stage: Stage, anna: Payer) -> str:
+    ask_for_insights(stage, anna.headers())
+    terms = {"scope": "all", "asset": "USD", "amount": "1"}
+    return str(stage.client.put("/v1/insights/budgets", json=terms, headers=anna.headers()).json()["id"])
 
 
 def _conversion(stage: Stage, anna: Payer) -> str:
@@ -242,10 +250,12 @@ def test_neither_token_opens_what_the_other_does(shared_stage: Stage) -> None:
     for name, who in closed:
         method, path = name.split(" ")
         named = ("redemption_id", "payout_id", "key_id", "invoice_id", "refund_id", "webhook_id", "delivery_id")
-        named += ("gateway_id", "transfer_id", "rule_id", "conversion_id", "campaign_id", "recurring_id")
+        named += ("gateway_id", "transfer_id", "rule_id", "conversion_id", "campaign_id", "recurring_id", "budget_id")
         named += ("import_id", "fingerprint", "movement_id")
         ids = dict.fromkeys(named, "x")
-        path = path.format(channel_id="0x" + "ab" * 32, address="0x" + "ab" * 20, day="2026-11-26", **ids)
+        path = path.format(
+            channel_id="0x" + "ab" * 32, address="0x" + "ab" * 20, day="2026-11-26", month="2026-11", **ids
+        )
         for headers in (tokens[who], {}):
             answer = stage.client.request(method, path, headers=headers | key(), json={"name": "x"})
             assert_problem(answer, "unauthorized", 401)

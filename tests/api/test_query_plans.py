@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from taesan.insights.scheduling import ReportWorker
 from taesan.webhooks.couriers import Couriers
 from taesan.webhooks.events import tell_payments_step
 from taesan.webhooks.schedule import EVENT_TYPES
@@ -248,6 +249,24 @@ def _gather_insights(stage: Stage, anna: Payer, ben: Payer, gateway: Gateway) ->
     assert unlinked.status_code == 200
     assert stage.client.delete("/v1/insights/me", headers=gateway.headers).status_code == 204
     stage.tick(4)
+    scheduled = stage.client.put(
+        "/v1/insights/me/schedule", json={"url": "https://shop.example/"}, headers=anna.headers()
+    )
+    assert scheduled.status_code == 200, scheduled.text
+    ReportWorker(stage.hub).tick()
+    for scope in ("all", "merchant", "category"):
+        terms = {"scope": scope, "key": "" if scope == "all" else "x", "asset": stage.hub.asset.id, "amount": "1"}
+        for amount in ("1", "2"):
+            budget = stage.client.put("/v1/insights/budgets", json=terms | {"amount": amount}, headers=anna.headers())
+            assert budget.status_code == 200, budget.text
+    removed = stage.client.delete(f"/v1/insights/budgets/{budget.json()['id']}", headers=anna.headers())
+    assert removed.status_code == 204
+    cafe = stage.merchant("x")
+    for _ in range(2):
+        anna.pay(CENT, cafe)
+        stage.tick()
+    (of_all, *_) = stage.get("/v1/insights/budgets", **anna.headers())
+    assert [alert["warning"] for alert in of_all["alerts"]] == ["over"]
     for filters in ("merchant=x", "category=x", "source=hub", "from=2026-01-01&to=2027-01-01"):
         stage.get(f"/v1/insights/movements?{filters}", **anna.headers())
     for by in ("category", "day", "month", "source"):
@@ -356,6 +375,7 @@ def _read_everything(stage: Stage, anna: Payer, cafe: Merchant, gateway: Gateway
         "payout_id": stage.get("/v1/payouts", **theirs)["items"][0]["id"],
         "invoice_id": stage.get("/v1/invoices?state=paid", **theirs)["items"][0]["id"],
         "day": stage.clock.now().date().isoformat(),
+        "month": f"{stage.clock.now():%Y-%m}",
         "campaign_id": stage.get("/v1/campaigns", **theirs)["items"][0]["id"],
         "transfer_id": stage.get("/v1/transfers", **theirs)["items"][0]["id"],
         "conversion_id": stage.get(f"/v1/channels/{anna.id}/jar/conversions", **own)["items"][0]["id"],

@@ -72,6 +72,7 @@ def ids(hub: LiveHub) -> Json:
         "invoice_id": invoice.json()["id"],
         "refund_id": refund.json()["id"],
         "day": "2026-11-26",
+        "month": "2026-11",
         "gateway_id": _gateway(hub),
         "transfer_id": _transfer(hub),
         "rule_id": _rule(hub),

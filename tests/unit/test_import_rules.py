@@ -58,6 +58,7 @@ PURE = {
     "insights/mappings.py",
     "insights/audit_models.py",
     "insights/audit_month.py",
+    "insights/budgets.py",
     "insights/documents.py",
     "insights/merchants.py",
     "insights/movements.py",

@@ -1,6 +1,8 @@
 """A month's report: the same figures in all its forms and both languages, whatever a merchant calls itself."""
 
+import ast
 import csv
+import html
 import re
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -23,6 +25,7 @@ from taesan.insights.audit_models import (
     Places,
     Span,
 )
+from taesan.insights.budgets import BudgetPublic
 from taesan.insights.documents import Document, Writer, plain
 from taesan.settings import Settings
 from tests.support.source import calls, modules
@@ -53,6 +56,11 @@ def _place(name: str, net: int, before: int = 0, year_before: int = 0) -> Place:
         year_before=year_before,
         change=net - before,
     )
+
+
+def _budget(**told: Any) -> BudgetPublic:
+    scope = "merchant" if told["key"] else "all"
+    return BudgetPublic(id="bud_1", scope=scope, asset="KRW", exponent=0, alerts=[], **told)  # type: ignore[arg-type]
 
 
 def audit_of(names: list[str], **changes: Any) -> MonthAudit:
@@ -97,6 +105,11 @@ def audit_of(names: list[str], **changes: Any) -> MonthAudit:
             AssetAudit(asset="KRW", exponent=0, moved=[won], merchants=empty, categories=empty, days=[]),
         ],
         "became": became,
+        "budgets": [
+            _budget(key="", amount=10_000, spent=4_500, forecast=13_500),
+            _budget(key="café dust", amount=4_000, spent=4_500, forecast=13_500),
+            _budget(key="books", amount=4_000, spent=0, forecast=None),
+        ],
     }
     return MonthAudit(**told | changes)
 
@@ -127,6 +140,9 @@ def _text(document: Document) -> str:
                 "In the jar, not converted yet",
                 "Made on Dec 1, 2026, 9:00:00",
                 "2 more",
+                "All spending: ₩4,500 of ₩10,000 is spent. At this pace it is ₩13,500 at the month's end.",
+                "café dust: ₩4,500 is spent, more than the budget of ₩4,000.",
+                "books: ₩0 of ₩4,000 is spent.",
             ],
         ),
         (
@@ -142,13 +158,14 @@ def _text(document: Document) -> str:
                 "저금통에 남아 있는 돈",
                 "2026. 12. 1.",
                 "그 밖의 2곳",
+                "전체 지출: 예산 ₩10,000 중 ₩4,500 사용. 이 속도라면 월말까지 ₩13,500에 이릅니다.",
             ],
         ),
     ],
 )
 def test_paper_and_page_say_the_same_in_each_language(language: str, told: list[str]) -> None:
     document = document_in(language, audit_of(["Café Dust"]))
-    paper, page = _text(document), re.sub(r"\s", "", report.as_page(document))
+    paper, page = _text(document), re.sub(r"\s", "", html.unescape(report.as_page(document)))
     for words in told:
         assert re.sub(r"\s", "", words) in paper, words
         assert re.sub(r"\s", "", words) in page, words
@@ -161,6 +178,7 @@ def test_a_month_of_which_not_all_is_known_says_so() -> None:
     empty = document_in("en", audit_of([], assets=[]))
     assert [section.title for section in empty.sections] == [
         "Nothing moved in this month.",
+        "Budgets",
         "What was gathered, and what it became",
     ]
 
@@ -213,7 +231,12 @@ def test_all_of_it_is_there_in_korean_with_the_same_places() -> None:
     for name, call in calls(module.tree):
         if name in ("say", "_say", "counted"):
             words |= {a.value for a in call.args if hasattr(a, "value") and isinstance(a.value, str)}
-    assert len(words) > 45
+    words |= {
+        node.value.value
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and "{name}" in str(node.value.value)
+    }
+    assert len(words) > 55
     missing = {text for text in words if not re.search("[가-힣]", translate(text, "ko"))}
     assert not missing
     assert {

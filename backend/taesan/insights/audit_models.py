@@ -3,6 +3,7 @@
 from pydantic import Field as ShapeField
 
 from taesan.core.values import AmountOut, Shape, SignedAmountOut
+from taesan.insights.budgets import BudgetPublic
 from taesan.insights.movements import Kind
 
 
@@ -106,3 +107,4 @@ class MonthAudit(Shape):
     made_at: str
     assets: list[AssetAudit] = ShapeField(description="The one with most movements first")
     became: Became
+    budgets: list[BudgetPublic] = ShapeField(description="As they stand, in the report of the running month")

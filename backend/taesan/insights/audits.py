@@ -13,7 +13,7 @@ from taesan.core.clock import rfc3339
 from taesan.core.days import begins_at, day_of
 from taesan.core.problems import Problem
 from taesan.hub import Hub
-from taesan.insights import audit_month, persons, streams
+from taesan.insights import audit_month, budgeting, persons, streams
 from taesan.insights.audit_models import Became, Converted, Counted, MonthAudit, Span
 from taesan.insights.audit_month import Days
 from taesan.insights.models import MovementRow, Person
@@ -50,6 +50,10 @@ def month_audit(session: Session, hub: Hub, person: Person, month: date, now: da
         made_at=rfc3339(now),
         assets=[audit_month.named(asset, names) for asset in assets],
         became=_became(session, hub, wallets, begins, ends, now),
+        budgets=[
+            budgeting.public(session, person, row, now)
+            for row in (() if spans.month.end <= today else budgeting.of_person(session, owner))
+        ],
     )
 
 

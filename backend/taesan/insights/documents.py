@@ -14,6 +14,7 @@ from babel.dates import format_date, format_datetime, format_skeleton
 from babel.numbers import format_currency, format_decimal, get_currency_name
 
 from taesan.insights.audit_models import AssetAudit, Counted, MonthAudit, Moved, Place, Places
+from taesan.insights.budgets import BudgetPublic
 from taesan.insights.movements import next_month
 
 MOST_ROWS, MOST_GROWN = 20, 5
@@ -145,7 +146,7 @@ class Writer:
             self._language,
             say("Your small money in {month}").format(month=month),
             tuple(notes),
-            (*sections, self._became(audit)),
+            (*sections, *self._budgets(audit), self._became(audit)),
         )
 
     def _of_asset(self, asset: AssetAudit, first: date) -> Iterator[Section]:
@@ -214,6 +215,22 @@ class Writer:
             amount=self.money(most.spent, asset.asset, asset.exponent),
         )
         return Chart(self._say("Spent each day"), alternative, tuple(bars))
+
+    def _budgets(self, audit: MonthAudit) -> Iterator[Section]:
+        if audit.budgets:
+            yield Section(self._say("Budgets"), lines=tuple(self._budget(budget) for budget in audit.budgets))
+
+    def _budget(self, budget: BudgetPublic) -> str:
+        spent, limit, forecast = (
+            self.money(n, budget.asset, budget.exponent) for n in (budget.spent, budget.amount, budget.forecast or 0)
+        )
+        told = "{name}: {spent} of {limit} is spent."
+        if budget.spent > budget.amount:
+            told = "{name}: {spent} is spent, more than the budget of {limit}."
+        elif budget.forecast is not None:
+            told = "{name}: {spent} of {limit} is spent. At this pace it is {forecast} at the month's end."
+        name = plain(budget.key) or self._say("All spending")
+        return self._say(told).format(name=name, spent=spent, limit=limit, forecast=forecast)
 
     # ------------------------------------------------------------------ became
 

@@ -15,9 +15,11 @@ from sqlmodel import Session, SQLModel
 from taesan.core.clock import rfc3339
 from taesan.core.db import Database
 from taesan.insights.advice_models import AdviceDismissed
+from taesan.insights.budget_models import Budget, BudgetAlert
 from taesan.insights.import_models import DuplicateVerdict, StatementImport, StatementLine, StatementMapping
 from taesan.insights.models import Filling, MovementRow, Person, PersonWallet
 from taesan.insights.recurring_models import Recurring
+from taesan.insights.schedule_models import ReportSchedule
 
 PERSONAL: tuple[type[SQLModel], ...] = (
     PersonWallet,
@@ -29,6 +31,9 @@ PERSONAL: tuple[type[SQLModel], ...] = (
     StatementImport,
     StatementMapping,
     DuplicateVerdict,
+    Budget,
+    BudgetAlert,
+    ReportSchedule,
 )
 """Every table with an `owner`; each with an index that begins with that."""
 NOT_TOLD = {"owner", "secret", "previous_secret"}

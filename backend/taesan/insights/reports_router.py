@@ -5,12 +5,14 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Response
 
+from taesan.core.db import retried
 from taesan.core.http import problem_responses
 from taesan.hub import Hub, HubDep
 from taesan.identity.access import CurrentWallet
 from taesan.identity.rates import COUNTED
-from taesan.insights import audits, persons, report
+from taesan.insights import audits, persons, report, scheduling
 from taesan.insights.audit_models import MonthAudit
+from taesan.insights.schedule_models import ScheduleCreated, SchedulePublic, ScheduleTerms
 
 router = APIRouter(prefix="/v1/insights", tags=["insights"])
 
@@ -86,3 +88,43 @@ def _written(hub: Hub, wallet: str, month: str, form: report.Format, language: s
 
 def _first(month: str) -> date:
     return date.fromisoformat(f"{month}-01")
+
+
+# ------------------------------------------------------------------- schedule
+
+
+@router.put(
+    "/me/schedule",
+    operation_id="scheduleReports",
+    dependencies=COUNTED,
+    responses=problem_responses(401, 404, 422, 429),
+)
+@retried
+def schedule_reports(hub: HubDep, wallet: CurrentWallet, body: ScheduleTerms) -> ScheduleCreated:
+    """Has each month's audit, as `GET /v1/insights/months/{month}` tells it, sent to the person's own server when the month is over:
+    signed by the Standard Webhooks specification, tried again over days, under one `webhook-id` a month. Each call makes a new
+    secret."""
+    with hub.db.write() as session:
+        row = scheduling.put(session, hub, persons.find(session, wallet), body, hub.clock.now())
+        return ScheduleCreated(**scheduling.public(row).model_dump(), secret=row.secret)
+
+
+@router.get("/me/schedule", operation_id="getReportSchedule", responses=problem_responses(401, 404))
+def get_schedule(hub: HubDep, wallet: CurrentWallet) -> SchedulePublic:
+    """Where reports go, when the next does, and whether the last has arrived."""
+    with hub.db.read() as session:
+        return scheduling.public(scheduling.find(session, persons.find(session, wallet)))
+
+
+@router.delete(
+    "/me/schedule",
+    operation_id="endReportSchedule",
+    status_code=204,
+    dependencies=COUNTED,
+    responses=problem_responses(401, 404, 429),
+)
+@retried
+def end_schedule(hub: HubDep, wallet: CurrentWallet) -> None:
+    """No more reports are sent."""
+    with hub.db.write() as session:
+        scheduling.remove(session, persons.find(session, wallet))

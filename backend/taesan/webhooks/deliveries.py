@@ -124,18 +124,17 @@ def parcels(session: Session, ids: Sequence[int], token: str, now: datetime) -> 
         if endpoint.deleted_at is not None:
             continue
         body = events.body_of(session, delivery, endpoint.merchant_id)
-        headers = _signed(delivery.public_id, body, endpoint, now)
+        headers = signed(delivery.public_id, body, signing_secrets.good(endpoint, now), now)
         made.append(Parcel(delivery.id, endpoint.id, token, endpoint.url, headers, body))
     return made
 
 
-def _signed(id_: str, body: str, endpoint: WebhookEndpoint, now: datetime) -> dict[str, str]:
+def signed(id_: str, body: str, keys: Sequence[str], now: datetime) -> dict[str, str]:
+    """The headers of the Standard Webhooks specification."""
     return {
         "webhook-id": id_,
         "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": " ".join(
-            Webhook(secret).sign(id_, now, body) for secret in signing_secrets.good(endpoint, now)
-        ),
+        "webhook-signature": " ".join(Webhook(secret).sign(id_, now, body) for secret in keys),
     }
 
 

@@ -26,7 +26,7 @@ TELLS_PAYMENTS: EventType = "payment.received"
 
 def create(session: Session, hub: Hub, merchant: Merchant, wanted: WebhookCreate) -> WebhookEndpoint:
     """:raises Problem: `webhook-url-refused`, `too-many-webhooks`"""
-    _check_url(hub, wanted.url)
+    check_url(hub, wanted.url)
     if len(endpoints_of(session, merchant)) >= ENDPOINTS_MAX:
         raise Problem(
             "too-many-webhooks", 409, "This merchant has too many webhooks.", f"At most {ENDPOINTS_MAX}: delete one."
@@ -50,7 +50,7 @@ def update(session: Session, hub: Hub, row: WebhookEndpoint, wanted: WebhookUpda
     """:raises Problem: `webhook-url-refused`"""
     was_enabled = row.disabled_at is None
     if wanted.url is not None:
-        _check_url(hub, wanted.url)
+        check_url(hub, wanted.url)
         row.url = wanted.url
     if wanted.description is not None:
         row.description = wanted.description or None
@@ -132,7 +132,8 @@ def _joined(event_types: Sequence[str]) -> str:
     return " ".join(sorted(set(event_types)))
 
 
-def _check_url(hub: Hub, url: str) -> None:
+def check_url(hub: Hub, url: str) -> None:
+    """:raises Problem: `webhook-url-refused`"""
     fault = fault_of_url(url, local_allowed=hub.settings.local_webhooks)
     if fault:
         raise Problem("webhook-url-refused", 422, "Webhooks cannot be sent to this URL.", fault)

@@ -1,0 +1,218 @@
+"""Keeps an eye on budgets: new movements are added up as they come, and only if that passes a mark it is counted exactly."""
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import delete, func, select
+from sqlmodel import Session, col
+
+from taesan.core.clock import rfc3339
+from taesan.core.days import day_of
+from taesan.core.ids import new_id
+from taesan.core.problems import Problem, not_found
+from taesan.hub import Hub
+from taesan.insights import persons, streams
+from taesan.insights.budget_models import Budget, BudgetAlert, BudgetCursor
+from taesan.insights.budgets import BudgetAlertPublic, BudgetPublic, BudgetTerms, standing
+from taesan.insights.models import MovementRow, Person
+from taesan.insights.movements import month_of, next_month
+from taesan.insights.sources import Asset
+
+MOST_BUDGETS = 50
+PAGE = 500
+
+
+class _Line(NamedTuple):
+    owner: int
+    id: int
+    day: date
+    kind: str
+    merchant: str
+    category: str
+    asset: str
+    amount: int
+
+
+def put(session: Session, hub: Hub, person: Person, terms: BudgetTerms, now: datetime) -> Budget:
+    """:raises Problem: `unknown-asset`, `too-many-budgets`"""
+    owner, today = persons.number_of(person), _today(person, now)
+    if session.get(BudgetCursor, 1) is None:
+        session.add(BudgetCursor(movement_id=streams.newest(session)))
+    budgets = of_person(session, owner)
+    same = (terms.scope, terms.key, terms.asset)
+    row = next((b for b in budgets if (b.scope, b.key, b.asset) == same), None)
+    if row is None:
+        if len(budgets) >= MOST_BUDGETS:
+            raise Problem("too-many-budgets", 409, "There are too many budgets.", f"At most {MOST_BUDGETS} may be.")
+        asset = _asset(hub, terms.asset)
+        row = Budget(
+            public_id=new_id("bud"),
+            owner=owner,
+            scope=terms.scope,
+            key=terms.key,
+            asset=asset.id,
+            exponent=asset.exponent,
+            amount=terms.amount,
+            month=month_of(today),
+            spent=0,
+            counted=0,
+            created_at=now,
+        )
+    elif row.amount != terms.amount:
+        row.amount = terms.amount
+        session.execute(delete(BudgetAlert).where(*_alerts_of(row)))
+    session.add(row)
+    session.flush()
+    _count(session, row, today)
+    _warn(session, row, today, now)
+    return row
+
+
+def remove(session: Session, owner: int, budget_id: str) -> None:
+    """:raises Problem: `not-found`"""
+    row = session.scalar(select(Budget).where(col(Budget.public_id) == budget_id, col(Budget.owner) == owner))
+    if row is None:
+        raise not_found("The budget", budget_id)
+    session.execute(delete(BudgetAlert).where(*_alerts_of(row)))
+    session.delete(row)
+    session.flush()
+
+
+def of_person(session: Session, owner: int) -> Sequence[Budget]:
+    return session.scalars(select(Budget).where(col(Budget.owner) == owner).order_by(col(Budget.id))).all()
+
+
+def public(session: Session, person: Person, row: Budget, now: datetime) -> BudgetPublic:
+    today = _today(person, now)
+    found = standing(row.amount, _spent(session, row, today), today)
+    alerts = select(BudgetAlert).where(*_alerts_of(row), col(BudgetAlert.month) == month_of(today))
+    told = [
+        BudgetAlertPublic(warning=a.warning, spent=a.spent, forecast=a.forecast, at=rfc3339(a.at))  # type: ignore[arg-type]
+        for a in session.scalars(alerts.order_by(col(BudgetAlert.id)))
+    ]
+    kept = {name: getattr(row, name) for name in ("scope", "key", "asset", "exponent", "amount")}
+    return BudgetPublic(id=row.public_id, spent=found.spent, forecast=found.forecast, alerts=told, **kept)
+
+
+def _today(person: Person, now: datetime) -> date:
+    return day_of(now, persons.zone_of(person))
+
+
+def _asset(hub: Hub, asset: str) -> Asset:
+    for token in (hub.asset, hub.gift):
+        if token.id == asset:
+            return Asset(asset, token.exponent)
+    if not re.fullmatch("[A-Z]{3}", asset):
+        raise Problem(
+            "unknown-asset",
+            422,
+            "A budget is in a currency or in a token of this hub.",
+            f"Such as USD or {hub.asset.id}.",
+        )
+    return Asset.of_currency(asset)
+
+
+# ------------------------------------------------------------------- watching
+
+
+def watch_step(hub: Hub) -> bool:
+    """Worker step: a page of new movements; returns whether there may be more."""
+    with hub.db.read() as session:
+        at = session.get(BudgetCursor, 1)
+        if at is None or streams.newest(session) <= at.movement_id:
+            return False
+    with hub.db.write() as session:
+        at, newest = session.get_one(BudgetCursor, 1), streams.newest(session)
+        last = min(newest, at.movement_id + PAGE)
+        _take(session, at.movement_id, last, hub.clock.now())
+        at.movement_id = last
+        session.add(at)
+    return last < newest
+
+
+def _take(session: Session, after: int, last: int, now: datetime) -> None:
+    columns = [col(getattr(MovementRow, name)) for name in _Line._fields]
+    number = col(MovementRow.id)
+    counting = (col(MovementRow.duplicate_of).is_(None), col(MovementRow.kind).in_(["spent", "refunded"]))
+    of: dict[int, list[_Line]] = defaultdict(list)
+    for row in session.execute(select(*columns).where(number > after, number <= last, *counting)):
+        line = _Line(*row)
+        of[line.owner].append(line)
+    budgets = session.scalars(select(Budget).where(col(Budget.owner).in_(of))).all() if of else []
+    for budget in budgets:
+        person = session.get(Person, budget.owner)
+        if person is None:
+            continue  # who is being erased
+        today = _today(person, now)
+        if budget.month != month_of(today):
+            _count(session, budget, today)
+        else:
+            budget.spent += sum(_signed(line) for line in of[budget.owner] if _is_of(line, budget))
+            session.add(budget)
+        _warn(session, budget, today, now)
+
+
+def _is_of(line: _Line, budget: Budget) -> bool:
+    keys = {"all": "", "merchant": line.merchant, "category": line.category}
+    is_new = line.id > budget.counted and month_of(line.day) == budget.month
+    return is_new and line.asset == budget.asset and keys[budget.scope] == budget.key
+
+
+def _signed(line: _Line) -> int:
+    return line.amount if line.kind == "spent" else -line.amount
+
+
+def _warn(session: Session, budget: Budget, today: date, now: datetime) -> None:
+    """Of what was not told yet this month, after counting it exactly: days and duplicates may have become others since."""
+    if not standing(budget.amount, budget.spent, today).warnings:
+        return
+    of_month = (*_alerts_of(budget), col(BudgetAlert.month) == budget.month)
+    told = set(session.scalars(select(col(BudgetAlert.warning)).where(*of_month)))
+    if standing(budget.amount, budget.spent, today).warnings <= told:
+        return
+    _count(session, budget, today)
+    found = standing(budget.amount, budget.spent, today)
+    for warning in sorted(found.warnings - told):
+        assert budget.id is not None
+        alert = BudgetAlert(
+            owner=budget.owner,
+            budget_id=budget.id,
+            month=budget.month,
+            warning=warning,
+            spent=found.spent,
+            forecast=found.forecast,
+            at=now,
+        )
+        session.add(alert)
+    session.flush()
+
+
+def _alerts_of(budget: Budget) -> tuple[Any, ...]:
+    return col(BudgetAlert.owner) == budget.owner, col(BudgetAlert.budget_id) == budget.id
+
+
+def _count(session: Session, budget: Budget, today: date) -> None:
+    budget.month, budget.counted = month_of(today), streams.newest(session, budget.owner)
+    budget.spent = _spent(session, budget, today)
+    session.add(budget)
+    session.flush()
+
+
+def _spent(session: Session, budget: Budget, today: date) -> int:
+    """In the month that `today` is in, less what was refunded."""
+    first, row = month_of(today), MovementRow
+    where = [
+        col(row.owner) == budget.owner,
+        col(row.day) >= first,
+        col(row.day) < next_month(first),
+        col(row.duplicate_of).is_(None),
+        col(row.asset) == budget.asset,
+    ]
+    if budget.scope != "all":
+        where.append(col(getattr(row, budget.scope)) == budget.key)
+    sums = session.execute(select(col(row.kind), func.sum(row.amount)).where(*where).group_by(col(row.kind)))
+    of = {kind: int(amount) for kind, amount in sums}
+    return of.get("spent", 0) - of.get("refunded", 0)
