@@ -28,6 +28,7 @@ from taesan.insights.budgets_router import router as budgets
 from taesan.insights.custom_router import router as merchant_insights
 from taesan.insights.imports_router import router as statement_imports
 from taesan.insights.live import NewsWatch
+from taesan.insights.phrasing import Phraser
 from taesan.insights.recurring_router import router as recurring
 from taesan.insights.reports_router import router as reports
 from taesan.insights.router import router as insights
@@ -158,7 +159,7 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
     )
     rates = Rates(hub.settings)
     app.state.hub, app.state.lanes, app.state.rates, app.state.node_watch = hub, lanes, rates, NodeWatch()
-    app.state.movement_news = NewsWatch(hub)
+    app.state.movement_news, app.state.phraser = NewsWatch(hub), Phraser(hub.settings)
     app.state.facilitator = Facilitator(hub, lanes)
     app.state.metrics = registry_of(hub, lanes)
     http.install(app)

@@ -188,6 +188,16 @@ class Settings(BaseSettings):
         default=30, gt=0, description="Cashback that has waited so long for enough to gather is told to its payer"
     )
 
+    # It may hold a key: not shown.
+    advice_llm_url: str | None = Field(
+        default=None,
+        repr=False,
+        description="Base of an OpenAI-compatible API, such as http://127.0.0.1:11434/v1, whose model puts advice in other words; "
+        "none: advice is told in the hub's own, and nothing of it leaves the machine",
+    )
+    advice_llm_model: str | None = None
+    advice_llm_key: SecretStr | None = Field(default=None, description="Sent as `Authorization: Bearer …`")
+
     batch_interval_s: float = Field(default=60, gt=0)
     batch_max_payments: int = Field(default=20_000, gt=0)
     batch_max_channels: int = Field(
@@ -257,6 +267,20 @@ class Settings(BaseSettings):
         if parts and (parts.scheme not in ("http", "https") or not parts.hostname):
             raise ValueError("a signer is named by http://… or https://…")
         return url
+
+    @field_validator("advice_llm_url")
+    @classmethod
+    def _is_api(cls, url: str | None) -> str | None:
+        parts = urlsplit(url) if url else None
+        if parts and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError("an API is named by http://… or https://…")
+        return url or None
+
+    @model_validator(mode="after")
+    def _names_a_model(self) -> Self:
+        if (self.advice_llm_url is None) != (self.advice_llm_model is None):
+            raise ValueError("TAESAN_ADVICE_LLM_URL and TAESAN_ADVICE_LLM_MODEL go together")
+        return self
 
     @model_validator(mode="after")
     def _one_key_and_none_that_lies_open(self) -> Self:

@@ -5,7 +5,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +160,7 @@ def ids(stage: Stage) -> Json:
         "gateway_id": Gateway(stage).id,
         "conversion_id": _conversion(stage, anna),
         "recurring_id": _recurring(stage, anna),
+        "advice_id": _advice(stage, anna),
         **_statements(stage, anna),
         "secrets": [
             cafe.id,
@@ -197,6 +198,14 @@ def _recurring(stage: Stage, anna: Payer) -> str:
     ask_for_insights(stage, anna.headers())
     pays(stage, number_of(stage, anna.address), "film", [(date(2024, month, 7), 9_900) for month in range(1, 9)])
     (found,) = stage.get("/v1/insights/recurring", **anna.headers())["items"]
+    return str(found["id"])
+
+
+def _advice(stage: Stage, anna: Payer) -> str:
+    """That a price has risen."""
+    days = [stage.clock.now().date() - timedelta(days=1 + 7 * n) for n in range(9)]
+    pays(stage, number_of(stage, anna.address), "bus", [(day, 1_500 + 400 * (day == days[0])) for day in days])
+    (found,) = stage.get("/v1/insights/advice", **anna.headers())["items"]
     return str(found["id"])
 
 
@@ -251,7 +260,7 @@ def test_neither_token_opens_what_the_other_does(shared_stage: Stage) -> None:
         method, path = name.split(" ")
         named = ("redemption_id", "payout_id", "key_id", "invoice_id", "refund_id", "webhook_id", "delivery_id")
         named += ("gateway_id", "transfer_id", "rule_id", "conversion_id", "campaign_id", "recurring_id", "budget_id")
-        named += ("import_id", "fingerprint", "movement_id")
+        named += ("import_id", "fingerprint", "movement_id", "advice_id")
         ids = dict.fromkeys(named, "x")
         path = path.format(
             channel_id="0x" + "ab" * 32, address="0x" + "ab" * 20, day="2026-11-26", month="2026-11", **ids

@@ -1,12 +1,12 @@
 """Advice: on her own purchases of the last month, with a rule whose dry run says the same; dismissed once for all."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import pytest
 
-from taesan.insights import keeping
-from taesan.insights.models import MovementRow, PersonWallet
-from tests.support.insights import ask_for_insights, link_wallet, read_all
+from taesan.insights.phrasing import Phraser
+from tests.support.insights import ask_for_insights, link_wallet, number_of, pays, read_all
+from tests.support.model import Model
 from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage, key
 from tests.support.wallet import Json, Wallet
@@ -81,26 +81,6 @@ def test_what_was_dismissed_stays_away_and_is_exported_and_erased(shared_stage: 
     assert_problem(stranger, "no-insights", 404)
 
 
-def _statement(stage: Stage, owner: int, merchant: str, paid: list[tuple[date, int]]) -> None:
-    with stage.hub.db.write() as session:
-        for n, (day, amount) in enumerate(paid):
-            told = {"merchant": merchant, "name": merchant.upper(), "category": "", "asset": "KRW", "exponent": 0}
-            at = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
-            row = MovementRow(
-                owner=owner,
-                key=f"{merchant}{n}",
-                source="statement",
-                kind="spent",
-                at=at,
-                day=day,
-                amount=amount,
-                **told,
-            )
-            session.add(row)
-    while keeping.look_step(stage.hub):
-        pass
-
-
 def test_standing_costs_idle_jars_and_cashback_elsewhere_are_advised_on(shared_stage: Stage) -> None:
     stage = shared_stage
     anna, cafe = stage.payer(), stage.merchant("Noodle Bar")
@@ -113,12 +93,11 @@ def test_standing_costs_idle_jars_and_cashback_elsewhere_are_advised_on(shared_s
     made = stage.client.post("/v1/campaigns", json=campaign, headers=cafe.headers | key())
     assert made.status_code == 201, made.text
     ask_for_insights(stage, anna.headers(), zone="UTC", language="en")
-    with stage.hub.db.read() as session:
-        owner = session.get_one(PersonWallet, anna.address).owner
+    owner = number_of(stage, anna.address)
     today, month = stage.clock.now().date(), _last_month(stage)
     weekly = [today - timedelta(days=2 + 7 * n) for n in range(10)]
-    _statement(stage, owner, "film", [(day, 9_900 if n > 1 else 11_900) for n, day in enumerate(weekly)])
-    _statement(stage, owner, "noodle bar", [(month + timedelta(days=n * n), 8_000 + n) for n in range(5)])
+    pays(stage, owner, "film", [(day, 9_900 if n > 1 else 11_900) for n, day in enumerate(weekly)])
+    pays(stage, owner, "noodle bar", [(month + timedelta(days=n * n), 8_000 + n) for n in range(5)])
     found = {advice["code"]: advice for advice in _advice(stage, anna.headers())}
     assert sorted(found) == ["cashback-here", "idle-jar", "price-rose"]
     assert found["price-rose"]["title"] == "FILM costs ₩11,900 now and was ₩9,900 before: ₩104,000 more a year."
@@ -139,3 +118,33 @@ def test_a_rule_that_never_fires_is_to_fire_on_a_date_too(shared_stage: Stage) -
     assert (advice["code"], advice["values"]["gathered"]) == ("idle-rule", str(5 * CENT))
     assert advice["rule"]["fires"] == "every 1000 payments, monthly on day 1 at UTC"
     assert stage.client.post(advice["dry_run"], json=advice["rule"], headers=anna.headers()).status_code == 200
+
+
+def test_a_model_may_phrase_it_and_no_transaction_is_open_meanwhile(
+    shared_stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage, model = shared_stage, Model()
+    anna = stage.payer()
+    ask_for_insights(stage, anna.headers(), zone="UTC", language="en")
+    today = stage.clock.now().date()
+    rise = [(today - timedelta(days=2 + 7 * n), 9_900 if n > 1 else 11_900) for n in range(10)]
+    pays(stage, number_of(stage, anna.address), "film", rise)
+    connections: list[int] = []
+
+    def say(sentences: list[str]) -> list[str]:
+        connections.append(stage.hub.db.engine.pool.checkedout())  # type: ignore[attr-defined]
+        return ["FILM is ₩2,000 dearer." if "FILM" in sentence else sentence for sentence in sentences]
+
+    model.say = say
+    state = stage.client.app.state._state  # type: ignore[attr-defined]
+    settings = stage.settings.model_copy(update={"advice_llm_url": model.url, "advice_llm_model": "small"})
+    monkeypatch.setitem(state, "phraser", Phraser(settings))
+    (advice,) = _advice(stage, anna.headers())
+    assert advice["phrased"] is None, "nobody has told it that the difference is 2,000"
+    assert "₩104,000 more a year" in advice["title"]
+    model.say = lambda _: ["FILM went up to ₩11,900: ₩104,000 more a year."]
+    monkeypatch.setitem(state, "phraser", Phraser(settings))
+    (advice,) = _advice(stage, anna.headers())
+    assert advice["phrased"] == "FILM went up to ₩11,900: ₩104,000 more a year."
+    assert connections == [0]
+    model.close()

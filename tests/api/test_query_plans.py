@@ -311,6 +311,12 @@ def _find_standing_costs(stage: Stage, anna: Payer) -> None:
         stage.get(f"/v1/insights/unusual?month=2024-08&by={by}", **anna.headers())
     dismissed = stage.client.post("/v1/insights/advice/adv_0/dismiss", headers=anna.headers())
     assert dismissed.status_code == 404
+    today = stage.clock.now().date()
+    pays(stage, owner, "bus", [(today - timedelta(days=1 + 7 * n), 1_500 if n else 1_900) for n in range(20)])
+    advice = stage.get("/v1/insights/advice", **anna.headers())["items"][0]["id"]
+    for id_, status in ((advice, 204), ("adv_0", 404)):
+        dismissed = stage.client.post(f"/v1/insights/advice/{id_}/dismiss", headers=anna.headers())
+        assert dismissed.status_code == status
 
 
 def _give(stage: Stage, anna: Payer) -> None:

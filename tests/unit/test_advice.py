@@ -151,9 +151,7 @@ def test_what_is_hidden_in_standing_costs_is_told_with_its_yearly_cost() -> None
     assert title(advice, "en", {}) == "FILM costs ₩9,900 now and was ₩7,900 before: ₩24,000 more a year."
     assert title(advice, "ko", {}) == "FILM 요금이 올랐습니다(7,900원 → 9,900원). 1년이면 24,000원 더 나갑니다."
     (advice,) = advise(_facts(costs=[_cost("film", trial=(date(2025, 12, 5), 100))]))
-    told = (
-        "FILM began with ₩100 on Dec 5, 2025 and costs ₩9,900 since Jan 5, 2026: ₩118,800 a year. Do you still use it?"
-    )
+    told = "FILM began with ₩100 on December 5, 2025 and costs ₩9,900 since January 5, 2026: ₩118,800 a year. Do you still use it?"
     assert title(advice, "en", {}) == told
     twice = [_cost("tunes", 2_000, category="music"), _cost("songs", 3_000, category="music")]
     (advice,) = advise(_facts(costs=twice))

@@ -75,6 +75,7 @@ PURE = {
     "insights/hidden.py",
     "insights/recurring.py",
     "insights/unusual.py",
+    "insights/wording.py",
     "jars/accrual.py",
     "jars/bounds.py",
     "jars/grammar.py",

@@ -1,6 +1,6 @@
 """Advice over HTTP: a person's own, by the session of any wallet that is linked."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from taesan.core.db import retried
 from taesan.core.http import problem_responses
@@ -9,20 +9,24 @@ from taesan.identity.access import CurrentWallet
 from taesan.identity.rates import COUNTED
 from taesan.insights import advising, persons
 from taesan.insights.advice_models import AdviceList
+from taesan.insights.phrasing import Phraser
 
 router = APIRouter(prefix="/v1/insights/advice", tags=["insights"])
 
 
 @router.get("", operation_id="listAdvice", dependencies=COUNTED, responses=problem_responses(401, 404, 429))
-def list_advice(hub: HubDep, wallet: CurrentWallet) -> AdviceList:
+def list_advice(hub: HubDep, request: Request, wallet: CurrentWallet) -> AdviceList:
     """What the person could do, each piece with the figures that it rests on and the rule that it would set, of the channel that the
     signed-in wallet uses. Nothing is set by asking: send `rule` to `dry_run`, and sign it if you like what it says."""
     now = hub.clock.now()
     with hub.db.read() as session:
         person = persons.find(session, wallet)
         items = advising.told(session, hub, person, wallet, now)
-        month = advising.month_of_advice(person, now)
-    return AdviceList(month=f"{month:%Y-%m}", items=items)
+        month, language = advising.month_of_advice(person, now), person.language
+    phraser: Phraser = request.app.state.phraser
+    phrases = phraser.phrased([item.title for item in items], advising.names_in(items), language)
+    told = [item.model_copy(update={"phrased": text}) for item, text in zip(items, phrases, strict=True)]
+    return AdviceList(month=f"{month:%Y-%m}", items=told)
 
 
 @router.post(

@@ -29,6 +29,7 @@ TITLES = {
 _MONEY = {
     "step", "gathered", "spent", "less", "fixed", "price", "was", "more", "first", "second", "yearly", "trial", "back"
 }  # fmt: skip
+NAMES = {"merchant", "category", "name", "other"}
 _WON, _DOLLAR = "원", "달러"
 
 
@@ -51,7 +52,9 @@ def _exact(name: str, value: int | str | date) -> str:
 def _shown(name: str, value: int | str | date, unit: Unit, language: str, currencies: Mapping[str, str]) -> str:
     if isinstance(value, date):
         return (
-            format_skeleton("yMMMM", value, locale=language) if name == "month" else format_date(value, locale=language)
+            format_skeleton("yMMMM", value, locale=language)
+            if name == "month"
+            else format_date(value, "long", locale=language)
         )
     if name in _MONEY:
         return money(int(value), unit, language, currencies.get(unit.asset, unit.asset))

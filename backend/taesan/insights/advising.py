@@ -17,7 +17,7 @@ from taesan.identity.models import Merchant
 from taesan.insights import keeping, streams
 from taesan.insights.advice import MOST, Advice, Cost, Facts, Kept, Offer, Unit, advise, last_full_month
 from taesan.insights.advice_models import AdviceDismissed, AdvicePublic, AdvisedRule
-from taesan.insights.advice_words import title, values
+from taesan.insights.advice_words import NAMES, title, values
 from taesan.insights.merchants import normalised
 from taesan.insights.models import Person
 from taesan.insights.movements import Source, next_month
@@ -57,6 +57,10 @@ def dismiss(session: Session, hub: Hub, person: Person, wallet: str, advice_id: 
         raise not_found("The advice", advice_id)
     session.add(AdviceDismissed(owner=number_of(person), advice=advice_id, dismissed_at=now))
     session.flush()
+
+
+def names_in(items: Sequence[AdvicePublic]) -> set[str]:
+    return {item.values[name] for item in items for name in NAMES & item.values.keys()}
 
 
 def id_of(advice: Advice) -> str:
