@@ -364,6 +364,10 @@ def _tell(stage: Stage, couriers: Couriers, anna: Payer, cafe: Merchant) -> None
 def _read_everything(stage: Stage, anna: Payer, cafe: Merchant, gateway: Gateway, imported: Json) -> None:
     """Each GET route of the OpenAPI document, with and without a cursor, and the pages."""
     own, theirs, operator = anna.headers(), cafe.headers, stage.operator()
+    campaign = stage.get("/v1/campaigns", **theirs)["items"][0]["id"]
+    begun = f"{stage.clock.now() - timedelta(days=20):%Y-%m-%d} 00:00:00"  # so that before and after can be compared
+    lasting = "UPDATE campaign SET starts_at = :at, ends_at = '2999-01-01 00:00:00' WHERE public_id = :id"
+    stage.write(lasting, at=begun, id=campaign)
     payment = stage.get(f"/v1/channels/{anna.id}/payments", **own)["items"][-1]["id"]
     known = imported | {
         "account": anna.address,
@@ -383,6 +387,7 @@ def _read_everything(stage: Stage, anna: Payer, cafe: Merchant, gateway: Gateway
         "day": stage.clock.now().date().isoformat(),
         "month": f"{stage.clock.now():%Y-%m}",
         "campaign_id": stage.get("/v1/campaigns", **theirs)["items"][0]["id"],
+        "campaign_id": campaign,
         "transfer_id": stage.get("/v1/transfers", **theirs)["items"][0]["id"],
         "conversion_id": stage.get(f"/v1/channels/{anna.id}/jar/conversions", **own)["items"][0]["id"],
         "refund_id": stage.get("/v1/refunds", **theirs)["items"][0]["id"],

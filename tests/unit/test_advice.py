@@ -113,6 +113,7 @@ def test_a_part_of_what_is_spent_less_is_put_aside() -> None:
     assert _codes(_facts(bought, spent=(55_000, 60_000))) == []
     assert _codes(_facts(bought, spent=(60_000, 50_000))) == []
     assert _codes(_facts(bought[:4], spent=(50_000, 60_000))) == []
+    assert _codes(_facts(_bought(KIOSK, [5_000] * 10, gathered=True), spent=(50_000, 60_000))) == []
     own = [Kept("rul_1", parse("fixed 100 KRW", "every 5 payments", "category x"), 0, MONTH)]
     assert _codes(_facts(bought, spent=(50_000, 60_000), rules=own)) == []
 

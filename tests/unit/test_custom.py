@@ -69,15 +69,16 @@ def test_around_a_start_as_many_weeks_are_compared_before_and_after() -> None:
     out = [_sale("x", date(2026, 9, 30), 7), _sale("x", date(2026, 10, 15), 7)]
     before, after = _sales(range(12), OCTOBER, 2), _sales(range(6), OCTOBER, 9) + _sales(range(6), OCTOBER, 11)
     sales = out + before + after
-    assert custom.around(sales, START, 1) == Around(Sums(12, 12, 1_200), Sums(6, 12, 1_200))
-    both = custom.apart(sales, START, 1, [str(payer) for payer in range(6)])
+    near = custom.near(sales, START, 1)
+    assert custom.around(near, START) == Around(Sums(12, 12, 1_200), Sums(6, 12, 1_200))
+    both = custom.apart(near, START, [str(payer) for payer in range(6)])
     assert both == (Around(Sums(6, 6, 600), Sums(6, 12, 1_200)), Around(Sums(6, 6, 600), Sums(0, 0, 0)))
 
 
 @pytest.mark.parametrize("rewarded", [range(4), range(8), range(6, 12)])
 def test_no_side_of_a_comparison_is_of_fewer_than_five(rewarded: range) -> None:
     sales = _sales(range(12), OCTOBER, 2) + _sales(range(10), OCTOBER, 9)
-    assert custom.apart(sales, START, 1, [str(payer) for payer in rewarded]) is None
+    assert custom.apart(sales, START, [str(payer) for payer in rewarded]) is None
 
 
 def test_tiers_are_told_with_what_the_same_members_paid_the_month_before() -> None:

@@ -25,6 +25,12 @@ def test_the_same_numbers_in_other_words_are_told(text: str) -> None:
     assert fault(text, OWN, {"GS25"}) is None
 
 
+def test_a_name_hides_no_number() -> None:
+    assert fault("You would gather h4lf of ₩500.", OWN, {"GS25", "4"}) is not None
+    assert fault("You would gather half a thousand.", OWN, {"GS25", "h", "us"}) is not None
+    assert fault("GS251 took ₩500.", OWN, {"GS25"}) is not None
+
+
 def test_korean_too() -> None:
     told = (
         "GS25에서 10월에만 14번, 모두 98,000원을 쓰셨네요. 이번 달부터 500원 단위로 올리면 한 달에 12,300원쯤 모여요."

@@ -191,7 +191,8 @@ def _onlys(bought: Bought) -> Iterator[Only]:
 
 def _saved(facts: Facts) -> Iterator[Advice]:
     """A part of what is spent less, with each purchase."""
-    if facts.spent is None or any(rule.words and rule.words.gather.of_purchases for rule in facts.rules):
+    gathers = any(rule.words and rule.words.gather.of_purchases for rule in facts.rules)
+    if facts.spent is None or gathers or any(is_gathered for _, is_gathered in facts.bought):
         return
     now, before = facts.spent
     count, cost = len(facts.bought), sum(bought.price for bought, _ in facts.bought)

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from pydantic import Field as ShapeField
-from sqlalchemy import BigInteger, Column, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Index
 from sqlmodel import Field, SQLModel
 
 from taesan.core.models import BIG_ID, UtcDateTime
@@ -15,7 +15,7 @@ class AdviceDismissed(SQLModel, table=True):
     """`advice`: the id of what is not told to the person any more."""
 
     __tablename__ = "advice_dismissed"
-    __table_args__ = (UniqueConstraint("owner", "advice"),)
+    __table_args__ = (Index("ix_advice_dismissed_owner", "owner", "advice", unique=True),)
 
     id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))
     owner: int = Field(sa_column=Column(BigInteger, nullable=False))

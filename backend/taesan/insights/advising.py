@@ -77,7 +77,7 @@ def _public(hub: Hub, person: Person, channel: Channel | None, advice: Advice, m
         gather, fires, only = map(str, advice.rule)
         rule = AdvisedRule(gather=gather, fires=fires, only=only, month=f"{month:%Y-%m}")
         dry_run = f"/v1/channels/{channel.id}/rules/dry-run"
-    currencies = {hub.asset.id: hub.settings.asset_currency}
+    currencies = dict.fromkeys((hub.asset.id, hub.gift.id), hub.settings.asset_currency)
     return AdvicePublic(
         id=id_of(advice),
         code=advice.code,

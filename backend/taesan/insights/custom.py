@@ -129,24 +129,25 @@ def weeks_around(start: datetime, known_since: datetime, until: datetime) -> int
     return max(0, min(WEEKS, span // timedelta(weeks=1)))
 
 
-def around(sales: Sequence[Sale], start: datetime, weeks: int, payers: Collection[str] | None = None) -> Around:
-    """:param payers: only theirs; None: all"""
+def near(sales: Sequence[Sale], start: datetime, weeks: int) -> list[Sale]:
+    """Those of as many weeks before and after."""
     span = timedelta(weeks=weeks)
-    near = [sale for sale in sales if start - span <= sale.at < start + span]
-    of = near if payers is None else [sale for sale in near if sale.payer in payers]
-    return Around(sums(s for s in of if s.at < start), sums(s for s in of if s.at >= start))
+    first, end = start - span, start + span
+    return [sale for sale in sales if first <= sale.at < end]
 
 
-def apart(
-    sales: Sequence[Sale], start: datetime, weeks: int, rewarded: Collection[str]
-) -> tuple[Around, Around] | None:
+def around(sales: Iterable[Sale], start: datetime) -> Around:
+    listed = list(sales)
+    return Around(sums(s for s in listed if s.at < start), sums(s for s in listed if s.at >= start))
+
+
+def apart(sales: Sequence[Sale], start: datetime, rewarded: Collection[str]) -> tuple[Around, Around] | None:
     """Those who were rewarded and the others; None if either are too few, as then the one could be told from the total."""
-    span = timedelta(weeks=weeks)
-    near = {sale.payer for sale in sales if start - span <= sale.at < start + span}
-    groups = near & set(rewarded), near - set(rewarded)
+    payers = {sale.payer for sale in sales}
+    groups = payers & set(rewarded), payers - set(rewarded)
     if min(map(len, groups)) < LEAST:
         return None
-    both = [around(sales, start, weeks, group) for group in groups]
+    both = [around((sale for sale in sales if sale.payer in group), start) for group in groups]
     ours, others = (Around(_of_some(one.before), _of_some(one.after)) for one in both)
     return None if None in (*ours, *others) else (ours, others)
 

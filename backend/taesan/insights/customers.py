@@ -109,8 +109,9 @@ def _effect(
     both, all_ = None, None
     if weeks:
         of_campaign = select(col(Reward.payer)).where(col(Reward.campaign_id) == campaign.id).distinct()
-        both = custom.apart(sales, start, weeks, session.scalars(of_campaign.limit(MOST)).all())
-        all_ = custom.around(sales, start, weeks)
+        near = custom.near(sales, start, weeks)
+        both = custom.apart(near, start, session.scalars(of_campaign.limit(MOST)).all())
+        all_ = custom.around(near, start)
     return CampaignEffect(
         id=campaign.public_id,
         name=campaign.name,

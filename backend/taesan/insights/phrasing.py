@@ -59,7 +59,7 @@ class Phraser:
     def _ask(self, sentences: Sequence[str], names: Collection[str], language: str) -> None:
         try:
             told = self._answer(sentences, language)
-        except (httpx.HTTPError, Failed, ValueError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, Failed, ValueError) as error:
             self._quiet_until = time.monotonic() + QUIET_S
             log.warning("advice.unphrased", reason=str(error) if isinstance(error, Failed) else type(error).__name__)
             return

@@ -64,13 +64,12 @@ def _faults(whole: str, text: str, own: str) -> Iterator[str]:
 
 
 def _without(text: str, names: Collection[str]) -> str:
-    for name in sorted(filter(_has_letters, names), key=len, reverse=True):
-        text = text.replace(name, " … ")
+    """What is a name's own, and not only a number or a letter."""
+    for name in sorted(
+        (name for name in names if len(name) > 1 and any(map(str.isalpha, name))), key=len, reverse=True
+    ):
+        text = re.sub(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])", " … ", text)
     return text
-
-
-def _has_letters(name: str) -> bool:
-    return any(character.isalpha() for character in name)
 
 
 def _said(words: re.Pattern[str], text: str) -> set[str]:

@@ -18,8 +18,8 @@ def upgrade() -> None:
         sa.Column("owner", sa.BigInteger(), nullable=False),
         sa.Column("advice", sa.String(), nullable=False),
         sa.Column("dismissed_at", sa.DateTime(timezone=True), nullable=False),
-        sa.UniqueConstraint("owner", "advice"),
     )
+    op.create_index("ix_advice_dismissed_owner", "advice_dismissed", ["owner", "advice"], unique=True)
 
 
 def downgrade() -> None:
