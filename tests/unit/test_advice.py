@@ -27,7 +27,7 @@ def _facts(bought: list[tuple[Bought, bool]] | None = None, **more: object) -> F
 
     def rehearsed(words: Words) -> Rehearsal:
         start, end = datetime(2026, 9, 30, 15, tzinfo=UTC), datetime(2026, 10, 31, 15, tzinfo=UTC)
-        return rehearse(words, [one for one, _ in taken], 0, start, end)
+        return rehearse(words, [one for one, _ in taken], 0, start, end, 10**9, {})
 
     facts = Facts(TODAY, MONTH, "Asia/Seoul", "KRW", WON, taken, rehearsed, NAMES)
     return replace(facts, **more)  # type: ignore[arg-type]
