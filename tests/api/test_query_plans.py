@@ -386,7 +386,6 @@ def _read_everything(stage: Stage, anna: Payer, cafe: Merchant, gateway: Gateway
         "invoice_id": stage.get("/v1/invoices?state=paid", **theirs)["items"][0]["id"],
         "day": stage.clock.now().date().isoformat(),
         "month": f"{stage.clock.now():%Y-%m}",
-        "campaign_id": stage.get("/v1/campaigns", **theirs)["items"][0]["id"],
         "campaign_id": campaign,
         "transfer_id": stage.get("/v1/transfers", **theirs)["items"][0]["id"],
         "conversion_id": stage.get(f"/v1/channels/{anna.id}/jar/conversions", **own)["items"][0]["id"],
