@@ -95,6 +95,7 @@ def _tells_by_the_command(stage: Stage, payer: Payer, month: str, folder: Path) 
         text = "\n".join(page.extract_text() for page in PdfReader(path).pages)
         for word in (*words, "Café <b>Dust</b>", "3.00 TUSD", "2.82 TUSD", "0.13 TUSD", "0.05 TUSD"):
             assert word in text, (language, word)
+    assert path.stat().st_mode & 0o777 == 0o600
     path = folder / "month.json"
     code, output = run_here("report", *told, "--output", str(path), environment=stage.environment)
     assert (code, json.loads(path.read_text())["month"]) == (0, month), output

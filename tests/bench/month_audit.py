@@ -1,8 +1,8 @@
 """A busy payer's month: `python -m tests.bench.month_audit [--payments 100000] [--database URL]`.
 
 Fills a database with so many payments of one payer in the month, as many in the month before and in the same month a year ago, and
-as many of somebody else, and asks the real app for the month's audit. Ends with 1 if even the fastest answer takes a second: what else
-the machine does can only make it slower.
+as many of somebody else, and asks the real app for the month's audit. Ends with 1 if that takes a second or more: of the
+processor with SQLite, all of whose work is done in this process, so that what else the machine does counts for nothing; else the fastest answer.
 """
 
 import argparse
@@ -130,7 +130,7 @@ def main() -> int:
         f"the audit of a month with {chosen.payments:,} payments of one payer, and as many in each of the two months that it is "
         f"compared with ({url.partition(':')[0]}, seed {SEED}): {wall:.2f} s, {cpu:.2f} s of the processor (median of {ROUNDS}); the fastest {fastest:.2f} s"
     )
-    return 1 if fastest >= BOUND_S else 0
+    return 1 if (cpu if url.startswith("sqlite") else fastest) >= BOUND_S else 0
 
 
 if __name__ == "__main__":

@@ -73,6 +73,7 @@ def ids(hub: LiveHub) -> Json:
         "refund_id": refund.json()["id"],
         "day": "2026-11-26",
         "month": "2026-11",
+        "budget_id": _budget(hub),
         "gateway_id": _gateway(hub),
         "transfer_id": _transfer(hub),
         "rule_id": _rule(hub),
@@ -91,6 +92,17 @@ def _gift(hub: LiveHub, holder: Wallet) -> Json:
     body |= {"nonce": used, "signature": signed_transfer(hub.facts, holder.key, to, 1, 0, ends, used)}
     sent = hub.client.post("/v1/token-transfers", json=body, headers=key()).json()
     return {"gift_id": made["id"], "token_transfer_id": sent["id"]}
+
+
+def _budget(hub: LiveHub) -> str:
+    """Of the first payer, who has asked for insights, and for a report each month."""
+    headers = hub.session_of(hub.payers[0]["wallet"])
+    budget = {"scope": "all", "asset": "USD", "amount": "1"}
+    sent_to = {"url": "https://shop.example/reports"}
+    for path, body in (("me", {"zone": "Asia/Seoul"}), ("me/schedule", sent_to), ("budgets", budget)):
+        answer = hub.client.put(f"/v1/insights/{path}", json=body, headers=headers)
+        assert answer.status_code == 200, answer.text
+    return str(answer.json()["id"])
 
 
 def _rule(hub: LiveHub) -> str:
@@ -195,13 +207,11 @@ def test_each_operation_that_reads_answers_somebody_in_the_documented_form(hub: 
     """Schemathesis checks forms of whatever it gets: here each read gives something to check."""
     import schemathesis
 
-    ids = ids | _webhook(hub)
+    ids = ids | _webhook(hub) | {"budget_id": _budget(hub)}
     schema: Any = schemathesis.openapi.from_url(f"{hub.url}/openapi.json")
     tokens = [{}, hub.session_of(hub.payers[0]["wallet"]), hub.merchant_headers, hub.session_of(hub.merchant_wallet)]
     tokens.append(hub.operator_headers())
-    asked = hub.client.put("/v1/insights/me", json={"zone": "Asia/Seoul"}, headers=tokens[1])
-    assert asked.status_code == 200, asked.text
-    ids |= import_two(hub.client, tokens[1]) | {"month": "2026-10"}
+    ids |= import_two(hub.client, tokens[1])
     silent = []
     for result in schema.get_all_operations():
         operation = result.ok()

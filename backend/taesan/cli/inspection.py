@@ -115,6 +115,7 @@ def report(
         with hub.db.read() as session:
             person = persons.find(session, wallet)
             told = audits.month_audit(session, hub, person, first, hub.clock.now())
+        path.touch(mode=0o600)  # it is hers
         path.write_bytes(reports.written(told, form, hub, language or person.language))
     except Problem as problem:
         fail(f"{problem.title} {problem.detail}")

@@ -43,7 +43,7 @@ def document_of(audit: MonthAudit, hub: Hub, language: str) -> Document:
 
 
 def as_csv(audit: MonthAudit) -> str:
-    """A line for each figure, in minor units: of all kinds, merchants, categories and days."""
+    """A line for each figure, in minor units: of all kinds, merchants and categories (their net), days, and what was gathered."""
     text = StringIO()
     writer = csv.writer(text)
     writer.writerow(HEAD)
