@@ -37,15 +37,15 @@ async def price_moves(story: Scene) -> None:
 
 
 async def sponsor_savings(story: Scene) -> None:
-    """The sponsor adds something to what is saved."""
+    """The sponsor has the trader add something to what is saved: the hub sends nothing to the vault, where other people's would be lost."""
     amount = story.world.read("vault", "totalAssets") * SPONSORED // 1_000
     if CENT <= amount <= story.tokens_of(story.sponsor.address):
-        await story.sponsor.send_tokens(amount, story.world.contracts.deployment.vault)
+        await story.sponsor.send_tokens(amount, story.market.trader)
 
 
 async def begin_drip(story: Scene) -> None:
     """Over the next month it becomes the savers'."""
-    story.market.drip()
+    story.market.sponsor_savers()
 
 
 # --------------------------------------------------------------------- the rules

@@ -23,10 +23,10 @@ class Market:
 
     def __init__(self, world: World, faucet: Faucet, ether: str, pool: str) -> None:
         self._world, self.ether, self._pool = world, ether, pool
-        self._trader = list(world.node.web3.eth.accounts)[2]
+        self.trader = list(world.node.web3.eth.accounts)[2]
         self._asset = world.contracts.deployment.asset
         self._fee = dex.pool_fee(world.node, pool)
-        faucet.give({self._trader: KEEPS})
+        faucet.give({self.trader: KEEPS})
         self._send(ether, "deposit()", value=1_000 * dex.ETHER)
         self._router = world.contracts.deployment.router
         for token in (self._asset, ether):
@@ -56,10 +56,14 @@ class Market:
         else:
             self._swap(self.ether, self._asset, int(self._has(self.ether) * (1 / by - 1)))
 
-    def drip(self) -> None:
-        """Gift tokens that were given to the vault become its savers', evenly over a month. Anybody may say so."""
-        data = self._world.contracts.encode("vault", "sponsorSurplus")
-        self._transact({"to": self._world.contracts.deployment.vault, "data": data})
+    def sponsor_savers(self) -> None:
+        """Gift tokens that the trader was given become the vault's savers', evenly over a month."""
+        deployment = self._world.contracts.deployment
+        given = dex.call("balanceOf(address)", self.trader)
+        amount = int.from_bytes(self._world.node.call(deployment.gift_token, given), "big")
+        if amount:
+            self._send(deployment.gift_token, "approve(address,uint256)", deployment.vault, amount)
+            self._send(deployment.vault, "sponsor(uint256)", amount)
 
     # -------------------------------------------------------------------------
 
@@ -68,7 +72,7 @@ class Market:
 
     def _swap(self, sold: str, bought: str, amount: int) -> None:
         signature = "exactInputSingle((address,address,uint24,address,uint256,uint256,uint256,uint160))"
-        self._send(self._router, signature, (sold, bought, self._fee, self._trader, dex.FOREVER, amount, 0, 0))
+        self._send(self._router, signature, (sold, bought, self._fee, self.trader, dex.FOREVER, amount, 0, 0))
 
     def _send(self, to: str, signature: str, *values: Any, value: int = 0) -> None:
         self._transact({"to": to, "data": dex.call(signature, *values), "value": value})
@@ -76,7 +80,7 @@ class Market:
     def _transact(self, call: dict[str, Any]) -> Any:
         """Mined at once. :raises DemoFailed: it fails"""
         web3: Any = self._world.node.web3
-        hash_ = web3.eth.send_transaction({"from": self._trader, "gas": GAS_LIMIT} | call)
+        hash_ = web3.eth.send_transaction({"from": self.trader, "gas": GAS_LIMIT} | call)
         receipt = web3.eth.wait_for_transaction_receipt(hash_, timeout=60, poll_latency=0.02)
         if receipt["status"] != 1:
             raise DemoFailed(f"the market's transaction {hex_of(hash_)} failed")
