@@ -25,7 +25,9 @@ def written(amount: int, exponent: int, decimal: DecimalSign, is_grouped: bool) 
 
 
 @given(AMOUNTS, st.sampled_from([0, 2, 3]), st.sampled_from([".", ","]), st.booleans())
-def test_an_amount_is_read_as_it_was_written(amount: int, exponent: int, decimal: DecimalSign, is_grouped: bool) -> None:
+def test_an_amount_is_read_as_it_was_written(
+    amount: int, exponent: int, decimal: DecimalSign, is_grouped: bool
+) -> None:
     assert minor_units(written(amount, exponent, decimal, is_grouped), exponent, decimal) == amount
 
 

@@ -28,7 +28,7 @@ def test_a_day_has_the_hours_that_its_clocks_give_it(day: date, hours: int) -> N
 def test_a_month_begins_on_its_first_day() -> None:
     assert first_of("2026-11") == date(2026, 11, 1)
     for month in ("2026-13", "2026-1", "2026-11-01", ""):
-        with pytest.raises(ValueError, match="isoformat|month"):
+        with pytest.raises(ValueError, match=r"isoformat|month"):
             first_of(month)
 
 
