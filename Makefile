@@ -23,7 +23,7 @@ TIMES ?= 10
 ## ---- first things
 
 help: ## Print this list
-	@awk 'BEGIN {FS = ":.*## "} /^## ----/ {printf "\n%s\n", substr($$0, 9)} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^## ----/ {printf "\n%s\n", substr($$0, 9)} /^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .tools/setup.stamp ## Make both Python environments and fetch npm's packages, all from lock files
 
@@ -81,8 +81,9 @@ bench-gas: build/.stamp ## Gas of ours and of all others in one run; writes docs
 bench-scaling: build/.stamp ## The intake with 1, 2, 4 processes and two shards, both databases; writes docs/benchmarks/scaling.md
 	@$(BIN)/python -m tests.bench.scaling
 
-bench-insights: .tools/setup.stamp ## Standing costs found and months' ends forecast, beside others; writes docs/benchmarks/insights.md (some three minutes)
+bench-insights: build/.stamp ## Standing costs found and months' ends forecast, beside others; writes docs/benchmarks/insights.md; and a busy month's audit (some five minutes)
 	@$(BIN)/python -m tests.bench.insights_report
+	@$(BIN)/python -m tests.bench.month_audit
 
 bench-reads: build/.stamp ## Balances, statements and pages at 10⁴, 10⁵, 10⁶ payments; writes docs/benchmarks/reads.md (some ten minutes)
 	@$(BIN)/python -m tests.bench.reads $(ARGS)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
-from tests.support import databases, statements, thrift
+from tests.support import databases, executed, thrift
 from tests.support.fewest import Note, fewest, read, write
 
 # The chains are on this machine, and `requests` would look for a proxy in the environment at each question to them.
@@ -79,11 +79,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 @pytest.fixture(autouse=True)
 def _statements_noted(request: pytest.FixtureRequest) -> Iterator[None]:
     """What a test that PostgreSQL can have executes, so that `_briefly` can choose."""
-    statements.forget()
+    executed.forget()
     yield
     if request.config.getoption("--note") and _runs_on(request.node, "postgresql"):
-        times, names = statements.executed()
-        own = [request.node.nodeid] if statements.were_at_once() else []
+        times, names = executed.noted()
+        own = [request.node.nodeid] if executed.were_at_once() else []
         request.node.user_properties.append(("executed", (times, names + own)))
 
 

@@ -2,8 +2,11 @@
 
 from hypothesis import HealthCheck, settings
 
+from tests.support.examples import examples
+
 settings.register_profile(
     "taesan",
+    max_examples=examples(100),
     deadline=None,
     database=None,
     print_blob=True,

@@ -9,41 +9,44 @@ from hypothesis import strategies as st
 
 from taesan.insights import texts
 from taesan.insights.duplicates import Entry, find
-from taesan.insights.figures import Decimal, minor_units, plain_units
+from taesan.insights.figures import DecimalSign, minor_units, plain_units
 from taesan.insights.lines import MAX_FAULTS, Contents, Unreadable
 from taesan.insights.movements import MAX_TOLD
 from tests.support.bank_files import SAMPLES, NobodyKnows, contents, sample
+from tests.support.examples import examples
 
 AMOUNTS = st.integers(-MAX_TOLD, MAX_TOLD)
 
 
-def written(amount: int, exponent: int, decimal: Decimal, is_grouped: bool) -> str:
+def written(amount: int, exponent: int, decimal: DecimalSign, is_grouped: bool) -> str:
     whole, fraction = divmod(abs(amount), 10**exponent)
     grouped = f"{whole:,}".replace(",", "." if decimal == "," else ",") if is_grouped else str(whole)
     return "-" * (amount < 0) + grouped + (f"{decimal}{fraction:0{exponent}}" if exponent else "")
 
 
 @given(AMOUNTS, st.sampled_from([0, 2, 3]), st.sampled_from([".", ","]), st.booleans())
-def test_an_amount_is_read_as_it_was_written(amount: int, exponent: int, decimal: Decimal, is_grouped: bool) -> None:
+def test_an_amount_is_read_as_it_was_written(
+    amount: int, exponent: int, decimal: DecimalSign, is_grouped: bool
+) -> None:
     assert minor_units(written(amount, exponent, decimal, is_grouped), exponent, decimal) == amount
 
 
 @given(AMOUNTS, st.sampled_from([0, 2, 3]), st.sampled_from([".", ","]))
-def test_so_is_one_of_ofx(amount: int, exponent: int, decimal: Decimal) -> None:
+def test_so_is_one_of_ofx(amount: int, exponent: int, decimal: DecimalSign) -> None:
     assert plain_units(written(amount, exponent, decimal, is_grouped=False), exponent) == amount
 
 
 @given(st.integers(1, 10**12), st.sampled_from([".", ","]), st.booleans())
 def test_the_other_decimal_sign_is_refused_and_never_read_as_something_else(
-    cents: int, decimal: Decimal, is_grouped: bool
+    cents: int, decimal: DecimalSign, is_grouped: bool
 ) -> None:
-    other: Decimal = "," if decimal == "." else "."
+    other: DecimalSign = "," if decimal == "." else "."
     text = written(cents, 2, decimal, is_grouped)
     with pytest.raises(ValueError):  # noqa: PT011
         minor_units(text, 2, other)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.sampled_from(SAMPLES), st.data())
 def test_a_broken_file_is_read_or_refused(name: str, data: st.DataObject) -> None:
     file = bytearray(sample(name))

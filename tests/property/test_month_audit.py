@@ -30,6 +30,7 @@ from taesan.settlement.models import Refund
 from taesan.work import event_handlers
 from tests.property.test_loyalty import AMOUNT, Club
 from tests.property.test_quarantine import CHANNEL, DOLLAR
+from tests.support.examples import examples
 from tests.support.offline import NOW, offline_hub
 
 pytestmark = pytest.mark.database("sqlite", "postgresql")
@@ -192,7 +193,7 @@ def _told(steps: list[Any]) -> Counter[str]:
         shutil.rmtree(folder)
 
 
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 @given(steps=STEPS)
 def test_the_audit_is_what_the_ledger_has_for_the_same_instants(steps: list[Any]) -> None:
     _told(steps)

@@ -17,6 +17,7 @@ from taesan.insights.models import MovementRow
 from taesan.insights.movements import KINDS, MAX_TOLD, SOURCES, Movement, month_of
 from taesan.insights.streams import By
 from tests.support import databases
+from tests.support.examples import examples
 
 pytestmark = pytest.mark.database("sqlite", "postgresql")
 FIRST = date(2026, 9, 25)
@@ -54,7 +55,7 @@ def _movement(n: int, drawn: Drawn) -> Movement:
     return Movement(f"key {n}", source, kind, at, day, **named, asset=asset, exponent=exponent, amount=amount)  # type: ignore[arg-type]
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(LINES, st.sets(st.integers(0, 29)), st.integers(0, 70), st.integers(0, 70), st.integers(1, 7))
 def test_sums_and_pages_are_what_the_lines_are(
     database: Database, drawn: list[Drawn], duplicates: set[int], since: int, until: int, limit: int

@@ -1,6 +1,5 @@
 """Advice: what is said, on which figures, by which rule, and when nothing is."""
 
-import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -8,13 +7,13 @@ from pathlib import Path
 import pytest
 from babel.messages.pofile import read_po
 
-from taesan.core.i18n import translate
 from taesan.insights import advice_words
 from taesan.insights.advice import Cost, Facts, Kept, Offer, Unit, advise, last_full_month
 from taesan.insights.advice_words import TITLES, title, values
 from taesan.insights.hidden import Standing
 from taesan.jars.grammar import Words, parse
 from taesan.jars.rehearsal import Bought, Rehearsal, rehearse
+from tests.support.korean import assert_told_in_korean
 
 WON = Unit("KRW", 0)
 MONTH, TODAY = date(2026, 10, 1), date(2026, 11, 26)
@@ -195,11 +194,7 @@ def test_one_of_each_kind_comes_before_the_second_of_any() -> None:
 
 def test_each_title_has_its_korean_which_names_the_same_values() -> None:
     titles = set(TITLES.values())
-    named = {text: sorted(re.findall(r"{(\w+)}", text)) for text in titles}
-    for text in titles:
-        korean = translate(text, "ko")
-        assert re.search("[가-힣]", korean), text
-        assert sorted(re.findall(r"{(\w+)}", korean)) == named[text]
+    assert_told_in_korean(titles)
     with (Path(advice_words.__file__).parent / "locale" / "ko.po").open("rb") as file:
         catalogue = {str(message.id) for message in read_po(file, locale="ko") if message.id}
     assert titles <= catalogue

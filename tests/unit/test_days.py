@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taesan.core.days import begins_at, day_of, next_due
+from taesan.core.days import begins_at, day_of, first_of, next_due
 
 ZONES = ["UTC", "Asia/Seoul", "America/New_York", "Asia/Kathmandu", "Pacific/Apia", "Australia/Lord_Howe"]
 NOW = st.integers(1_577_836_800, 2_208_988_800).map(
@@ -23,6 +23,13 @@ def test_a_day_begins_at_local_midnight() -> None:
 def test_a_day_has_the_hours_that_its_clocks_give_it(day: date, hours: int) -> None:
     zone = ZoneInfo("America/New_York")
     assert begins_at(day + timedelta(days=1), zone) - begins_at(day, zone) == timedelta(hours=hours)
+
+
+def test_a_month_begins_on_its_first_day() -> None:
+    assert first_of("2026-11") == date(2026, 11, 1)
+    for month in ("2026-13", "2026-1", "2026-11-01", ""):
+        with pytest.raises(ValueError, match=r"isoformat|month"):
+            first_of(month)
 
 
 def test_where_midnight_is_left_out_the_day_begins_right_after_it() -> None:

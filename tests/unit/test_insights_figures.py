@@ -4,7 +4,7 @@ from datetime import date, time
 
 import pytest
 
-from taesan.insights.figures import Decimal, Order, clock, exponent_of, minor_units, moment, plain_units
+from taesan.insights.figures import DecimalSign, Order, clock, exponent_of, minor_units, moment, plain_units
 from taesan.insights.movements import MAX_TOLD
 
 
@@ -35,7 +35,7 @@ from taesan.insights.movements import MAX_TOLD
         ("10,000,000,000.00", "USD", ".", MAX_TOLD),
     ],
 )
-def test_amounts(text: str, currency: str, decimal: Decimal, amount: int) -> None:
+def test_amounts(text: str, currency: str, decimal: DecimalSign, amount: int) -> None:
     assert minor_units(text, exponent_of(currency), decimal) == amount
 
 
@@ -70,7 +70,7 @@ def test_amounts(text: str, currency: str, decimal: Decimal, amount: int) -> Non
         ("9" * 999, "USD", "."),
     ],
 )
-def test_what_is_no_amount_or_does_not_fit_is_refused(text: str, currency: str, decimal: Decimal) -> None:
+def test_what_is_no_amount_or_does_not_fit_is_refused(text: str, currency: str, decimal: DecimalSign) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
         minor_units(text, exponent_of(currency), decimal)
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 
-from taesan.core.i18n import translate, translations
+from taesan.core.i18n import translations
 from taesan.insights import documents, pdf, report
 from taesan.insights.audit_models import (
     AssetAudit,
@@ -28,6 +28,7 @@ from taesan.insights.audit_models import (
 from taesan.insights.budgets import BudgetPublic
 from taesan.insights.documents import Document, Writer, plain
 from taesan.settings import Settings
+from tests.support.korean import assert_told_in_korean
 from tests.support.source import calls, modules
 
 TOKEN = "eip155:31337/erc20:0x5FbDB2315678afecb367f032d93F642f64180aa3"
@@ -237,8 +238,4 @@ def test_all_of_it_is_there_in_korean_with_the_same_places() -> None:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and "{name}" in str(node.value.value)
     }
     assert len(words) > 55
-    missing = {text for text in words if not re.search("[가-힣]", translate(text, "ko"))}
-    assert not missing
-    assert {
-        t for t in words if set(re.findall(r"\{\w+\}", t)) != set(re.findall(r"\{\w+\}", translate(t, "ko")))
-    } == set()
+    assert_told_in_korean(words)

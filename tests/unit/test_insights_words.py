@@ -1,13 +1,11 @@
 """What insights tell of statements, in Korean too."""
 
 import ast
-import re
 
-from taesan.core.i18n import translate
 from taesan.insights.texts import OTHER_FORMATS
+from tests.support.korean import assert_told_in_korean
 from tests.support.source import calls, modules
 
-HANGUL = re.compile(r"[가-힣]")
 TOLD_BY = {"Fault", "_fault", "_taken", "Reason", "translate"}
 
 
@@ -24,12 +22,7 @@ def _told() -> set[str]:
     return found
 
 
-def _places(text: str) -> set[str]:
-    return set(re.findall(r"\{(\w+)\}", text))
-
-
 def test_each_reason_has_its_korean_with_the_same_places() -> None:
     told = _told()
     assert len(told) > 40
-    assert {text for text in told if not HANGUL.search(translate(text, "ko"))} == set()
-    assert {text for text in told if _places(translate(text, "ko")) != _places(text)} == set()
+    assert_told_in_korean(told)

@@ -7,25 +7,19 @@ import pytest
 from babel.messages.pofile import read_po
 
 from taesan.conversions import reasons as of_conversions
-from taesan.core.i18n import translate
 from taesan.core.reasons import MAX_VALUE, Reason, read, told, written
 from taesan.jars import reasons as of_jars
+from tests.support.korean import assert_told_in_korean
 
 TABLES = {"jars": of_jars.TITLES, "conversions": of_conversions.TITLES}
 PACKAGE = Path(of_jars.__file__).parents[1]
-
-
-def _named(text: str) -> list[str]:
-    return sorted(re.findall(r"{(\w+)}", text))
 
 
 @pytest.mark.parametrize("domain", TABLES)
 def test_each_title_has_its_korean_which_names_the_same_values(domain: str) -> None:
     titles = set(TABLES[domain].values())
     assert all(re.fullmatch(r"[A-Z{][\x20-\x7e]+\.", title) for title in titles)
-    korean = {title: translate(title, "ko") for title in titles}
-    assert [title for title, text in korean.items() if not re.search(r"[가-힣]", text)] == []
-    assert [title for title, text in korean.items() if _named(title) != _named(text)] == []
+    assert_told_in_korean(titles)
     with (PACKAGE / domain / "locale" / "ko.po").open("rb") as file:
         assert {str(message.id) for message in read_po(file, locale="ko") if message.id} == titles
 

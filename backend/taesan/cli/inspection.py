@@ -1,7 +1,6 @@
 """What stands: the audit, what a person should know of, and a person's month."""
 
 import time
-from datetime import date
 from pathlib import Path
 from typing import Annotated, get_args
 
@@ -92,6 +91,7 @@ def report(
     ] = None,
 ) -> None:
     """Write what went where in a person's month: as a PDF, a page, CSV or JSON."""
+    from taesan.core.days import first_of
     from taesan.core.i18n import LANGUAGES
     from taesan.core.problems import Problem
     from taesan.core.values import parse_address
@@ -107,7 +107,7 @@ def report(
         fail(f"--language is one of {', '.join(LANGUAGES)}")
     try:
         wallet = parse_address(payer)
-        first = date.fromisoformat(f"{month}-01")
+        first = first_of(month)
     except ValueError as error:
         fail(f"--payer and --month are a wallet, 0x…, and a month, such as 2026-11: {error}")
     hub = open_hub(explaining(Settings), patient=False)

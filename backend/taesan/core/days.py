@@ -17,6 +17,14 @@ def day_of(at: datetime, zone: ZoneInfo) -> date:
     return at.astimezone(zone).date()
 
 
+def first_of(month: str) -> date:
+    """The first day of a month such as 2026-11.
+
+    :raises ValueError: it is none
+    """
+    return date.fromisoformat(f"{month}-01")
+
+
 def next_due(now: datetime, zone: ZoneInfo, weekday: int | None) -> datetime:
     """The next local midnight, or the one that begins the weekday (Monday is 0)."""
     day = day_of(now, zone) + timedelta(days=1)

@@ -91,6 +91,8 @@ Address = Annotated[str, AfterValidator(parse_address), Field(examples=["0x70997
 Bytes32 = Annotated[str, AfterValidator(lambda v: parse_hex(v, 32)), Field(examples=["0x" + "ab" * 32])]
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 """Any text but with U+0000, which PostgreSQL cannot hold."""
+Month = Annotated[str, Field(pattern=r"^(19[7-9]|2[0-9]{2})[0-9]-(0[1-9]|1[0-2])$", examples=["2026-11"])]
+"""`days.first_of` makes a day of it."""
 TimeZone = Annotated[Text, AfterValidator(parse_time_zone), Field(max_length=64, examples=["Asia/Seoul"])]
 Signature = Annotated[str, AfterValidator(parse_hex), Field(max_length=2 + 2 * 4_096, examples=["0x" + "ab" * 65])]
 """65 bytes of a key's, or up to 4 KiB of whatever a contract wallet understands (ERC-1271)."""

@@ -10,7 +10,7 @@ from babel.numbers import get_currency_precision
 from taesan.insights.movements import MAX_TOLD
 
 Order = Literal["ymd", "dmy", "mdy"]
-Decimal = Literal[".", ","]
+DecimalSign = Literal[".", ","]
 
 CURRENCIES = frozenset(Locale("en").currencies)
 _UNIT = r"(?:[₩$€£¥원]|[A-Z]{3})"
@@ -35,7 +35,7 @@ def exponent_of(currency: str) -> int:
     return get_currency_precision(currency)
 
 
-def minor_units(text: str, exponent: int, decimal: Decimal) -> int:
+def minor_units(text: str, exponent: int, decimal: DecimalSign) -> int:
     """An amount with its sign.
 
     Thousands may be grouped, by threes. A minus stands before or behind, or is a pair of brackets.

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self, TypeVar
 from pydantic import Field, field_validator, model_validator
 
 from taesan.core.values import Shape, Text
-from taesan.insights.figures import CURRENCIES, Decimal, Order, clock, exponent_of, minor_units, moment
+from taesan.insights.figures import CURRENCIES, DecimalSign, Order, clock, exponent_of, minor_units, moment
 from taesan.insights.tables import MAX_PREAMBLE, Record, heading
 
 T = TypeVar("T")
@@ -69,7 +69,7 @@ class Mapping(Shape):
     incoming: Literal["refunded", "skipped"] = Field(
         description="What money that comes in is: given back (of a card), or no matter of spending (of an account)"
     )
-    decimal: Decimal = Field(default=".", description="The decimal sign")
+    decimal: DecimalSign = Field(default=".", description="The decimal sign")
     currency: str = Field(description="ISO 4217, where no column tells it", examples=["KRW"])
     currency_column: Column | None = None
     names: list[Column] = Field(
@@ -185,9 +185,9 @@ def _currency(headings: list[str], separator: str) -> str:
     return "EUR" if separator == ";" or "€" in text else "USD"
 
 
-def _decimal(amounts: list[str], currency: str, separator: str) -> Decimal:
+def _decimal(amounts: list[str], currency: str, separator: str) -> DecimalSign:
     """The one by which all amounts are amounts; of two such, the one that goes with the separator."""
-    likely: tuple[Decimal, ...] = (",", ".") if separator == ";" else (".", ",")
+    likely: tuple[DecimalSign, ...] = (",", ".") if separator == ";" else (".", ",")
     return _first_that_reads(amounts, likely, lambda t, d: minor_units(t, exponent_of(currency), d))
 
 
@@ -210,7 +210,7 @@ def _reads(read: Callable[[str], object], text: str) -> bool:
     return True
 
 
-def _sign(text: str, currency: str, decimal: Decimal) -> int:
+def _sign(text: str, currency: str, decimal: DecimalSign) -> int:
     """1 for less than nothing, -1 for more."""
     try:
         amount = minor_units(text, exponent_of(currency), decimal)

@@ -5,9 +5,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from taesan.core.days import day_of
+from taesan.core.days import day_of, first_of
 from taesan.core.db import retried
 from taesan.core.http import problem_responses
+from taesan.core.values import Month
 from taesan.hub import Hub, HubDep
 from taesan.identity.access import CurrentWallet
 from taesan.identity.rates import COUNTED
@@ -19,13 +20,7 @@ from taesan.insights.recurring_models import ForecastList, RecurringList, Recurr
 
 router = APIRouter(prefix="/v1/insights", tags=["insights"])
 
-Month = Annotated[
-    str | None,
-    Query(
-        pattern=r"^(200\d|20[1-9]\d|2[1-9]\d\d)-(0[1-9]|1[0-2])$",
-        description="Of the person's time zone; this one, if left out",
-    ),
-]
+MonthOrThis = Annotated[Month | None, Query(description="Of the person's time zone; this one, if left out")]
 
 
 def _today(hub: Hub, person: Person) -> date:
@@ -33,7 +28,7 @@ def _today(hub: Hub, person: Person) -> date:
 
 
 def _month(month: str | None, today: date) -> date:
-    return month_of(today) if month is None else date.fromisoformat(f"{month}-01")
+    return month_of(today) if month is None else first_of(month)
 
 
 @router.get("/recurring", operation_id="listRecurring", responses=problem_responses(401, 404))
@@ -78,7 +73,7 @@ def _judge(hub: Hub, wallet: str, recurring_id: str, verdict: Verdict) -> Recurr
 
 
 @router.get("/forecast", operation_id="forecastMonth", responses=problem_responses(401, 404, 422))
-def forecast_month(hub: HubDep, wallet: CurrentWallet, month: Month = None) -> ForecastList:
+def forecast_month(hub: HubDep, wallet: CurrentWallet, month: MonthOrThis = None) -> ForecastList:
     """What the month will have cost at its end, by asset, and between what that lies in four cases of five."""
     with hub.db.read() as session:
         person = persons.find(session, wallet)
@@ -87,7 +82,7 @@ def forecast_month(hub: HubDep, wallet: CurrentWallet, month: Month = None) -> F
 
 
 @router.get("/unusual", operation_id="listUnusual", responses=problem_responses(401, 404, 422))
-def list_unusual(hub: HubDep, wallet: CurrentWallet, month: Month = None, by: By = "merchant") -> UnusualList:
+def list_unusual(hub: HubDep, wallet: CurrentWallet, month: MonthOrThis = None, by: By = "merchant") -> UnusualList:
     """Merchants or categories that cost more in a month than they usually do, and the payments that made it so."""
     with hub.db.read() as session:
         person = persons.find(session, wallet)

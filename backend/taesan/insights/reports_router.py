@@ -1,12 +1,13 @@
 """A person's months over HTTP, by the session of any wallet that is linked."""
 
-from datetime import date
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
+from taesan.core.days import first_of
 from taesan.core.db import retried
 from taesan.core.http import problem_responses
+from taesan.core.values import Month
 from taesan.hub import Hub, HubDep
 from taesan.identity.access import CurrentWallet
 from taesan.identity.rates import COUNTED
@@ -15,8 +16,6 @@ from taesan.insights.audit_models import MonthAudit
 from taesan.insights.schedule_models import ScheduleCreated, SchedulePublic, ScheduleTerms
 
 router = APIRouter(prefix="/v1/insights", tags=["insights"])
-
-Month = Annotated[str, Path(pattern=r"^(19[7-9]|2[0-9]{2})[0-9]-(0[1-9]|1[0-2])$", examples=["2026-11"])]
 
 _TYPES = {"csv": "text/csv", "html": "text/html", "pdf": "application/pdf"}
 
@@ -31,7 +30,7 @@ def audit_month(hub: HubDep, wallet: CurrentWallet, month: Month) -> MonthAudit:
     """What went where in a month, how often, against the month before and the same month a year ago, and what became of what was
     gathered."""
     with hub.db.read() as session:
-        return audits.month_audit(session, hub, persons.find(session, wallet), _first(month), hub.clock.now())
+        return audits.month_audit(session, hub, persons.find(session, wallet), first_of(month), hub.clock.now())
 
 
 Language = Annotated[
@@ -78,16 +77,12 @@ def audit_as_pdf(hub: HubDep, wallet: CurrentWallet, month: Month, language: Lan
 def _written(hub: Hub, wallet: str, month: str, form: report.Format, language: str | None) -> Response:
     with hub.db.read() as session:
         person = persons.find(session, wallet)
-        audit = audits.month_audit(session, hub, person, _first(month), hub.clock.now())
+        audit = audits.month_audit(session, hub, person, first_of(month), hub.clock.now())
     headers = {"content-disposition": f'attachment; filename="taesan-{month}.{form}"'}
     if form == "html":
         headers["content-security-policy"] = f"{report.policy()}; frame-ancestors 'none'"
     content = report.written(audit, form, hub, language or person.language)
     return Response(content, media_type=_TYPES[form], headers=headers)
-
-
-def _first(month: str) -> date:
-    return date.fromisoformat(f"{month}-01")
 
 
 # ------------------------------------------------------------------- schedule

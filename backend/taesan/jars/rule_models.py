@@ -7,9 +7,10 @@ from pydantic import Field as ShapeField
 from sqlalchemy import JSON, BigInteger, Column, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
+from taesan.core.days import first_of
 from taesan.core.models import BIG_ID, UtcDateTime
 from taesan.core.reasons import ReasonPublic
-from taesan.core.values import MAX_AMOUNT, Address, AmountIn, AmountOut, NumberIn, Shape, Signature, Text
+from taesan.core.values import MAX_AMOUNT, Address, AmountIn, AmountOut, Month, NumberIn, Shape, Signature, Text
 from taesan.jars import signed
 from taesan.jars.grammar import MAX_TEXT, Words, parse
 
@@ -150,15 +151,14 @@ class RuleCreate(RuleTerms):
 
 
 class DryRunAsked(RuleTerms):
-    month: str | None = ShapeField(default=None, pattern=r"^(19|20)[0-9]{2}-(0[1-9]|1[0-2])$", examples=["2026-10"])
-
+    month: Month | None = None
     per_day: AmountIn | None = ShapeField(
         default=None, description="That the rule is to be signed with, if it moves anything"
     )
 
     @property
     def first_day(self) -> date | None:
-        return None if self.month is None else date.fromisoformat(f"{self.month}-01")
+        return None if self.month is None else first_of(self.month)
 
 
 class DryRunFiring(Shape):

@@ -61,11 +61,10 @@ class Decision:
     """An accepted payment; `payee` is the merchant's payout address, the person's, or the payer's own. `jar_…`: the jar right
     after it; None if it went to somebody else.
 
-    :ivar jar_fired: minor units that left the jar with it, if it fired, after `fired_count` payments for `fired_reason`
-    :ivar rule: the signed rule that gathers it: then `jar_…` is about what that has gathered. It had `fired_before` in all
-    :ivar why_less: than its rule's words make it
     :ivar jar_fired: minor units that left the jar with it, if it fired, after `fired_count` payments for `fired_reason`; or all
         of a payment to a person
+    :ivar rule: the signed rule that gathers it: then `jar_…` is about what that has gathered. It had `fired_before` in all
+    :ivar why_less: than its rule's words make it
     """
 
     submission: Submission

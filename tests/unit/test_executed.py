@@ -9,7 +9,7 @@ from sqlalchemy.exc import OperationalError
 
 from taesan.chain import alarms
 from taesan.core.db import Database
-from tests.support import databases, statements
+from tests.support import databases, executed
 
 
 @pytest.fixture
@@ -20,13 +20,13 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 def test_what_the_service_executes_is_noted_and_what_a_test_executes_is_not(database: Database) -> None:
-    statements.forget()
+    executed.forget()
     with database.read() as session:
         session.execute(text("SELECT 1"))
-        assert statements.executed() == (0, [])
+        assert executed.noted() == (0, [])
         alarms.alarms(session)
         alarms.alarms(session)
-    times, names = statements.executed()
+    times, names = executed.noted()
     assert times == 2 * len(names) > 0
 
 
@@ -35,25 +35,25 @@ def test_an_error_is_noted_beside_its_statement(database: Database) -> None:
         session.execute(text("DROP TABLE alarm"))
     with database.read() as session:
         session.connection()
-        statements.forget()
+        executed.forget()
         with pytest.raises(OperationalError):
             alarms.alarms(session)
-    assert len(statements.executed()[1]) == 2
+    assert len(executed.noted()[1]) == 2
 
 
 def test_lists_of_any_length_are_one_statement() -> None:
     few, many = "SELECT a FROM b WHERE c IN (?) AND d = ?", "SELECT a FROM b WHERE c IN (?, ?,?) AND d = ?"
-    assert statements.named(few) == statements.named(many) != statements.named(few.replace("d", "e"))
-    assert statements.named("VALUES (?, ?)") == statements.named("VALUES (?, ?), (?, ?), (?, ?)")
+    assert executed.named(few) == executed.named(many) != executed.named(few.replace("d", "e"))
+    assert executed.named("VALUES (?, ?)") == executed.named("VALUES (?, ?), (?, ?), (?, ?)")
 
 
 def test_transactions_are_at_once_when_one_begins_before_another_ends(database: Database) -> None:
-    statements.forget()
+    executed.forget()
     for _ in range(2):
         with database.read() as session:
             session.connection()
-    assert not statements.were_at_once()
+    assert not executed.were_at_once()
     with database.read() as session, database.read() as other:
         session.connection()
         other.connection()
-    assert statements.were_at_once()
+    assert executed.were_at_once()

@@ -27,7 +27,7 @@ def forget() -> None:
     _in_use["most"] = _in_use["now"]
 
 
-def executed() -> tuple[int, list[str]]:
+def noted() -> tuple[int, list[str]]:
     """Since `forget`: how many, and a short name of each that differs from the others, and of each error of one."""
     return _executed.total(), sorted({named(told) for told in _executed})
 
