@@ -5,6 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from taesan.insights import keeping
+from taesan.insights.models import Erasure
 from tests.support.insights import ask_for_insights, number_of, pays
 from tests.support.problems import assert_problem
 from tests.support.stage import Stage
@@ -113,6 +114,17 @@ def test_what_was_found_goes_with_the_person(shared_stage: Stage) -> None:
         keeping.look(session, owner, "film", stage.clock.now())
     stage.tick(5)
     assert stage.rows("SELECT count(*) FROM recurring WHERE owner = :owner", owner=owner) == [(0,)]
+
+
+def test_what_is_being_erased_of_others_hides_nothing(shared_stage: Stage) -> None:
+    stage = shared_stage
+    owner, headers = _person(stage)
+    with stage.hub.db.write() as session:  # whose number is this person's
+        other = Erasure(id=owner, owner=owner + 1, wallet=Wallet().address, until=0, asked_at=stage.clock.now())
+        session.add(other)
+    pays(stage, owner, "film", _weekly(stage, 8, 9_900))
+    assert [item["merchant"] for item in _listed(stage, headers)["items"]] == ["film"]
+    stage.tick()
 
 
 # --------------------------------------------------------------------- outlook

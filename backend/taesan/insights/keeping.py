@@ -13,7 +13,7 @@ from taesan.core.problems import not_found
 from taesan.hub import Hub
 from taesan.insights import hidden
 from taesan.insights.cadence import calendar_of
-from taesan.insights.models import Erasure, MovementRow, Person
+from taesan.insights.models import MovementRow, Person
 from taesan.insights.recurring import MOST_CHARGES, Charge, Stream, streams
 from taesan.insights.recurring_models import (
     ChargePublic,
@@ -59,7 +59,7 @@ def _newest(session: Session) -> int:
 def look(session: Session, owner: int, merchant: str, now: datetime) -> None:
     """What stands at one merchant of a person, by its newest payments; also when one has turned out to be a duplicate."""
     person = session.get(Person, owner)
-    if person is None or session.get(Erasure, owner) is not None:
+    if person is None:  # what is erased is not found again
         return
     of_merchant = select(MovementRow).where(col(MovementRow.owner) == owner, col(MovementRow.merchant) == merchant)
     paid = of_merchant.where(col(MovementRow.kind) == "spent", col(MovementRow.duplicate_of).is_(None))
