@@ -1,6 +1,7 @@
 """Statements of banks and card companies: previewed, imported, known again, removed; and purchases that two sources tell."""
 
 import json
+from datetime import date
 from typing import Any
 
 import httpx
@@ -8,6 +9,7 @@ import pytest
 
 from taesan.insights import doubles, importing, imports
 from tests.support.bank_files import SAMPLES, sample
+from tests.support.insights import link_wallet, number_of, pays, read_all
 from tests.support.problems import assert_problem
 from tests.support.stage import DOLLAR, Payer, Stage
 from tests.support.wallet import Json, Wallet
@@ -459,6 +461,24 @@ def test_two_accounts_that_show_one_purchase(person: Person) -> None:
     assert found["movement"]["name"] == "BLUE BOTTLE COFFEE"
     assert person.remove(card).status_code == 204
     assert person.get("duplicates")["items"] == []
+    assert person.spent("USD") == 1177
+
+
+def test_two_accounts_still_show_one_purchase_when_the_wallet_that_paid_goes(shared_stage: Stage) -> None:
+    stage, first, paying = shared_stage, Wallet(), Wallet()
+    person = Person(stage, stage.session_of(first))
+    assert link_wallet(stage, person.headers, paying).status_code == 200
+    told = {"source": "hub", "wallet": paying.address, "asset": "USD", "exponent": 2}
+    pays(stage, number_of(stage, first.address), "blue bottle", [(date(2026, 10, 2), 1177)], **told)
+    person.bring(LINE.format("2026-10-02").encode())
+    person.bring(b"Date,Payee,Debit,Credit,Balance\n2026-10-03,BLUE BOTTLE COFFEE,11.77,,5.00\n")
+    assert {found["original"]["source"] for found in person.get("duplicates")["items"]} == {"hub"}
+    assert person.spent("USD") == 1177
+    gone = stage.client.delete(f"/v1/insights/me/wallets/{paying.address}", headers=person.headers)
+    assert gone.status_code == 200
+    read_all(stage, person.headers)
+    (found,) = person.get("duplicates")["items"]
+    assert found["original"]["source"] == "statement"
     assert person.spent("USD") == 1177
 
 

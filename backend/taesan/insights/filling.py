@@ -4,14 +4,14 @@ page is one transaction, which holds up nobody for long, and each goes on where 
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select
 from sqlmodel import Session, col
 
 from taesan.core import bulk
 from taesan.core.days import day_of
 from taesan.gateways.models import GatewayPayment
 from taesan.hub import Hub
-from taesan.insights import privacy, reading
+from taesan.insights import doubles, privacy, reading
 from taesan.insights.models import Erasure, Filling, MovementRow, Person
 from taesan.merchants.models import Redemption
 from taesan.payments.direct_models import DirectPayment
@@ -164,8 +164,6 @@ def _erase_of_wallet(session: Session, owner: int, wallet: str, after: int, unti
     rows = session.execute(select(number, col(MovementRow.wallet)).where(*of_owner).order_by(number).limit(PAGE)).all()
     gone = [row.id for row in rows if row.wallet == wallet]
     if gone:
-        # What was a duplicate of one of them counts by itself from now on.
-        of_gone = (col(MovementRow.owner) == owner, col(MovementRow.duplicate_of).in_(gone))
-        session.execute(update(MovementRow).where(*of_gone).values(duplicate_of=None))
         session.execute(delete(MovementRow).where(number.in_(gone)))
+        doubles.release(session, owner, gone)
     return rows[-1].id if len(rows) == PAGE else None
