@@ -1,13 +1,13 @@
 """Statements of banks and card companies: previewed, imported, known again, removed; and purchases that two sources tell."""
 
 import json
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import httpx
 import pytest
 
-from taesan.insights import doubles, importing, imports
+from taesan.insights import doubles, importing, imports, keeping
 from tests.support.bank_files import SAMPLES, sample
 from tests.support.insights import link_wallet, number_of, pays, read_all
 from tests.support.problems import assert_problem
@@ -462,6 +462,20 @@ def test_two_accounts_that_show_one_purchase(person: Person) -> None:
     assert person.remove(card).status_code == 204
     assert person.get("duplicates")["items"] == []
     assert person.spent("USD") == 1177
+
+
+def test_what_stands_by_a_file_goes_with_it_and_what_was_its_duplicate_stands_instead(person: Person) -> None:
+    days = [date(2026, 8, 4) + timedelta(days=7 * n) for n in range(8)]
+    card = person.bring(("Date,Description,Amount\n" + "".join(f"{d},SQ *BLUE BOTTLE,11.77\n" for d in days)).encode())
+    bank = ("Date,Payee,Debit,Credit\n" + "".join(f"{d},BLUE BOTTLE COFFEE,11.77,\n" for d in days)).encode()
+    made = person.bring(bank)
+    while keeping.look_step(person.stage.hub):
+        pass
+    assert [cost["merchant"] for cost in person.get("recurring")["items"]] == ["blue bottle"]
+    assert person.remove(card).status_code == 204
+    assert [cost["merchant"] for cost in person.get("recurring")["items"]] == ["blue bottle coffee"]
+    assert person.remove(made).status_code == 204
+    assert person.get("recurring")["items"] == []
 
 
 def test_two_accounts_still_show_one_purchase_when_the_wallet_that_paid_goes(shared_stage: Stage) -> None:

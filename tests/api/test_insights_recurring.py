@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from taesan.insights import keeping
+from taesan.insights import doubles, keeping
 from taesan.insights.models import Erasure
 from tests.support.insights import ask_for_insights, number_of, pays
 from tests.support.problems import assert_problem
@@ -114,6 +114,25 @@ def test_what_was_found_goes_with_the_person(shared_stage: Stage) -> None:
         keeping.look(session, owner, "film", stage.clock.now())
     stage.tick(5)
     assert stage.rows("SELECT count(*) FROM recurring WHERE owner = :owner", owner=owner) == [(0,)]
+
+
+@pytest.mark.parametrize("is_judged", [False, True])
+def test_what_another_source_tells_too_costs_once(shared_stage: Stage, is_judged: bool) -> None:
+    stage = shared_stage
+    owner, headers = _person(stage)
+    with stage.hub.db.write() as session:
+        doubles.started(session)
+    pays(stage, owner, "film box", _weekly(stage, 8, 9_900))
+    if is_judged:
+        (box,) = _listed(stage, headers)["items"]
+        assert stage.client.post(f"/v1/insights/recurring/{box['id']}/confirm", headers=headers).status_code == 200
+    pays(stage, owner, "film", _weekly(stage, 8, 9_900), source="hub")
+    assert _listed(stage, headers)["totals"][0]["yearly"] == str(2 * 52 * 9_900)
+    while doubles.look_step(stage.hub):
+        pass
+    told = _listed(stage, headers)
+    assert [cost["merchant"] for cost in told["items"]] == ["film"]
+    assert told["totals"][0]["yearly"] == str(52 * 9_900)
 
 
 def test_what_is_being_erased_of_others_hides_nothing(shared_stage: Stage) -> None:

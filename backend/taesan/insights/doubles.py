@@ -3,7 +3,7 @@ as `duplicate_of`, confirmed or dismissed by the person."""
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -80,9 +80,11 @@ def look(session: Session, owner: int, new: Sequence[Known]) -> list[Pair]:
     )
 
 
-def mark(session: Session, pairs: Iterable[Pair]) -> None:
+def mark(session: Session, owner: int, pairs: Sequence[Pair], now: datetime) -> None:
+    """And what stood at merchants by what counts no more is looked at again."""
     rows = [(pair.original, pair.duplicate) for pair in pairs]
     bulk.update(session.connection(), MovementRow, "duplicate_of = :duplicate_of", ("duplicate_of", "id"), rows)
+    keeping.look_at(session, owner, [pair.duplicate for pair in pairs], now)
 
 
 def _candidates(session: Session, owner: int, new: Sequence[Entry]) -> list[Known]:
@@ -119,13 +121,13 @@ def _taken(session: Session, owner: int, ids: Collection[int]) -> set[tuple[int,
     return {(original, account_in(key)) for original, key in rows}
 
 
-def _look_again(session: Session, owner: int, ids: Sequence[int]) -> None:
+def _look_again(session: Session, owner: int, ids: Sequence[int], now: datetime) -> None:
     """For movements that are stored."""
     rows = session.execute(select(*_COLUMNS).where(col(MovementRow.id).in_(ids)))
-    mark(session, look(session, owner, [known(*row) for row in rows]))
+    mark(session, owner, look(session, owner, [known(*row) for row in rows]), now)
 
 
-def release(session: Session, owner: int, originals: Collection[int]) -> None:
+def release(session: Session, owner: int, originals: Collection[int], now: datetime) -> None:
     """To be called when movements go: what was the same as they is looked for anew."""
     if not originals:
         return
@@ -133,7 +135,9 @@ def release(session: Session, owner: int, originals: Collection[int]) -> None:
     ids = session.scalars(select(col(MovementRow.id)).where(*of)).all()
     if ids:
         session.execute(update(MovementRow).where(col(MovementRow.id).in_(ids)).values(duplicate_of=None))
-        _look_again(session, owner, [id_ for id_ in ids if id_ is not None])
+        counting = [id_ for id_ in ids if id_ is not None]
+        _look_again(session, owner, counting, now)
+        keeping.look_at(session, owner, counting, now)
 
 
 # ------------------------------------------------------------------- following
@@ -161,7 +165,7 @@ def look_step(hub: Hub) -> bool:
             if source != "statement":
                 learned[owner].append(id_)
         for owner, ids in learned.items():
-            _look_again(session, owner, ids)
+            _look_again(session, owner, ids, hub.clock.now())
         at.movement_id = rows[-1][0] if rows else at.movement_id
         session.add(at)
         return len(rows) == PAGE

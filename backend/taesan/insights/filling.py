@@ -2,6 +2,7 @@
 page is one transaction, which holds up nobody for long, and each goes on where the one before has ended."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import delete, select
@@ -11,7 +12,7 @@ from taesan.core import bulk
 from taesan.core.days import day_of
 from taesan.gateways.models import GatewayPayment
 from taesan.hub import Hub
-from taesan.insights import doubles, privacy, reading
+from taesan.insights import doubles, keeping, privacy, reading
 from taesan.insights.models import Erasure, Filling, MovementRow, Person
 from taesan.merchants.models import Redemption
 from taesan.payments.direct_models import DirectPayment
@@ -30,7 +31,7 @@ def fill_step(hub: Hub) -> bool:
             return False
     with hub.db.write() as session:
         if (erasure := _erasure(session)) is not None:
-            _erase(session, erasure)
+            _erase(session, erasure, hub.clock.now())
         elif (filling := _filling(session)) is not None:
             _fill(session, hub, filling)
         elif (person := _redated(session)) is not None:
@@ -144,12 +145,12 @@ def _redate(session: Session, person: Person) -> None:
     session.flush()
 
 
-def _erase(session: Session, erasure: Erasure) -> None:
+def _erase(session: Session, erasure: Erasure, now: datetime) -> None:
     if erasure.wallet is None:
         if privacy.remove(session, erasure.owner, PAGE):
             session.delete(erasure)
     else:
-        after = _erase_of_wallet(session, erasure.owner, erasure.wallet, erasure.after, erasure.until)
+        after = _erase_of_wallet(session, erasure, erasure.wallet, now)
         if after is None:
             session.delete(erasure)
         else:
@@ -158,12 +159,14 @@ def _erase(session: Session, erasure: Erasure) -> None:
     session.flush()
 
 
-def _erase_of_wallet(session: Session, owner: int, wallet: str, after: int, until: int) -> int | None:
-    number = col(MovementRow.id)
-    of_owner = (col(MovementRow.owner) == owner, number > after, number <= until)
-    rows = session.execute(select(number, col(MovementRow.wallet)).where(*of_owner).order_by(number).limit(PAGE)).all()
-    gone = [row.id for row in rows if row.wallet == wallet]
+def _erase_of_wallet(session: Session, erasure: Erasure, wallet: str, now: datetime) -> int | None:
+    owner, number = erasure.owner, col(MovementRow.id)
+    of_owner = (col(MovementRow.owner) == owner, number > erasure.after, number <= erasure.until)
+    page = select(number, col(MovementRow.wallet), col(MovementRow.merchant)).where(*of_owner)
+    rows = session.execute(page.order_by(number).limit(PAGE)).all()
+    gone = {row.id: row.merchant for row in rows if row.wallet == wallet}
     if gone:
         session.execute(delete(MovementRow).where(number.in_(gone)))
-        doubles.release(session, owner, gone)
+        doubles.release(session, owner, gone, now)
+        keeping.look_where_payments_went(session, owner, set(gone.values()), now)
     return rows[-1].id if len(rows) == PAGE else None

@@ -1,7 +1,8 @@
-"""Standing costs, kept up to date: a merchant is looked at again when something was paid there, and at no other time."""
+"""Standing costs, kept up to date: a merchant is looked at again when something was paid there, when what was is removed, and when a
+payment turns out to be a duplicate, or not to be one; at no other time."""
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -56,8 +57,25 @@ def _newest(session: Session) -> int:
     return session.scalar(select(func.max(MovementRow.id))) or 0
 
 
+def look_at(session: Session, owner: int, movements: Collection[int], now: datetime) -> None:
+    """At the merchants of movements that count from now on, or do no more; at those with most of them, if they are many."""
+    if not movements:
+        return
+    of_merchants = (col(MovementRow.kind) == "spent", col(MovementRow.merchant) != "")
+    paid = select(col(MovementRow.merchant)).where(col(MovementRow.id).in_(movements), *of_merchants)
+    for merchant, _ in Counter(session.scalars(paid)).most_common(PAGE):
+        look(session, owner, merchant, now)
+
+
+def look_where_payments_went(session: Session, owner: int, merchants: Collection[str], now: datetime) -> None:
+    """After movements were removed: what is known there may have ended."""
+    known = select(col(Recurring.merchant)).where(col(Recurring.owner) == owner).distinct()
+    for merchant in sorted(set(session.scalars(known)).intersection(merchants)):
+        look(session, owner, merchant, now)
+
+
 def look(session: Session, owner: int, merchant: str, now: datetime) -> None:
-    """What stands at one merchant of a person, by its newest payments; also when one has turned out to be a duplicate."""
+    """What stands at one merchant of a person, by its newest payments."""
     person = session.get(Person, owner)
     if person is None:  # what is erased is not found again
         return
@@ -91,9 +109,16 @@ def look(session: Session, owner: int, merchant: str, now: datetime) -> None:
             known.sqlmodel_update(told)
             session.add(known)
         for gone in left:
-            if gone.verdict is None:
+            if gone.verdict is None or not _count_all(session, gone):
                 session.delete(gone)
     session.flush()
+
+
+def _count_all(session: Session, row: Recurring) -> bool:
+    """Its payments. What was judged stays as long as they do: else it would tell what was removed, or twice what is a duplicate."""
+    ids = [id_ for id_, *_ in row.charges]
+    counting = select(func.count()).where(col(MovementRow.id).in_(ids), col(MovementRow.duplicate_of).is_(None))
+    return session.scalar(counting) == len(ids)
 
 
 def _same(rows: Sequence[Recurring], stream: Stream) -> Recurring | None:

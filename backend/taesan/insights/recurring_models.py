@@ -15,7 +15,7 @@ Verdict = Literal["confirmed", "dismissed"]
 
 class Recurring(SQLModel, table=True):
     """A `recurring.Stream`. `charges`: its payments, [movement's id, day, amount as text] each. `over_after`: if nothing has come until then,
-    it is over. `verdict`: the person's, which stays whatever is found later."""
+    it is over. `verdict`: the person's, which stays whatever is found later, as long as its payments do."""
 
     __tablename__ = "recurring"
     __table_args__ = (Index("ix_recurring_owner", "owner", "merchant", "id"),)
