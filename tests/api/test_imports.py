@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from taesan.insights import doubles, importing, imports, keeping
+from taesan.insights import doubles, importing, imports
 from tests.support.bank_files import SAMPLES, sample
-from tests.support.insights import link_wallet, number_of, pays, read_all
+from tests.support.insights import link_wallet, look_for_standing_costs, number_of, pays, read_all
 from tests.support.problems import assert_problem
 from tests.support.stage import DOLLAR, Payer, Stage
 from tests.support.wallet import Json, Wallet
@@ -65,6 +65,11 @@ class Person:
     def movements(self, source: str = "statement") -> list[Json]:
         items: list[Json] = self.get(f"movements?limit=500&source={source}")["items"]
         return items
+
+    def standing(self) -> list[str]:
+        """The merchants of standing costs, as soon as the worker has looked."""
+        look_for_standing_costs(self.stage)
+        return [cost["merchant"] for cost in self.get("recurring")["items"]]
 
     def spent(self, asset: str) -> int:
         """In 2026, in all sums."""
@@ -469,13 +474,11 @@ def test_what_stands_by_a_file_goes_with_it_and_what_was_its_duplicate_stands_in
     card = person.bring(("Date,Description,Amount\n" + "".join(f"{d},SQ *BLUE BOTTLE,11.77\n" for d in days)).encode())
     bank = ("Date,Payee,Debit,Credit\n" + "".join(f"{d},BLUE BOTTLE COFFEE,11.77,\n" for d in days)).encode()
     made = person.bring(bank)
-    while keeping.look_step(person.stage.hub):
-        pass
-    assert [cost["merchant"] for cost in person.get("recurring")["items"]] == ["blue bottle"]
+    assert person.standing() == ["blue bottle"]
     assert person.remove(card).status_code == 204
-    assert [cost["merchant"] for cost in person.get("recurring")["items"]] == ["blue bottle coffee"]
+    assert person.standing() == ["blue bottle coffee"]
     assert person.remove(made).status_code == 204
-    assert person.get("recurring")["items"] == []
+    assert person.standing() == []
 
 
 def test_two_accounts_still_show_one_purchase_when_the_wallet_that_paid_goes(shared_stage: Stage) -> None:

@@ -232,6 +232,7 @@ def test_wallets_are_linked_by_their_own_signature_and_unlinked_with_all_that_mo
     read_all(stage, other.headers())
     assert [line[-1] for line in lines(stage, anna.headers())] == [CENT]
     assert [line[-1] for line in lines(stage, other.headers())] == [5 * CENT, 5 * CENT]
+    stage.tick()
     assert stage.get("/v1/insights/recurring", **anna.headers())["items"] == []
     assert "FILM" not in stage.client.get("/v1/insights/me/export", headers=anna.headers()).text
     for wallet, type_, status in ((anna.address, "last-wallet", 409), (other.address, "not-found", 404)):

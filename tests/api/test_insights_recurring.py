@@ -6,7 +6,7 @@ import pytest
 
 from taesan.insights import doubles, keeping
 from taesan.insights.models import Erasure
-from tests.support.insights import ask_for_insights, number_of, pays
+from tests.support.insights import ask_for_insights, look_for_standing_costs, number_of, pays
 from tests.support.problems import assert_problem
 from tests.support.stage import Stage
 from tests.support.wallet import Json, Wallet
@@ -93,10 +93,8 @@ def test_a_merchant_is_looked_at_again_only_when_something_was_paid_there(
     owner, _ = _person(stage)
     pays(stage, owner, "film", _weekly(stage, 8, 9_900))
     looked: list[tuple[int, str]] = []
-    look = keeping.look
-    monkeypatch.setattr(
-        keeping, "look", lambda session, of, at, now: (looked.append((of, at)), look(session, of, at, now))
-    )
+    find = keeping._find
+    monkeypatch.setattr(keeping, "_find", lambda db, of, at: looked.append((of, at)) or find(db, of, at))
     keeping.look_step(stage.hub)
     assert looked == []
     pays(stage, owner, "kiosk", [(_today(stage), 100), (_today(stage), 200)])
@@ -111,7 +109,7 @@ def test_what_was_found_goes_with_the_person(shared_stage: Stage) -> None:
     assert sum('"table": "recurring"' in line for line in lines) == 1
     assert stage.client.delete("/v1/insights/me", headers=headers).status_code == 204
     with stage.hub.db.write() as session:  # it is not found again while it goes
-        keeping.look(session, owner, "film", stage.clock.now())
+        keeping.note(session, owner, ["film"])
     stage.tick(5)
     assert stage.rows("SELECT count(*) FROM recurring WHERE owner = :owner", owner=owner) == [(0,)]
 
@@ -130,6 +128,7 @@ def test_what_another_source_tells_too_costs_once(shared_stage: Stage, is_judged
     assert _listed(stage, headers)["totals"][0]["yearly"] == str(2 * 52 * 9_900)
     while doubles.look_step(stage.hub):
         pass
+    look_for_standing_costs(stage)
     told = _listed(stage, headers)
     assert [cost["merchant"] for cost in told["items"]] == ["film"]
     assert told["totals"][0]["yearly"] == str(52 * 9_900)

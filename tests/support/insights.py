@@ -60,5 +60,10 @@ def pays(stage: Stage, owner: int, merchant: str, paid: list[tuple[date, int]], 
                 "amount": amount,
             }
             session.add(MovementRow(**told | changes))
+    look_for_standing_costs(stage)
+
+
+def look_for_standing_costs(stage: Stage) -> None:
+    """The worker does."""
     while keeping.look_step(stage.hub):
         pass

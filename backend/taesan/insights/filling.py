@@ -2,7 +2,6 @@
 page is one transaction, which holds up nobody for long, and each goes on where the one before has ended."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import delete, select
@@ -31,7 +30,7 @@ def fill_step(hub: Hub) -> bool:
             return False
     with hub.db.write() as session:
         if (erasure := _erasure(session)) is not None:
-            _erase(session, erasure, hub.clock.now())
+            _erase(session, erasure)
         elif (filling := _filling(session)) is not None:
             _fill(session, hub, filling)
         elif (person := _redated(session)) is not None:
@@ -145,12 +144,12 @@ def _redate(session: Session, person: Person) -> None:
     session.flush()
 
 
-def _erase(session: Session, erasure: Erasure, now: datetime) -> None:
+def _erase(session: Session, erasure: Erasure) -> None:
     if erasure.wallet is None:
         if privacy.remove(session, erasure.owner, PAGE):
             session.delete(erasure)
     else:
-        after = _erase_of_wallet(session, erasure, erasure.wallet, now)
+        after = _erase_of_wallet(session, erasure, erasure.wallet)
         if after is None:
             session.delete(erasure)
         else:
@@ -159,14 +158,15 @@ def _erase(session: Session, erasure: Erasure, now: datetime) -> None:
     session.flush()
 
 
-def _erase_of_wallet(session: Session, erasure: Erasure, wallet: str, now: datetime) -> int | None:
+def _erase_of_wallet(session: Session, erasure: Erasure, wallet: str) -> int | None:
     owner, number = erasure.owner, col(MovementRow.id)
     of_owner = (col(MovementRow.owner) == owner, number > erasure.after, number <= erasure.until)
-    page = select(number, col(MovementRow.wallet), col(MovementRow.merchant)).where(*of_owner)
-    rows = session.execute(page.order_by(number).limit(PAGE)).all()
-    gone = {row.id: row.merchant for row in rows if row.wallet == wallet}
+    rows = session.scalars(select(MovementRow).where(*of_owner).order_by(number).limit(PAGE)).all()
+    gone = {row.id: row for row in rows if row.id is not None and row.wallet == wallet}
+    last = rows[-1].id if len(rows) == PAGE else None
     if gone:
-        session.execute(delete(MovementRow).where(number.in_(gone)))
-        doubles.release(session, owner, gone, now)
-        keeping.look_where_payments_went(session, owner, set(gone.values()), now)
-    return rows[-1].id if len(rows) == PAGE else None
+        keeping.note(session, owner, [row.merchant for row in gone.values()])
+        doubles.unsay(session, owner, [doubles.reference(row) for row in gone.values()])
+        session.execute(delete(MovementRow).where(number.in_(list(gone))))
+        doubles.release(session, owner, gone)
+    return last

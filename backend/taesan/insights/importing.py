@@ -127,7 +127,7 @@ def store(
         ("owner", "import_id", "key"),
         [(owner, row.id, line.key) for line in lines],
     )
-    _add(session, owner, zone, file, new, now)
+    _add(session, owner, zone, file, new)
     return row, True
 
 
@@ -154,7 +154,7 @@ def look(session: Session, owner: int, file: File, new: Sequence[Line]) -> tuple
     return same, [pair for pair in pairs if pair.duplicate not in keys]
 
 
-def _add(session: Session, owner: int, zone: ZoneInfo, file: File, new: Sequence[Line], now: datetime) -> None:
+def _add(session: Session, owner: int, zone: ZoneInfo, file: File, new: Sequence[Line]) -> None:
     connection = session.connection()
     is_sqlite = bulk.is_sqlite(connection)
     same, others = look(session, owner, file, new)
@@ -181,7 +181,7 @@ def _add(session: Session, owner: int, zone: ZoneInfo, file: File, new: Sequence
         "duplicate_of",
     )  # fmt: skip
     bulk.insert(connection, MovementRow, columns, rows)
-    doubles.mark(session, owner, others, now)
+    doubles.mark(session, owner, others)
 
 
 def _stored(session: Session, owner: int, lines: Sequence[Line]) -> set[str]:

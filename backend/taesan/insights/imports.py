@@ -49,7 +49,7 @@ def imports_of(session: Session, owner: int, before: int | None, limit: int) -> 
     return newest_first(session, of_person, col(StatementImport.id), before, limit)
 
 
-def remove(session: Session, row: StatementImport, now: datetime) -> None:
+def remove(session: Session, row: StatementImport) -> None:
     """With all lines that no other file has."""
     owner, of_import = row.owner, col(StatementLine.import_id) == row.id
     keys = set(session.scalars(select(col(StatementLine.key)).where(of_import)))
@@ -64,10 +64,10 @@ def remove(session: Session, row: StatementImport, now: datetime) -> None:
         col(MovementRow.kind).in_(KINDS),
         col(MovementRow.key).in_(alone),
     )
-    gone = {id_: merchant for id_, merchant in session.execute(lines)} if alone else {}
-    session.execute(delete(MovementRow).where(col(MovementRow.id).in_(gone)))
-    doubles.release(session, owner, gone, now)
-    keeping.look_where_payments_went(session, owner, set(gone.values()), now)
+    gone = {line.id: line.merchant for line in session.execute(lines)} if alone else {}
+    session.execute(delete(MovementRow).where(col(MovementRow.id).in_(list(gone))))
+    doubles.release(session, owner, gone)
+    keeping.note(session, owner, gone.values())
     session.delete(row)
     session.flush()
 

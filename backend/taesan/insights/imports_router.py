@@ -136,7 +136,7 @@ def delete_import(hub: HubDep, wallet: CurrentWallet, import_id: str) -> None:
     """Removes an import with all lines that no other has."""
     with hub.db.write() as session:
         owner = persons.number_of(persons.find(session, wallet))
-        imports.remove(session, imports.find(session, owner, import_id), hub.clock.now())
+        imports.remove(session, imports.find(session, owner, import_id))
 
 
 # ------------------------------------------------------------------- mappings
