@@ -6,7 +6,7 @@ always run.
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import Mapped
 from sqlmodel import col
 
@@ -71,15 +71,16 @@ def waits() -> dict[str, ColumnElement[bool]]:
         "let points lapse": has_loyalty,
         "pay out cashback": _any(col(Cashback.amount) > 0),
         "follow what moves": or_(
-            _newer(col(Payment.id), col(InsightsCursor.payment_id)),
-            _newer(col(Refund.id), col(InsightsCursor.refund_id)),
-            _newer(col(GatewayPayment.id), col(InsightsCursor.gateway_payment_id)),
+            _newer(col(Payment.id), InsightsCursor, "payment_id"),
+            _newer(col(Refund.id), InsightsCursor, "refund_id"),
+            _newer(col(GatewayPayment.id), InsightsCursor, "gateway_payment_id"),
         ),
-        "watch budgets": _newer(col(MovementRow.id), col(BudgetCursor.movement_id)),
+        "watch budgets": _newer(col(MovementRow.id), BudgetCursor, "movement_id"),
         "fill in what moved": or_(_any(col(Filling.id) > 0), _any(col(Erasure.id) > 0), _any(col(Person.redated) >= 0)),
-        "look for duplicates": _newer(col(MovementRow.id), col(DuplicateCursor.movement_id)),
+        "look for duplicates": _newer(col(MovementRow.id), DuplicateCursor, "movement_id"),
         "look for standing costs": or_(
-            _any(col(MovementRow.id) > func.coalesce(select(col(RecurringCursor.movement_id)).scalar_subquery(), 0)),
+            and_(_any(col(MovementRow.id) > 0), ~_any(col(RecurringCursor.id) == 1)),
+            _newer(col(MovementRow.id), RecurringCursor, "movement_id"),
             _any(col(RecurringDue.id) > 0),
         ),
         "gather badges": _any(col(Member.badge_due).is_not(None)),
@@ -93,9 +94,9 @@ def waits() -> dict[str, ColumnElement[bool]]:
     }
 
 
-def _newer(key: Mapped[Any], seen: Mapped[int]) -> ColumnElement[bool]:
+def _newer(key: Mapped[Any], cursor: Any, seen: str) -> ColumnElement[bool]:
     """Whether there is more than a cursor has seen; if there is no cursor, nobody has asked."""
-    return _any(key > select(seen).scalar_subquery())
+    return _any(key > select(col(getattr(cursor, seen))).where(col(cursor.id) == 1).scalar_subquery())
 
 
 def _any(condition: ColumnElement[bool]) -> ColumnElement[bool]:

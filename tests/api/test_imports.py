@@ -469,7 +469,10 @@ def test_two_accounts_that_show_one_purchase(person: Person) -> None:
     assert person.spent("USD") == 1177
 
 
-def test_what_stands_by_a_file_goes_with_it_and_what_was_its_duplicate_stands_instead(person: Person) -> None:
+def test_what_stands_by_a_file_goes_with_it_and_what_was_its_duplicate_stands_instead(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doubles, "CHUNK", 3)
     days = [date(2026, 8, 4) + timedelta(days=7 * n) for n in range(8)]
     card = person.bring(("Date,Description,Amount\n" + "".join(f"{d},SQ *BLUE BOTTLE,11.77\n" for d in days)).encode())
     bank = ("Date,Payee,Debit,Credit\n" + "".join(f"{d},BLUE BOTTLE COFFEE,11.77,\n" for d in days)).encode()
@@ -486,17 +489,22 @@ def test_two_accounts_still_show_one_purchase_when_the_wallet_that_paid_goes(sha
     person = Person(stage, stage.session_of(first))
     assert link_wallet(stage, person.headers, paying).status_code == 200
     told = {"source": "hub", "wallet": paying.address, "asset": "USD", "exponent": 2}
-    pays(stage, number_of(stage, first.address), "blue bottle", [(date(2026, 10, 2), 1177)], **told)
+    owner = number_of(stage, first.address)
+    pays(stage, owner, "blue bottle", [(date(2026, 10, 2), 1177)], **told)
     person.bring(LINE.format("2026-10-02").encode())
     person.bring(b"Date,Payee,Debit,Credit,Balance\n2026-10-03,BLUE BOTTLE COFFEE,11.77,,5.00\n")
     assert {found["original"]["source"] for found in person.get("duplicates")["items"]} == {"hub"}
     assert person.spent("USD") == 1177
+    said = "SELECT count(*) FROM duplicate_verdict WHERE owner = :owner"
+    person.say("confirm", person.get("duplicates")["items"][0])
+    assert stage.rows(said, owner=owner) == [(1,)]
     gone = stage.client.delete(f"/v1/insights/me/wallets/{paying.address}", headers=person.headers)
     assert gone.status_code == 200
     read_all(stage, person.headers)
     (found,) = person.get("duplicates")["items"]
     assert found["original"]["source"] == "statement"
     assert person.spent("USD") == 1177
+    assert stage.rows(said, owner=owner) == [(0,)]
 
 
 def test_only_a_duplicate_can_be_judged_and_only_ones_own(person: Person) -> None:

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import delete, exists, func, select
+from sqlalchemy import delete, func, select
 from sqlmodel import Session, col
 
 from taesan.core import bulk
@@ -18,7 +18,7 @@ from taesan.core.problems import not_found
 from taesan.hub import Hub
 from taesan.insights import hidden
 from taesan.insights.cadence import calendar_of
-from taesan.insights.models import Erasure, MovementRow, Person
+from taesan.insights.models import MovementRow, Person
 from taesan.insights.recurring import MOST_CHARGES, Charge, Stream, streams
 from taesan.insights.recurring_models import (
     ChargePublic,
@@ -36,7 +36,7 @@ from taesan.insights.recurring_models import (
 from taesan.insights.streams import PREFIX
 
 PAGE = 5_000  # movements whose merchants are noted at once
-LOOKS, LOOKING_S = 200, 1.0  # notes of a step at most, and after how long it leaves the rest to the next
+LOOKS, LOOKING_S = 1_000, 1.0  # notes of a step at most, and after how long it leaves the rest to the next
 LISTED = 500
 Found = Mapping[str, Sequence[tuple[Stream, dict[str, Any]]]]
 """By asset: what stands at a merchant, and what is told of it."""
@@ -96,9 +96,7 @@ def _look(hub: Hub) -> bool:
     ends = monotonic() + LOOKING_S
     noted: dict[tuple[int, str], list[int]] = defaultdict(list)
     with hub.db.read() as session:
-        # While a wallet's movements go, page by page, it would be looked at for each page.
-        is_going = exists(select(1).where(col(Erasure.owner) == col(RecurringDue.owner)))
-        notes = select(col(RecurringDue.id), col(RecurringDue.owner), col(RecurringDue.merchant)).where(~is_going)
+        notes = select(col(RecurringDue.id), col(RecurringDue.owner), col(RecurringDue.merchant))
         for id_, owner, merchant in session.execute(notes.order_by(col(RecurringDue.id)).limit(LOOKS)):
             noted[owner, merchant].append(id_)
     if not noted:
