@@ -427,12 +427,15 @@ def test_what_the_person_says_sticks(shared_stage: Stage, anna: Payer) -> None:
         made = person.bring(file)
         if found := person.get("duplicates")["items"]:
             assert person.say("dismiss", found[0])["verdict"] == "dismissed"
+            original = found[0]["original"]["id"]
         assert person.spent("USD") == before + 2 * 1177
         shared_stage.tick()
         assert person.get("duplicates")["items"] == []
         assert person.remove(made).status_code == 204
     person.bring(file)
     (line,) = person.movements()
+    path = f"/v1/insights/duplicates/{original}/confirm"  # which is not what is left out
+    assert_problem(shared_stage.client.post(path, headers=person.headers), "no-duplicate", 409)
     confirmed = person.say("confirm", {"movement": line})  # which takes it back
     assert (confirmed["verdict"], confirmed["movement"]["duplicate_of"]) == ("confirmed", confirmed["original"]["id"])
     assert person.spent("USD") == before + 1177

@@ -164,6 +164,15 @@ def test_who_writes_while_it_is_looked_for_waits_for_nobody(
     assert looks == [8, 8]  # what was noted meanwhile is not lost
 
 
+def test_the_newest_are_listed(shared_stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = shared_stage
+    owner, headers = _person(stage)
+    for merchant in ("first", "last"):
+        pays(stage, owner, merchant, _weekly(stage, 8, 9_900))
+    monkeypatch.setattr(keeping, "LISTED", 1)
+    assert [cost["merchant"] for cost in _listed(stage, headers)["items"]] == ["last"]
+
+
 def test_of_one_amount_and_day_so_many_are_compared(shared_stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     stage = shared_stage
     owner, _ = _person(stage)

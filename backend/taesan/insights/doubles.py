@@ -230,9 +230,9 @@ def original_of(session: Session, row: MovementRow) -> MovementRow | None:
 
 
 def confirm(session: Session, row: MovementRow, now: datetime) -> None:
-    """It is the same; also if that was dismissed before. :raises Problem: `no-duplicate`"""
+    """It is the same; also if that was dismissed before. :raises Problem: `no-duplicate`, also if it is the one that stays"""
     other = original_of(session, row) or _dismissed(session, row)
-    if other is None:
+    if other is None or other.duplicate_of is not None or (other.source == "statement" and row.source != "statement"):
         raise _no_duplicate()
     row.duplicate_of = other.id
     session.add(row)
