@@ -4,7 +4,10 @@ Said in what indexes tell at once, and never too narrowly: a step looks itself w
 always run.
 """
 
+from typing import Any
+
 from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy.orm import Mapped
 from sqlmodel import col
 
 from taesan.chain import sender
@@ -12,10 +15,11 @@ from taesan.chain.models import ChainCursor, ChainTransaction
 from taesan.channels.models import Channel, DepositRelay, RefundRelay
 from taesan.conversions.models import Conversion
 from taesan.core.models import OutboxEvent
-from taesan.gateways.models import Gateway
+from taesan.gateways.models import Gateway, GatewayPayment
 from taesan.insights.budget_models import BudgetCursor
 from taesan.insights.import_models import DuplicateCursor
 from taesan.insights.models import Erasure, Filling, InsightsCursor, MovementRow, Person
+from taesan.insights.recurring_models import RecurringCursor, RecurringDue
 from taesan.jars.rule_models import SignedRule
 from taesan.loyalty.models import BadgeUpdate, Follower, Member
 from taesan.merchants.models import MerchantSettings, Payout, Redemption
@@ -26,7 +30,7 @@ from taesan.payments.models import Payment
 from taesan.payments.token_models import TokenTransfer
 from taesan.payments.transfers import Transfer, TransferOffer
 from taesan.settlement import loose
-from taesan.settlement.models import Batch, WalletClaim
+from taesan.settlement.models import Batch, Refund, WalletClaim
 from taesan.settlement.pipeline import IN_FLIGHT
 from taesan.settlement.reward_models import Cashback
 
@@ -66,11 +70,19 @@ def waits() -> dict[str, ColumnElement[bool]]:
         "follow payments": has_loyalty,
         "let points lapse": has_loyalty,
         "pay out cashback": _any(col(Cashback.amount) > 0),
-        "follow what moves": _any(col(InsightsCursor.id) == 1),
-        "watch budgets": _any(col(BudgetCursor.id) == 1),
+        "follow what moves": or_(
+            _newer(col(Payment.id), InsightsCursor, "payment_id"),
+            _newer(col(Refund.id), InsightsCursor, "refund_id"),
+            _newer(col(GatewayPayment.id), InsightsCursor, "gateway_payment_id"),
+        ),
+        "watch budgets": _newer(col(MovementRow.id), BudgetCursor, "movement_id"),
         "fill in what moved": or_(_any(col(Filling.id) > 0), _any(col(Erasure.id) > 0), _any(col(Person.redated) >= 0)),
-        "look for duplicates": _any(col(DuplicateCursor.id) == 1),
-        "look for standing costs": _any(col(MovementRow.id) > 0),
+        "look for duplicates": _newer(col(MovementRow.id), DuplicateCursor, "movement_id"),
+        "look for standing costs": or_(
+            and_(_any(col(MovementRow.id) > 0), ~_any(col(RecurringCursor.id) == 1)),
+            _newer(col(MovementRow.id), RecurringCursor, "movement_id"),
+            _any(col(RecurringDue.id) > 0),
+        ),
         "gather badges": _any(col(Member.badge_due).is_not(None)),
         "follow badges": _any(col(BadgeUpdate.state) == "sent"),
         "expire invoices": _any(and_(INVOICE_IS_OPEN, col(Invoice.expires_at).is_not(None))),  # as its index is made
@@ -80,6 +92,11 @@ def waits() -> dict[str, ColumnElement[bool]]:
         "resolve reorganisation": _any(col(ChainCursor.doubtful_until).is_not(None)),
         "book events": _any(col(OutboxEvent.handled_at).is_(None)),
     }
+
+
+def _newer(key: Mapped[Any], cursor: Any, seen: str) -> ColumnElement[bool]:
+    """Whether there is more than a cursor has seen; if there is no cursor, nobody has asked."""
+    return _any(key > select(col(getattr(cursor, seen))).where(col(cursor.id) == 1).scalar_subquery())
 
 
 def _any(condition: ColumnElement[bool]) -> ColumnElement[bool]:

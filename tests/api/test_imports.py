@@ -1,6 +1,7 @@
 """Statements of banks and card companies: previewed, imported, known again, removed; and purchases that two sources tell."""
 
 import json
+from datetime import date, timedelta
 from typing import Any
 
 import httpx
@@ -8,6 +9,7 @@ import pytest
 
 from taesan.insights import doubles, importing, imports
 from tests.support.bank_files import SAMPLES, sample
+from tests.support.insights import link_wallet, look_for_standing_costs, number_of, pays, read_all
 from tests.support.problems import assert_problem
 from tests.support.stage import DOLLAR, Payer, Stage
 from tests.support.wallet import Json, Wallet
@@ -63,6 +65,11 @@ class Person:
     def movements(self, source: str = "statement") -> list[Json]:
         items: list[Json] = self.get(f"movements?limit=500&source={source}")["items"]
         return items
+
+    def standing(self) -> list[str]:
+        """The merchants of standing costs, as soon as the worker has looked."""
+        look_for_standing_costs(self.stage)
+        return [cost["merchant"] for cost in self.get("recurring")["items"]]
 
     def spent(self, asset: str) -> int:
         """In 2026, in all sums."""
@@ -420,12 +427,15 @@ def test_what_the_person_says_sticks(shared_stage: Stage, anna: Payer) -> None:
         made = person.bring(file)
         if found := person.get("duplicates")["items"]:
             assert person.say("dismiss", found[0])["verdict"] == "dismissed"
+            original = found[0]["original"]["id"]
         assert person.spent("USD") == before + 2 * 1177
         shared_stage.tick()
         assert person.get("duplicates")["items"] == []
         assert person.remove(made).status_code == 204
     person.bring(file)
     (line,) = person.movements()
+    path = f"/v1/insights/duplicates/{original}/confirm"  # which is not what is left out
+    assert_problem(shared_stage.client.post(path, headers=person.headers), "no-duplicate", 409)
     confirmed = person.say("confirm", {"movement": line})  # which takes it back
     assert (confirmed["verdict"], confirmed["movement"]["duplicate_of"]) == ("confirmed", confirmed["original"]["id"])
     assert person.spent("USD") == before + 1177
@@ -460,6 +470,44 @@ def test_two_accounts_that_show_one_purchase(person: Person) -> None:
     assert person.remove(card).status_code == 204
     assert person.get("duplicates")["items"] == []
     assert person.spent("USD") == 1177
+
+
+def test_what_stands_by_a_file_goes_with_it_and_what_was_its_duplicate_stands_instead(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doubles, "CHUNK", 3)
+    days = [date(2026, 8, 4) + timedelta(days=7 * n) for n in range(8)]
+    card = person.bring(("Date,Description,Amount\n" + "".join(f"{d},SQ *BLUE BOTTLE,11.77\n" for d in days)).encode())
+    bank = ("Date,Payee,Debit,Credit\n" + "".join(f"{d},BLUE BOTTLE COFFEE,11.77,\n" for d in days)).encode()
+    made = person.bring(bank)
+    assert person.standing() == ["blue bottle"]
+    assert person.remove(card).status_code == 204
+    assert person.standing() == ["blue bottle coffee"]
+    assert person.remove(made).status_code == 204
+    assert person.standing() == []
+
+
+def test_two_accounts_still_show_one_purchase_when_the_wallet_that_paid_goes(shared_stage: Stage) -> None:
+    stage, first, paying = shared_stage, Wallet(), Wallet()
+    person = Person(stage, stage.session_of(first))
+    assert link_wallet(stage, person.headers, paying).status_code == 200
+    told = {"source": "hub", "wallet": paying.address, "asset": "USD", "exponent": 2}
+    owner = number_of(stage, first.address)
+    pays(stage, owner, "blue bottle", [(date(2026, 10, 2), 1177)], **told)
+    person.bring(LINE.format("2026-10-02").encode())
+    person.bring(b"Date,Payee,Debit,Credit,Balance\n2026-10-03,BLUE BOTTLE COFFEE,11.77,,5.00\n")
+    assert {found["original"]["source"] for found in person.get("duplicates")["items"]} == {"hub"}
+    assert person.spent("USD") == 1177
+    said = "SELECT count(*) FROM duplicate_verdict WHERE owner = :owner"
+    person.say("confirm", person.get("duplicates")["items"][0])
+    assert stage.rows(said, owner=owner) == [(1,)]
+    gone = stage.client.delete(f"/v1/insights/me/wallets/{paying.address}", headers=person.headers)
+    assert gone.status_code == 200
+    read_all(stage, person.headers)
+    (found,) = person.get("duplicates")["items"]
+    assert found["original"]["source"] == "statement"
+    assert person.spent("USD") == 1177
+    assert stage.rows(said, owner=owner) == [(0,)]
 
 
 def test_only_a_duplicate_can_be_judged_and_only_ones_own(person: Person) -> None:

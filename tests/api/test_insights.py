@@ -11,7 +11,7 @@ from taesan.insights.movements import KINDS
 from tests.support import gifts
 from tests.support import x402_exact as exact
 from tests.support.gateway import Gateway, payment
-from tests.support.insights import SEOUL, ask_for_insights, link_wallet, read_all
+from tests.support.insights import SEOUL, ask_for_insights, link_wallet, number_of, pays, read_all
 from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage, key
 from tests.support.wallet import Json, Wallet
@@ -215,6 +215,13 @@ def test_wallets_are_linked_by_their_own_signature_and_unlinked_with_all_that_mo
     stage.tick()
     amounts = [line[-1] for line in lines(stage, other.headers())]
     assert sorted(amounts) == [CENT, 5 * CENT, 5 * CENT]
+    weekly = [(stage.clock.now().date() - timedelta(days=7 * n), 9_900) for n in range(8)]
+    for merchant in ("film", "tunes"):
+        told = {"source": "hub", "wallet": other.address}
+        pays(stage, number_of(stage, anna.address), merchant, weekly, **told)
+    standing = {cost["merchant"]: cost["id"] for cost in stage.get("/v1/insights/recurring", **anna.headers())["items"]}
+    judged = stage.client.post(f"/v1/insights/recurring/{standing['film']}/confirm", headers=anna.headers())
+    assert (judged.status_code, standing.keys()) == (200, {"film", "tunes"})
 
     path = f"/v1/insights/me/wallets/{other.address}"
     unlinked = stage.client.delete(path, headers=anna.headers())
@@ -225,6 +232,9 @@ def test_wallets_are_linked_by_their_own_signature_and_unlinked_with_all_that_mo
     read_all(stage, other.headers())
     assert [line[-1] for line in lines(stage, anna.headers())] == [CENT]
     assert [line[-1] for line in lines(stage, other.headers())] == [5 * CENT, 5 * CENT]
+    stage.tick()
+    assert stage.get("/v1/insights/recurring", **anna.headers())["items"] == []
+    assert "FILM" not in stage.client.get("/v1/insights/me/export", headers=anna.headers()).text
     for wallet, type_, status in ((anna.address, "last-wallet", 409), (other.address, "not-found", 404)):
         answer = stage.client.delete(f"/v1/insights/me/wallets/{wallet}", headers=anna.headers())
         assert_problem(answer, type_, status)

@@ -1,17 +1,24 @@
 """Standing costs of a person: found as payments come, judged once, and told with what is hidden in them."""
 
+from collections import Counter
 from datetime import date, timedelta
 
 import pytest
+from sqlalchemy import select
 
-from taesan.insights import keeping
-from tests.support.insights import ask_for_insights, number_of, pays
+from taesan import glance
+from taesan.insights import doubles, keeping
+from taesan.insights.cadence import Calendar
+from taesan.insights.models import Erasure
+from taesan.insights.recurring import Charge, Stream
+from tests.support.insights import ask_for_insights, look_for_standing_costs, number_of, pays
 from tests.support.problems import assert_problem
 from tests.support.stage import Stage
 from tests.support.wallet import Json, Wallet
 
 pytestmark = pytest.mark.database("sqlite", "postgresql")
 DAY = timedelta(days=1)
+PAID = (("a", 700), ("b", 800))
 
 
 def _person(stage: Stage) -> tuple[int, Json]:
@@ -92,10 +99,8 @@ def test_a_merchant_is_looked_at_again_only_when_something_was_paid_there(
     owner, _ = _person(stage)
     pays(stage, owner, "film", _weekly(stage, 8, 9_900))
     looked: list[tuple[int, str]] = []
-    look = keeping.look
-    monkeypatch.setattr(
-        keeping, "look", lambda session, of, at, now: (looked.append((of, at)), look(session, of, at, now))
-    )
+    find = keeping._find
+    monkeypatch.setattr(keeping, "_find", lambda db, of, at: looked.append((of, at)) or find(db, of, at))
     keeping.look_step(stage.hub)
     assert looked == []
     pays(stage, owner, "kiosk", [(_today(stage), 100), (_today(stage), 200)])
@@ -110,9 +115,87 @@ def test_what_was_found_goes_with_the_person(shared_stage: Stage) -> None:
     assert sum('"table": "recurring"' in line for line in lines) == 1
     assert stage.client.delete("/v1/insights/me", headers=headers).status_code == 204
     with stage.hub.db.write() as session:  # it is not found again while it goes
-        keeping.look(session, owner, "film", stage.clock.now())
+        keeping.note(session, owner, ["film"])
     stage.tick(5)
     assert stage.rows("SELECT count(*) FROM recurring WHERE owner = :owner", owner=owner) == [(0,)]
+
+
+@pytest.mark.parametrize("is_judged", [False, True])
+def test_what_another_source_tells_too_costs_once(shared_stage: Stage, is_judged: bool) -> None:
+    stage = shared_stage
+    owner, headers = _person(stage)
+    with stage.hub.db.write() as session:
+        doubles.started(session)
+    pays(stage, owner, "film box", _weekly(stage, 8, 9_900))
+    if is_judged:
+        (box,) = _listed(stage, headers)["items"]
+        assert stage.client.post(f"/v1/insights/recurring/{box['id']}/confirm", headers=headers).status_code == 200
+    pays(stage, owner, "film", _weekly(stage, 8, 9_900), source="hub")
+    assert _listed(stage, headers)["totals"][0]["yearly"] == str(2 * 52 * 9_900)
+    while doubles.look_step(stage.hub):
+        pass
+    look_for_standing_costs(stage)
+    told = _listed(stage, headers)
+    assert [cost["merchant"] for cost in told["items"]] == ["film"]
+    assert told["totals"][0]["yearly"] == str(52 * 9_900)
+
+
+def test_who_writes_while_it_is_looked_for_waits_for_nobody(
+    shared_stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage, looks, waits = shared_stage, list[int](), glance.waits()["look for standing costs"]
+    owner, _ = _person(stage)
+    pays(stage, owner, "film", _weekly(stage, 8, 9_900))
+    streams = keeping.streams
+
+    def slowly(charges: list[Charge], calendar: Calendar) -> list[Stream]:
+        looks.append(len(charges))
+        if len(looks) == 1:
+            with stage.hub.db.write() as session:
+                keeping.note(session, owner, ["film", ""])
+        return streams(charges, calendar)
+
+    monkeypatch.setattr(keeping, "streams", slowly)
+    with stage.hub.db.write() as session:
+        assert session.scalar(select(waits)) is False
+        keeping.note(session, owner, ["film"])
+        assert session.scalar(select(waits)) is True
+    look_for_standing_costs(stage)
+    assert looks == [8, 8]  # what was noted meanwhile is not lost
+
+
+def test_the_newest_are_listed(shared_stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = shared_stage
+    owner, headers = _person(stage)
+    for merchant in ("first", "last"):
+        pays(stage, owner, merchant, _weekly(stage, 8, 9_900))
+    monkeypatch.setattr(keeping, "LISTED", 1)
+    assert [cost["merchant"] for cost in _listed(stage, headers)["items"]] == ["last"]
+
+
+def test_of_one_amount_and_day_so_many_are_compared(shared_stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = shared_stage
+    owner, _ = _person(stage)
+    today = _today(stage)
+    for n in range(5):
+        pays(stage, owner, f"film {n}", [(today, 700), (today - DAY, 700), (today - 9 * DAY, 700), (today, 800)])
+    monkeypatch.setattr(doubles, "MOST_OF_A_DAY", 3)
+    monkeypatch.setattr(doubles, "CHUNK", 1)
+    new = [doubles.known(2**62, "hub", "spent", key, "KRW", amount, today, "film").entry for key, amount in PAID]
+    with stage.hub.db.read() as session:
+        found = Counter((one.entry.day, one.entry.amount) for one in doubles._candidates(session, owner, new))
+    assert found == {(today, 700): 3, (today - DAY, 700): 3, (today, 800): 3}
+
+
+def test_what_is_being_erased_of_others_hides_nothing(shared_stage: Stage) -> None:
+    stage = shared_stage
+    owner, headers = _person(stage)
+    with stage.hub.db.write() as session:  # whose number is this person's
+        other = Erasure(id=owner, owner=owner + 1, wallet=Wallet().address, until=0, asked_at=stage.clock.now())
+        session.add(other)
+    pays(stage, owner, "film", _weekly(stage, 8, 9_900))
+    assert [item["merchant"] for item in _listed(stage, headers)["items"]] == ["film"]
+    stage.tick()
 
 
 # --------------------------------------------------------------------- outlook

@@ -41,24 +41,29 @@ def number_of(stage: Stage, wallet: str) -> int:
         return session.get_one(PersonWallet, wallet).owner
 
 
-def pays(stage: Stage, owner: int, merchant: str, paid: list[tuple[date, int]], category: str = "") -> None:
-    """As a statement tells it; then the worker looks."""
+def pays(stage: Stage, owner: int, merchant: str, paid: list[tuple[date, int]], **changes: Any) -> None:
+    """As a statement tells it; then the worker looks. :param changes: of the movements"""
     with stage.hub.db.write() as session:
         for day, amount in paid:
-            row = MovementRow(
-                owner=owner,
-                key=f"{merchant}:{day}:{amount}",
-                source="statement",
-                kind="spent",
-                at=datetime(day.year, day.month, day.day, 12, tzinfo=UTC),
-                day=day,
-                merchant=merchant,
-                name=merchant.upper(),
-                category=category,
-                asset="KRW",
-                exponent=0,
-                amount=amount,
-            )
-            session.add(row)
+            told = {
+                "owner": owner,
+                "key": f"{merchant}:{day}:{amount}",
+                "source": "statement",
+                "kind": "spent",
+                "at": datetime(day.year, day.month, day.day, 12, tzinfo=UTC),
+                "day": day,
+                "merchant": merchant,
+                "name": merchant.upper(),
+                "category": "",
+                "asset": "KRW",
+                "exponent": 0,
+                "amount": amount,
+            }
+            session.add(MovementRow(**told | changes))
+    look_for_standing_costs(stage)
+
+
+def look_for_standing_costs(stage: Stage) -> None:
+    """The worker does."""
     while keeping.look_step(stage.hub):
         pass

@@ -80,6 +80,9 @@ def scans(connection: Connection, statement: str, parameters: Any) -> list[str]:
     plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
     steps = [step for *_, step in plan]
     stops = re.search(r"\bLIMIT\b", statement) and not any("TEMP B-TREE" in step for step in steps)
+    made = {
+        step.split()[1] for step in steps if step.startswith(("CO-ROUTINE ", "MATERIALIZE "))
+    }  # of steps that are here, too
     found = []
     for step in steps:
         scan = re.match(r"SCAN (\w+)", step)
@@ -87,6 +90,7 @@ def scans(connection: Connection, statement: str, parameters: Any) -> list[str]:
             scan is None
             or _table(statement, scan[1]) in SMALL
             or scan[1] in ("CONSTANT", "json_each")
+            or scan[1] in made
             or any(index in step for index in FEW)
         ):
             continue

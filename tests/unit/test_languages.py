@@ -63,6 +63,17 @@ def test_the_catalogue_has_no_dead_or_doubtful_entries() -> None:
     assert not [m.id for m in catalogue if m.fuzzy or not m.string]
 
 
+def test_no_text_has_two_translations() -> None:
+    """The catalogues are merged: of two, one would be told nowhere."""
+    korean: dict[object, set[object]] = {}
+    for path in PACKAGE.glob("*/locale/ko.po"):
+        with path.open("rb") as file:
+            for message in read_po(file, locale="ko"):
+                korean.setdefault(message.id, set()).add(message.string)
+    del korean[""]  # their headers
+    assert {text: told for text, told in korean.items() if len(told) > 1} == {}
+
+
 def test_one_type_of_problem_has_one_title() -> None:
     """A type is part of the API: its title may not depend on where it was raised."""
     by_type: dict[object, set[object]] = {}

@@ -17,7 +17,7 @@ TITLES = {
     "more-than-a-day": "It is more than the rule lets pass on any day: the gift tokens stay; a new rule needs a higher limit.",
     "cancelled": "The rule was cancelled.",
     "too-late": "It came too late to the chain, or the rule has ended.",
-    "rule-ended": "The rule has ended.",
+    "rule-ended": "The rule is valid no longer.",
     "not-offered": "This collectible is not offered by its recipient.",
     "price-not-paid": "The collectible costs {price}, here are {amount}.",
     "all-awarded": "All of this collectible are given away.",

@@ -2,16 +2,17 @@
 as `duplicate_of`, confirmed or dismissed by the person."""
 
 import re
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlmodel import Session, col
 
 from taesan.core import bulk
-from taesan.core.pages import newest_first
+from taesan.core.pages import newest_first, newest_id
 from taesan.core.problems import Problem, not_found
 from taesan.gateways.models import Gateway
 from taesan.hub import Hub
@@ -26,6 +27,8 @@ from taesan.insights.movements import Kind, Source
 from taesan.insights.streams import PREFIX
 
 PAGE = 500
+MOST_OF_A_DAY = 100  # movements of one amount: nobody's small money has more, and one who says so holds up nobody
+CHUNK = 5_000  # values of one question; a database takes some ten thousands
 UNSTORED = 2**62
 _COLUMNS = (
     col(MovementRow.id),
@@ -80,24 +83,47 @@ def look(session: Session, owner: int, new: Sequence[Known]) -> list[Pair]:
     )
 
 
-def mark(session: Session, pairs: Iterable[Pair]) -> None:
+def mark(session: Session, owner: int, pairs: Sequence[Pair]) -> None:
     rows = [(pair.original, pair.duplicate) for pair in pairs]
     bulk.update(session.connection(), MovementRow, "duplicate_of = :duplicate_of", ("duplicate_of", "id"), rows)
+    keeping.note_those_of(session, owner, [pair.duplicate for pair in pairs])
 
 
 def _candidates(session: Session, owner: int, new: Sequence[Entry]) -> list[Known]:
-    first, last = min(entry.day for entry in new) - WINDOW, max(entry.day for entry in new) + WINDOW
-    rows = session.execute(
-        select(*_COLUMNS).where(
+    """What is stored of their amounts and about their days; of one amount and day so many at most, the first ones."""
+    days: dict[tuple[str, int], list[date]] = defaultdict(list)
+    for entry in new:
+        days[entry.asset, entry.amount].append(entry.day)
+    for of in days.values():
+        of.sort()
+    first, last = min(of[0] for of in days.values()) - WINDOW, max(of[-1] for of in days.values()) + WINDOW
+    of_day = (col(MovementRow.asset), col(MovementRow.amount), col(MovementRow.day))
+    found: list[Known] = []
+    for amounts in _chunks({amount for _, amount in days}):
+        place = func.row_number().over(partition_by=of_day, order_by=col(MovementRow.id)).label("place")
+        rows = select(*_COLUMNS, place).where(
             col(MovementRow.owner) == owner,
-            col(MovementRow.asset).in_({entry.asset for entry in new}),
-            col(MovementRow.amount).in_({entry.amount for entry in new}),
+            col(MovementRow.asset).in_({asset for asset, _ in days}),
+            col(MovementRow.amount).in_(amounts),
             col(MovementRow.day).between(first, last),
             col(MovementRow.kind).in_(KINDS),
             col(MovementRow.duplicate_of).is_(None),
         )
-    )
-    return [known(*row) for row in rows]
+        placed = rows.subquery()
+        few = session.execute(select(placed).where(placed.c.place <= MOST_OF_A_DAY))
+        found += [known(*row) for *row, _ in few]
+    return [one for one in found if _is_near(one.entry.day, days[one.entry.asset, one.entry.amount])]
+
+
+def _chunks(numbers: Collection[int]) -> Iterator[Sequence[int]]:
+    ordered = sorted(numbers)
+    return (ordered[start : start + CHUNK] for start in range(0, len(ordered), CHUNK))
+
+
+def _is_near(day: date, days: Sequence[date]) -> bool:
+    """:param days: in order"""
+    place = bisect_left(days, day - WINDOW)
+    return place < len(days) and days[place] <= day + WINDOW
 
 
 def _said(session: Session, owner: int, ids: dict[str, int]) -> dict[str, list[Pair]]:
@@ -112,28 +138,29 @@ def _said(session: Session, owner: int, ids: dict[str, int]) -> dict[str, list[P
 
 def _taken(session: Session, owner: int, ids: Collection[int]) -> set[tuple[int, str]]:
     """Who has a duplicate in which account."""
-    if not ids:
-        return set()
-    of = select(col(MovementRow.duplicate_of), col(MovementRow.key)).where(col(MovementRow.duplicate_of).in_(ids))
-    rows = session.execute(of.where(col(MovementRow.owner) == owner))
-    return {(original, account_in(key)) for original, key in rows}
+    taken: set[tuple[int, str]] = set()
+    for some in _chunks(ids):
+        of = select(col(MovementRow.duplicate_of), col(MovementRow.key)).where(col(MovementRow.duplicate_of).in_(some))
+        rows = session.execute(of.where(col(MovementRow.owner) == owner))
+        taken |= {(original, account_in(key)) for original, key in rows}
+    return taken
 
 
 def _look_again(session: Session, owner: int, ids: Sequence[int]) -> None:
     """For movements that are stored."""
     rows = session.execute(select(*_COLUMNS).where(col(MovementRow.id).in_(ids)))
-    mark(session, look(session, owner, [known(*row) for row in rows]))
+    mark(session, owner, look(session, owner, [known(*row) for row in rows]))
 
 
 def release(session: Session, owner: int, originals: Collection[int]) -> None:
-    """To be called when movements go: what was the same as they is looked for anew."""
-    if not originals:
-        return
-    of = (col(MovementRow.owner) == owner, col(MovementRow.duplicate_of).in_(originals))
-    ids = session.scalars(select(col(MovementRow.id)).where(*of)).all()
-    if ids:
-        session.execute(update(MovementRow).where(col(MovementRow.id).in_(ids)).values(duplicate_of=None))
-        _look_again(session, owner, [id_ for id_ in ids if id_ is not None])
+    """To be called when movements are gone: what was the same as they is looked for anew."""
+    for some in _chunks(originals):
+        of = (col(MovementRow.owner) == owner, col(MovementRow.duplicate_of).in_(some))
+        found = session.scalars(select(col(MovementRow.id)).where(*of)).all()
+        session.execute(update(MovementRow).where(*of).values(duplicate_of=None))
+        for ids in _chunks([id_ for id_ in found if id_ is not None]):
+            _look_again(session, owner, ids)
+            keeping.note_those_of(session, owner, ids)
 
 
 # ------------------------------------------------------------------- following
@@ -142,7 +169,7 @@ def release(session: Session, owner: int, originals: Collection[int]) -> None:
 def started(session: Session) -> None:
     """With the first import it begins: that looks at what there is itself."""
     if session.get(DuplicateCursor, 1) is None:
-        session.add(DuplicateCursor(movement_id=session.scalar(select(func.max(MovementRow.id))) or 0))
+        session.add(DuplicateCursor(movement_id=newest_id(session, col(MovementRow.id))))
         session.flush()
 
 
@@ -169,7 +196,7 @@ def look_step(hub: Hub) -> bool:
 
 def _is_behind(session: Session) -> bool:
     at = session.get(DuplicateCursor, 1)
-    return at is not None and (session.scalar(select(func.max(MovementRow.id))) or 0) > at.movement_id
+    return at is not None and newest_id(session, col(MovementRow.id)) > at.movement_id
 
 
 # ------------------------------------------------------------------- verdicts
@@ -203,9 +230,9 @@ def original_of(session: Session, row: MovementRow) -> MovementRow | None:
 
 
 def confirm(session: Session, row: MovementRow, now: datetime) -> None:
-    """It is the same; also if that was dismissed before. :raises Problem: `no-duplicate`"""
+    """It is the same; also if that was dismissed before. :raises Problem: `no-duplicate`, also if it is the one that stays"""
     other = original_of(session, row) or _dismissed(session, row)
-    if other is None:
+    if other is None or other.duplicate_of is not None or (other.source == "statement" and row.source != "statement"):
         raise _no_duplicate()
     row.duplicate_of = other.id
     session.add(row)
@@ -224,6 +251,12 @@ def dismiss(session: Session, row: MovementRow, now: datetime) -> None:
     _say(session, row, other, "dismissed", now)
 
 
+def unsay(session: Session, owner: int, references: Collection[str]) -> None:
+    """Forgets what was said of movements that are to be forgotten themselves."""
+    of_them = or_(col(DuplicateVerdict.line).in_(references), col(DuplicateVerdict.other).in_(references))
+    session.execute(delete(DuplicateVerdict).where(col(DuplicateVerdict.owner) == owner, of_them))
+
+
 def _verdict(session: Session, row: MovementRow, original: MovementRow | None) -> Verdict:
     if original is None:
         return "dismissed"
@@ -238,8 +271,7 @@ def _say(session: Session, row: MovementRow, other: MovementRow, verdict: Verdic
     said.verdict, said.said_at = verdict, now
     session.add(said)
     session.flush()
-    for merchant in {row.merchant, other.merchant}:
-        keeping.look(session, row.owner, merchant, now)
+    keeping.note(session, row.owner, (row.merchant, other.merchant))
 
 
 def _said_of(session: Session, row: MovementRow, other: MovementRow) -> DuplicateVerdict | None:

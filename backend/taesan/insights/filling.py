@@ -4,14 +4,14 @@ page is one transaction, which holds up nobody for long, and each goes on where 
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select
 from sqlmodel import Session, col
 
 from taesan.core import bulk
 from taesan.core.days import day_of
 from taesan.gateways.models import GatewayPayment
 from taesan.hub import Hub
-from taesan.insights import privacy, reading
+from taesan.insights import doubles, keeping, privacy, reading
 from taesan.insights.models import Erasure, Filling, MovementRow, Person
 from taesan.merchants.models import Redemption
 from taesan.payments.direct_models import DirectPayment
@@ -149,7 +149,7 @@ def _erase(session: Session, erasure: Erasure) -> None:
         if privacy.remove(session, erasure.owner, PAGE):
             session.delete(erasure)
     else:
-        after = _erase_of_wallet(session, erasure.owner, erasure.wallet, erasure.after, erasure.until)
+        after = _erase_of_wallet(session, erasure, erasure.wallet)
         if after is None:
             session.delete(erasure)
         else:
@@ -158,14 +158,15 @@ def _erase(session: Session, erasure: Erasure) -> None:
     session.flush()
 
 
-def _erase_of_wallet(session: Session, owner: int, wallet: str, after: int, until: int) -> int | None:
-    number = col(MovementRow.id)
-    of_owner = (col(MovementRow.owner) == owner, number > after, number <= until)
-    rows = session.execute(select(number, col(MovementRow.wallet)).where(*of_owner).order_by(number).limit(PAGE)).all()
-    gone = [row.id for row in rows if row.wallet == wallet]
+def _erase_of_wallet(session: Session, erasure: Erasure, wallet: str) -> int | None:
+    owner, number = erasure.owner, col(MovementRow.id)
+    of_owner = (col(MovementRow.owner) == owner, number > erasure.after, number <= erasure.until)
+    rows = session.scalars(select(MovementRow).where(*of_owner).order_by(number).limit(PAGE)).all()
+    gone = {row.id: row for row in rows if row.id is not None and row.wallet == wallet}
+    last = rows[-1].id if len(rows) == PAGE else None
     if gone:
-        # What was a duplicate of one of them counts by itself from now on.
-        of_gone = (col(MovementRow.owner) == owner, col(MovementRow.duplicate_of).in_(gone))
-        session.execute(update(MovementRow).where(*of_gone).values(duplicate_of=None))
-        session.execute(delete(MovementRow).where(number.in_(gone)))
-    return rows[-1].id if len(rows) == PAGE else None
+        keeping.note(session, owner, [row.merchant for row in gone.values()])
+        doubles.unsay(session, owner, [doubles.reference(row) for row in gone.values()])
+        session.execute(delete(MovementRow).where(number.in_(list(gone))))
+        doubles.release(session, owner, gone)
+    return last

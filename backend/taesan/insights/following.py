@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from taesan.core.outbox import Handler
+from taesan.core.pages import newest_id
 from taesan.gateways import news
 from taesan.gateways.models import GatewayCustomer, GatewayPayment
 from taesan.hub import Hub
@@ -33,9 +33,9 @@ def started(session: Session) -> InsightsCursor:
     if found is not None:
         return found
     row = InsightsCursor(
-        payment_id=_newest(session, Payment),
-        refund_id=_newest(session, Refund),
-        gateway_payment_id=_newest(session, GatewayPayment),
+        payment_id=newest_id(session, col(Payment.id)),
+        refund_id=newest_id(session, col(Refund.id)),
+        gateway_payment_id=newest_id(session, col(GatewayPayment.id)),
     )
     session.add(row)
     session.flush()
@@ -50,16 +50,16 @@ def follow_step(hub: Hub) -> bool:
             return False
     with hub.db.write() as session:
         at = session.get_one(InsightsCursor, 1)
-        last = _end(at.payment_id, _newest(session, Payment))
+        last = _end(at.payment_id, newest_id(session, col(Payment.id)))
         number = col(Payment.id)
         paid = reading.payments().where(number > at.payment_id, number <= last).order_by(number)
         reading.take_payments(session, hub, reading.page(session, paid))
         at.payment_id = last
-        last, number = _end(at.refund_id, _newest(session, Refund)), col(Refund.id)
+        last, number = _end(at.refund_id, newest_id(session, col(Refund.id))), col(Refund.id)
         given_back = reading.refunds().where(number > at.refund_id, number <= last).order_by(number)
         reading.take_refunds(session, hub, reading.page(session, given_back))
         at.refund_id = last
-        last, number = _end(at.gateway_payment_id, _newest(session, GatewayPayment)), col(GatewayPayment.id)
+        last, number = _end(at.gateway_payment_id, newest_id(session, col(GatewayPayment.id))), col(GatewayPayment.id)
         reported = reading.reports().where(number > at.gateway_payment_id, number <= last).order_by(number)
         reading.take_reports(session, hub, reading.page(session, reported))
         at.gateway_payment_id = last
@@ -69,19 +69,15 @@ def follow_step(hub: Hub) -> bool:
 
 def _is_behind(session: Session, at: InsightsCursor) -> bool:
     return (
-        _newest(session, Payment) > at.payment_id
-        or _newest(session, Refund) > at.refund_id
-        or _newest(session, GatewayPayment) > at.gateway_payment_id
+        newest_id(session, col(Payment.id)) > at.payment_id
+        or newest_id(session, col(Refund.id)) > at.refund_id
+        or newest_id(session, col(GatewayPayment.id)) > at.gateway_payment_id
     )
 
 
 def _end(after: int, newest: int) -> int:
     """A page is so many numbers, whosever rows they are: it takes as long for one person as for many."""
     return max(after, min(newest, after + PAGE))
-
-
-def _newest(session: Session, table: type[Payment] | type[Refund] | type[GatewayPayment]) -> int:
-    return session.scalar(select(func.max(table.id))) or 0
 
 
 # -------------------------------------------------------------------- events

@@ -181,7 +181,7 @@ def _add(session: Session, owner: int, zone: ZoneInfo, file: File, new: Sequence
         "duplicate_of",
     )  # fmt: skip
     bulk.insert(connection, MovementRow, columns, rows)
-    doubles.mark(session, others)
+    doubles.mark(session, owner, others)
 
 
 def _stored(session: Session, owner: int, lines: Sequence[Line]) -> set[str]:

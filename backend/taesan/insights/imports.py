@@ -11,7 +11,7 @@ from taesan.core.clock import rfc3339
 from taesan.core.i18n import translate
 from taesan.core.pages import newest_first
 from taesan.core.problems import Problem, not_found
-from taesan.insights import doubles, importing
+from taesan.insights import doubles, importing, keeping
 from taesan.insights.duplicates import KINDS
 from taesan.insights.import_models import (
     FaultPublic,
@@ -58,15 +58,16 @@ def remove(session: Session, row: StatementImport) -> None:
         col(StatementLine.owner) == owner, col(StatementLine.key).in_(keys)
     )
     alone = keys - set(session.scalars(of_others)) if keys else keys
-    gone = select(col(MovementRow.id)).where(
+    lines = select(col(MovementRow.id), col(MovementRow.merchant)).where(
         col(MovementRow.owner) == owner,
         col(MovementRow.source) == "statement",
         col(MovementRow.kind).in_(KINDS),
         col(MovementRow.key).in_(alone),
     )
-    ids = [id_ for id_ in session.scalars(gone) if id_ is not None] if alone else []
-    session.execute(delete(MovementRow).where(col(MovementRow.id).in_(ids)))
-    doubles.release(session, owner, ids)
+    gone = {line.id: line.merchant for line in session.execute(lines)} if alone else {}
+    session.execute(delete(MovementRow).where(col(MovementRow.id).in_(list(gone))))
+    doubles.release(session, owner, gone)
+    keeping.note(session, owner, gone.values())
     session.delete(row)
     session.flush()
 

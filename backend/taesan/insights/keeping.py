@@ -1,25 +1,31 @@
-"""Standing costs, kept up to date: a merchant is looked at again when something was paid there, and at no other time."""
+"""Standing costs, kept up to date: a merchant is looked at again when something was paid there, when what was is removed, and when a
+payment turns out to be a duplicate, or not to be one; at no other time. All of those note it, and the worker looks."""
 
 from collections import defaultdict
-from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date, datetime
+from time import monotonic
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlmodel import Session, col
 
+from taesan.core import bulk
+from taesan.core.db import Database
 from taesan.core.ids import new_id
+from taesan.core.pages import newest_id
 from taesan.core.problems import not_found
 from taesan.hub import Hub
 from taesan.insights import hidden
 from taesan.insights.cadence import calendar_of
-from taesan.insights.models import Erasure, MovementRow, Person
+from taesan.insights.models import MovementRow, Person
 from taesan.insights.recurring import MOST_CHARGES, Charge, Stream, streams
 from taesan.insights.recurring_models import (
     ChargePublic,
     DoublePublic,
     Recurring,
     RecurringCursor,
+    RecurringDue,
     RecurringList,
     RecurringPublic,
     RisePublic,
@@ -29,71 +35,136 @@ from taesan.insights.recurring_models import (
 )
 from taesan.insights.streams import PREFIX
 
-PAGE = 500
+PAGE = 5_000  # movements whose merchants are noted at once
+LOOKS, LOOKING_S = 1_000, 1.0  # notes of a step at most, and after how long it leaves the rest to the next
 LISTED = 500
+Found = Mapping[str, Sequence[tuple[Stream, dict[str, Any]]]]
+"""By asset: what stands at a merchant, and what is told of it."""
+
+
+# -------------------------------------------------------------------- looking
+
+
+def note(session: Session, owner: int, merchants: Iterable[str]) -> None:
+    """They are looked at again, soon."""
+    rows = [(owner, merchant) for merchant in sorted({*merchants} - {""})]
+    bulk.insert(session.connection(), RecurringDue, ("owner", "merchant"), rows)
+
+
+def note_those_of(session: Session, owner: int, movements: Collection[int]) -> None:
+    """The merchants of movements that count from now on, or do no more."""
+    if not movements:
+        return
+    found = bulk.select_in(
+        session.connection(), "SELECT DISTINCT merchant FROM movement WHERE id IN (:values)", movements
+    )
+    note(session, owner, [merchant for (merchant,) in found])
 
 
 def look_step(hub: Hub) -> bool:
-    """Worker step: the merchants of a page of movements; returns whether there may be more."""
+    """Worker step: notes the merchants of a page of movements, and looks at some that are noted; returns whether there may be more.
+
+    It takes long to look where much is paid, so nobody is held up meanwhile: no transaction is open.
+    """
     with hub.db.read() as session:
         at = session.get(RecurringCursor, 1)
-        if _newest(session) <= (at.movement_id if at else 0):
-            return False
+        is_behind = newest_id(session, col(MovementRow.id)) > (at.movement_id if at else 0)
+    if is_behind:
+        with hub.db.write() as session:
+            is_behind = _note_page(session)
+    return _look(hub) or is_behind
+
+
+def _note_page(session: Session) -> bool:
+    at = session.get(RecurringCursor, 1) or RecurringCursor()
+    newest = newest_id(session, col(MovementRow.id))
+    last = min(newest, at.movement_id + PAGE)
+    new = select(col(MovementRow.owner), col(MovementRow.merchant)).distinct()
+    new = new.where(col(MovementRow.id) > at.movement_id, col(MovementRow.id) <= last)
+    of_persons: dict[int, list[str]] = defaultdict(list)
+    for owner, merchant in session.execute(new.where(col(MovementRow.kind) == "spent")):
+        of_persons[owner].append(merchant)
+    for owner, merchants in of_persons.items():
+        note(session, owner, merchants)
+    at.movement_id = last
+    session.add(at)
+    return newest > last
+
+
+def _look(hub: Hub) -> bool:
+    """As what was noted first says. Whatever changes meanwhile is noted again."""
+    ends = monotonic() + LOOKING_S
+    noted: dict[tuple[int, str], list[int]] = defaultdict(list)
+    with hub.db.read() as session:
+        notes = select(col(RecurringDue.id), col(RecurringDue.owner), col(RecurringDue.merchant))
+        for id_, owner, merchant in session.execute(notes.order_by(col(RecurringDue.id)).limit(LOOKS)):
+            noted[owner, merchant].append(id_)
+    if not noted:
+        return False
+    found: dict[tuple[int, str], Found] = {}
+    for owner, merchant in noted:
+        found[owner, merchant] = _find(hub.db, owner, merchant)
+        if monotonic() > ends:
+            break
     with hub.db.write() as session:
-        at = session.get(RecurringCursor, 1) or RecurringCursor()
-        last = min(_newest(session), at.movement_id + PAGE)
-        new = select(col(MovementRow.owner), col(MovementRow.merchant)).distinct()
-        new = new.where(col(MovementRow.id) > at.movement_id, col(MovementRow.id) <= last)
-        found = session.execute(new.where(col(MovementRow.kind) == "spent", col(MovementRow.merchant) != "")).all()
-        for owner, merchant in found:
-            look(session, owner, merchant, hub.clock.now())
-        at.movement_id = last
-        session.add(at)
-        return _newest(session) > last
+        for (owner, merchant), at_merchant in found.items():
+            _keep(session, owner, merchant, at_merchant, hub.clock.now())
+        done = [id_ for pair in found for id_ in noted[pair]]
+        session.execute(delete(RecurringDue).where(col(RecurringDue.id).in_(done)))
+    return True
 
 
-def _newest(session: Session) -> int:
-    return session.scalar(select(func.max(MovementRow.id))) or 0
-
-
-def look(session: Session, owner: int, merchant: str, now: datetime) -> None:
-    """What stands at one merchant of a person, by its newest payments; also when one has turned out to be a duplicate."""
-    person = session.get(Person, owner)
-    if person is None or session.get(Erasure, owner) is not None:
-        return
-    of_merchant = select(MovementRow).where(col(MovementRow.owner) == owner, col(MovementRow.merchant) == merchant)
-    paid = of_merchant.where(col(MovementRow.kind) == "spent", col(MovementRow.duplicate_of).is_(None))
-    rows = session.scalars(
-        paid.order_by(col(MovementRow.day).desc(), col(MovementRow.id).desc()).limit(MOST_CHARGES)
-    ).all()
-    kept = select(Recurring).where(col(Recurring.owner) == owner, col(Recurring.merchant) == merchant)
-    of_asset: dict[str, list[MovementRow]] = defaultdict(list)
+def _find(db: Database, owner: int, merchant: str) -> Found:
+    """What stands at one merchant of a person, by its newest payments."""
+    with db.read() as session:
+        person = session.get(Person, owner)
+        if person is None:
+            return {}
+        calendar = calendar_of(person.zone)
+        of_merchant = select(MovementRow).where(col(MovementRow.owner) == owner, col(MovementRow.merchant) == merchant)
+        paid = of_merchant.where(col(MovementRow.kind) == "spent", col(MovementRow.duplicate_of).is_(None))
+        newest = paid.order_by(col(MovementRow.day).desc(), col(MovementRow.id).desc()).limit(MOST_CHARGES)
+        rows = session.scalars(newest).all()
+        session.expunge_all()
+    by_id = {row.id: row for row in rows}
+    of_asset: dict[str, list[Charge]] = defaultdict(list)
     for row in reversed(rows):
-        of_asset[row.asset].append(row)
+        of_asset[row.asset].append(Charge(row.id or 0, row.day, row.amount, row.category))
+    return {
+        asset: [(stream, _told(stream, by_id[stream.charges[-1].id])) for stream in streams(charges, calendar)]
+        for asset, charges in of_asset.items()
+    }
+
+
+def _keep(session: Session, owner: int, merchant: str, found: Found, now: datetime) -> None:
+    if session.get(Person, owner) is None:  # what is erased does not come back
+        return
     before: dict[str, list[Recurring]] = defaultdict(list)
+    kept = select(Recurring).where(col(Recurring.owner) == owner, col(Recurring.merchant) == merchant)
     for old in session.scalars(kept.order_by(col(Recurring.id))).all():
         before[old.asset].append(old)
-    for asset in of_asset.keys() | before.keys():
-        charges = [Charge(row.id or 0, row.day, row.amount, row.category) for row in of_asset[asset]]
-        names = {row.id: row for row in of_asset[asset]}
+    for asset in found.keys() | before.keys():
         left = before[asset]
-        for stream in streams(charges, calendar_of(person.zone)):
-            told = _told(stream, names[stream.charges[-1].id])
+        for stream, told in found.get(asset, ()):
             known = _same(left, stream)
             if known is None:
-                session.add(
-                    Recurring(
-                        public_id=new_id("rec"), owner=owner, merchant=merchant, asset=asset, found_at=now, **told
-                    )
-                )
+                at: dict[str, Any] = {"owner": owner, "merchant": merchant, "asset": asset, "found_at": now}
+                session.add(Recurring(public_id=new_id("rec"), **at, **told))
                 continue
             left.remove(known)
             known.sqlmodel_update(told)
             session.add(known)
         for gone in left:
-            if gone.verdict is None:
+            if gone.verdict is None or not _count_all(session, gone):
                 session.delete(gone)
     session.flush()
+
+
+def _count_all(session: Session, row: Recurring) -> bool:
+    """Its payments. What was judged stays as long as they do: else it would tell what was removed, or twice what is a duplicate."""
+    ids = [id_ for id_, *_ in row.charges]
+    counting = select(func.count()).where(col(MovementRow.id).in_(ids), col(MovementRow.duplicate_of).is_(None))
+    return session.scalar(counting) == len(ids)
 
 
 def _same(rows: Sequence[Recurring], stream: Stream) -> Recurring | None:
@@ -127,7 +198,7 @@ def _told(stream: Stream, newest: MovementRow) -> dict[str, Any]:
         "first_day": stream.first,
         "last_day": stream.last,
         "next_due": stream.next_due,
-        "over_after": stream.next_due + timedelta(days=stream.period + stream.late),
+        "over_after": stream.over_after,
         "charges": [[charge.id, charge.day.isoformat(), str(charge.amount)] for charge in stream.charges],
     }
 
@@ -136,7 +207,9 @@ def _told(stream: Stream, newest: MovementRow) -> dict[str, Any]:
 
 
 def of_person(session: Session, owner: int) -> Sequence[Recurring]:
-    return session.scalars(select(Recurring).where(col(Recurring.owner) == owner).limit(LISTED)).all()
+    """The newest, if there are more than are listed."""
+    of_owner = select(Recurring).where(col(Recurring.owner) == owner)
+    return session.scalars(of_owner.order_by(col(Recurring.id).desc()).limit(LISTED)).all()
 
 
 def standing(row: Recurring, today: date) -> hidden.Standing:

@@ -10,7 +10,6 @@ Kind = Literal["spent", "refunded", "gathered", "ungathered", "rewarded", "fee"]
 """`ungathered`: a gateway's refund has taken it out again. `rewarded`: cashback and the like, which was nobody's before and comes
 as gift tokens."""
 
-SOURCES: tuple[Source, ...] = get_args(Source)
 MAX_TEXT = 200  # characters
 MAX_TOLD = 10**12
 """Minor units. What no book has, but a payer, a gateway or a statement tells of a purchase, is taken up to this: millions of lines

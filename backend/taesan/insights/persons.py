@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, exists, func, select
+from sqlalchemy import delete, exists, select
 from sqlmodel import Session, col
 
 from taesan.channels.models import Channel
@@ -13,11 +13,10 @@ from taesan.core.ids import new_id
 from taesan.core.problems import Problem, not_found
 from taesan.gateways.models import GatewayCustomer
 from taesan.gifts import service as gifts
-from taesan.insights import following
+from taesan.insights import following, streams
 from taesan.insights.models import (
     Erasure,
     Filling,
-    MovementRow,
     Person,
     PersonPublic,
     PersonTerms,
@@ -118,7 +117,7 @@ def unlink(session: Session, person: Person, wallet: str, now: datetime) -> None
     owner = number_of(person)
     of_wallet = (col(Filling.owner) == owner, col(Filling.wallet) == wallet)
     session.execute(delete(Filling).where(*of_wallet))
-    session.add(Erasure(owner=owner, wallet=wallet, until=_newest(session, owner), asked_at=now))
+    session.add(Erasure(owner=owner, wallet=wallet, until=streams.newest(session, owner), asked_at=now))
     session.flush()
 
 
@@ -130,7 +129,7 @@ def erase(session: Session, person: Person, now: datetime) -> None:
     session.execute(delete(Filling).where(col(Filling.owner) == owner))
     session.execute(delete(Erasure).where(col(Erasure.owner) == owner))
     session.delete(person)
-    session.add(Erasure(owner=owner, until=_newest(session, owner), asked_at=now))
+    session.add(Erasure(owner=owner, until=streams.newest(session, owner), asked_at=now))
     session.flush()
 
 
@@ -138,10 +137,6 @@ def wallets_of(session: Session, person: Person) -> Sequence[PersonWallet]:
     """The first comes first."""
     of_person = select(PersonWallet).where(col(PersonWallet.owner) == person.id)
     return session.scalars(of_person.order_by(col(PersonWallet.linked_at), col(PersonWallet.wallet))).all()
-
-
-def _newest(session: Session, owner: int) -> int:
-    return session.scalar(select(func.max(col(MovementRow.id))).where(col(MovementRow.owner) == owner)) or 0
 
 
 # ------------------------------------------------------------------- reading

@@ -18,12 +18,13 @@ from taesan.insights.advice_models import AdviceDismissed
 from taesan.insights.budget_models import Budget, BudgetAlert
 from taesan.insights.import_models import DuplicateVerdict, StatementImport, StatementLine, StatementMapping
 from taesan.insights.models import Filling, MovementRow, Person, PersonWallet
-from taesan.insights.recurring_models import Recurring
+from taesan.insights.recurring_models import Recurring, RecurringDue
 from taesan.insights.schedule_models import ReportSchedule
 
 PERSONAL: tuple[type[SQLModel], ...] = (
     PersonWallet,
     Filling,
+    RecurringDue,
     Recurring,
     AdviceDismissed,
     MovementRow,
@@ -36,7 +37,7 @@ PERSONAL: tuple[type[SQLModel], ...] = (
     ReportSchedule,
 )
 """Every table with an `owner`; each with an index that begins with that."""
-NOT_TOLD = {"owner", "secret", "previous_secret"}
+NOT_TOLD = {"owner", "secret"}
 PAGE = 500
 
 

@@ -83,9 +83,10 @@ class Stream:
         recent = self.charges[-6:]
         return sum(c.amount for c in recent) * self.a_year // len(recent)
 
-    def is_over(self, today: date) -> bool:
-        """Two in a row are missing."""
-        return (today - self.next_due).days > self.period + self.late
+    @property
+    def over_after(self) -> date:
+        """If nothing has come until then, two in a row are missing: it is over."""
+        return self.next_due + timedelta(days=self.period + self.late)
 
 
 def streams(charges: Sequence[Charge], calendar: Calendar) -> list[Stream]:

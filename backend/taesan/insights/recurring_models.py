@@ -15,7 +15,7 @@ Verdict = Literal["confirmed", "dismissed"]
 
 class Recurring(SQLModel, table=True):
     """A `recurring.Stream`. `charges`: its payments, [movement's id, day, amount as text] each. `over_after`: if nothing has come until then,
-    it is over. `verdict`: the person's, which stays whatever is found later."""
+    it is over. `verdict`: the person's, which stays whatever is found later, as long as its payments do."""
 
     __tablename__ = "recurring"
     __table_args__ = (Index("ix_recurring_owner", "owner", "merchant", "id"),)
@@ -47,12 +47,26 @@ class Recurring(SQLModel, table=True):
 
 
 class RecurringCursor(SQLModel, table=True):
-    """The last movement whose merchant was looked at; one row."""
+    """The last movement whose merchant was noted; one row."""
 
     __tablename__ = "recurring_cursor"
 
     id: int = Field(default=1, primary_key=True)
     movement_id: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+
+
+class RecurringDue(SQLModel, table=True):
+    """A note that a person's merchant is to be looked at again; there may be many of one."""
+
+    __tablename__ = "recurring_due"
+    __table_args__ = (
+        Index("ix_recurring_due_owner", "owner"),
+        {"sqlite_autoincrement": True},  # a note is never taken for another that was done
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))
+    owner: int = Field(sa_column=Column(BigInteger, nullable=False))
+    merchant: str
 
 
 # ---------------------------------------------------------------------- shapes

@@ -1,7 +1,7 @@
 """The streams of a person's small money: lines, and sums of them by merchant, category, day or month. Duplicates are in no sum."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
@@ -10,8 +10,9 @@ from sqlalchemy import Select, func, select
 from sqlmodel import Session, col
 
 from taesan.core.clock import rfc3339
+from taesan.core.pages import newest_id
 from taesan.insights.models import MovementPublic, MovementRow, SumPublic, SumsPublic
-from taesan.insights.movements import Kind, Movement, Source, month_of
+from taesan.insights.movements import Kind, Source, month_of
 
 By = Literal["merchant", "category", "day", "month", "source"]
 PREFIX = "mov_"
@@ -28,26 +29,6 @@ class Sum:
     exponent: int
     count: int
     amount: int
-
-
-def movements_of(
-    session: Session,
-    owner: int,
-    since: date,
-    until: date,
-    *,
-    kinds: Collection[Kind] = (),
-    merchant: str | None = None,
-    category: str | None = None,
-    source: Source | None = None,
-) -> list[Movement]:
-    """Of the days in [since, until), in the order of their times, without duplicates. :param kinds: all if none is given"""
-    columns = [col(getattr(MovementRow, name)) for name in Movement.__slots__]
-    query = _only(select(*columns), owner, merchant, category, source).where(*_counting(since, until))
-    if kinds:
-        query = query.where(col(MovementRow.kind).in_(kinds))
-    rows = session.execute(query).all()
-    return sorted((Movement(*row) for row in rows), key=lambda line: (line.at, line.key, line.kind))
 
 
 def sums(
@@ -159,10 +140,10 @@ def news(session: Session, owner: int, after: int, limit: int) -> Sequence[Movem
 
 def newest(session: Session, owner: int | None = None) -> int:
     """The number of the last row, of the person or of all."""
-    query = select(func.max(col(MovementRow.id)))
-    if owner is not None:
-        query = query.where(col(MovementRow.owner) == owner)
-    return session.scalar(query) or 0
+    number = col(MovementRow.id)
+    if owner is None:
+        return newest_id(session, number)
+    return session.scalar(select(func.max(number)).where(col(MovementRow.owner) == owner)) or 0
 
 
 def public(row: MovementRow) -> MovementPublic:

@@ -11,7 +11,7 @@ TITLES = {
     "linked": "The customer was linked to a wallet.",
     "to-person": "It was paid to this person.",
     # It does not.
-    "channel-closed": "The channel takes no payments now.",
+    "channel-closed": "The channel is closed to payments.",
     "nothing-gathered": "Nothing is gathered.",
     "voucher-lost": "The channel's newest voucher is lost, and the next payment brings another.",
     "unclaimed": "Too much of the channel is not claimed on the chain yet.",

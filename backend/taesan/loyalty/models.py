@@ -326,9 +326,6 @@ class CampaignPublic(Shape):
     ends_at: str
 
 
-RewardState = Literal["waiting", "ordered", "settling", "done", "reversed"]
-
-
 class RewardPublic(Shape):
     payment_id: str
     campaign_id: str
