@@ -1,14 +1,16 @@
 """A person's month: asks for the sums, and what has become of what was gathered. Money's own tables are only read."""
 
+import json
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import JSON, ColumnElement, Text, cast, column, func, select
 from sqlmodel import Session, col
 
 from taesan.channels.models import Channel
 from taesan.conversions.models import Conversion
+from taesan.core import bulk
 from taesan.core.clock import rfc3339
 from taesan.core.days import begins_at, day_of
 from taesan.core.problems import Problem
@@ -62,13 +64,16 @@ def _span(days: Days) -> Span:
 
 
 def _names(session: Session, owner: int, merchants: Iterable[str]) -> dict[str, str]:
-    """As the newest line of each writes it."""
-    found = {}
-    for merchant in filter(None, merchants):
-        of_merchant = (col(MovementRow.owner) == owner, col(MovementRow.merchant) == merchant)
-        newest = (col(MovementRow.day).desc(), col(MovementRow.id).desc())
-        found[merchant] = session.scalar(select(col(MovementRow.name)).where(*of_merchant).order_by(*newest).limit(1))
-    return {merchant: name for merchant, name in found.items() if name}
+    """As the newest line of each writes it: one question, in which each is looked up by the index."""
+    is_sqlite = bulk.is_sqlite(session.connection())
+    of_list = func.json_each if is_sqlite else func.json_array_elements_text
+    asked = cast(json.dumps(sorted(filter(None, merchants))), Text if is_sqlite else JSON)
+    merchant = of_list(asked).table_valued(column("value", Text), name="json_each").c.value
+    of_merchant = (col(MovementRow.owner) == owner, col(MovementRow.merchant) == merchant)
+    newest = select(col(MovementRow.name)).where(*of_merchant)
+    newest = newest.order_by(col(MovementRow.day).desc(), col(MovementRow.id).desc()).limit(1)
+    rows = session.execute(select(merchant, newest.correlate(merchant.table).scalar_subquery()))
+    return {key: name for key, name in rows if name}
 
 
 # ---------------------------------------------------------- what it has become
