@@ -92,7 +92,7 @@ def test_a_name_that_never_ends_takes_no_longer() -> None:
     ("name", "most"),
     [
         *(("x" + after * 25, 3) for after in (" us", " inc.", " ca, us", " inc us", ".com", " ab123", " 강남점")),
-        *((before * 15 + "x", 3) for before in ("pos to ", "정기결제 ", "card purchase ")),
+        *((before * 14 + "x", 3) for before in ("pos to ", "정기결제 ", "card purchase ")),
         ("x" + " co ltd" * 28 + " q", 2),
         ("kcp_정기결제 " * 20 + "x", 8),
     ],
