@@ -1,11 +1,10 @@
 """A person's month: asks for the sums, and what has become of what was gathered. Money's own tables are only read."""
 
-import json
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Text, cast, column, func, select
+from sqlalchemy import JSON, ColumnElement, Text, column, func, literal, select
 from sqlmodel import Session, col
 
 from taesan.channels.models import Channel
@@ -25,6 +24,7 @@ from taesan.loyalty.models import Member, PointsLot
 from taesan.settlement.reward_models import Cashback, Reward
 
 SOON = timedelta(days=31)
+MOST_ASSETS = 20  # statements may name many currencies, and of each a report has lists and a chart
 
 
 def month_audit(session: Session, hub: Hub, person: Person, month: date, now: datetime) -> MonthAudit:
@@ -36,7 +36,8 @@ def month_audit(session: Session, hub: Hub, person: Person, month: date, now: da
     spans = audit_month.compared(month, today)
     of_month, before, year_before = (streams.sums(session, owner, *span, ("merchant", "category")) for span in spans)
     assets = audit_month.audited(of_month, before, year_before, streams.sums(session, owner, *spans.month, ("day",)))
-    names = _names(session, owner, {place.key for asset in assets for place in asset.merchants.items})
+    told, left_out = assets[:MOST_ASSETS], assets[MOST_ASSETS:]
+    names = _names(session, owner, {place.key for asset in told for place in asset.merchants.items})
     begins, ends = (begins_at(day, zone) for day in spans.month)
     public = persons.public(session, person)
     wallets = [link.wallet for link in public.wallets]
@@ -50,7 +51,8 @@ def month_audit(session: Session, hub: Hub, person: Person, month: date, now: da
         is_over=spans.month.end <= today,
         complete=public.complete,
         made_at=rfc3339(now),
-        assets=[audit_month.named(asset, names) for asset in assets],
+        assets=[audit_month.named(asset, names) for asset in told],
+        assets_left_out=len(left_out),
         became=_became(session, hub, wallets, begins, ends, now),
         budgets=[
             budgeting.public(session, person, row, now)
@@ -65,9 +67,8 @@ def _span(days: Days) -> Span:
 
 def _names(session: Session, owner: int, merchants: Iterable[str]) -> dict[str, str]:
     """As the newest line of each writes it: one question, in which each is looked up by the index."""
-    is_sqlite = bulk.is_sqlite(session.connection())
-    of_list = func.json_each if is_sqlite else func.json_array_elements_text
-    asked = cast(json.dumps(sorted(filter(None, merchants))), Text if is_sqlite else JSON)
+    of_list = func.json_each if bulk.is_sqlite(session.connection()) else func.json_array_elements_text
+    asked = literal(sorted(filter(None, merchants)), JSON)
     merchant = of_list(asked).table_valued(column("value", Text), name="json_each").c.value
     of_merchant = (col(MovementRow.owner) == owner, col(MovementRow.merchant) == merchant)
     newest = select(col(MovementRow.name)).where(*of_merchant)
