@@ -10,12 +10,14 @@ from taesan.chain.watcher import index
 from taesan.settings import DEV_OPERATOR_KEY
 from taesan.work import event_handlers, undo_handlers
 from tests.support.chain import RICH_KEY, Chain
+from tests.support.insights import ask_for_insights
 from tests.support.problems import assert_problem
 from tests.support.stage import DEPTH, DOLLAR, Merchant, Payer, Stage, key
 from tests.support.template import Template
 from tests.support.x402_asked import asked, payload, requirements
 
 pytestmark = pytest.mark.database("sqlite", "postgresql")
+IN_TOKENS = "SELECT count(*) FROM movement WHERE key LIKE 'red_%'"
 
 
 @pytest.fixture(scope="module")
@@ -274,6 +276,7 @@ def test_a_refund_is_done_anew_and_an_invoice_whose_tokens_are_gone_is_open_agai
     stage: Stage, anna: Payer, cafe: Merchant
 ) -> None:
     before = stage.chain.head()
+    ask_for_insights(stage, anna.headers())
     anna.pay(3 * DOLLAR)
     refund = cafe.refund(anna.pay(2 * DOLLAR, cafe)["id"], DOLLAR).json()["id"]
     stage.settle()
@@ -281,6 +284,7 @@ def test_a_refund_is_done_anew_and_an_invoice_whose_tokens_are_gone_is_open_agai
     assert anna.pay_invoice_in_tokens(invoice).status_code == 202
     stage.confirm()
     assert cafe.record(invoice)["state"] == "paid"
+    assert stage.rows(IN_TOKENS) == [(1,)]
     stage.chain.reorganise(stage.chain.head() - before)
     for _ in range(3):
         stage.chain.send(DEV_OPERATOR_KEY, "asset", "mint", anna.address, 1)
@@ -293,12 +297,14 @@ def test_a_refund_is_done_anew_and_an_invoice_whose_tokens_are_gone_is_open_agai
     assert stage.get(f"/v1/refunds/{refund}", **cafe.headers)["state"] == "done"
     # The tokens were sent again before they were minted again: they failed, and the invoice is to be paid.
     assert stage.rows("SELECT state FROM redemption") == [("failed",)]
+    assert stage.rows(IN_TOKENS) == [(0,)], "what is gone was not spent"
     assert (cafe.record(invoice)["state"], cafe.record(invoice)["paid_by"]) == ("open", None)
     assert (stage.gift_tokens(anna.address), cafe.account()["credit"]) == (4 * DOLLAR, str(DOLLAR))
     assert stage.audit().differences == []
     assert anna.pay_invoice_in_tokens(invoice).status_code == 202
     stage.confirm()
     assert (cafe.record(invoice)["state"], cafe.account()["credit"]) == ("paid", str(2 * DOLLAR))
+    assert stage.rows(IN_TOKENS) == [(1,)]
     assert stage.audit().differences == []
 
 
@@ -307,6 +313,7 @@ def test_an_invoice_whose_tokens_somebody_else_has_relayed_is_paid_by_the_hub_if
 ) -> None:
     anna.pay(2 * DOLLAR)
     stage.settle()
+    ask_for_insights(stage, anna.headers())
     before = stage.chain.head()
     invoice = cafe.invoice(100)
     body = anna.wallet.redemption_for(stage.facts, invoice)
@@ -324,6 +331,7 @@ def test_an_invoice_whose_tokens_somebody_else_has_relayed_is_paid_by_the_hub_if
     assert stage.alarms() == {}
     assert stage.rows("SELECT count(*) FROM journal_entry WHERE ref LIKE 'undone:redeemed:%'") == [(1,)]
     assert stage.rows("SELECT state, transaction_id IS NULL FROM redemption") == [("confirmed", False)]
+    assert stage.rows(IN_TOKENS) == [(1,)], "it was gone and has come back"
     assert (cafe.record(invoice)["state"], cafe.account()["credit"]) == ("paid", str(DOLLAR))
     assert stage.gift_tokens(anna.address) == DOLLAR
     assert stage.audit().differences == []

@@ -1,6 +1,7 @@
 """Payments that a gateway reports: converted as far as it has funded them, gathered until their payer has a wallet."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 
@@ -68,6 +69,15 @@ def test_a_hundred_payments_make_a_gift_however_small(stage: Stage, gateway: Gat
     gateway.report(payment("anna", 1))
     assert stage.balance("converting", wallet.address) == 100
     assert stage.rows("SELECT payment_count, reason FROM jar_firing") == [(100, reasons.payments(100))]
+
+
+def test_what_was_paid_at_no_possible_time_is_refused_and_the_rest_taken(stage: Stage, gateway: Gateway) -> None:
+    ahead, at = timedelta(days=1), stage.clock.now()
+    times = ["0001-01-01T00:00:00+14:00", "1999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"]
+    times += [(at + ahead + timedelta(seconds=1)).isoformat(), (at + ahead).isoformat(), "2000-01-01T00:00:00Z"]
+    results = gateway.report(*[payment(paid_at=time) for time in times])
+    assert [result["status"] for result in results] == [422] * 4 + [200] * 2
+    assert {result["problem"]["type"] for result in results[:4]} == {"urn:taesan:problem:impossible-time"}
 
 
 def test_a_wallet_signs_a_rule_for_what_gateways_convert(stage: Stage, gateway: Gateway) -> None:

@@ -64,6 +64,8 @@ def _spend(stage: Stage, anna: Payer) -> list[Line]:
         ("hub", "gathered", "café dust", "", dollar, 40 * CENT),
         ("hub", "spent", "café dust", "", "USD", 360),
         ("hub", "gathered", "", "", dollar, 30 * CENT),
+        ("hub", "gathered", "", "", dollar, CENT),
+        ("hub", "gathered", "", "", dollar, CENT),
         ("hub", "rewarded", "café dust", "", dollar, 10 * CENT),
         ("hub", "rewarded", "café dust", "", dollar, 7 * CENT),
         ("hub", "refunded", "café dust", "", dollar, 18 * CENT),  # without its part of the reward
@@ -78,7 +80,7 @@ def _spend(stage: Stage, anna: Payer) -> list[Line]:
 
 
 def _spend_past_the_channel(stage: Stage, anna: Payer, cafe: Merchant) -> None:
-    """A direct payment, and two redemptions, of which one pays an invoice and one is given back in part."""
+    """A direct payment, and two redemptions, of which one pays an invoice and one is given back in part. Round-ups of them."""
     stage.chain.give_dollars(anna.address, 9 * CENT)
     offer = exact.requirements(stage, cafe, 9 * CENT)
     answer = stage.client.post("/x402/settle", json=asked_of_x402(offer, exact.transfer(anna.wallet, offer)))
@@ -88,6 +90,9 @@ def _spend_past_the_channel(stage: Stage, anna: Payer, cafe: Merchant) -> None:
     redeemed = cafe.redeem(anna.wallet, 5 * CENT).json()["id"]
     stage.later(stage.settings.exact_gather_s + 1)
     stage.confirm()
+    (direct,) = stage.rows("SELECT public_id FROM direct_payment WHERE payer = :payer", payer=anna.address)
+    for paid in (redeemed, direct[0]):
+        anna.pay(CENT, purchase={"value": "99", "asset": "USD"}, reference=paid)
     for of, amount in ((redeemed, 2 * CENT), (cafe.record(invoice)["paid_by"], None)):
         assert cafe.refund(of, amount).status_code == 202
 

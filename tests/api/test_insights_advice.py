@@ -1,9 +1,12 @@
 """Advice: on her own purchases of the last month, with a rule whose dry run says the same; dismissed once for all."""
 
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
+from taesan.insights import advising
+from taesan.insights.advice import Advice
 from taesan.insights.phrasing import Phraser
 from tests.support.insights import ask_for_insights, link_wallet, number_of, pays, read_all
 from tests.support.model import Model
@@ -56,8 +59,10 @@ def test_a_piece_of_advice_is_one_click_from_its_dry_run_which_says_the_same(sha
     assert _advice(stage, anna.headers()) == []
 
 
-def test_what_was_dismissed_stays_away_and_is_exported_and_erased(shared_stage: Stage) -> None:
-    stage = shared_stage
+def test_what_was_dismissed_stays_away_and_is_exported_and_erased(
+    shared_stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage, found, locked = shared_stage, advising._all, []
     anna, ben, cafe = stage.payer(), Wallet(), stage.merchant("Tea House")
     _paid_last_month(stage, anna, cafe, [195] * 5)
     ask_for_insights(stage, anna.headers())
@@ -69,8 +74,15 @@ def test_what_was_dismissed_stays_away_and_is_exported_and_erased(shared_stage: 
     path = "/v1/insights/advice/{}/dismiss"
     unknown = stage.client.post(path.format("adv_0"), headers=anna.headers())
     assert_problem(unknown, "not-found", 404)
+
+    def looked_at(*told: Any) -> list[Advice]:
+        locked.append(stage.hub.db._writer.locked())
+        return found(*told)
+
+    monkeypatch.setattr(advising, "_all", looked_at)
     for _ in range(2):
         assert stage.client.post(path.format(advice["id"]), headers=anna.headers()).status_code == 204
+    assert locked == [False], "the first looks, and nobody waits for it to write"
     assert _advice(stage, anna.headers()) == []
     export = stage.client.get("/v1/insights/me/export", headers=anna.headers()).text
     assert advice["id"] in export

@@ -1,16 +1,22 @@
 """A month's report goes to the person's own server when the month is over: once, and tried again if need be."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlmodel import Session
 
 from taesan.app import create_app
 from taesan.core import restoration
-from taesan.insights import filling, privacy
+from taesan.hub import Hub
+from taesan.insights import audits, filling, privacy
+from taesan.insights.audit_models import MonthAudit
+from taesan.insights.models import Person
 from taesan.insights.scheduling import ReportWorker
 from taesan.webhooks.schedule import WAITS
 from tests.api.test_insights_budgets import Saver
@@ -125,12 +131,55 @@ def test_what_is_being_sent_is_no_other_workers(anna: Subscriber) -> None:
     """Not until its claim has run out: whoever died meanwhile is followed by somebody."""
     anna.clock.at = OVER
     with anna.hub.db.write() as session:
-        assert anna.worker._claim(session, OVER) is not None
+        assert len(anna.worker._claim(session, OVER)) == 1
     anna.work()
     assert anna.receiver.got == []
     anna.clock.at += timedelta(minutes=1)
     anna.work()
     assert len(anna.receiver.got) == 1
+
+
+def test_a_report_is_made_while_others_may_write(anna: Subscriber, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, locked = audits.month_audit, []
+
+    def looked_at(*told: Any) -> MonthAudit:
+        locked.append(anna.hub.db._writer.locked())
+        return made(*told)
+
+    monkeypatch.setattr(audits, "month_audit", looked_at)
+    anna.clock.at = OVER
+    anna.work()
+    assert locked == [False]
+    assert len(anna.receiver.got) == 1
+
+
+def test_whose_report_cannot_be_made_holds_up_nobody_elses(anna: Subscriber, monkeypatch: pytest.MonkeyPatch) -> None:
+    ben, made = Subscriber(anna.hub, anna.client), audits.month_audit
+    ben.subscribe(anna.receiver)
+    anna.subscribe(anna.receiver)
+
+    def of_ben(session: Session, hub: Hub, person: Person, *month: Any) -> MonthAudit:
+        if person.id == ben.person.id:
+            raise OverflowError
+        return made(session, hub, person, *month)
+
+    monkeypatch.setattr(audits, "month_audit", of_ben)
+    anna.clock.at = OVER
+    anna.work()
+    assert anna.receiver.ids == [f"rep_{anna.person.public_id}_2026-11"]
+    assert ben.schedule() == ("2026-11", OVER + WAITS[0], "the report could not be made")
+
+
+def test_servers_that_take_long_are_waited_for_together(anna: Subscriber) -> None:
+    with closing(Receiver()) as other:
+        ben = Subscriber(anna.hub, anna.client)
+        ben.subscribe(other)
+        both = threading.Barrier(2, timeout=10)
+        for receiver in (anna.receiver, other):
+            receiver.answer = lambda _: Answer() if both.wait() >= 0 else Answer(500)
+        anna.clock.at = OVER
+        anna.work()
+        assert (anna.schedule()[2], ben.schedule()[2]) == (None, None)
 
 
 def test_a_restored_hub_sends_nothing_until_it_has_caught_up(anna: Subscriber) -> None:

@@ -10,6 +10,7 @@ from x402.schemas import SettleResponse, SupportedResponse, VerifyResponse
 
 from taesan.chain import alarms, erc3009, multicall
 from taesan.chain.rpc import NodeUnavailable
+from tests.support.insights import ask_for_insights
 from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DEPTH, DOLLAR, Merchant, Stage, StageFactory
 from tests.support.wallet import Json, Wallet
@@ -513,13 +514,17 @@ def test_what_was_stored_is_sent_after_the_service_has_died(
 @pytest.mark.parametrize("depth", [1, 4])
 def test_a_reorganisation_loses_nothing(stage: Stage, cafe: Merchant, offer: Json, depth: int) -> None:
     """Also one that reaches below the depth at which a payment was told to be settled."""
-    assert settle(stage, asked(offer, transfer(_payer(stage), offer)))["success"]
+    payer, spent = _payer(stage), "SELECT id FROM movement"
+    ask_for_insights(stage, stage.session_of(payer))
+    assert settle(stage, asked(offer, transfer(payer, offer)))["success"]
     stage.chain.mine(5)
     stage.later(GATHER_S + 1)
     stage.tick()
     stage.chain.mine(1 if depth == 1 else 3)
     stage.tick(3)
     assert _states(stage) == ["sent" if depth == 1 else "confirmed"]
+    before = stage.rows(spent)
+    assert len(before) == (0 if depth == 1 else 1)
     stage.chain.reorganise(depth + 1)
     assert _holds(stage, cafe.address) == 0
     stage.later(60)
@@ -529,6 +534,8 @@ def test_a_reorganisation_loses_nothing(stage: Stage, cafe: Merchant, offer: Jso
     stage.confirm()
     assert _states(stage) == ["confirmed"]
     assert _holds(stage, cafe.address) == PRICE
+    assert len(stage.rows(spent)) == 1
+    assert stage.rows(spent) != before, "what was gone was not spent, until it came back"
     assert stage.audit().differences == []
 
 

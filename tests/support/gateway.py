@@ -38,7 +38,7 @@ def payment(customer: str = "c-1", convert: int | None = 23_000, **changes: Any)
         "customer": customer,
         "purchase": {"value": "1177", "asset": "USD"},
         "convert": None if convert is None else str(convert),
-        "paid_at": "2026-11-26T09:30:00+09:00",
+        "paid_at": datetime.now(UTC).isoformat(),
     } | changes
 
 

@@ -1,5 +1,6 @@
 """A merchant's custom: who comes back, of no fewer than five."""
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -14,27 +15,44 @@ def _sale(payer: int | str, day: date, amount: int = 100) -> Sale:
     return Sale(str(payer), datetime(day.year, day.month, day.day, 12, tzinfo=UTC), day, amount)
 
 
-def _sales(payers: range, month: date, day: int = 10) -> list[Sale]:
+def _sales(payers: Iterable[int], month: date, day: int = 10) -> list[Sale]:
     return [_sale(payer, month.replace(day=day)) for payer in payers]
 
 
 def test_who_paid_before_returns_and_who_paid_on_two_days_does_so_again() -> None:
     sales = _sales(range(4), SEPTEMBER) + _sales(range(10), OCTOBER) + _sales(range(3), OCTOBER, 20)
     sales += [_sale(9, OCTOBER.replace(day=10))]  # twice on one day is one visit
-    assert custom.repeat(sales, OCTOBER) == Repeat(4_000, 3_000)
+    assert custom.repeat(sales, OCTOBER) == Repeat(None, None), "of one to four nothing is told"
     assert custom.repeat(sales, SEPTEMBER) is None, "four have paid"
+    sales += _sales(range(4, 6), SEPTEMBER) + _sales(range(3, 5), OCTOBER, 20)
+    assert custom.repeat(sales, OCTOBER) == Repeat(6_000, 5_000)
+    assert custom.repeat(_sales(range(10), OCTOBER), OCTOBER) == Repeat(0, 0)
 
 
 def test_cohorts_are_of_their_first_months_and_tell_how_many_come_back() -> None:
-    sales = _sales(range(6), AUGUST) + _sales(range(5, 15), SEPTEMBER) + _sales(range(20), OCTOBER)
+    sales = _sales(range(6), AUGUST) + _sales(range(6, 15), SEPTEMBER) + _sales(range(20), OCTOBER)
     sales += _sales(range(30), date(2026, 11, 1))
-    found = custom.cohorts(sales, OCTOBER)
-    assert found == [
-        Cohort(AUGUST, AUGUST, 6, [(AUGUST, 6), (SEPTEMBER, None), (OCTOBER, 6)]),
+    assert custom.cohorts(sales, OCTOBER) == [
+        Cohort(AUGUST, AUGUST, 6, [(AUGUST, 6), (SEPTEMBER, 0), (OCTOBER, 6)]),
         Cohort(SEPTEMBER, SEPTEMBER, 9, [(SEPTEMBER, 9), (OCTOBER, 9)]),
         Cohort(OCTOBER, OCTOBER, 5, [(OCTOBER, 5)]),
     ]
-    assert found[0].active[1][1] is None, "one came back: it is not told that it was one"
+
+
+def test_a_cohort_of_whom_few_came_back_cannot_be_told_from_the_others() -> None:
+    sales = _sales(range(6), AUGUST) + _sales(range(6, 15), SEPTEMBER)
+    october = _sales([5, *range(6, 13), *range(15, 20)], OCTOBER)
+    assert [cohort.active[-1] for cohort in custom.cohorts(sales + october, OCTOBER)] == [
+        (OCTOBER, None),
+        (OCTOBER, None),
+        (OCTOBER, 5),
+    ]
+    # One came back in September, when all others were new: had they a cohort of their own, the total would tell.
+    found = custom.cohorts(sales + _sales(range(5, 6), SEPTEMBER) + _sales(range(20), OCTOBER), OCTOBER)
+    assert found == [
+        Cohort(AUGUST, SEPTEMBER, 15, [(AUGUST, 6), (SEPTEMBER, 10), (OCTOBER, 15)]),
+        Cohort(OCTOBER, OCTOBER, 5, [(OCTOBER, 5)]),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,12 @@ def test_a_day_begins_at_local_midnight() -> None:
     assert begins_at(date(2026, 11, 26), ZoneInfo("Asia/Seoul")) == datetime(2026, 11, 25, 15, tzinfo=UTC)
 
 
+def test_at_the_calendars_ends_there_is_a_day_too() -> None:
+    first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    assert day_of(first, ZoneInfo("America/New_York")) == date.min
+    assert day_of(last, ZoneInfo("Asia/Seoul")) == date.max
+
+
 @pytest.mark.parametrize(("day", "hours"), [(date(2026, 3, 8), 23), (date(2026, 11, 1), 25), (date(2026, 6, 1), 24)])
 def test_a_day_has_the_hours_that_its_clocks_give_it(day: date, hours: int) -> None:
     zone = ZoneInfo("America/New_York")

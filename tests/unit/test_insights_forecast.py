@@ -2,10 +2,13 @@
 
 from datetime import date, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taesan.insights.forecast import LEAST_DAYS, month_end
+from taesan.insights.outlook import dues
+from taesan.insights.recurring_models import Recurring
 from taesan.insights.unusual import Payment, Unusual, most_usual, new, unusual
 
 AMOUNTS = st.integers(0, 10**12)
@@ -53,6 +56,16 @@ def test_a_forecast_lies_within_its_range_and_above_what_is_certain(
     assert found.total == spent + today + due + found.expected >= spent + today + due
     if found.low is not None and found.high is not None:
         assert spent + today + due <= found.low <= found.total <= found.high
+
+
+@pytest.mark.parametrize(
+    ("cadence", "next_due", "days"),
+    [("weekly", 1, [1, 15, 22, 29]), ("weekly", 15, [15, 22, 29]), ("monthly", 1, [1]), ("monthly", 20, [20])],
+)
+def test_what_is_late_is_still_to_come_once(cadence: str, next_due: int, days: list[int]) -> None:
+    row = Recurring(cadence=cadence, next_due=date(2026, 10, next_due))  # type: ignore[call-arg]
+    found = dues(row, date(2026, 10, 14), date(2026, 11, 1))
+    assert list(found) == [date(2026, 10, day) for day in days]
 
 
 # --------------------------------------------------------------------- unusual

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from taesan.insights import merchants
 from taesan.insights.merchants import normalised
 
 SAME = {
@@ -85,3 +86,25 @@ def test_normalising_again_changes_nothing(name: str) -> None:
 
 def test_a_name_that_never_ends_takes_no_longer() -> None:
     assert len(normalised("1-" * 100_000 + "x" * 100_000)) <= 200
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        *(("x" + after * 25, 3) for after in (" us", " inc.", " ca, us", " inc us", ".com", " ab123", " 강남점")),
+        *((before * 14 + "x", 3) for before in ("pos to ", "정기결제 ", "card purchase ")),
+        ("x" + " co ltd" * 28 + " q", 2),
+        ("kcp_정기결제 " * 20 + "x", 8),
+    ],
+)
+def test_what_is_written_again_and_again_is_stripped_in_few_rounds(
+    name: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files name merchants by the thousand, and whoever made them up may want them to take long."""
+    rounds: list[str] = []
+    stripped = merchants._stripped
+    monkeypatch.setattr(merchants, "_stripped", lambda text: rounds.append(text) or stripped(text))
+    found = normalised(name)
+    assert len(rounds) <= most
+    if most == 3:
+        assert found == "x"

@@ -105,6 +105,7 @@ def audit_of(names: list[str], **changes: Any) -> MonthAudit:
             dollars,
             AssetAudit(asset="KRW", exponent=0, moved=[won], merchants=empty, categories=empty, days=[]),
         ],
+        "assets_left_out": 0,
         "became": became,
         "budgets": [
             _budget(key="", amount=10_000, spent=4_500, forecast=13_500),
@@ -171,6 +172,14 @@ def test_paper_and_page_say_the_same_in_each_language(language: str, told: list[
         assert re.sub(r"\s", "", words) in paper, words
         assert re.sub(r"\s", "", words) in page, words
     assert f'<htmllang="{language}">' in page
+
+
+def test_a_month_in_more_currencies_than_are_told_says_so() -> None:
+    audit = audit_of([], assets_left_out=7)
+    assert "7 more currencies and tokens, of which less moved, are left out." in document_in("en", audit).notes
+    assert "거래가 더 적은 통화와 토큰 7종은 생략했습니다." in document_in("ko", audit).notes
+    assert "(7 more)" in report.as_csv(audit)
+    assert "more" not in report.as_csv(audit_of([]).model_copy(update={"assets": []}))
 
 
 def test_a_month_of_which_not_all_is_known_says_so() -> None:

@@ -14,7 +14,11 @@ def begins_at(day: date, zone: ZoneInfo) -> datetime:
 
 
 def day_of(at: datetime, zone: ZoneInfo) -> date:
-    return at.astimezone(zone).date()
+    """At the calendar's ends, which no zone may lead beyond, UTC's."""
+    try:
+        return at.astimezone(zone).date()
+    except OverflowError:
+        return at.date()
 
 
 def first_of(month: str) -> date:

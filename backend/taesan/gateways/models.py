@@ -1,6 +1,6 @@
 """Gateways, their customers, and the payments that they report."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, model_validator
@@ -15,6 +15,7 @@ from taesan.payments.models import MAX_BULK, MAX_MERCHANT_ID, MAX_REFERENCE, Vou
 MAX_NAME = 80  # of a gateway
 MAX_ID = 128  # of what a gateway calls its payments and customers
 MAX_OVERLAP_S = 604_800  # a week
+FIRST_PAID, MAX_AHEAD = datetime(2000, 1, 1, tzinfo=UTC), timedelta(days=1)  # of when something can have been paid
 
 _WAITING = text("drawn_at IS NULL AND refunded_at IS NULL")
 _LINKED = text("wallet IS NOT NULL")
@@ -171,7 +172,7 @@ class GatewayPaymentIn(Shape):
     )
     merchant_id: Text | None = ShapeField(default=None, max_length=MAX_MERCHANT_ID)
     reference: Text | None = ShapeField(default=None, max_length=MAX_REFERENCE)
-    paid_at: AwareDatetime
+    paid_at: AwareDatetime = ShapeField(description="From the year 2000 on, and at most a day ahead of the hub's clock")
 
     @model_validator(mode="after")
     def _has_one_rule(self) -> "GatewayPaymentIn":

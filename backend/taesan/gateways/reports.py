@@ -15,6 +15,8 @@ from taesan.core.problems import Problem, not_found
 from taesan.gateways import customers, funding, news
 from taesan.gateways.drawing import Draw, give_back
 from taesan.gateways.models import (
+    FIRST_PAID,
+    MAX_AHEAD,
     Gateway,
     GatewayCustomer,
     GatewayPayment,
@@ -78,6 +80,7 @@ def _take_payments(
                 continue
             if item.merchant_id is not None and item.merchant_id not in merchants:
                 raise keys.unknown_merchant(item.merchant_id)
+            _check_time(item.paid_at, now)
             amount = _to_convert(hub, item)
         except Problem as problem:
             outcomes.append(Outcome(problem=problem))
@@ -91,6 +94,17 @@ def _take_payments(
     session.add(gateway)
     session.flush()
     return outcomes
+
+
+def _check_time(paid_at: datetime, now: datetime) -> None:
+    """:raises Problem: `impossible-time`"""
+    if not FIRST_PAID <= paid_at <= now + MAX_AHEAD:
+        raise Problem(
+            "impossible-time",
+            422,
+            "Nothing can have been paid at this time.",
+            "paid_at is before the year 2000, or more than a day ahead.",
+        )
 
 
 def _to_convert(hub: Hub, item: GatewayPaymentIn) -> int:

@@ -39,6 +39,8 @@ def list_advice(hub: HubDep, request: Request, wallet: CurrentWallet) -> AdviceL
 @retried
 def dismiss_advice(hub: HubDep, wallet: CurrentWallet, advice_id: str) -> None:
     """It is not told any more. The same about something else, or another rise of a price, is other advice."""
+    now = hub.clock.now()
+    with hub.db.read() as session:
+        advising.check(session, hub, persons.find(session, wallet), wallet, advice_id, now)
     with hub.db.write() as session:
-        person = persons.find(session, wallet)
-        advising.dismiss(session, hub, person, wallet, advice_id, hub.clock.now())
+        advising.dismiss(session, persons.find(session, wallet), advice_id, now)

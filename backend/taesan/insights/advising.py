@@ -48,15 +48,27 @@ def told(session: Session, hub: Hub, person: Person, wallet: str, now: datetime)
     return [_public(hub, person, channel, advice, month_of_advice(person, now)) for advice in left[:MOST]]
 
 
-def dismiss(session: Session, hub: Hub, person: Person, wallet: str, advice_id: str, now: datetime) -> None:
-    """Of the wallet's, for good. :raises Problem: `not-found`, if there is no such advice now"""
-    key = (col(AdviceDismissed.owner) == number_of(person), col(AdviceDismissed.advice) == advice_id)
-    if session.scalar(select(AdviceDismissed).where(*key)) is not None:
+def check(session: Session, hub: Hub, person: Person, wallet: str, advice_id: str, now: datetime) -> None:
+    """That there is such advice of the wallet's now, dismissed or not. It takes long, so not while others wait to write.
+
+    :raises Problem: `not-found`
+    """
+    if _is_dismissed(session, person, advice_id):
         return
     if advice_id not in map(id_of, _all(session, hub, person, _channel(session, wallet), now)):
         raise not_found("The advice", advice_id)
-    session.add(AdviceDismissed(owner=number_of(person), advice=advice_id, dismissed_at=now))
-    session.flush()
+
+
+def dismiss(session: Session, person: Person, advice_id: str, now: datetime) -> None:
+    """For good."""
+    if not _is_dismissed(session, person, advice_id):
+        session.add(AdviceDismissed(owner=number_of(person), advice=advice_id, dismissed_at=now))
+        session.flush()
+
+
+def _is_dismissed(session: Session, person: Person, advice_id: str) -> bool:
+    key = (col(AdviceDismissed.owner) == number_of(person), col(AdviceDismissed.advice) == advice_id)
+    return session.scalar(select(AdviceDismissed).where(*key)) is not None
 
 
 def names_in(items: Sequence[AdvicePublic]) -> set[str]:

@@ -105,6 +105,7 @@ class MonthAudit(Shape):
     is_over: bool
     complete: bool = ShapeField(description="False: what there was before is still being read")
     made_at: str
-    assets: list[AssetAudit] = ShapeField(description="The one with most movements first")
+    assets: list[AssetAudit] = ShapeField(description="The one with most movements first, at most 20")
+    assets_left_out: int = ShapeField(description="How many currencies and tokens the list is too short for")
     became: Became
     budgets: list[BudgetPublic] = ShapeField(description="As they stand, in the report of the running month")

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import JSON, ColumnElement, Text, column, func, literal, select
 from sqlmodel import Session, col
 
 from taesan.channels.models import Channel
 from taesan.conversions.models import Conversion
+from taesan.core import bulk
 from taesan.core.clock import rfc3339
 from taesan.core.days import begins_at, day_of
 from taesan.core.problems import Problem
@@ -23,6 +24,7 @@ from taesan.loyalty.models import Member, PointsLot
 from taesan.settlement.reward_models import Cashback, Reward
 
 SOON = timedelta(days=31)
+MOST_ASSETS = 20  # statements may name many currencies, and of each a report has lists and a chart
 
 
 def month_audit(session: Session, hub: Hub, person: Person, month: date, now: datetime) -> MonthAudit:
@@ -34,7 +36,8 @@ def month_audit(session: Session, hub: Hub, person: Person, month: date, now: da
     spans = audit_month.compared(month, today)
     of_month, before, year_before = (streams.sums(session, owner, *span, ("merchant", "category")) for span in spans)
     assets = audit_month.audited(of_month, before, year_before, streams.sums(session, owner, *spans.month, ("day",)))
-    names = _names(session, owner, {place.key for asset in assets for place in asset.merchants.items})
+    told, left_out = assets[:MOST_ASSETS], assets[MOST_ASSETS:]
+    names = _names(session, owner, {place.key for asset in told for place in asset.merchants.items})
     begins, ends = (begins_at(day, zone) for day in spans.month)
     public = persons.public(session, person)
     wallets = [link.wallet for link in public.wallets]
@@ -48,7 +51,8 @@ def month_audit(session: Session, hub: Hub, person: Person, month: date, now: da
         is_over=spans.month.end <= today,
         complete=public.complete,
         made_at=rfc3339(now),
-        assets=[audit_month.named(asset, names) for asset in assets],
+        assets=[audit_month.named(asset, names) for asset in told],
+        assets_left_out=len(left_out),
         became=_became(session, hub, wallets, begins, ends, now),
         budgets=[
             budgeting.public(session, person, row, now)
@@ -62,13 +66,15 @@ def _span(days: Days) -> Span:
 
 
 def _names(session: Session, owner: int, merchants: Iterable[str]) -> dict[str, str]:
-    """As the newest line of each writes it."""
-    found = {}
-    for merchant in filter(None, merchants):
-        of_merchant = (col(MovementRow.owner) == owner, col(MovementRow.merchant) == merchant)
-        newest = (col(MovementRow.day).desc(), col(MovementRow.id).desc())
-        found[merchant] = session.scalar(select(col(MovementRow.name)).where(*of_merchant).order_by(*newest).limit(1))
-    return {merchant: name for merchant, name in found.items() if name}
+    """As the newest line of each writes it: one question, in which each is looked up by the index."""
+    of_list = func.json_each if bulk.is_sqlite(session.connection()) else func.json_array_elements_text
+    asked = literal(sorted(filter(None, merchants)), JSON)
+    merchant = of_list(asked).table_valued(column("value", Text), name="json_each").c.value
+    of_merchant = (col(MovementRow.owner) == owner, col(MovementRow.merchant) == merchant)
+    newest = select(col(MovementRow.name)).where(*of_merchant)
+    newest = newest.order_by(col(MovementRow.day).desc(), col(MovementRow.id).desc()).limit(1)
+    rows = session.execute(select(merchant, newest.correlate(merchant.table).scalar_subquery()))
+    return {key: name for key, name in rows if name}
 
 
 # ---------------------------------------------------------- what it has become

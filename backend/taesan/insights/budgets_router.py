@@ -13,7 +13,7 @@ from taesan.insights.budgets import BudgetPublic, BudgetTerms
 router = APIRouter(prefix="/v1/insights/budgets", tags=["insights"])
 
 
-@router.get("", operation_id="listBudgets", responses=problem_responses(401, 404))
+@router.get("", operation_id="listBudgets", dependencies=COUNTED, responses=problem_responses(401, 404, 429))
 def list_budgets(hub: HubDep, wallet: CurrentWallet) -> list[BudgetPublic]:
     """All of the person's, as they stand this month, and what was told of them."""
     now = hub.clock.now()

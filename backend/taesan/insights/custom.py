@@ -34,18 +34,18 @@ class Sums(NamedTuple):
 
 
 class Repeat(NamedTuple):
-    """In ten-thousandths of the month's payers.
+    """In ten-thousandths of the month's payers. None: one to four.
 
     :ivar returning: have paid in the months before, as far as is looked at. :ivar again: have paid on two days of the month or more
     """
 
-    returning: int
-    again: int
+    returning: int | None
+    again: int | None
 
 
 class Cohort(NamedTuple):
     """:ivar first, last: months in which its payers first paid. :ivar active: how many of them paid in each month from then on; None: one
-    to four"""
+    to four, or as many as would tell of another cohort that it was one to four"""
 
     first: date
     last: date
@@ -74,8 +74,12 @@ def repeat(sales: Sequence[Sale], month: date) -> Repeat | None:
     if len(days) < LEAST:
         return None
     known = {sale.payer for sale in sales if sale.day < month}
-    again = sum(1 for of_payer in days.values() if len(of_payer) > 1)
-    return Repeat(len(known & days.keys()) * WHOLE // len(days), again * WHOLE // len(days))
+    counts = len(known & days.keys()), sum(1 for of_payer in days.values() if len(of_payer) > 1)
+    return Repeat(*(None if _is_few(count) else count * WHOLE // len(days) for count in counts))
+
+
+def _is_few(count: int) -> bool:
+    return 0 < count < LEAST
 
 
 def cohorts(sales: Sequence[Sale], month: date) -> list[Cohort]:
@@ -90,19 +94,32 @@ def cohorts(sales: Sequence[Sale], month: date) -> list[Cohort]:
     groups: dict[date, set[str]] = {}
     for payer, at in first.items():
         groups.setdefault(at, set()).add(payer)
-    return [
-        Cohort(
-            labels[0],
-            labels[-1],
-            len(payers),
-            [(at, _told(len(payers & active.get(at, set())))) for at in months(labels[0], next_month(month))],
-        )
-        for labels, payers in joined(sorted(groups.items()))
+    return _told(joined(sorted(groups.items())), active, month)
+
+
+def _told(found: list[tuple[list[date], set[str]]], active: Mapping[date, set[str]], month: date) -> list[Cohort]:
+    """In no month is one cohort alone hidden, as that one could be told from the month's total and the others."""
+    spans = [list(months(labels[0], next_month(month))) for labels, _ in found]
+    counts = [
+        {at: len(payers & active.get(at, set())) for at in span} for span, (_, payers) in zip(spans, found, strict=True)
     ]
-
-
-def _told(count: int) -> int | None:
-    return None if 0 < count < LEAST else count
+    hidden: dict[date, set[int]] = {}
+    for at in spans[0] if spans else []:
+        of_month = {n for n, of in enumerate(counts) if at in of}
+        few = {n for n in of_month if _is_few(counts[n][at])}
+        new = {n for n in of_month if found[n][0] == [at]}  # all of it has paid, and how many these are is told
+        others = [(of[at] == 0, of[at], n) for n, of in enumerate(counts) if n in of_month - few - new]
+        if len(few) == 1 and others:
+            few.add(min(others)[2])
+        elif len(few) == 1 and new:
+            (n,) = new
+            both = found[n - 1][0] + found[n][0], found[n - 1][1] | found[n][1]
+            return _told([*found[: n - 1], both, *found[n + 1 :]], active, month)
+        hidden[at] = few
+    return [
+        Cohort(labels[0], labels[-1], len(payers), [(at, None if n in hidden[at] else of[at]) for at in of])
+        for n, ((labels, payers), of) in enumerate(zip(found, counts, strict=True))
+    ]
 
 
 def joined(groups: Sequence[tuple[Label, Collection[str]]]) -> list[tuple[list[Label], set[str]]]:
@@ -153,7 +170,7 @@ def apart(sales: Sequence[Sale], start: datetime, rewarded: Collection[str]) -> 
 
 
 def _of_some(sums: Sums | None) -> Sums | None:
-    return None if sums is None or 0 < sums.payers < LEAST else sums
+    return None if sums is None or _is_few(sums.payers) else sums
 
 
 def by_tier(sales: Sequence[Sale], month: date, tiers: Mapping[str, int]) -> list[tuple[list[int], Around]]:

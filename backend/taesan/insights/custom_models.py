@@ -19,15 +19,17 @@ class CustomAround(Shape):
 
 
 class RepeatPublic(Shape):
-    """In ten-thousandths of the month's payers."""
+    """In ten-thousandths of the month's payers. Null: one to four."""
 
-    returning: int = ShapeField(description="Have paid in the months before, as far as is looked at")
-    again: int = ShapeField(description="Have paid on two days of the month or more")
+    returning: int | None = ShapeField(description="Have paid in the months before, as far as is looked at")
+    again: int | None = ShapeField(description="Have paid on two days of the month or more")
 
 
 class CohortMonth(Shape):
     month: str
-    payers: int | None = ShapeField(description="Of the cohort, that paid in the month; null: one to four")
+    payers: int | None = ShapeField(
+        description="Of the cohort, that paid in the month; null: one to four, or what would tell of such"
+    )
 
 
 class CohortPublic(Shape):

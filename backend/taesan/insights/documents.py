@@ -139,6 +139,9 @@ class Writer:
             notes.append(told)
         if not audit.complete:
             notes.append(say("What there was before is still being read: figures may grow."))
+        if audit.assets_left_out:
+            told = say("{count} more currencies and tokens, of which less moved, are left out.")
+            notes.append(told.format(count=self._count(audit.assets_left_out)))
         sections = [section for asset in audit.assets for section in self._of_asset(asset, first)]
         if not sections:
             sections = [Section(say("Nothing moved in this month."))]

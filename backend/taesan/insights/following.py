@@ -1,14 +1,15 @@
 """Follows payments, refunds and what gateways report, each once and in its order, and keeps what is a person's. A page is one
 transaction with the cursor's move; and as no intake is at work meanwhile, none with a lower number can come later.
 
-What has its end later (a gateway's payment that is drawn or refunded, a direct payment or a redemption that gets to the chain) comes as
-an event, and so does who has linked a wallet.
+What has its end later (a gateway's payment that is drawn or refunded, a direct payment or a redemption that gets to the chain, or is
+removed from it) comes as an event, and so does who has linked a wallet.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import delete, select
 from sqlmodel import Session, col
 
 from taesan.core.outbox import Handler
@@ -16,8 +17,10 @@ from taesan.core.pages import newest_id
 from taesan.gateways import news
 from taesan.gateways.models import GatewayCustomer, GatewayPayment
 from taesan.hub import Hub
-from taesan.insights import reading
-from taesan.insights.models import Filling, InsightsCursor, PersonWallet
+from taesan.insights import doubles, reading
+from taesan.insights.models import Filling, InsightsCursor, MovementRow, PersonWallet
+from taesan.insights.reading import Owned
+from taesan.merchants import redemption
 from taesan.merchants.models import Redemption
 from taesan.payments import gathering
 from taesan.payments.direct_models import DirectPayment
@@ -96,12 +99,33 @@ def handlers(hub: Hub) -> dict[str, Handler]:
         arrived = reading.redemptions().where(col(Redemption.public_id) == payload["id"])
         reading.take_redemptions(session, hub, reading.page(session, arrived))
 
+    def direct_payments_gone(session: Session, payload: Mapping[str, Any], _now: datetime) -> None:
+        query = reading.of_persons(select(DirectPayment), col(DirectPayment.payer))
+        _remove(session, reading.page(session, query.where(col(DirectPayment.id).in_(payload["ids"]))))
+
+    def redemption_gone(session: Session, payload: Mapping[str, Any], _now: datetime) -> None:
+        query = reading.of_persons(select(Redemption), col(Redemption.holder))
+        _remove(session, reading.page(session, query.where(col(Redemption.public_id) == payload["id"])))
+
     return {
         news.PAYMENTS_CHANGED: payments_changed,
         news.CUSTOMER_LINKED: _customer_linked,
         gathering.CONFIRMED: direct_payments_confirmed,
+        gathering.GONE: direct_payments_gone,
         "merchants.RedemptionConfirmed": redemption_confirmed,
+        redemption.CAME_BACK: redemption_confirmed,
+        redemption.GONE: redemption_gone,
     }
+
+
+def _remove(session: Session, found: Sequence[Owned]) -> None:
+    """What was spent by payments that the chain does not have any more."""
+    for owned in found:
+        row = MovementRow
+        spent = (col(row.source) == "hub", col(row.kind) == "spent", col(row.key) == owned.row.public_id)
+        gone = session.scalars(select(col(row.id)).where(col(row.owner) == owned.owner, *spent)).all()
+        session.execute(delete(row).where(col(row.id).in_(gone)))
+        doubles.release(session, owned.owner, [id_ for id_ in gone if id_ is not None])
 
 
 def _customer_linked(session: Session, payload: Mapping[str, Any], _now: datetime) -> None:

@@ -16,18 +16,16 @@ _ACQUIRERS = (
 _ACQUIRED = re.compile(rf"^(?:(?:{_ACQUIRERS})\s*[*_|/:>-]+\s*)+(?=\S)")
 # What a bank writes before the name.
 _KIND = re.compile(
-    r"^(?:(?:recurring|card|debit|visa|mastercard|pos|check ?card|contactless|online|sepa|direct)\s+)*"
-    r"(?:purchase|payment|debit|withdrawal|lastschrift|pos)(?:\s+(?:to|at|authorized on|-))?\s+(?=\S)"
+    r"^(?:(?:(?:recurring|card|debit|visa|mastercard|pos|check ?card|contactless|online|sepa|direct)\s+)*"
+    r"(?:purchase|payment|debit|withdrawal|lastschrift|pos)(?:\s+(?:to|at|authorized on|-))?\s+)+(?=\S)"
 )
 _KIND_KO = re.compile(
-    r"^(?:체크카드|신용카드|카드결제|자동결제|정기결제|자동이체|해외결제|해외승인|cms|체크)[\s_:\-]+(?=\S)"
+    r"^(?:(?:체크카드|신용카드|카드결제|자동결제|정기결제|자동이체|해외결제|해외승인|cms|체크)[\s_:\-]+)+(?=\S)"
 )
 _FORM_KO = re.compile(r"\((?:주|유|재|사|합)\)|주식회사|유한회사|유한책임회사|재단법인|사단법인")
-_FORM = re.compile(
-    r"(?<=\w)[\s,]+(?:inc|llc|ltd|limited|corp|corporation|co\.?,? ?ltd|gmbh|ag|s\.?a\.?r\.?l|s\.?a|b\.?v|oy|ab|plc|pty ?ltd|kk)\.?$"
-)
+_FORMS = r"inc|llc|ltd|limited|corp|corporation|co\.?,? ?ltd|gmbh|ag|s\.?a\.?r\.?l|s\.?a|b\.?v|oy|ab|plc|pty ?ltd|kk"
 _ADDRESS = re.compile(
-    r"\b(?:https?://)?(?:www\.)?([\w-]+)\.(?:com|net|org|io|co|app|tv|me|ai|de|fr|nl|eu|kr|jp|uk|us)(?:\.\w\w)?(?:/\S*)?(?!\w)"
+    r"\b(?:https?://)?(?:www\.)?([\w-]+)(?:\.(?:com|net|org|io|co|app|tv|me|ai|de|fr|nl|eu|kr|jp|uk|us))+(?:\.\w\w)?(?:/\S*)?(?!\w)"
 )
 _DATE = re.compile(
     r"(?<!\d)(?:(?:19|20)\d\d[-./]?[01]\d[-./]?[0-3]\d|[0-3]?\d[./][0-3]?\d(?:[./](?:20)?\d\d)?)\.?(?!\d)"
@@ -36,11 +34,10 @@ _DATE = re.compile(
 _NUMBERED = re.compile(
     r"(?:\b(?:store|shop|no|nr|number|ref|id|invoice|order|term|terminal|filiale|branch)\b[.:]?\s*)?#?(?<![\w-])[\dx*-]*\d[\d-]*(?![\w-])"
 )
-_CODE = re.compile(r"(?<=\S)\s*\*\s*(?=\S*\d)\S*|(?<=\s)(?=\S*\d\S*\d\S*\d)[a-z0-9-]{5,}$")  # `amzn mktp us*2k4vx9q`
+# `amzn mktp us*2k4vx9q`
+_CODE = re.compile(r"(?<=\S)\s*\*\s*(?=\S*\d)\S*|(?<=\s)(?:(?=\S*\d\S*\d\S*\d)[a-z0-9-]{5,}(?:\s+|$))+$")
 _SHOPS = "(?:서|음식|백화|편의|전문|할인|제과|문구|주류)"  # 서점, 백화점 … are no branches
-_BRANCH = re.compile(
-    rf"(?<=\S)\s*\((?:[^()]*점|[^()]*\d+호)\)|(?<=\S)\s+(?!\S*{_SHOPS}점$)[가-힣\w]*점$|(?<=\S)\s+(?:본점|지점)$"
-)
+_BRANCH = re.compile(rf"(?<=\S)\s*\((?:[^()]*점|[^()]*\d+호)\)|(?<=\S)(?:\s+(?!\S*{_SHOPS}점(?!\S))\w*점)+$")
 _CHAINS = (
     "스타벅스|이디야커피|이디야|투썸플레이스|메가커피|컴포즈커피|빽다방|할리스|파스쿠찌|폴바셋|파리바게뜨|파리바게트|뚜레쥬르|던킨|배스킨라빈스|맥도날드|버거킹|롯데리아"
     "|맘스터치|서브웨이|세븐일레븐|이마트24|미니스톱|gs25|cu|씨유|올리브영|다이소|이마트|홈플러스|롯데마트"
@@ -58,24 +55,27 @@ _CITIES = (
     "|austin|dallas|houston|miami|denver|atlanta|philadelphia|washington|brooklyn|las vegas|phoenix|london|dublin|berlin|munich|münchen|hamburg|paris"
     "|amsterdam|stockholm|luxembourg|singapore|tokyo|seoul|busan|incheon|서울|부산|대구|인천|광주|대전|울산|세종|경기|제주|서울시|서울특별시|부산광역시"
 )
-_PLACE = re.compile(
-    rf"(?<=\w)[\s,]+(?:{_CITIES})$|(?<=\w)[\s,]+(?:(?:{_CITIES})[\s,]+)?(?:{_STATES})(?:[\s,]+(?:{_COUNTRIES}))?$|(?<=\w)[\s,]+(?:{_COUNTRIES})$"
-)
+# Places and legal forms, in any order and number. Possessive: `co ltd` is one form, or a state and another.
+_AFTER = re.compile(rf"(?<=\w)(?:[\s,]+(?:(?:{_FORMS})\.?|{_CITIES}|{_STATES}|{_COUNTRIES})(?=[\s,]|$))++$")
 _MARKS = re.compile(r"[^\w&+'-]+|(?<!\w)[-'_]+|[-'_]+(?!\w)|_+")
 _AFTER_NUMBER = re.compile(r"(?<=[^\W\d])\s+(?:store\s+|#\s*)?#?\d{3,}\s+[a-z .]+$")  # `starbucks 04521 seattle wa`
 _MOST = 200  # characters of a name that are looked at
+_MOST_ROUNDS = 8  # names as banks write them need two or three
 
 
 def normalised(name: str) -> str:
-    """The merchant's key: lower case, without what changes from payment to payment. Normalising it again leaves it as it is.
+    """The merchant's key: lower case, without what changes from payment to payment. Normalising it again leaves it as it is, unless
+    somebody has made it up to be stripped without end.
 
     A name of which nothing would be left keeps what it has; one without letters and digits is "".
     """
     found, stripped = "", _plain(name)[:_MOST]
-    # What one pattern strips may lay open what another does. Each round leaves fewer characters or marks.
-    while stripped != found:
+    # What one pattern strips may lay open what another does.
+    for _ in range(_MOST_ROUNDS):
+        if stripped == found:
+            break
         found, stripped = stripped, _stripped(stripped)
-    return found if any(c.isalnum() for c in found) else ""
+    return stripped if any(c.isalnum() for c in stripped) else ""
 
 
 def _plain(name: str) -> str:
@@ -95,11 +95,13 @@ def _stripped(name: str) -> str:
         (_NUMBERED, " "),
         (_BRANCH, ""),
         (_CHAIN_BRANCH, r"\1"),
-        (_FORM, ""),
-        (_PLACE, ""),
+        (_AFTER, ""),
         (_MARKS, " "),
     ):
-        shorter = _plain(pattern.sub(left, name))
+        shorter = pattern.sub(left, name)
+        if shorter == name:
+            continue
+        shorter = _plain(shorter)
         if any(c.isalnum() for c in shorter):
             name = shorter
     return name

@@ -46,7 +46,7 @@ def forecast(session: Session, owner: int, month: date, today: date) -> Forecast
         apart = _charged(own, min(of_day))
         days = [of_day.get(day, 0) - apart.get(day, 0) for day in _days(min(of_day), today)]
         so_far = sum(amount for day, amount in of_day.items() if day >= month)
-        due = sum(row.price for row in own if today <= row.over_after for _ in _dues(row, end))
+        due = sum(row.price for row in own if today <= row.over_after for _ in dues(row, today, end))
         casual = of_day.get(today, 0) - apart.get(today, 0)
         found = month_end(days, so_far, casual, (end - today).days, due)
         if found is not None:
@@ -70,11 +70,14 @@ def _days(first: date, until: date) -> Iterator[date]:
         yield first + n * DAY
 
 
-def _dues(row: Recurring, end: date) -> Iterator[date]:
-    """Due days of a standing cost that are not paid yet, before the month's end; what is late is still to come, once."""
+def dues(row: Recurring, today: date, end: date) -> Iterator[date]:
+    """Due days of a standing cost that are not paid yet, before the month's end; all that is late is still to come, once."""
     due, step = row.next_due, _STEP_DAYS.get(row.cadence)
-    while due < end:
+    if due < today:
         yield due
+    while due < end:
+        if due >= today:
+            yield due
         if step is None:  # the next is in another month
             return
         due += step * DAY

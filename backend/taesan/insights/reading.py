@@ -227,7 +227,11 @@ def _of_redemptions(session: Session, rows: Sequence[Redemption]) -> dict[str, s
 
 def _paid_here(session: Session, references: Collection[str]) -> set[str]:
     """Which of the references are payments to merchants here: a round-up of such a one is not another purchase."""
-    paid = select(col(Payment.public_id)).where(
-        col(Payment.public_id).in_(references), col(Payment.merchant_id).is_not(None)
+    if not references:
+        return set()
+    paid = (
+        select(col(Payment.public_id)).where(col(Payment.merchant_id).is_not(None)),
+        select(col(DirectPayment.public_id)),
+        select(col(Redemption.public_id)),
     )
-    return set(session.scalars(paid)) if references else set()
+    return {id_ for query in paid for id_ in session.scalars(query.where(query.selected_columns[0].in_(references)))}

@@ -81,7 +81,9 @@ def forecast_month(hub: HubDep, wallet: CurrentWallet, month: MonthOrThis = None
         return outlook.forecast(session, persons.number_of(person), _month(month, today), today)
 
 
-@router.get("/unusual", operation_id="listUnusual", responses=problem_responses(401, 404, 422))
+@router.get(
+    "/unusual", operation_id="listUnusual", dependencies=COUNTED, responses=problem_responses(401, 404, 422, 429)
+)
 def list_unusual(hub: HubDep, wallet: CurrentWallet, month: MonthOrThis = None, by: By = "merchant") -> UnusualList:
     """Merchants or categories that cost more in a month than they usually do, and the payments that made it so."""
     with hub.db.read() as session:

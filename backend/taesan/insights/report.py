@@ -49,6 +49,8 @@ def as_csv(audit: MonthAudit) -> str:
     writer.writerow(HEAD)
     for asset in audit.assets:
         writer.writerows((audit.month, cell(asset.asset), asset.exponent, *row) for row in _rows(asset))
+    if audit.assets_left_out:
+        writer.writerow((audit.month, "", "", "asset", "", f"({audit.assets_left_out} more)", "", "", "", ""))
     became = audit.became
     for what in ("fired", "returned", "promised"):
         of = getattr(became, what)

@@ -25,7 +25,12 @@ def _file(media_type: str) -> dict[int | str, dict[str, Any]]:
     return {200: {"content": {media_type: {"schema": schema}}}}
 
 
-@router.get("/months/{month}", operation_id="auditMonth", responses=problem_responses(401, 404, 409, 422))
+@router.get(
+    "/months/{month}",
+    operation_id="auditMonth",
+    dependencies=COUNTED,
+    responses=problem_responses(401, 404, 409, 422, 429),
+)
 def audit_month(hub: HubDep, wallet: CurrentWallet, month: Month) -> MonthAudit:
     """What went where in a month, how often, against the month before and the same month a year ago, and what became of what was
     gathered."""

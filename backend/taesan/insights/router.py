@@ -152,7 +152,12 @@ def list_movements(
         return page(rows, limit, streams.position, streams.public)
 
 
-@router.get("/movements/news", operation_id="waitForMovements", responses=problem_responses(401, 404, 422, 503))
+@router.get(
+    "/movements/news",
+    operation_id="waitForMovements",
+    dependencies=COUNTED,
+    responses=problem_responses(401, 404, 422, 429, 503),
+)
 async def wait_for_movements(
     hub: HubDep,
     request: Request,
@@ -161,7 +166,8 @@ async def wait_for_movements(
     wait_s: Annotated[int, Query(ge=0, le=MOST_S, description="Seconds to wait if there is nothing yet")] = 0,
     limit: Limit = 100,
 ) -> MovementNews:
-    """What came after `cursor` of the answer before, as soon as there is something. Without `after`, where to begin."""
+    """What came after `cursor` of the answer before, as soon as there is something. Without `after`, where to begin. Ten requests of a
+    person may wait: more are answered at once."""
     if after is None:
         return await asyncio.to_thread(_beginning, hub, wallet)
     watch: NewsWatch = request.app.state.movement_news
@@ -193,7 +199,7 @@ def _news(hub: Hub, owner: int, after: int, limit: int) -> list[MovementRow]:
         return list(streams.news(session, owner, after, limit))
 
 
-@router.get("/sums", operation_id="sumMovements", responses=problem_responses(401, 404, 422))
+@router.get("/sums", operation_id="sumMovements", dependencies=COUNTED, responses=problem_responses(401, 404, 422, 429))
 def sum_movements(
     hub: HubDep,
     wallet: CurrentWallet,

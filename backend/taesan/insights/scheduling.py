@@ -6,16 +6,18 @@ At least once, and always under the same `webhook-id` for one person and month: 
 import asyncio
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
+import structlog
 from sqlalchemy import select
 from sqlmodel import Session, col
 
 from taesan.core import restoration
 from taesan.core.clock import rfc3339
 from taesan.core.days import begins_at, day_of
+from taesan.core.db import UNAVAILABLE
 from taesan.core.problems import not_found
 from taesan.core.signing_secrets import new_secret
 from taesan.core.worker import Worker
@@ -28,18 +30,24 @@ from taesan.webhooks import deliveries, endpoints, sending
 from taesan.webhooks.schedule import wait_after
 from taesan.webhooks.sending import Pinned, Try
 
+log = structlog.get_logger()
+
 TYPE = "insights.month"
 LEASE = "reports"
 AFTER_MONTH = timedelta(hours=1)
 """What moved in its last moments is known by then."""
+AT_ONCE = 8  # so that a server that never answers holds up few
+NOT_MADE = "the report could not be made"
 
 
 class Parcel(NamedTuple):
+    """:ivar body: None: it could not be made"""
+
     schedule_id: int
     month: date
     url: str
     headers: dict[str, str]
-    body: str
+    body: str | None
 
 
 def put(session: Session, hub: Hub, person: Person, terms: ScheduleTerms, now: datetime) -> ReportSchedule:
@@ -107,43 +115,67 @@ class ReportWorker(Worker):
         super().__init__(hub.db, hub.clock, steps, hub.settings.worker_tick_s, hub.settings.worker_lease_s, LEASE)
 
     def send_step(self) -> bool:
-        """Worker step: tries the one that is due longest; returns whether there was any."""
+        """Worker step: tries some of those that are due longest, side by side; returns whether there were any."""
         now = self._hub.clock.now()
         with self._hub.db.read() as session:
-            if _due(session, now) is None or restoration.is_reconciling(session):
+            if not _due(session, now) or restoration.is_reconciling(session):
                 return False
         with self._hub.db.write() as session:
-            parcel = self._claim(session, now)
-        if parcel is None:
-            return True
-        tried = asyncio.run(self._post(parcel))
+            claimed = self._claim(session, now)
+        parcels = [parcel for schedule_id in claimed if (parcel := self._made(schedule_id, now)) is not None]
+        tried = asyncio.run(self._post(parcels))
         with self._hub.db.write() as session:
-            self._note(session, parcel, tried, self._hub.clock.now())
+            for parcel, one in zip(parcels, tried, strict=True):
+                self._note(session, parcel, one, self._hub.clock.now())
         return True
 
-    def _claim(self, session: Session, now: datetime) -> Parcel | None:
-        row = _due(session, now)
-        if row is None:
-            return None
-        row.due_at = now + deliveries.CLAIM
-        session.add(row)
-        person = session.get(Person, row.owner)
-        if person is None:
-            return None  # who is being erased
-        if now < (due_at := _due_at(person, row.month)):
-            row.due_at = due_at  # in another time zone since
-            return None
-        row.tries += 1
-        audit = audits.month_audit(session, self._hub, person, row.month, now)
+    def _claim(self, session: Session, now: datetime) -> list[int]:
+        """Schedules of which nobody else makes a report meanwhile. Whoever dies with them has tried, too."""
+        claimed = []
+        for row in _due(session, now):
+            row.due_at = now + deliveries.CLAIM
+            session.add(row)
+            person = session.get(Person, row.owner)
+            if person is None:
+                continue  # who is being erased
+            if now < (due_at := _due_at(person, row.month)):
+                row.due_at = due_at  # in another time zone since
+                continue
+            row.tries += 1
+            assert row.id is not None
+            claimed.append(row.id)
+        session.flush()
+        return claimed
+
+    def _made(self, schedule_id: int, now: datetime) -> Parcel | None:
+        """While others write: a busy month takes long to be added up."""
+        with self._hub.db.read() as session:
+            row = session.get(ReportSchedule, schedule_id)
+            person = None if row is None else session.get(Person, row.owner)
+            if row is None or person is None or row.due_at != now + deliveries.CLAIM:
+                return None  # removed or changed meanwhile
+            month, url, secret = row.month, row.url, row.secret
+            try:
+                audit = audits.month_audit(session, self._hub, person, month, now)
+            except UNAVAILABLE:
+                raise
+            except Exception:  # of one person, whom it may hold up, but nobody else
+                log.exception("insights.report_not_made", schedule=schedule_id)
+                return Parcel(schedule_id, month, url, {}, None)
         body = json.dumps({"type": TYPE, "timestamp": rfc3339(now), "data": audit.model_dump(mode="json")})
         id_ = f"rep_{person.public_id}_{audit.month}"
-        assert row.id is not None
-        return Parcel(row.id, row.month, row.url, deliveries.signed(id_, body, [row.secret], now), body)
+        return Parcel(schedule_id, month, url, deliveries.signed(id_, body, [secret], now), body)
 
-    async def _post(self, parcel: Parcel) -> Try:
+    async def _post(self, parcels: Sequence[Parcel]) -> list[Try]:
         transport = self._transport or Pinned(local_allowed=self._hub.settings.local_webhooks)
-        try:
+
+        async def post(parcel: Parcel) -> Try:
+            if parcel.body is None:
+                return Try(None, NOT_MADE, "", 0)
             return await sending.post(transport, parcel.url, parcel.headers, parcel.body)
+
+        try:
+            return await asyncio.gather(*map(post, parcels))
         finally:
             await transport.aclose()
 
@@ -167,6 +199,6 @@ class ReportWorker(Worker):
         session.flush()
 
 
-def _due(session: Session, now: datetime) -> ReportSchedule | None:
+def _due(session: Session, now: datetime) -> Sequence[ReportSchedule]:
     due = select(ReportSchedule).where(col(ReportSchedule.due_at) <= now)
-    return session.scalar(due.order_by(col(ReportSchedule.due_at)).limit(1))
+    return session.scalars(due.order_by(col(ReportSchedule.due_at)).limit(AT_ONCE)).all()

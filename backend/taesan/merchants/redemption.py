@@ -23,6 +23,9 @@ from taesan.ledger.posting import Line, transfer
 from taesan.merchants import invoices
 from taesan.merchants.models import Redemption, RedemptionCreate
 
+GONE, CAME_BACK = "merchants.RedemptionGone", "merchants.RedemptionCameBack"
+"""A reorganisation has removed it, and it was confirmed all the same: as often as that happens. That it is confirmed is told once."""
+
 
 def check(hub: Hub, merchant: Merchant, request: RedemptionCreate, now: datetime) -> None:
     """:raises Problem: `invalid-redemption` for what the chain would refuse, `amount-too-small`"""
@@ -101,9 +104,14 @@ def _on_refused(hub: Hub, session: Session, id_: int) -> None:
     _put(session, "merchants.RedemptionFailed", row, hub.clock.now())
 
 
-def _put(session: Session, type_: str, row: Redemption, now: datetime) -> None:
+def _put(session: Session, type_: str, row: Redemption, now: datetime) -> bool:
+    """Once of each; returns whether it was the first time."""
     event = {"merchant_id": row.merchant_id, "id": row.public_id}
-    outbox.put(session, f"{type_}:{row.public_id}", type_, event, now)
+    return outbox.put(session, f"{type_}:{row.public_id}", type_, event, now)
+
+
+def _put_again(session: Session, type_: str, row: Redemption, now: datetime) -> None:
+    outbox.put(session, f"{type_}:{new_id('evt')}", type_, {"id": row.public_id}, now)
 
 
 def handlers(hub: Hub) -> dict[str, Handler]:
@@ -132,7 +140,8 @@ def handlers(hub: Hub) -> dict[str, Handler]:
         if mine is not None:
             mine.state, mine.reason = "confirmed", None
             session.add(mine)
-            _put(session, "merchants.RedemptionConfirmed", mine, now)
+            if not _put(session, "merchants.RedemptionConfirmed", mine, now):
+                _put_again(session, CAME_BACK, mine, now)
             invoices.confirm(session, mine, now)
 
     def redeemed(session: Session, event: Mapping[str, Any], now: datetime) -> None:
@@ -169,6 +178,7 @@ def undo(hub: Hub) -> dict[str, Handler]:
         if mine is not None:
             mine.state = "received" if ours is None else "sent"
             session.add(mine)
+            _put_again(session, GONE, mine, now)
             invoices.unconfirm(session, mine)
 
     def redeemed(session: Session, event: Mapping[str, Any], now: datetime) -> None:

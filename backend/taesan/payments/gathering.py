@@ -20,6 +20,7 @@ from taesan.chain.errors import CallReverted
 from taesan.chain.models import ChainTransaction
 from taesan.chain.rpc import MAX_TRANSACTION_GAS
 from taesan.core import outbox
+from taesan.core.ids import new_id
 from taesan.core.values import hex_of
 from taesan.hub import Hub
 from taesan.payments import direct
@@ -28,6 +29,8 @@ from taesan.payments.token_models import TokenTransfer
 
 Row = DirectPayment | TokenTransfer
 CONFIRMED = "payments.DirectPaymentsConfirmed"
+GONE = "payments.DirectPaymentsGone"
+"""A reorganisation has removed them; they are on their way again."""
 AGAIN_AFTER = timedelta(seconds=60)
 CANCELLED = "its payer has cancelled it"
 NOT_CARRIED_OUT = "the token refused it when its turn came"
@@ -71,8 +74,10 @@ class Gathering:
                 return False  # our lease ran out while the node thought about it, and another worker was faster
             for row in (row for row in rows if row.id in fates):
                 waits = {"reason": tried.refused[row.id], "due_at": _again_at(row, now)}
-                self._change(session, [row.id], "received", **(fates[row.id] or waits))
-                self._tell(session, [row.id], fates[row.id] or waits, now)
+                values = fates[row.id] or waits
+                self._change(session, [row.id], "received", **values)
+                if values.get("state") == "confirmed":
+                    self._tell(session, [row.id], CONFIRMED, now)
             if prepared is not None:
                 self._sign(session, prepared, tried.good, now)
         return True
@@ -156,6 +161,7 @@ class Gathering:
         now = self.hub.chain_clock.now()
         with self.hub.db.write() as session:
             self._change(session, again, "confirmed", state="sent", transaction_hash=None)
+            self._tell(session, again, GONE, now)
             for sent, rows in ended:
                 if sent.state == "reverted":
                     self._return(session, rows, was_mined=sent.block_hash is not None, now=now)
@@ -190,9 +196,8 @@ class Gathering:
         self, session: Session, rows: Sequence[Row], done: set[tuple[str, str, str]], hash_: str, now: datetime
     ) -> None:
         arrived = [row.id for row in rows if (row.token, row.payer, row.nonce) in done]
-        found = {"state": "confirmed", "transaction_hash": hash_}
-        self._change(session, arrived, "sent", **found)
-        self._tell(session, arrived, found, now)
+        self._change(session, arrived, "sent", state="confirmed", transaction_hash=hash_)
+        self._tell(session, arrived, CONFIRMED, now)
         others = [row.id for row in rows if row.id not in arrived]
         values = {"state": "received", "transaction_id": None, "reason": NOT_CARRIED_OUT, "due_at": now}
         self._change(session, others, "sent", **values)
@@ -227,11 +232,10 @@ class Gathering:
             return {"state": "failed", "reason": f"not carried out in its time: {reason}"}
         return None
 
-    def _tell(self, session: Session, ids: Sequence[int | None], values: Mapping[str, Any], now: datetime) -> None:
-        """Of direct payments that have arrived, for the floors above."""
-        if ids and values.get("state") == "confirmed" and self.table is DirectPayment:
-            key = f"direct-confirmed:{ids[0]}:{values['transaction_hash']}"
-            outbox.put(session, key, CONFIRMED, {"ids": ids}, now)
+    def _tell(self, session: Session, ids: Sequence[int | None], type_: str, now: datetime) -> None:
+        """Of direct payments that have arrived, or have not after all, for the floors above: as often as that becomes so."""
+        if ids and self.table is DirectPayment:
+            outbox.put(session, f"{type_}:{new_id('evt')}", type_, {"ids": list(ids)}, now)
 
     def _change(self, session: Session, ids: Collection[int | None], before: str, /, **values: Any) -> int:
         """Of those that are still in the state `before`; returns how many."""
