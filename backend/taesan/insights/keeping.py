@@ -36,7 +36,7 @@ from taesan.insights.recurring_models import (
 from taesan.insights.streams import PREFIX
 
 PAGE = 5_000  # movements whose merchants are noted at once
-LOOKS, LOOKING_S = 1_000, 1.0  # notes of a step at most, and after how long it leaves the rest to the next
+LOOKS, LOOKING_S = 1_000, 1  # notes of a step at most, and after how long it leaves the rest to the next
 LISTED = 500
 Found = Mapping[str, Sequence[tuple[Stream, dict[str, Any]]]]
 """By asset: what stands at a merchant, and what is told of it."""
