@@ -47,6 +47,7 @@ from taesan.reminders.router import router as reminders
 from taesan.rules.router import router as rules
 from taesan.settlement.router import router as settlement
 from taesan.web import lost
+from taesan.web.apps import router as apps
 from taesan.web.router import NodeWatch
 from taesan.web.router import router as web
 from taesan.webhooks.router import router as webhooks
@@ -87,6 +88,7 @@ TAGS = [
 _ROUTES = APIRouter()  # of all apps of a process: what FastAPI makes of a route at its first request is made once
 for _router in (
     web,
+    apps,
     channels,
     payments,
     x402,
@@ -170,6 +172,10 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
     for package in ("hashes", "secp256k1"):  # as they are: their modules import nothing but each other
         noble = hub.settings.npm_dir / "@noble" / package
         app.mount(f"/static/noble/{package}", StaticFiles(directory=noble, check_dir=False), name=package)
+    lit = hub.settings.npm_dir / "lit-html"
+    app.mount("/static/lit", StaticFiles(directory=lit, check_dir=False), name="lit")
+    charts = hub.settings.npm_dir / "uplot" / "dist"
+    app.mount("/static/uplot", StaticFiles(directory=charts, check_dir=False), name="uplot")
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.get("/docs", include_in_schema=False)(_api_reference)
     return app

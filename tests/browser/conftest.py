@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.support.browser_wallet import Extension
+
 ROOT = Path(__file__).parents[2]
 SCREENSHOTS = ROOT / "reports" / "screenshots"
 KOREAN_FONT = ROOT / "node_modules" / "@expo-google-fonts" / "nanum-gothic"
@@ -156,6 +158,7 @@ def visit(browser: Browser) -> Iterator[Visit]:
         language: str = "en",
         scheme: str = "light",
         forgive: str | None = None,
+        extension: Extension | None = None,
         **options: object,
     ) -> Page:
         context = browser.new_context(
@@ -165,6 +168,8 @@ def visit(browser: Browser) -> Iterator[Visit]:
             **options,  # type: ignore[arg-type]
         )
         context.set_default_timeout(15_000)
+        if extension:
+            extension.install(context)
         page = context.new_page()
         watch(page, url, forgive)
         page.goto(url)

@@ -16,4 +16,4 @@ def assert_told_in_korean(texts: Iterable[str]) -> None:
 
 
 def _places(text: str) -> list[str]:
-    return sorted(re.findall(r"\{\w+\}", text))
+    return sorted(re.findall(r"\{\w+\}|%\(\w+\)s", text))

@@ -1,10 +1,11 @@
-"""What only a local chain lets one do: put code at an address of one's choice, and move the clock."""
+"""What only a local chain lets one do: put code at an address of one's choice, move the clock, and have test dollars for the asking."""
 
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 
 from taesan.chain import sender
+from taesan.chain.contracts import Contracts
 from taesan.chain.errors import RequestRefused
 from taesan.chain.rpc import Node, NodeUnavailable
 from taesan.chain.signers import Signer
@@ -19,6 +20,8 @@ DEVELOPMENT = ("anvil/", "ganache/")
 """How programs call themselves that are no public chain's."""
 SET_CODE = ("anvil_setCode", "evm_setAccountCode")
 """Anvil's and Ganache's name for it."""
+MINT_GAS = 100_000
+"""Amply; an estimate would take seconds on Ganache."""
 ASK_EVERY_S, ASK_AGAIN_S = 1.0, 30.0
 
 
@@ -108,6 +111,23 @@ def warp(node: Node, seconds: int) -> datetime:
     except RequestRefused as error:
         raise NotLocal(f"the node at {node.name} cannot move its clock: {error}") from error
     return datetime.fromtimestamp(node.head()["timestamp"], UTC)
+
+
+def give_test_dollars(node: Node, contracts: Contracts, to: str, amount: int) -> str:
+    """Mints minor units of the test dollar, sent by the last of the accounts that the node itself signs for; returns the hash.
+
+    :raises NotLocal: not on this chain, or its asset has no faucet
+    """
+    require_local(node)
+    try:
+        accounts = node.request("eth_accounts")
+        if not isinstance(accounts, list) or not accounts:
+            raise NotLocal(f"the node at {node.name} signs for nobody")
+        data = contracts.encode("asset", "mint", to, amount)
+        mint = {"from": accounts[-1], "to": contracts.deployment.asset, "data": data, "gas": hex(MINT_GAS)}
+        return str(node.request("eth_sendTransaction", mint))
+    except RequestRefused as error:
+        raise NotLocal(f"the node at {node.name} mints no test dollars: {error}") from error
 
 
 def _set_code(node: Node, address: str, code: str) -> None:

@@ -220,3 +220,23 @@ class HubPublic(Shape):
         description="Of a local chain, whose clock may have been put forward: sign times by it. Null: by the wall clock"
     )
     min_relayed: AmountOut = ShapeField(description="Least deposit, redemption or payout that the hub pays the gas for")
+
+
+class HoldingsPublic(Shape):
+    """What a wallet holds on the chain. Minor units of the asset, which the gift token shares."""
+
+    wallet: str
+    asset: AmountOut
+    gift: AmountOut
+    savings: AmountOut | None = ShapeField(
+        description="In gift tokens, what the vault would give for its shares; null: no vault"
+    )
+    block: int
+    test_dollars: AmountOut = ShapeField(
+        description="What POST /v1/test-dollars gives; 0: nothing, this chain is no local one"
+    )
+
+
+class TestDollarsPublic(Shape):
+    amount: AmountOut
+    transaction: str = ShapeField(description="Its hash")

@@ -4,8 +4,16 @@ from fastapi import APIRouter, Response
 from sqlmodel import Session
 
 from taesan.chain import watcher
-from taesan.channels import queries, service
-from taesan.channels.models import ChannelCreate, ChannelCreated, ChannelPublic, DepositPublic, HubPublic
+from taesan.channels import holdings, queries, service
+from taesan.channels.models import (
+    ChannelCreate,
+    ChannelCreated,
+    ChannelPublic,
+    DepositPublic,
+    HoldingsPublic,
+    HubPublic,
+    TestDollarsPublic,
+)
 from taesan.core import idempotency
 from taesan.core.clock import rfc3339
 from taesan.core.crypto import Domain
@@ -105,6 +113,25 @@ def get_channel(hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32) -> Chan
     """A channel's state: its payer's alone, for it tells more than the chain does."""
     with hub.db.read() as session:
         return queries.public_channel(session, hub, service.find_own_channel(session, channel_id, wallet))
+
+
+@router.get("/holdings", tags=["channels"], operation_id="getHoldings", responses=problem_responses(401))
+def get_holdings(hub: HubDep, wallet: CurrentWallet) -> HoldingsPublic:
+    """What the signed-in wallet holds on the chain besides its channels: the asset, gift tokens, savings."""
+    return holdings.of(hub, wallet)
+
+
+@router.post(
+    "/test-dollars",
+    tags=["channels"],
+    operation_id="giveTestDollars",
+    status_code=201,
+    dependencies=COUNTED,
+    responses=problem_responses(401, 404, 429),
+)
+def give_test_dollars(hub: HubDep, wallet: CurrentWallet) -> TestDollarsPublic:
+    """Some of a local chain's money without value, to try the hub with. No other chain's hub gives any."""
+    return holdings.give(hub, wallet)
 
 
 @router.get(

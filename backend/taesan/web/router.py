@@ -31,7 +31,8 @@ router = APIRouter()
 
 TEMPLATES = Path(__file__).parent / "templates"
 MAX_ROWS = 500
-CSP = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+# Wallets' icons are data URIs (EIP-6963).
+CSP = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 
 
 @router.get("/v1/overview", tags=["hub"], operation_id="getOverview")

@@ -5,15 +5,17 @@ import { hmac } from "/static/noble/hashes/hmac.js";
 import { sha256 } from "/static/noble/hashes/sha2.js";
 import { keccak_256 } from "/static/noble/hashes/sha3.js";
 import * as secp256k1 from "/static/noble/secp256k1/index.js";
+import { digest } from "/static/lib/typed.js";
 import { bytesOf, hexOf } from "/static/proof.js";
 
 // Given by hand: the browser's own are there on https alone.
 secp256k1.hashes.sha256 = sha256;
 secp256k1.hashes.hmacSha256 = (key, message) => hmac(sha256, key, message);
 
-const TRANSFER =
-  "TransferWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)";
-const DOMAIN = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)";
+const TRANSFER = ["from", "to", "value", "validAfter", "validBefore", "nonce"].map((name, at) => ({
+  name,
+  type: ["address", "address", "uint256", "uint256", "uint256", "bytes32"][at],
+}));
 const utf8 = new TextEncoder();
 
 /** A new secret key, 32 bytes. */
@@ -46,9 +48,14 @@ function inMixedCase(address) {
   return "0x" + [...hex].map((digit, at) => (parseInt(cases[at], 16) > 7 ? digit.toUpperCase() : digit)).join("");
 }
 
-const word = (value) => BigInt(value).toString(16).padStart(64, "0");
-const hashOf = (...words) => hexOf(keccak_256(bytesOf("0x" + words.join("")))).slice(2);
-const hashOfText = (text) => hexOf(keccak_256(utf8.encode(text))).slice(2);
+/** An address as EIP-55 writes it, whatever case it came in. */
+export const checksummed = (address) => inMixedCase(address.toLowerCase());
+
+/** 65 bytes r, s, v as `0x…`. @param {Uint8Array} key @param {Uint8Array} hash 32 bytes */
+export function signDigest(key, hash) {
+  const [recovery, ...rest] = secp256k1.sign(hash, key, { prehash: false, format: "recovered" });
+  return hexOf(Uint8Array.from([...rest, 27 + recovery]));
+}
 
 /**
  * Signs tokens over: a `TransferWithAuthorization`, which anybody may carry out.
@@ -58,16 +65,8 @@ const hashOfText = (text) => hexOf(keccak_256(utf8.encode(text))).slice(2);
  * @param {{to: string, value: string, validAfter: number, validBefore: number, nonce: string}} transfer
  * @returns {string} 65 bytes r, s, v as `0x…`
  */
-export function signTransfer(key, domain, { to, value, validAfter, validBefore, nonce }) {
-  const separator = hashOf(
-    hashOfText(DOMAIN),
-    hashOfText(domain.name),
-    hashOfText(domain.version),
-    word(domain.chainId),
-    word(domain.verifyingContract),
-  );
-  const values = [addressOf(key), to, value, validAfter, validBefore, nonce].map(word);
-  const digest = bytesOf("0x" + hashOf("1901", separator, hashOf(hashOfText(TRANSFER), ...values)));
-  const [recovery, ...rest] = secp256k1.sign(digest, key, { prehash: false, format: "recovered" });
-  return hexOf(Uint8Array.from([...rest, 27 + recovery]));
+export function signTransfer(key, domain, transfer) {
+  const message = { from: addressOf(key), ...transfer };
+  const types = { TransferWithAuthorization: TRANSFER };
+  return signDigest(key, bytesOf(digest({ domain, primaryType: "TransferWithAuthorization", types, message })));
 }

@@ -1,0 +1,163 @@
+// The payer's channel: opened by one signature of her wallet, then spent by a hot key that this browser makes and keeps, which can
+// never spend more than the deposit. What was begun and has no answer is on disk before it is sent, and is finished first.
+
+import { keccak_256 } from "/static/noble/hashes/sha3.js";
+import { askPatiently, facts, newKey, pause, Refused, signingTime } from "/static/lib/hub.js";
+import * as keys from "/static/lib/keys.js";
+import { askSigned, session, signTyped } from "/static/lib/session.js";
+import { digest } from "/static/lib/typed.js";
+import { _ } from "/static/lib/words.js";
+import { bytesOf, hexOf } from "/static/proof.js";
+import { newNonce } from "/static/signing.js";
+
+const ONE_CHANNEL = "0x" + "00".repeat(32);
+const VALID_FOR_S = 3_600;
+const POLL_MS = 500;
+
+const fields = (text) => text.split(",").map((field) => ({ type: field.split(" ")[0], name: field.split(" ")[1] }));
+const CONFIG = { ChannelConfig: fields("address payer,address payerAuthorizer,address receiver,address receiverAuthorizer,address token,uint40 withdrawDelay,bytes32 salt") };
+const VOUCHER = { Voucher: fields("bytes32 channelId,uint128 maxClaimableAmount") };
+export const TRANSFER_FIELDS = fields("address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce");
+
+const hotKeyName = async (address) => `hot.${(await facts()).settlement}.${address}`.toLowerCase();
+
+/** The channel of the signed-in wallet and this browser's hot key, on the chain or not. */
+export async function mine() {
+  const { address } = session();
+  const hub = await facts();
+  const hotKey = keys.kept(await hotKeyName(address));
+  const message = {
+    payer: address,
+    payerAuthorizer: hotKey.address,
+    receiver: hub.settlement,
+    receiverAuthorizer: hub.receiver_authorizer,
+    token: hub.asset_domain.verifyingContract,
+    withdrawDelay: hub.withdraw_delay,
+    salt: ONE_CHANNEL,
+  };
+  const id = digest({ domain: hub.voucher_domain, primaryType: "ChannelConfig", types: CONFIG, message });
+  return { id, message, hotKey, hub };
+}
+
+/** `GET /v1/channels/{id}`; null if the hub knows none of this browser yet. */
+export async function state() {
+  const { id } = await mine();
+  return askSigned("GET", `/v1/channels/${id}`).catch((error) => {
+    if (error instanceof Refused && error.status === 404) return null;
+    throw error;
+  });
+}
+
+/** A channel of this wallet that is here is one that this browser's hot key can spend. */
+export const isHere = async (channel) => channel.id === (await mine()).id;
+
+// --------------------------------------------------------------------- deposit
+
+/** Has the wallet sign a deposit, and the hub bring it to the chain; resolves when it can be spent.
+ *
+ * @param {bigint} amount minor units @param {(step: "sign" | "send" | "wait") => void} told
+ */
+export async function deposit(amount, told = () => {}) {
+  const { id, message, hub } = await mine();
+  told("sign");
+  const salt = newNonce();
+  const validBefore = (await signingTime()) + VALID_FOR_S;
+  const signature = await signTyped({
+    domain: hub.asset_domain,
+    primaryType: "ReceiveWithAuthorization",
+    types: { ReceiveWithAuthorization: TRANSFER_FIELDS },
+    message: { from: message.payer, to: hub.collector, value: amount, validAfter: 0, validBefore, nonce: hexOf(keccak_256(bytesOf(id + salt.slice(2)))) },
+  });
+  told("send");
+  const authorization = { valid_after: "0", valid_before: String(validBefore), salt, signature };
+  const config = {
+    payer: message.payer,
+    payer_authorizer: message.payerAuthorizer,
+    receiver: message.receiver,
+    receiver_authorizer: message.receiverAuthorizer,
+    token: message.token,
+    withdraw_delay: message.withdrawDelay,
+    salt: message.salt,
+  };
+  const body = { config, deposit: { amount: String(amount), authorization } };
+  const { deposit: begun } = await askPatiently("POST", "/v1/channels", { body, key: salt });
+  told("wait");
+  return confirmed(begun);
+}
+
+async function confirmed(deposit) {
+  for (let told = deposit; ; told = await askPatiently("GET", `/v1/deposits/${deposit.id}`)) {
+    if (told.state === "confirmed") return told;
+    if (told.state === "failed") throw new Refused({ title: told.reason?.text ?? told.reason }, 409);
+    await pause(POLL_MS);
+  }
+}
+
+// -------------------------------------------------------------------- payments
+
+const pendingPlace = (id) => `taesan.pending.${id}`;
+const chargedPlace = (id) => `taesan.charged.${id}`;
+const pendingOf = (id) => JSON.parse(localStorage.getItem(pendingPlace(id)) ?? "null");
+const settle = (id) => localStorage.removeItem(pendingPlace(id));
+
+/** What this browser has signed and was told is paid. A hub that says more is not believed: the next voucher would pay that, too. */
+function goOnFrom(id, told) {
+  const known = BigInt(localStorage.getItem(chargedPlace(id)) ?? 0);
+  if (BigInt(told) > known) throw new Error(_("The hub says that you have paid more than this browser has signed. Do not pay; ask its operator."));
+  return BigInt(told);
+}
+
+/** Pays out of the channel, without asking the wallet. One at a time, whichever tab asks.
+ *
+ * @param {bigint} amount minor units
+ * @param {object} destination as `POST /v1/payments` takes it
+ * @param {object} extra `purchase`, `reference`
+ * @throws {Refused} nothing was paid @throws {Unanswered} it may have been paid: the next call finds out first
+ */
+export async function pay(amount, destination, extra = {}) {
+  const { id } = await mine();
+  return navigator.locks.request(`taesan.channel.${id}`, async () => {
+    await finish(id);
+    const { charged_cumulative: charged } = await askSigned("GET", `/v1/channels/${id}`);
+    const cumulative = goOnFrom(id, charged) + amount;
+    localStorage.setItem(pendingPlace(id), JSON.stringify(await signed(amount, cumulative, destination, extra)));
+    return finish(id);
+  });
+}
+
+async function signed(amount, cumulative, destination, extra) {
+  const { id, hotKey, hub } = await mine();
+  const voucher = { channelId: id, maxClaimableAmount: cumulative };
+  const signature = hotKey.sign(digest({ domain: hub.voucher_domain, primaryType: "Voucher", types: VOUCHER, message: voucher }));
+  const body = {
+    voucher: { channel_id: id, max_claimable_amount: String(cumulative), signature },
+    amount: { value: String(amount), asset: hub.asset, exponent: hub.asset_exponent },
+    destination,
+    ...extra,
+  };
+  return { key: newKey(), body };
+}
+
+/** Sends what was begun until it has its answer; null if nothing was. */
+async function finish(id) {
+  const pending = pendingOf(id);
+  if (!pending) return null;
+  try {
+    const answer = await askPatiently("POST", "/v1/payments", pending);
+    localStorage.setItem(chargedPlace(id), pending.body.voucher.max_claimable_amount);
+    settle(id);
+    return answer;
+  } catch (error) {
+    if (error instanceof Refused && error.status !== 429) settle(id);
+    throw error;
+  }
+}
+
+/** Whether a payment was begun here whose answer never came. */
+export const isPending = async () => pendingOf((await mine()).id) !== null;
+
+/** Has what was begun answered, if anything was. */
+export async function resume() {
+  const { id } = await mine();
+  return navigator.locks.request(`taesan.channel.${id}`, () => finish(id));
+}

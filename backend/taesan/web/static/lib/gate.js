@@ -1,0 +1,49 @@
+// The door of an app: what is behind it is shown to whoever has signed in with a wallet.
+
+import { html, nothing, once, part, render } from "/static/lib/view.js";
+import { onSession, session, signIn, signOut } from "/static/lib/session.js";
+import { wallets } from "/static/lib/wallets.js";
+import { _ } from "/static/lib/words.js";
+import { short } from "/static/lib/money.js";
+
+const byId = (id) => document.getElementById(id);
+
+const choices = (found, why) => html`
+  <h1>${_("Sign in with your wallet")}</h1>
+  <p>${why}</p>
+  <ul class="wallets">
+    ${found.map(
+      (wallet) => html`<li>
+        <button @click=${once(() => signIn(wallet))}><img src=${wallet.info.icon} alt="" width="28" height="28" /> ${wallet.info.name}</button>
+        ${wallet.isTest ? html`<p class="hint">${_("For trying out on this local chain: its key lies open in this browser. Never send real money to it.")}</p>` : nothing}
+      </li>`,
+    )}
+  </ul>
+  ${found.length ? nothing : html`<p class="hint">${_("No wallet was found in this browser. Install one, such as MetaMask or Rabby, and load this page again.")}</p>`}
+  <p class="hint">${_("Signing in costs nothing and moves nothing: it only proves that the wallet is yours.")}</p>
+`;
+
+const badge = ({ address, rdns }) => html`
+  ${rdns === "taesan.test" ? html`<span class="test">${_("Test wallet")}</span>` : nothing}
+  <code title=${address}>${short(address)}</code>
+  <button class="link" @click=${once(() => signOut())}>${_("Sign out")}</button>
+`;
+
+/** Shows the sign-in, or what `start` draws for who has signed in. Another wallet gets a fresh page.
+ *
+ * @param {string} why what one signs in for @param {(session: object) => void} start
+ */
+export function behindSignIn(why, start) {
+  let opened = null;
+  const show = (open) => {
+    if (opened && open?.address !== opened.address) return location.reload();
+    byId("sign-in").hidden = open !== null;
+    byId("signed").hidden = open === null;
+    render(open ? badge(open) : nothing, byId("who"));
+    if (!open) part(byId("sign-in"), wallets, (found) => choices(found, why));
+    else if (!opened) start((opened = open));
+  };
+  onSession(show);
+  show(session());
+}
+

@@ -1,0 +1,69 @@
+// Asks this hub's API. What goes wrong is one of three things: the hub refuses and says why, it wants a sign-in, or nobody answers.
+
+import { language } from "/static/lib/words.js";
+
+/** RFC 9457: the hub has refused, in the reader's language. `type` is without its `urn:taesan:problem:`. */
+export class Refused extends Error {
+  constructor(problem, status) {
+    super(problem.title ?? String(status));
+    this.problem = problem;
+    this.status = status;
+    this.type = (problem.type ?? "").replace("urn:taesan:problem:", "");
+  }
+}
+
+/** No answer, or one that says "later": whether anything was done is not known. */
+export class Unanswered extends Error {}
+
+export const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
+export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+/**
+ * @param {string} method @param {string} path
+ * @param {{body?: object, token?: string, key?: string, signal?: AbortSignal}} options `key`: names the effect, so that it
+ *   may be asked for again (`Idempotency-Key`)
+ * @returns {Promise<any>} the answer's JSON, null if it has none
+ */
+export async function ask(method, path, { body, token, key, signal } = {}) {
+  const headers = { "accept-language": language };
+  if (body !== undefined) headers["content-type"] = "application/json";
+  if (token) headers.authorization = `Bearer ${token}`;
+  if (key) headers["idempotency-key"] = key;
+  let answer;
+  try {
+    answer = await fetch(path, { method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body) });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Unanswered("no answer");
+  }
+  if (answer.status === 204) return null;
+  const told = await answer.json().catch(() => ({}));
+  if (answer.ok) return told;
+  if (answer.status === 503 && told.type !== "urn:taesan:problem:node-unavailable") throw new Unanswered(told.title ?? "503");
+  throw new Refused(told, answer.status);
+}
+
+/** Asks again until somebody answers who can. Only for what may be asked twice: reading, or with a `key`. */
+export async function askPatiently(method, path, options = {}, patienceMs = 20_000) {
+  const until = performance.now() + patienceMs;
+  for (let waitMs = 250; ; waitMs = Math.min(2 * waitMs, 4_000)) {
+    try {
+      return await ask(method, path, options);
+    } catch (error) {
+      const later = error instanceof Unanswered || error.status === 429;
+      if (!later || performance.now() + waitMs > until) throw error;
+    }
+    await pause(waitMs);
+  }
+}
+
+let known = null;
+
+/** `GET /v1/hub`, asked once: chain, contracts, what is signed for. */
+export const facts = () => (known ??= askPatiently("GET", "/v1/hub").catch((error) => { known = null; throw error; }));
+
+/** The time that signatures go by: a local chain's clock may have been put forward. In Unix seconds. */
+export async function signingTime() {
+  const { chain_time: told } = await ask("GET", "/v1/hub");
+  return Math.floor(Math.max(Date.now(), told ? Date.parse(told) : 0) / 1_000);
+}

@@ -1,0 +1,16 @@
+// Keys that this browser makes and keeps: the hot key of a channel, and the test wallet of a local chain.
+
+import { bytesOf, hexOf } from "/static/proof.js";
+import { addressOf, newKey, signDigest } from "/static/signing.js";
+
+/** The key kept under a name, made if there is none. It stays in this browser: whoever clears its data loses it. */
+export function kept(name) {
+  const place = `taesan.key.${name}`;
+  const stored = localStorage.getItem(place);
+  const secret = stored ? bytesOf(stored) : newKey();
+  if (!stored) localStorage.setItem(place, hexOf(secret));
+  return { address: addressOf(secret), sign: (digest) => signDigest(secret, bytesOf(digest)) };
+}
+
+export const has = (name) => localStorage.getItem(`taesan.key.${name}`) !== null;
+export const forget = (name) => localStorage.removeItem(`taesan.key.${name}`);

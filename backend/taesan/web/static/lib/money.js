@@ -1,0 +1,42 @@
+// Amounts: minor units in strings or BigInts, never floats. Intl takes decimal strings as they are, to the last digit.
+
+import { language } from "/static/lib/words.js";
+
+/** Minor units as a decimal string: `1234567`, 6 → `1.234567`. */
+export function decimal(value, exponent) {
+  const [sign, digits] = String(value).startsWith("-") ? ["-", String(value).slice(1)] : ["", String(value)];
+  const padded = digits.padStart(exponent + 1, "0");
+  return sign + padded.slice(0, padded.length - exponent) + (exponent ? "." + padded.slice(padded.length - exponent) : "");
+}
+
+/** Dollars of the hub's asset or of its gift token, with two decimals and more only where less would tell less than there is. */
+export function dollars(value, exponent, options = {}) {
+  const all = decimal(value, exponent);
+  const cents = exponent > 2 && !/^-?\d+\.\d\d0*$/.test(all) ? 4 : 2;
+  const form = { style: "currency", currency: "USD", currencyDisplay: "narrowSymbol", minimumFractionDigits: 2, maximumFractionDigits: cents };
+  return new Intl.NumberFormat(language, { ...form, ...options }).format(all);
+}
+
+/** Money as the API tells it: `{value, asset, exponent}`, where `asset` is a currency's code or a token's CAIP-19. */
+export function money({ value, asset, exponent }) {
+  if (!/^[A-Z]{3}$/.test(asset)) return dollars(value, exponent);
+  return new Intl.NumberFormat(language, { style: "currency", currency: asset, currencyDisplay: "narrowSymbol" }).format(decimal(value, exponent));
+}
+
+/** What a person has typed, in minor units; null if it is no amount above zero that the asset can tell. */
+export function minorUnits(typed, exponent) {
+  const text = typed.trim().replace(/^[$₩]/, "").replaceAll(",", "");
+  if (!/^\d{1,12}(\.\d*)?$/.test(text)) return null;
+  const [whole, rest = ""] = text.split(".");
+  if (rest.replace(/0+$/, "").length > exponent) return null;
+  const value = BigInt(whole + rest.slice(0, exponent).padEnd(exponent, "0"));
+  return value > 0n ? value : null;
+}
+
+const dates = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
+const days = new Intl.DateTimeFormat(language, { dateStyle: "medium" });
+
+/** An RFC 3339 moment in the reader's own time. */
+export const moment = (at) => dates.format(new Date(at));
+export const day = (at) => days.format(new Date(at));
+export const short = (hex) => `${hex.slice(0, 6)}…${hex.slice(-4)}`;

@@ -1,0 +1,103 @@
+// What pages are drawn with: lit's templates, and the states that each part of a page can be in.
+
+import { html, nothing, render } from "/static/lit/lit-html.js";
+import { Refused, Unanswered } from "/static/lib/hub.js";
+import { SignedOut } from "/static/lib/session.js";
+import { isDeclined } from "/static/lib/wallets.js";
+import { _ } from "/static/lib/words.js";
+
+export { html, nothing, render };
+
+/** What has gone wrong, in a sentence that says what to do next. */
+export function sentence(error) {
+  if (isDeclined(error)) return _("You declined in your wallet. Nothing was done.");
+  if (error instanceof SignedOut) return _("Your sign-in has ended. Sign in again; nothing is lost.");
+  if (error instanceof Unanswered) return _("The hub does not answer. Nothing is lost; try again in a moment.");
+  if (error instanceof Refused) return [error.message, error.problem.detail].filter(Boolean).join(" ");
+  return error?.message ?? String(error);
+}
+
+export const loading = () => html`<div class="skeleton" role="status"><span class="unseen">${_("Loading…")}</span></div>`;
+
+/** @param {string} title what is not here yet @param {unknown} next what to do about it */
+export const empty = (title, next = nothing) => html`<div class="empty"><p>${title}</p>${next}</div>`;
+
+export const failed = (error, again) => html`<div class="failed" role="alert">
+  <p>${sentence(error)}</p>
+  ${again ? html`<button class="quiet" @click=${again}>${_("Try again")}</button>` : nothing}
+</div>`;
+
+/** A part of a page that is loaded: first a skeleton, then what `load` gives through `show`, or the error with a way to try again.
+ * What was shown stays when a later look fails, with a word about it.
+ *
+ * @returns {() => Promise<void>} looks again
+ */
+export function part(place, load, show) {
+  let shown = null;
+  async function look() {
+    if (!shown) render(loading(), place);
+    try {
+      const found = await load();
+      shown = found;
+      render(show(found, look), place);
+      place.removeAttribute("data-stale");
+    } catch (error) {
+      place.toggleAttribute("data-stale", shown !== null);
+      if (shown === null || error instanceof SignedOut) render(failed(error, look), place);
+      else say(sentence(error), "alert");
+    }
+  }
+  look();
+  return look;
+}
+
+/** Looks again every so often while the page is seen. */
+export function every(ms, look) {
+  const timer = setInterval(() => document.visibilityState === "visible" && look(), ms);
+  return () => clearInterval(timer);
+}
+
+/** A handler that works once at a time, with its button busy meanwhile, and tells what went wrong. */
+export function once(work) {
+  return async (event) => {
+    event.preventDefault();
+    const target = event.currentTarget;
+    const button = target.tagName === "FORM" ? (event.submitter ?? target.querySelector("button:not([type=button])")) : target;
+    if (button.getAttribute("aria-busy") === "true") return;
+    button.setAttribute("aria-busy", "true");
+    hush();
+    try {
+      await work(event, target);
+    } catch (error) {
+      say(sentence(error), "alert");
+    } finally {
+      button.removeAttribute("aria-busy");
+    }
+  };
+}
+
+const place = () => document.getElementById("told");
+
+/** One line for all to hear: at the page's foot, read aloud. @param {"status" | "alert"} role */
+export function say(text, role = "status") {
+  render(html`<p class="told" role=${role}>${text} <button class="close" aria-label=${_("Close")} @click=${hush}>×</button></p>`, place());
+}
+
+export const hush = () => render(nothing, place());
+
+/** A dialog that asks before something that cannot be undone. @returns {Promise<boolean>} */
+export function sure(question, yes) {
+  const dialog = document.createElement("dialog");
+  document.body.append(dialog);
+  return new Promise((done) => {
+    render(
+      html`<form method="dialog"><p>${question}</p><div class="ways"><button class="quiet" value="">${_("No, go back")}</button><button value="yes">${yes}</button></div></form>`,
+      dialog,
+    );
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      done(dialog.returnValue === "yes");
+    });
+    dialog.showModal();
+  });
+}
