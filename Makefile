@@ -126,6 +126,9 @@ test-backend: build/.stamp ## Unit, property, API, browser and end-to-end tests 
 test-postgresql: build/.stamp ## What is marked for both databases, on PostgreSQL, whole
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --database postgresql $(ARGS) || test $$? = 5 # 5: ARGS names none of them
 
+test-browser: build/.stamp ## What people see, in Chromium against a live hub and chain, on phone and desk, in Korean and English; pictures in reports/screenshots
+	@$(BIN)/python -m pytest tests/browser -n $(WORKERS) --dist worksteal $(ARGS)
+
 test-x402: build/.stamp ## The clients of PyPI and npm, each in its own process, pay a merchant through a hub, by each scheme; books audited
 	@$(BIN)/python -m pytest tests/x402 $(ARGS)
 

@@ -45,5 +45,6 @@ export function behindSignIn(why, start) {
   };
   onSession(show);
   show(session());
+  navigator.serviceWorker?.register("/worker.js").catch(() => {}); // without it the app needs the hub to open, no more
 }
 
