@@ -29,7 +29,8 @@ class App(NamedTuple):
 
 WALLET = App("wallet", "Wallet", ("home", "shop", "rules", "gifts", "activity", "insights"))
 MERCHANT = App("merchant", "Merchant", ("home", "customers", "payouts", "connect", "insights"))
-APPS = {app.name: app for app in (WALLET, MERCHANT)}
+OPERATOR = App("operator", "Operator", ("home",))
+APPS = {app.name: app for app in (WALLET, MERCHANT, OPERATOR)}
 
 
 @router.get("/wallet", include_in_schema=False)
@@ -40,6 +41,11 @@ def wallet_home(hub: HubDep, request: Request) -> Response:
 @router.get("/wallet/{section}", include_in_schema=False, responses=problem_responses(404))
 def wallet_page(hub: HubDep, request: Request, section: str) -> Response:
     return _page(hub, request, WALLET, section)
+
+
+@router.get("/operator", include_in_schema=False)
+def operator_home(hub: HubDep, request: Request) -> Response:
+    return _page(hub, request, OPERATOR, "home")
 
 
 @router.get("/{name}.webmanifest", include_in_schema=False, responses=problem_responses(404))

@@ -38,8 +38,8 @@ export function part(place, load, show) {
     if (!shown) render(loading(), place);
     try {
       const found = await load();
-      shown = found;
       render(show(found, look), place);
+      shown = found;
       place.removeAttribute("data-stale");
     } catch (error) {
       place.toggleAttribute("data-stale", shown !== null);
