@@ -5,7 +5,7 @@ import { behindSignIn } from "/static/lib/gate.js";
 import { ask, facts, newKey } from "/static/lib/hub.js";
 import { decimal, dollars, moment, short } from "/static/lib/money.js";
 import { askSigned } from "/static/lib/session.js";
-import { empty, every, html, nothing, once, part, say, sure } from "/static/lib/view.js";
+import { empty, every, html, nothing, once, part, say, sure, svg } from "/static/lib/view.js";
 import { _, count, language } from "/static/lib/words.js";
 
 const body = (id) => document.querySelector(`#${id} .body`);
@@ -91,7 +91,7 @@ function row(batch, money) {
     <a href=${`/batches/${batch.id}?lang=${language}`}>${_("Batch %(id)s", { id: whole.format(batch.id) })}</a>
     <span>${count("%(count)s payment", "%(count)s payments", batch.payments)} · ${money(batch.claimed)}</span>
     <span class="pill" data-state=${batch.state}>${name}</span>
-    <svg class="steps" viewBox="0 0 60 4" preserveAspectRatio="none" aria-hidden="true">${STATES.map((_state, at) => html`<rect x=${at * 10} width="9" height="4" class=${at <= reached ? "done" : ""}></rect>`)}</svg>
+    <svg class="steps" viewBox="0 0 60 4" preserveAspectRatio="none" aria-hidden="true">${STATES.map((_state, at) => svg`<rect x=${at * 10} width="9" height="4" class=${at <= reached ? "done" : ""}></rect>`)}</svg>
     ${batch.last_error ? html`<p class="hint">${batch.last_error}</p>` : nothing}
   </li>`;
 }
