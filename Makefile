@@ -118,8 +118,8 @@ lint: .tools/setup.stamp ## Formatting, lint, types
 slither: .tools/setup.stamp ## Static analysis: every finding is answered in docs/security.md
 	@.venv-contracts/bin/python scripts/static_analysis.py
 
-test-backend: build/.stamp ## Unit, property, API, browser and end-to-end tests on SQLite; then PostgreSQL executes each statement too
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS) --note=build/executed.json
+test-backend: build/.stamp ## Unit, property, API, browser (each journey in one size) and end-to-end tests on SQLite; then PostgreSQL executes each statement too
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS) --one-size --note=build/executed.json
 	@echo "· on PostgreSQL, of what is marked for both databases, few tests that execute each statement which all of them execute"
 	@$(MAKE) --no-print-directory test-postgresql ARGS="$(ARGS) --briefly=build/executed.json"
 
