@@ -11,7 +11,7 @@ from taesan.core.clock import rfc3339
 from taesan.core.i18n import translate
 from taesan.core.pages import newest_first
 from taesan.core.problems import Problem, not_found
-from taesan.insights import doubles, importing, keeping
+from taesan.insights import changes, doubles, importing
 from taesan.insights.duplicates import KINDS
 from taesan.insights.import_models import (
     FaultPublic,
@@ -67,7 +67,7 @@ def remove(session: Session, row: StatementImport) -> None:
     gone = {line.id: line.merchant for line in session.execute(lines)} if alone else {}
     session.execute(delete(MovementRow).where(col(MovementRow.id).in_(list(gone))))
     doubles.release(session, owner, gone)
-    keeping.note(session, owner, gone.values())
+    changes.note(session, owner, gone.values())
     session.delete(row)
     session.flush()
 
