@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 from sqlmodel import Session
 
-from taesan.chain import watcher
+from taesan.chain import view
 from taesan.channels import queries, service
 from taesan.channels.models import ChannelCreate, ChannelCreated, ChannelPublic, DepositPublic, HubPublic
 from taesan.core import idempotency
@@ -81,7 +81,7 @@ def open_channel(hub: HubDep, body: ChannelCreate, idempotency_key: IdempotencyK
         body,
         now,
         effect,
-        closed=watcher.closed,
+        closed=view.closed,
         check=check,
         status=202,
     )
