@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from taesan import glance
-from taesan.chain import reorg, watcher
+from taesan.chain import reorg, view, watcher
 from taesan.chain.sender import Following
 from taesan.chain.signer_watch import SignerWatch
 from taesan.channels import refunds
@@ -233,6 +233,6 @@ def _signer_watch(hub: Hub) -> SignerWatch:
 
 def _book_events(hub: Hub, handlers: dict[str, list[Handler]]) -> bool:
     with hub.db.read() as session:
-        if watcher.is_doubtful(session):
+        if view.is_doubtful(session):
             return False  # first what is gone has to leave the books
     return outbox.deliver(hub.db, handlers, hub.clock) > 0
