@@ -36,11 +36,12 @@ class LiveHub:
 
     def __init__(self, folder: Path, chain_id: int = CHAIN_ID, **more: Any) -> None:
         self._random = random.Random(1)
+        self.database = folder / "taesan.db"
         self._chain = Chain(folder, "--block-time=1", "--mixed-mining", chain_id=chain_id)
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         settings = Settings(
-            database_url=f"sqlite:///{folder / 'taesan.db'}",
+            database_url=f"sqlite:///{self.database}",
             rpc_url=self._chain.url,
             deployment_file=self._chain.save_deployment(folder),
             artifacts_dir=ARTIFACTS,
