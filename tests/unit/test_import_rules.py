@@ -55,6 +55,7 @@ PURE = {
     "insights/duplicates.py",
     "insights/figures.py",
     "insights/lines.py",
+    "insights/mail.py",
     "insights/mappings.py",
     "insights/audit_models.py",
     "insights/audit_month.py",
@@ -330,6 +331,7 @@ NO_MONEY = {
     "insights/pdf.py": {"float", "/"},  # millimetres
     "insights/phrasing.py": {"float"},  # seconds
     "insights/scheduling.py": {"float"},  # chance
+    "insights/mailing.py": {"float"},
     "insights/report.py": {"/"},  # paths
 }
 
