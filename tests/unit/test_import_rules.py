@@ -56,6 +56,7 @@ PURE = {
     "insights/duplicates.py",
     "insights/figures.py",
     "insights/lines.py",
+    "insights/mail.py",
     "insights/mappings.py",
     "insights/audit_models.py",
     "insights/audit_month.py",
@@ -265,12 +266,12 @@ def test_only_chain_talks_to_a_node() -> None:
 
 
 def test_nothing_else_fetches_anything() -> None:
-    """So nobody can have the service ask an address of their choice (SSRF): the node, the signer and the language model are the
-    operator's, and what a merchant names is checked by the one module that sends webhooks. A payer's client and a merchant's paywall are
+    """So nobody can have the service ask an address of their choice (SSRF): the node, the signer, the mail server and the language
+    model are the operator's, and what a merchant names is checked by the one module that sends webhooks. A payer's client and a merchant's paywall are
     no part of the service: they ask what their users name."""
     fetching = {"web3", "requests", "httpx", "aiohttp", "urllib3", "urllib.request", "http.client", "smtplib"}
     elsewhere = {"chain", "client", "demo", "paywall"}
-    asking = {"webhooks/sending.py", "insights/phrasing.py"}
+    asking = {"webhooks/sending.py", "insights/phrasing.py", "core/smtp.py"}
     wrong = []
     for module in modules():
         if module.domain in elsewhere or module.path.as_posix() in asking:
@@ -330,6 +331,7 @@ NO_MONEY = {
     "insights/pdf.py": {"float", "/"},  # millimetres
     "insights/phrasing.py": {"float"},  # seconds
     "insights/scheduling.py": {"float"},  # chance
+    "insights/mailing.py": {"float"},
     "insights/report.py": {"/"},  # paths
 }
 

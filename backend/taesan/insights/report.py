@@ -38,8 +38,12 @@ def written(audit: MonthAudit, form: Format, hub: Hub, language: str) -> bytes:
 
 
 def document_of(audit: MonthAudit, hub: Hub, language: str) -> Document:
+    return writer_in(language, hub).document(audit)
+
+
+def writer_in(language: str, hub: Hub) -> Writer:
     symbols = {token.id: token.symbol for token in (hub.asset, hub.gift)}
-    return Writer(language, translations(language).gettext, symbols).document(audit)
+    return Writer(language, translations(language).gettext, symbols)
 
 
 # ----------------------------------------------------------------------- CSV
