@@ -74,6 +74,7 @@ PURE = {
     "insights/forecast.py",
     "insights/hidden.py",
     "insights/recurring.py",
+    "insights/reasons.py",
     "insights/unusual.py",
     "insights/wording.py",
     "jars/accrual.py",
