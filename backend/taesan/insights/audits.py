@@ -80,7 +80,7 @@ def _names(session: Session, owner: int, merchants: Iterable[str]) -> dict[str, 
 
 
 def _became(session: Session, hub: Hub, person: Person, spans: Compared, now: datetime) -> Became:
-    owner, zone = persons.number_of(person), persons.zone_of(person)
+    zone = persons.zone_of(person)
     wallets = [link.wallet for link in persons.wallets_of(session, person)]
     times = [(begins_at(days.first, zone), begins_at(days.end, zone)) for days in spans]
     of_wallets = (col(Channel.payer).in_(wallets), col(Channel.gateway_id).is_(None))
@@ -108,7 +108,7 @@ def _became(session: Session, hub: Hub, person: Person, spans: Compared, now: da
         waiting=int(waiting or 0),
         held=int(session.scalar(select(func.sum(Conversion.amount)).where(*held)) or 0),
         in_jars=sum(posting.balance(session, hub.chart.jar(channel)) for channel in channels),
-        points_earned=Amounts(**audit_month.amounts([_earned(session, owner, members, days) for days in spans])),
+        points_earned=Amounts(**audit_month.amounts([_earned(session, members, *span) for span in times])),
         points=points,
         points_lapsing=lapsing,
     )
@@ -141,19 +141,11 @@ def _converted(session: Session, channels: Sequence[str], times: Times) -> list[
     return sorted(told, key=lambda row: (row.kind, row.state))
 
 
-def _earned(session: Session, owner: int, members: Sequence[int | None], days: Days) -> int:
-    """Points for payments of these days, by those payments: of a lot only its end is kept."""
-    if not members:
-        return 0
-    paid = (
-        col(MovementRow.owner) == owner,
-        col(MovementRow.day) >= days.first,
-        col(MovementRow.day) < days.end,
-        col(MovementRow.source) == "hub",
-        col(MovementRow.kind) == "spent",
-    )
-    lots = select(func.sum(PointsLot.points)).join(MovementRow, col(MovementRow.key) == col(PointsLot.source))
-    return int(session.scalar(lots.where(*paid, col(PointsLot.member_id).in_(members))) or 0)
+def _earned(session: Session, members: Sequence[int | None], begins: datetime, ends: datetime) -> int:
+    """Points for payments of a span; whatever became of them. Each span is one stretch of an index."""
+    within = (col(PointsLot.paid_at) >= begins, col(PointsLot.paid_at) < ends)
+    earned = select(func.sum(PointsLot.points)).where(col(PointsLot.member_id).in_(members), *within)
+    return int(session.scalar(earned) or 0)
 
 
 def _points(session: Session, members: Sequence[int | None], now: datetime) -> tuple[int, int]:
