@@ -7,12 +7,12 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime, format_skeleton
-from babel.numbers import format_currency, format_decimal, get_currency_name
+from babel.numbers import format_decimal, get_currency_name
 
+from taesan.core.money import in_currency, in_tokens
 from taesan.insights.audit_models import Amounts, AssetAudit, Counted, MonthAudit, Moved, Place, Places
 from taesan.insights.budgets import BudgetPublic
 from taesan.insights.movements import next_month
@@ -103,11 +103,9 @@ class Writer:
 
     def money(self, amount: int, asset: str, exponent: int) -> str:
         """To the last minor unit."""
-        value = Decimal(amount).scaleb(-exponent)
         if ":" not in asset and asset not in self._symbols:
-            return str(format_currency(value, asset, locale=self._language))
-        digits = "#,##0" if not exponent else "#,##0." + "0" * min(2, exponent) + "#" * max(0, exponent - 2)
-        return f"{format_decimal(value, digits, locale=self._language)} {self._symbols.get(asset, plain(asset))}"
+            return in_currency(amount, exponent, asset, self._language)
+        return in_tokens(amount, exponent, self._symbols.get(asset, plain(asset)), self._language)
 
     def _signed(self, amount: int, of: AssetAudit) -> str:
         return ("+" if amount > 0 else "") + self.money(amount, of.asset, of.exponent)
