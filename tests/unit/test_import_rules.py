@@ -151,7 +151,7 @@ def test_pure_modules_do_no_input_or_output() -> None:
     for module in modules():
         if module.path.as_posix() not in PURE:
             continue
-        for node in ast.walk(module.tree):
+        for node in module.nodes:
             named = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             named += [a.name for a in node.names] if isinstance(node, ast.Import) else []
             wrong += [f"{module.at(node)} imports {n}" for n in named if outside.fullmatch(n.split(".")[0])]
@@ -177,7 +177,7 @@ def test_only_posting_writes_the_books() -> None:
         if module.path.as_posix() in ("ledger/posting.py", "ledger/models.py"):
             continue
         books = _names_of_books(module)
-        for name, call in calls(module.tree):
+        for name, call in calls(module.nodes):
             first = call.args[0] if call.args else None
             if name in WRITES and isinstance(first, ast.Name) and first.id in books:
                 wrong.append(f"{module.at(call)} {name}s {first.id}")
@@ -185,7 +185,7 @@ def test_only_posting_writes_the_books() -> None:
                 wrong.append(f"{module.at(call)} makes a row of {name}")
         wrong += [
             f"{module.at(node)} sets a balance"
-            for node in ast.walk(module.tree)
+            for node in module.nodes
             if isinstance(node, ast.Attribute) and node.attr == "balance" and isinstance(node.ctx, ast.Store)
         ]
     assert not wrong
@@ -198,7 +198,7 @@ def test_no_sql_text_writes_the_books() -> None:
     wrong = [
         f"{module.at(node)}: {node.value[:60]}"
         for module in modules()
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and writing.search(node.value)
     ]
     assert not wrong
@@ -237,7 +237,7 @@ def test_only_the_sender_signs_and_sends() -> None:
         f"{module.at(call)} calls {name}"
         for module in modules()
         if module.domain not in ("client", "demo")  # a payer's wallet signs too
-        for name, call in calls(module.tree)
+        for name, call in calls(module.nodes)
         if name in SENDING - ALLOWED.get(module.path.as_posix(), set())
     ]
     assert not wrong
@@ -248,7 +248,7 @@ def test_only_signers_see_a_key() -> None:
         f"{module.at(node)} reads operator_key"
         for module in modules()
         if module.path.as_posix() != "chain/signers.py"
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.Attribute) and node.attr == "operator_key"
     ]
     assert not wrong
@@ -259,7 +259,7 @@ def test_only_chain_talks_to_a_node() -> None:
         f"{module.at(node)} imports {node.module}"
         for module in modules()
         if module.domain not in ("chain", "demo")
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in ("web3", "requests")
     ]
     assert not wrong
@@ -276,7 +276,7 @@ def test_nothing_else_fetches_anything() -> None:
     for module in modules():
         if module.domain in elsewhere or module.path.as_posix() in asking:
             continue
-        for node in ast.walk(module.tree):
+        for node in module.nodes:
             named = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             named += [a.name for a in node.names] if isinstance(node, ast.Import) else []
             wrong += [f"{module.at(node)} imports {n}" for n in named if n in fetching or n.split(".")[0] in fetching]
@@ -298,7 +298,7 @@ def test_there_are_routers_to_look_at() -> None:
 def test_routers_hold_no_sql() -> None:
     wrong = []
     for module in _routers():
-        for node in ast.walk(module.tree):
+        for node in module.nodes:
             if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in ("sqlalchemy", "sqlmodel"):
                 wrong += [f"{module.at(node)} imports {a.name}" for a in node.names if a.name != "Session"]
             if isinstance(node, ast.Import):
@@ -313,7 +313,7 @@ def test_nobody_commits_but_the_database() -> None:
         f"{module.at(call)} calls {name}"
         for module in modules()
         if module.domain != "demo"
-        for name, call in calls(module.tree)
+        for name, call in calls(module.nodes)
         if name in ("commit", "begin", "begin_nested", "rollback") and module.path.as_posix() != "core/db.py"
     ]
     assert not wrong
@@ -360,7 +360,7 @@ def test_money_is_never_a_float(domain: str) -> None:
         if module.domain != domain:
             continue
         path = module.path.as_posix()
-        for node in ast.walk(module.tree):
+        for node in module.nodes:
             what = _inexact(node)
             if what in NO_MONEY.get(path, ()):
                 met.add((path, what))

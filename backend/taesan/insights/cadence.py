@@ -13,11 +13,12 @@ from datetime import date, timedelta
 from functools import cache, lru_cache
 from itertools import pairwise
 from math import log
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from babel.core import get_global
-from holidays import HolidayBase, country_holidays
-from holidays.registry import COUNTRIES
+
+if TYPE_CHECKING:
+    from holidays import HolidayBase
 
 _ONE = timedelta(days=1)
 _WAYS = (1, 2, 3)  # places in a row of `_fits`
@@ -73,6 +74,8 @@ class Calendar:
     def __init__(self, country: str | None) -> None:
         self._holidays: HolidayBase | frozenset[date] = frozenset()
         if country is not None and country in _countries():
+            from holidays import country_holidays  # seldom needed, and a tenth of a second
+
             self._holidays = country_holidays(country)
         self._moved: dict[date, tuple[date, date, date]] = {}
 
@@ -94,6 +97,8 @@ class Calendar:
 
 @cache
 def _countries() -> frozenset[str]:
+    from holidays.registry import COUNTRIES
+
     return frozenset(code for names in COUNTRIES.values() for code in names[1:])
 
 
