@@ -73,6 +73,7 @@ PURE = {
     "insights/advice_words.py",
     "insights/cadence.py",
     "insights/custom.py",
+    "insights/fitting.py",
     "insights/forecast.py",
     "insights/hidden.py",
     "insights/reasons.py",
