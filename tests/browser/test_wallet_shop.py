@@ -1,5 +1,6 @@
 """A payer in a shop: what goes into the jar is told before, falls into it after, and becomes a token in front of her."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -72,6 +73,18 @@ def test_a_purchase_its_change_and_the_token(
     expect(lantern.locator(".reading")).to_be_visible()
     expect(page.locator("#change .hint").nth(1)).to_contain_text("$4.00")
     expect(joy).to_have_count(0)  # told once
+
+    page.evaluate(
+        "Object.keys(localStorage).filter(k => k.startsWith('taesan.joy')).forEach(k => localStorage.removeItem(k))"
+    )
+    page.goto(f"{live_hub.url}/wallet?lang={language}")  # where she has not been since
+    expect(joy.locator(".big")).to_have_text("$1.00")
+    expect(page.locator("#jar .big")).to_have_text("$0.18")
+    expect(page.locator("#jar .jar-picture")).to_have_attribute("aria-label", re.compile(r"\$0\.18.*\$0\.82"))
+    expect(page.locator("#treasures b").first).to_have_text("Walker", timeout=PATIENCE_MS)
+    expect(page.locator("#holdings dd").nth(1)).to_have_text("$1.00", timeout=PATIENCE_MS)
+    assert _is_narrow_enough(page)
+    screenshot(page, f"wallet-home-with-jar-{language}-{width}")
 
 
 def test_a_bill_is_paid_from_its_own_page(live_hub: LiveHub, visit: Visit, screenshot: Screenshot) -> None:

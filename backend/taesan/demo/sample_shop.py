@@ -9,6 +9,13 @@ from taesan.demo.wallet import key_of
 
 KEY = key_of("taesan sample shop")
 NAME = "Ridge & Co. (sample)"
+PROGRAMME = {
+    "period": "month",
+    "time_zone": "UTC",
+    "window": 3,
+    "tiers": [{"name": "Walker", "count": 1}, {"name": "Climber", "count": 4}],
+    "points": {"per": "100000", "valid_days": 365, "notice_days": 30},
+}
 
 
 def open_at(site: str) -> str:
@@ -21,7 +28,8 @@ def open_at(site: str) -> str:
         token = _told(http.post("/v1/auth/sessions", json=body))["token"]
         made = http.post("/v1/merchants", json={"name": NAME}, headers={"Authorization": f"Bearer {token}"})
         if made.status_code != httpx.codes.CONFLICT:  # there already
-            _told(made)
+            merchant = {"Authorization": f"Bearer {_told(made)['api_key']}"}
+            _told(http.put("/v1/programme", json=PROGRAMME, headers=merchant))
     return KEY.address
 
 
