@@ -6,24 +6,13 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.browser_wallet import Extension
+from tests.support.browser_wallet import with_channel
 from tests.support.live import LiveHub
-from tests.support.stage import DOLLAR, key
+from tests.support.stage import key
 
 Visit = Callable[..., Page]
 Screenshot = Callable[[Page, str], None]
 PATIENCE_MS = 30_000
-
-
-def _with_channel(live_hub: LiveHub, visit: Visit, dollars: str, **options: object) -> Page:
-    extension = Extension()
-    live_hub.give_dollars(extension.account.address, 20 * DOLLAR)
-    page = visit(f"{live_hub.url}/wallet", forgive="404", extension=extension, **options)
-    page.locator(".wallets button").first.click()
-    page.locator("#amount").fill(dollars)
-    page.locator("#channel form button").click()
-    expect(page.locator("#channel .big")).to_have_text(f"${dollars}", timeout=PATIENCE_MS)
-    return page
 
 
 def _is_narrow_enough(page: Page) -> bool:
@@ -36,7 +25,7 @@ def test_a_purchase_its_change_and_the_token(
 ) -> None:
     is_still = width == 360
     motion = {"reduced_motion": "reduce"} if is_still else {}
-    page = _with_channel(live_hub, visit, "9.00", language=language, width=width, **motion)
+    page, _ = with_channel(live_hub, visit, "9.00", language=language, width=width, **motion)
     page.goto(f"{live_hub.url}/wallet/shop?lang={language}")
     lantern, pebble, club = (
         page.locator(f"[data-good={name}]") for name in ("item-lantern", "item-pebble", "club-letters")
@@ -88,7 +77,7 @@ def test_a_purchase_its_change_and_the_token(
 
 
 def test_a_bill_is_paid_from_its_own_page(live_hub: LiveHub, visit: Visit, screenshot: Screenshot) -> None:
-    page = _with_channel(live_hub, visit, "5.00", language="ko", width=360)
+    page, _ = with_channel(live_hub, visit, "5.00", language="ko", width=360)
     body = {"amount": {"value": "285", "asset": "USD"}, "description": "라테"}
     made = live_hub.client.post("/v1/invoices", json=body, headers=key() | live_hub.merchant_headers).json()
     page.goto(made["pay_url"] + "?lang=ko")

@@ -66,7 +66,7 @@ export function sentences({ gather, fires, only, destinations, per_day: perDay }
     ...gatherSentences(readGather(gather)),
     ...onlySentences(readOnly(only)),
     ...firesSentences(readFires(fires)),
-    ...destinations.map(destinationSentence),
+    ...(destinations.length === 1 && destinations[0].kind === "wallet" ? [_("The gift tokens stay in your wallet.")] : destinations.map(destinationSentence)),
     ...(perDay === "0" ? [] : [_("At most %(amount)s a day leaves your wallet by this rule.", { amount: dollars(perDay, exponent) })]),
   ];
 }
