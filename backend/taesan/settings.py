@@ -223,6 +223,10 @@ class Settings(SmtpSettings):
     signer_balance_min_gwei: int = Field(
         default=10_000_000, ge=0, description="With less for gas (0.01 ether) the operator's key signs nothing new"
     )
+    sample_shop: str | None = Field(
+        default=None,
+        description="On a local chain: the wallet whose merchant sells sample goods at /wallet/shop; `taesan demo` and `devnet` set it",
+    )
     crash_at: str | None = Field(
         default=None, description="For tests: where a process ends itself (core/crashpoints.py)"
     )
@@ -256,7 +260,7 @@ class Settings(SmtpSettings):
             raise ValueError("a rate is more than zero")
         return rate
 
-    @field_validator("operator_address")
+    @field_validator("operator_address", "sample_shop")
     @classmethod
     def _is_address(cls, address: str | None) -> str | None:
         return None if address is None else parse_address(address)

@@ -30,7 +30,7 @@ def test_with_the_test_wallet_of_a_local_chain(
     page.locator("#amount").fill("12.50")
     page.locator("#channel form button").click()
     expect(page.locator("#channel .big")).to_have_text("$12.50", timeout=PATIENCE_MS)
-    expect(page.locator("#jar progress")).to_be_visible()
+    expect(page.locator("#jar .jar-picture")).to_be_visible()
     assert _is_narrow_enough(page)
     screenshot(page, f"wallet-home-{language}-{width}")
     page.locator("#who button").click()

@@ -1,12 +1,16 @@
 """A wallet extension, as a page sees it (EIP-6963, EIP-1193): announced in the page, signing in Python with a library of its own."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from eth_account import Account
 from eth_account.messages import encode_defunct, encode_typed_data
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.support.live import LiveHub
+from tests.support.stage import DOLLAR
 
 _ANNOUNCES = """(() => {
   const request = async ({ method, params = [] }) => {
@@ -51,3 +55,17 @@ class Extension:
             signed = self.account.sign_message(encode_typed_data(full_message=json.loads(params[1])))
             return "0x" + signed.signature.hex()
         raise NotImplementedError(method)
+
+
+def with_channel(
+    live_hub: LiveHub, visit: Callable[..., Page], dollars: str, forgive: str = "404", **options: object
+) -> tuple[Page, Extension]:
+    """A page of whoever has just opened a channel. :param dollars: its deposit, such as `9.00`, out of 20 in the wallet"""
+    extension = Extension()
+    live_hub.give_dollars(extension.account.address, 20 * DOLLAR)
+    page = visit(f"{live_hub.url}/wallet", forgive=forgive, extension=extension, **options)
+    page.locator(".wallets button").first.click()
+    page.locator("#amount").fill(dollars)
+    page.locator("#channel form button").click()
+    expect(page.locator("#channel .big")).to_have_text(f"${dollars}", timeout=30_000)
+    return page, extension

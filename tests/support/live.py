@@ -15,6 +15,8 @@ from eth_account import Account
 from taesan.app import create_app
 from taesan.auditing import audit
 from taesan.core.server import BoundedHttp
+from taesan.demo import folder as demo_folder
+from taesan.demo import sample_shop
 from taesan.hub import open_hub
 from taesan.ledger.audit import Report
 from taesan.settings import Settings
@@ -53,6 +55,7 @@ class LiveHub:
             token_gather_s=0,
             gift_least_s=1,
             worker_tick_s=0.1,
+            sample_shop=demo_folder.SAMPLE_SHOP,
             **more,
         )
         self._hub = open_hub(settings)
@@ -174,6 +177,7 @@ class LiveHub:
             time.sleep(0.02)
         self.facts: Json = self._get("/v1/hub")
         self.merchant_id = self._open_merchant()
+        sample_shop.open_at(self.url)
         self.payers: list[dict[str, Any]] = [self._open_channel(Wallet(f"live {n}")) for n in range(PAYERS)]
         for payer in self.payers:
             _wait(lambda id_=payer["deposit"]: self._get(f"/v1/deposits/{id_}")["state"] == "confirmed")

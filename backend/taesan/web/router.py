@@ -18,16 +18,18 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 from taesan.chain.rpc import Node, NodeUnavailable
 from taesan.core.db import retried
-from taesan.core.http import problem_responses
+from taesan.core.http import Language, problem_responses
 from taesan.core.i18n import LANGUAGES, language_of, translations
 from taesan.core.problems import Problem
 from taesan.gifts import queries as gifts
 from taesan.gifts import service as gift_links
 from taesan.hub import Hub, HubDep
+from taesan.identity.access import CurrentWallet
 from taesan.identity.rates import COUNTED
 from taesan.insights import subscribing
 from taesan.merchants import invoices
 from taesan.settlement import batcher, queries
+from taesan.web import sample_shop
 from taesan.web.overview import overview, payment_rows, shows_payments
 
 router = APIRouter()
@@ -42,6 +44,13 @@ CSP = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-ur
 def get_overview(hub: HubDep, request: Request) -> dict[str, Any]:
     """All figures of the overview page: money through its stages, gas, books against chain, newest batches."""
     return _overview(hub, request.app.state.node_watch)
+
+
+@router.get("/v1/sample-shop", tags=["hub"], operation_id="getSampleShop", responses=problem_responses(401, 404))
+def get_sample_shop(hub: HubDep, wallet: CurrentWallet, language: Language) -> sample_shop.SampleShopPublic:
+    """On a local chain: sample goods, with the content of those that the wallet has paid for."""
+    with hub.db.read() as session:
+        return sample_shop.public(session, hub, wallet, hub.clock.now(), language)
 
 
 @router.get("/", include_in_schema=False)
