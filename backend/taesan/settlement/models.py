@@ -269,6 +269,14 @@ class LeafPublic(Shape):
     payee: str
 
 
+class BatchRoot(Shape):
+    """As the chain has it."""
+
+    batch_id: int
+    settlement: str = ShapeField(description="The contract that keeps it")
+    root: str | None = ShapeField(description="Null: the batch is not on the chain")
+
+
 class PaymentProof(Shape):
     """`leaf_hash` with the `proof`'s hashes, pairs sorted, gives the root that the settlement contract keeps for the batch."""
 

@@ -19,6 +19,7 @@ from taesan.ledger import queries as ledger
 from taesan.settlement import quarantine, queries
 from taesan.settlement.models import (
     BatchPublic,
+    BatchRoot,
     EntitlementProof,
     LedgerPage,
     LedgerTotal,
@@ -43,6 +44,21 @@ def get_batch(hub: HubDep, batch_id: int) -> BatchPublic:
     """One batch: its roots, its transaction, how far it is."""
     with hub.db.read() as session:
         return queries.public_batch(session, queries.find_batch(session, batch_id))
+
+
+@router.get(
+    "/batches/{batch_id}/root",
+    tags=["settlement"],
+    operation_id="getBatchRoot",
+    dependencies=COUNTED,
+    responses=problem_responses(404, 422, 429, 503),
+)
+def get_batch_root(hub: HubDep, batch_id: int) -> BatchRoot:
+    """The batch's root as the settlement contract has it, which this hub asks its own node. To rely on nobody, ask another one:
+    `batches(uint64)`."""
+    with hub.db.read() as session:
+        queries.find_batch(session, batch_id)
+    return queries.root_on_chain(hub, batch_id)
 
 
 @router.get(

@@ -444,7 +444,7 @@ function showRest(id, proof) {
   if (transaction) parts.push(make("p", {}, `${texts.in_transaction} `, make("code", { className: "hash", textContent: transaction })));
   if (ON_CHAIN.includes(proof.state)) {
     parts.push(make("p", { textContent: texts.on_chain }));
-    parts.push(make("pre", {}, make("code", { textContent: `cast call ${settlement} "batches(uint64)(bytes32,bytes32)" ${proof.batch_id} --rpc-url "$YOUR_NODE"` })));
+    parts.push(make("pre", {}, make("code", { textContent: `cast call ${settlement} "batches(uint64)(bytes32)" ${proof.batch_id} --rpc-url "$YOUR_NODE"` })));
   }
   const links = make("p");
   links.append(make("a", { href: `/batches/${proof.batch_id}?lang=${language}`, textContent: say(texts.batch_page, { batch: proof.batch_id }) }));
