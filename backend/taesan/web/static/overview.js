@@ -182,6 +182,7 @@ function fillBatch(row, batch) {
 function fillPayment(row, payment) {
   const field = (name) => find(`[data-field="${name}"]`, row);
   setText(field("amount"), money(BigInt(payment.amount)));
+  field("amount").href = `/payments/${payment.id}?lang=${language}`;
   setText(field("destination"), { jar: texts.to_jar, gateway: texts.to_wallet, person: texts.to_person }[payment.destination] ?? payment.merchant ?? texts.to_merchant);
   setTime(find("time", row), payment.accepted_at);
   const waiting = payment.batch_id == null;

@@ -68,7 +68,7 @@ export function shown(found) {
     <div role="status"><strong>${title}</strong><p>${text}</p></div>
     <ol class="climb">
       <li>
-        <h4>${_("Its leaf, made here from the payment")}</h4>
+        <p class="rung">${_("Its leaf, made here from the payment")}</p>
         <dl>
           ${line(_("payment"), found.payment.id)} ${line(_("channel"), proof.leaf.channel_id)} ${line(_("amount"), proof.leaf.amount)}
           ${line(_("all so far"), proof.leaf.cumulative)} ${line(_("paid to"), proof.leaf.payee)}
@@ -76,14 +76,14 @@ export function shown(found) {
         <code>${leaf}</code>
         ${mark(found.isItsLeaf, _("It is this payment."), _("It is not this payment: channel or amount are others."))}
       </li>
-      ${steps.map(({ sibling, hash }) => html`<li><h4>${_("Hashed with its neighbour")}</h4><code class="sibling">${sibling}</code><code>${hash}</code></li>`)}
+      ${steps.map(({ sibling, hash }) => html`<li><p class="rung">${_("Hashed with its neighbour")}</p><code class="sibling">${sibling}</code><code>${hash}</code></li>`)}
       <li>
-        <h4>${_("The root that this leads to")}</h4>
+        <p class="rung">${_("The root that this leads to")}</p>
         <code>${computed}</code>
         ${mark(found.holds === false && !alike(computed, proof.root) ? false : null, "", _("The hub names another: %(root)s", { root: proof.root }))}
       </li>
       <li>
-        <h4>${_("The root of batch %(batch)s on the chain", { batch: proof.batch_id })}</h4>
+        <p class="rung">${_("The root of batch %(batch)s on the chain", { batch: proof.batch_id })}</p>
         ${chain.root === null ? html`<p>${_("None yet.")}</p>` : html`<code>${chain.root}</code>`}
         ${mark(found.reachesRoot, _("They are the same."), _("They are not the same."))}
         <p class="hint">${chain.by === null

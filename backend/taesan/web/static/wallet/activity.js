@@ -78,6 +78,7 @@ async function start() {
         proofs.set(payment.id, await verify(payment).catch((error) => ({ error })));
         await look();
       })}>${found ? _("Close") : _("Verify")}</button>`}
+      <a href="/payments/${payment.id}?lang=${language}">${_("Each step")}</a>
       ${found === undefined ? nothing : found.error ? failed(found.error) : shown(found)}
     </div>`;
   }

@@ -3,6 +3,7 @@
 import { ask } from "/static/lib/hub.js";
 import { short } from "/static/lib/money.js";
 import { askSigned } from "/static/lib/session.js";
+import { CONVERSION_STATES, GIFT_STATES, REWARD_STATES, TRANSFER_STATES } from "/static/lib/states.js";
 import { _ } from "/static/lib/words.js";
 
 const LIMIT = 50;
@@ -14,30 +15,6 @@ async function nameOf(merchant) {
   if (!names.has(merchant)) names.set(merchant, (await ask("GET", `/v1/merchants/${merchant}`)).name);
 }
 
-const DONE = () => ({ name: "settled", text: _("done") });
-const MOVING = () => ({ name: "moving", text: _("on its way") });
-const FAILED = () => ({ name: "failed", text: _("failed") });
-const WAITING = () => ({ name: "waiting", text: _("waiting") });
-
-const GIFT_STATES = {
-  wrapping: MOVING,
-  open: () => ({ name: "waiting", text: _("not taken yet") }),
-  claiming: () => ({ name: "moving", text: _("being taken") }),
-  claimed: () => ({ name: "settled", text: _("taken") }),
-  expired: () => ({ name: "waiting", text: _("over, comes back") }),
-  returning: () => ({ name: "moving", text: _("coming back") }),
-  returned: () => ({ name: "settled", text: _("came back") }),
-  failed: FAILED,
-};
-const TRANSFER_STATES = { pending: MOVING, done: DONE, failed: FAILED };
-const CONVERSION_STATES = { waiting: WAITING, sent: MOVING, done: DONE, held: () => ({ name: "failed", text: _("held") }), kept: () => ({ name: "settled", text: _("kept as gift tokens") }) };
-const REWARD_STATES = {
-  waiting: () => ({ name: "waiting", text: _("gathering") }),
-  ordered: WAITING,
-  settling: MOVING,
-  done: DONE,
-  reversed: () => ({ name: "failed", text: _("taken back") }),
-};
 const CONVERTED = {
   savings: () => _("Gift tokens into savings"),
   swap: () => _("Gift tokens exchanged"),
