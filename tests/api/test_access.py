@@ -122,7 +122,7 @@ def test_whatever_changes_anything_is_limited(shared_stage: Stage) -> None:
 def ids(stage: Stage) -> Json:
     """Of things that are somebody's, by the name of the path's parameter; and `secrets`, which nobody else may be told."""
     anna, cafe = stage.payer(), stage.merchant()
-    anna.pay(3 * DOLLAR, cafe)
+    payment = anna.pay(3 * DOLLAR, cafe)["id"]
     anna.pay(2 * DOLLAR)
     stage.settle()
     redemption = cafe.redeem(anna.wallet, DOLLAR).json()["id"]
@@ -143,6 +143,7 @@ def ids(stage: Stage) -> Json:
     delivery = stage.client.post(f"/v1/webhooks/{webhook['id']}/test", headers=cafe.headers).json()
     return {
         "address": anna.address,
+        "payment_id": payment,
         "channel_id": anna.id,
         "rule_id": anna.sign_rule("top-ups", "when I say so").id,
         "redemption_id": redemption,
@@ -260,7 +261,7 @@ def test_neither_token_opens_what_the_other_does(shared_stage: Stage) -> None:
         method, path = name.split(" ")
         named = ("redemption_id", "payout_id", "key_id", "invoice_id", "refund_id", "webhook_id", "delivery_id")
         named += ("gateway_id", "transfer_id", "rule_id", "conversion_id", "campaign_id", "recurring_id", "budget_id")
-        named += ("import_id", "fingerprint", "movement_id", "advice_id")
+        named += ("import_id", "fingerprint", "movement_id", "advice_id", "payment_id")
         ids = dict.fromkeys(named, "x")
         path = path.format(
             channel_id="0x" + "ab" * 32, address="0x" + "ab" * 20, day="2026-11-26", month="2026-11", **ids

@@ -28,6 +28,7 @@ from taesan.identity.access import CurrentWallet
 from taesan.identity.rates import COUNTED
 from taesan.insights import subscribing
 from taesan.merchants import invoices
+from taesan.payments import queries as payment_queries
 from taesan.settlement import batcher, queries
 from taesan.web import sample_shop
 from taesan.web.overview import overview, payment_rows, shows_payments
@@ -65,6 +66,14 @@ def batch_page(hub: HubDep, request: Request, batch_id: int) -> Response:
         rows = batcher.payments_of(session, batch_id, MAX_ROWS) if shows_payments(hub) else []
         payments = payment_rows(session, rows)
     return page(request, "batch.html", batch=shown, payments=payments, asset=hub.asset)
+
+
+@router.get("/payments/{payment_id}", include_in_schema=False, responses=problem_responses(404))
+def payment_page(hub: HubDep, request: Request, payment_id: str) -> Response:
+    """For developers: each step of a payment with its data. Its script asks for them."""
+    with hub.db.read() as session:
+        found = payment_queries.public_payment(payment_queries.find(session, payment_id))
+    return page(request, "payment.html", payment=found, exponent=hub.asset.exponent)
 
 
 @router.get("/pay/{invoice_id}", include_in_schema=False, responses=problem_responses(404))
