@@ -11,7 +11,7 @@ from taesan.core.i18n import LANGUAGES
 from taesan.core.problems import not_found
 from taesan.hub import HubDep
 from taesan.web import words
-from taesan.web.router import page
+from taesan.web.router import currencies, page
 
 router = APIRouter()
 
@@ -24,7 +24,7 @@ class App(NamedTuple):
 
 
 WALLET = App("wallet", ("home", "shop", "rules", "gifts", "activity", "insights"))
-MERCHANT = App("merchant", ("home", "customers", "payouts", "connect", "insights"))
+MERCHANT = App("merchant", ("home",))
 
 
 @router.get("/wallet", include_in_schema=False)
@@ -35,6 +35,16 @@ def wallet_home(hub: HubDep, request: Request) -> Response:
 @router.get("/wallet/{section}", include_in_schema=False, responses=problem_responses(404))
 def wallet_page(hub: HubDep, request: Request, section: str) -> Response:
     return _page(hub, request, WALLET, section)
+
+
+@router.get("/merchant", include_in_schema=False)
+def merchant_home(hub: HubDep, request: Request) -> Response:
+    return _page(hub, request, MERCHANT, "home")
+
+
+@router.get("/merchant/{section}", include_in_schema=False, responses=problem_responses(404))
+def merchant_page(hub: HubDep, request: Request, section: str) -> Response:
+    return _page(hub, request, MERCHANT, section)
 
 
 @router.get("/words/{language}.js", include_in_schema=False, responses=problem_responses(404))
@@ -60,4 +70,5 @@ def _page(hub: HubDep, request: Request, app: App, section: str) -> Response:
         section=section,
         exponent=hub.asset.exponent,
         symbol=hub.asset.symbol,
+        currencies=currencies(hub),
     )

@@ -20,11 +20,11 @@ export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 /**
  * @param {string} method @param {string} path
- * @param {{body?: object, token?: string, key?: string, signal?: AbortSignal}} options `key`: names the effect, so that it
- *   may be asked for again (`Idempotency-Key`)
- * @returns {Promise<any>} the answer's JSON, null if it has none
+ * @param {{body?: object, token?: string, key?: string, signal?: AbortSignal, blob?: boolean}} options `key`: names the effect, so
+ *   that it may be asked for again (`Idempotency-Key`). `blob`: the answer is a file
+ * @returns {Promise<any>} the answer's JSON (or Blob), null if it has none
  */
-export async function ask(method, path, { body, token, key, signal } = {}) {
+export async function ask(method, path, { body, token, key, signal, blob = false } = {}) {
   const headers = { "accept-language": language };
   if (body !== undefined) headers["content-type"] = "application/json";
   if (token) headers.authorization = `Bearer ${token}`;
@@ -37,6 +37,7 @@ export async function ask(method, path, { body, token, key, signal } = {}) {
     throw new Unanswered("no answer");
   }
   if (answer.status === 204) return null;
+  if (answer.ok && blob) return answer.blob();
   const told = await answer.json().catch(() => ({}));
   if (answer.ok) return told;
   if (answer.status === 503 && told.type !== "urn:taesan:problem:node-unavailable") throw new Unanswered(told.title ?? "503");
