@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -47,50 +48,116 @@ def _pay(hub: LiveHub, invoice_id: str) -> dict[str, Any]:
     return dict(answer.json())
 
 
+@dataclass
+class Shop:
+    """A merchant at work in the console. :ivar shot: leaves a picture of the page under a name"""
+
+    hub: LiveHub
+    page: Page
+    name: str
+    api_key: str
+    shot: Callable[[str], None]
+
+    def get(self, path: str) -> Any:
+        """As its API tells it."""
+        answer = self.hub.client.get(path, headers={"Authorization": f"Bearer {self.api_key}"})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def go(self, tab: int) -> None:
+        self.page.locator(f".tabs a:nth-child({tab})").click()
+        expect(self.page.locator(f".tabs a:nth-child({tab})")).to_have_attribute("aria-current", "page")
+
+
 @pytest.mark.parametrize(("language", "width"), [("ko", 360), ("en", 1280)])
 def test_from_an_account_to_money(
     live_hub: LiveHub, visit: Visit, screenshot: Screenshot, language: str, width: int
 ) -> None:
-    name = f"Tea {language}"
     page = visit(f"{live_hub.url}/merchant?lang={language}", language=language, width=width, forgive="403")
-    api_key = _open_account(page, name)
-    assert live_hub.client.get("/v1/account", headers={"Authorization": f"Bearer {api_key}"}).status_code == 200
-    assert api_key not in page.content()
 
-    page.locator("a.button").click()
-    expect(page.locator("#whose")).to_have_text(name)  # no key was asked for
+    def shot(name: str) -> None:
+        assert _is_narrow_enough(page), name
+        screenshot(page, f"merchant-{name}-{language}-{width}")
+
+    name = f"Tea {language}"
+    shop = Shop(live_hub, page, name, _open_account(page, name), shot)
+    assert shop.get("/v1/merchants/me")["name"] == name
+    assert shop.api_key not in page.content()
+    _sells_at_the_till(shop)
+    page.goto(f"{live_hub.url}/merchant?lang={language}")
+    _sees_the_day(shop)
+    _refunds(shop, _asks_for_an_amount(shop))
+    shop.go(2)
+    _is_paid_out(shop)
+
+
+def _sells_at_the_till(shop: Shop) -> None:
+    page = shop.page
+    page.locator(".heading a.button").click()
+    expect(page.locator("#whose")).to_have_text(shop.name)  # no key was asked for
     for digit in ("4", "5", "0"):
         page.locator(f"[data-digit='{digit}']").click()
     page.locator("#charge").click()
     expect(page.locator("#code")).to_have_attribute("src", re.compile("inv_"))
-    _pay(live_hub, str(page.locator("#code").get_attribute("src")).split("/")[2])
+    _pay(shop.hub, str(page.locator("#code").get_attribute("src")).split("/")[2])
     expect(page.locator("#main")).to_have_attribute("data-state", "paid", timeout=PATIENCE_MS)
 
-    page.goto(f"{live_hub.url}/merchant?lang={language}")
-    expect(page.locator("#day .big")).to_have_text("$4.50", timeout=PATIENCE_MS)
-    expect(page.locator("#balance .big")).to_have_text("$4.50", timeout=PATIENCE_MS)
+
+def _sees_the_day(shop: Shop) -> None:
+    expect(shop.page.locator("#day .big")).to_have_text("$4.50", timeout=PATIENCE_MS)
+    expect(shop.page.locator("#balance .big")).to_have_text("$4.50", timeout=PATIENCE_MS)
+
+
+def _asks_for_an_amount(shop: Shop) -> dict[str, Any]:
+    """Returns the payment."""
+    page = shop.page
     page.locator("#invoice-amount").fill("1.25")
     page.locator("#invoice-what").fill("Cake")
     page.locator("#ask form button").click()
     link = page.locator("#invoices details[open] a")
     expect(page.locator("#invoices img.code")).to_be_visible()
-    assert _is_narrow_enough(page)
-    screenshot(page, f"merchant-home-{language}-{width}")
-    paid = _pay(live_hub, str(link.inner_text()).rpartition("/")[2])
+    shop.shot("home")
+    paid = _pay(shop.hub, str(link.inner_text()).rpartition("/")[2])
     expect(page.locator("#day .big")).to_have_text("$5.75", timeout=PATIENCE_MS)  # by itself
+    return paid
+
+
+def _refunds(shop: Shop, payment: dict[str, Any]) -> None:
+    page = shop.page
     newest = page.locator("#payments li").first
     expect(newest.locator(".amount")).to_have_text("$1.25")
-
     expect(page.locator("#balance .big")).to_have_text("$5.75", timeout=PATIENCE_MS)
     newest.get_by_role("button").click()
     page.locator("#refund-amount").fill("0.25")
     page.locator("#refund-note").fill("dry")
-    screenshot(page, f"merchant-refund-{language}-{width}")
+    shop.shot("refund")
     page.locator("dialog button.danger").click()
     expect(newest.locator("[data-tone='refunded']")).to_contain_text("$0.25", timeout=PATIENCE_MS)
-    (refund,) = live_hub.client.get("/v1/refunds", headers={"Authorization": f"Bearer {api_key}"}).json()["items"]
-    assert (refund["of"], refund["amount"], refund["note"]) == (paid["id"], "250000", "dry")
+    (refund,) = shop.get("/v1/refunds")["items"]
+    assert (refund["of"], refund["amount"], refund["note"]) == (payment["id"], "250000", "dry")
     expect(page.locator("#day .big")).to_have_text("$5.50", timeout=PATIENCE_MS)
     with page.expect_download() as file:
         page.locator("#day .ways button").last.click()
     assert "payments,2,5750000" in file.value.path().read_text()
+
+
+def _is_paid_out(shop: Shop) -> None:
+    page = shop.page
+    owed = int(shop.get("/v1/account")["credit"])
+    page.locator("#owed .body > button").click()
+    page.locator("dialog button[value=yes]").click()
+    payout = page.locator("#payouts li").first
+    expect(payout.locator("[data-tone='paid']")).to_be_visible(timeout=PATIENCE_MS)
+    expect(payout.locator("code")).to_be_visible()
+    assert shop.hub.dollars(shop.get("/v1/merchants/me")["address"]) == owed
+    page.locator("#when").select_option("week 4")
+    page.locator("#at-least").fill("2.50")
+    page.locator("#zone").fill("Asia/Seoul")
+    page.locator("#schedule form button").click()
+    expect(page.locator("#schedule .body > .hint")).to_be_visible()
+    kept = shop.get("/v1/account/settings")
+    assert (kept["time_zone"], kept["payouts"]["weekday"], kept["payouts"]["at_least"]) == ("Asia/Seoul", 4, "2500000")
+    with page.expect_download() as file:
+        page.locator("#statements form button").click()
+    assert file.value.path().read_text().count("day,time_zone") == 1
+    shop.shot("payouts")

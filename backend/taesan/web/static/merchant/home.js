@@ -55,13 +55,13 @@ async function start(merchant) {
 
   const row = (payment, back) => html`<li>
     <span class="amount">${money(payment.amount)}</span>
-    <span class="hint">${moment(payment.accepted_at)}</span>
     ${payment.batch_id ? html`<a href=${`/batches/${payment.batch_id}?lang=${language}`}>${_("Batch %(id)s", { id: payment.batch_id })}</a>` : pill("open", _("Waits to be settled"))}
-    ${back ? pill("refunded", _("%(amount)s refunded", { amount: money(back) })) : nothing}
+    <span class="hint">${moment(payment.accepted_at)}</span>
     ${back < BigInt(payment.amount) ? html`<button class="link" @click=${once(async () => {
       const left = String(BigInt(payment.amount) - back);
       if (await refund({ of: payment.id, amount: left, exponent, money })) await refresh();
-    })}>${_("Refund")}</button>` : nothing}
+    })}>${_("Refund")}</button>` : html`<span></span>`}
+    ${back ? pill("refunded", _("%(amount)s refunded", { amount: money(back) })) : nothing}
   </li>`;
 
   const refresh = () => Promise.all([balance(), payments(), asked()]);

@@ -72,7 +72,7 @@ export function invoices(asking, listing, { currencies, exponent, money }) {
         <p><a href=${invoice.pay_url}>${invoice.pay_url}</a></p>
         <div class="ways">${copyButton(invoice.pay_url)}<button class="danger" @click=${once(() => cancel(invoice))}>${_("Cancel it")}</button></div>
       </details>` : nothing}
-      ${["paid", "partly_refunded"].includes(invoice.state) && !invoice.paid_by.startsWith("tra_") ? html`<button class="link" @click=${once(() => give(invoice))}>${_("Refund")}</button>` : nothing}
+      ${["paid", "partly_refunded"].includes(invoice.state) && !invoice.paid_by.startsWith("tra_") ? html`<span></span><button class="link" @click=${once(() => give(invoice))}>${_("Refund")}</button>` : nothing}
     </li>`;
   }
 
