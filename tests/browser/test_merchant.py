@@ -1,8 +1,10 @@
 """A merchant's way through the console: an account, a till that opens by itself, a customer who pays, and what then is seen."""
 
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +16,19 @@ from tests.support.stage import key
 Visit = Callable[..., Page]
 Screenshot = Callable[[Page, str], None]
 PATIENCE_MS = 30_000
+AXE = (Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")
 
 
 def _is_narrow_enough(page: Page) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
+
+
+def _barriers(page: Page) -> list[str]:
+    """What axe finds that keeps people out."""
+    page.evaluate(AXE)  # not as a script of the page: its CSP would refuse that
+    found = page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
+    serious = [v for v in found if v["impact"] in ("serious", "critical")]
+    return [f"{v['id']}: {v['nodes'][0]['html'][:200]} {v['nodes'][0]['failureSummary'][:300]}" for v in serious]
 
 
 def _open_account(page: Page, name: str) -> str:
@@ -34,13 +45,17 @@ def _open_account(page: Page, name: str) -> str:
 def _pay(hub: LiveHub, invoice_id: str) -> dict[str, Any]:
     """One of the hub's payers pays an invoice out of her channel."""
     quote = hub.client.get(f"/v1/invoices/{invoice_id}").json()["quote"]
+    return _pay_to(hub, quote, {"type": "invoice", "invoice_id": invoice_id})
+
+
+def _pay_to(hub: LiveHub, quote: dict[str, Any], destination: dict[str, Any]) -> dict[str, Any]:
     payer = hub.payers[1]
     cumulative = payer["charged"] + int(quote["value"])
     signature = payer["wallet"].voucher(hub.facts, payer["id"], cumulative)
     body = {
         "voucher": {"channel_id": payer["id"], "max_claimable_amount": str(cumulative), "signature": signature},
-        "amount": quote,
-        "destination": {"type": "invoice", "invoice_id": invoice_id},
+        "amount": {"asset": hub.facts["asset"], "exponent": 6} | quote,
+        "destination": destination,
     }
     answer = hub.client.post("/v1/payments", json=body, headers=key())
     assert answer.status_code == 201, answer.text
@@ -64,6 +79,12 @@ class Shop:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
+    def wait_until(self, condition: Callable[[], object]) -> None:
+        deadline = time.monotonic() + PATIENCE_MS / 1_000
+        while not condition():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
     def go(self, tab: int) -> None:
         self.page.locator(f".tabs a:nth-child({tab})").click()
         expect(self.page.locator(f".tabs a:nth-child({tab})")).to_have_attribute("aria-current", "page")
@@ -77,6 +98,7 @@ def test_from_an_account_to_money(
 
     def shot(name: str) -> None:
         assert _is_narrow_enough(page), name
+        assert _barriers(page) == [], name
         screenshot(page, f"merchant-{name}-{language}-{width}")
 
     name = f"Tea {language}"
@@ -89,6 +111,9 @@ def test_from_an_account_to_money(
     _refunds(shop, _asks_for_an_amount(shop))
     shop.go(2)
     _is_paid_out(shop)
+    shop.go(3)
+    _promises_cashback(shop)
+    _has_tiers(shop)
 
 
 def _sells_at_the_till(shop: Shop) -> None:
@@ -161,3 +186,48 @@ def _is_paid_out(shop: Shop) -> None:
         page.locator("#statements form button").click()
     assert file.value.path().read_text().count("day,time_zone") == 1
     shop.shot("payouts")
+
+
+def _promises_cashback(shop: Shop) -> None:
+    page = shop.page
+    _pay_to(shop.hub, {"value": "3000000"}, {"type": "merchant", "merchant_id": shop.get("/v1/merchants/me")["id"]})
+    page.locator("#category").fill("cake")
+    page.locator("#cap").fill("1")
+    page.locator("#budget").fill("2")
+    page.locator("#campaign-name").fill("Autumn")
+    expect(page.locator(".preview")).to_contain_text("$40.00")  # two dollars are 5 % of these
+    shop.shot("campaign")
+    shop.wait_until(lambda: int(shop.get("/v1/account")["credit"]) >= 2_000_000)
+    page.locator("#new-campaign form button").click()
+    running = page.locator("#campaigns li").first
+    expect(running.locator("[data-tone='paid']")).to_be_visible()
+    expect(running).to_contain_text("cake")
+    (campaign,) = shop.get("/v1/campaigns")["items"]
+    terms = ("rate", "budget", "cap_payment", "cap_payer", "category")
+    assert [campaign[name] for name in terms] == [500, "2000000", "1000000", None, "cake"]
+    running.get_by_role("button").click()
+    page.locator("dialog button[value=yes]").click()
+    expect(running.get_by_role("button")).to_have_count(0)
+
+
+def _has_tiers(shop: Shop) -> None:
+    page = shop.page
+    for at, (name, count) in enumerate((("Gold", "1"), ("Rock", "9"))):
+        page.locator("#tiers form button[type=button].quiet").click()
+        page.locator(f"#tier-{at}-name").fill(name)
+        page.locator(f"#tier-{at}-count").fill(count)
+    page.locator("#tier-1-cashback").fill("1.5")
+    page.locator("#per").fill("0.10")
+    page.locator("#tiers form button:not([type])").click()
+    expect(page.locator("#tiers select")).to_be_disabled()
+    programme = shop.get("/v1/programme")
+    assert [(t["name"], t["count"], t["cashback_multiplier"]) for t in programme["tiers"]] == [
+        ("Gold", 1, 10_000),
+        ("Rock", 9, 15_000),
+    ]
+    assert programme["points"]["per"] == "100000"
+    _pay_to(shop.hub, {"value": "500000"}, {"type": "merchant", "merchant_id": shop.get("/v1/merchants/me")["id"]})
+    shop.wait_until(lambda: shop.get("/v1/members")["items"])
+    page.reload()
+    expect(page.locator("#members details").nth(1).locator("li")).to_contain_text("Rock")
+    shop.shot("customers")

@@ -41,6 +41,7 @@ export function invoices(asking, listing, { currencies, exponent, money }) {
         <p class="field"><label for="invoice-currency">${_("Currency")}</label><select id="invoice-currency" name="currency">${currencies.map((code) => html`<option>${code}</option>`)}</select></p>
       </div>
       <p class="field"><label for="invoice-what">${_("For what")}</label><input id="invoice-what" name="description" maxlength="200" required autocomplete="off" /></p>
+      <p class="field"><label for="invoice-category">${_("Category, for campaigns (may be empty)")}</label><input id="invoice-category" name="category" maxlength="40" autocomplete="off" /></p>
       <p class="field"><label for="invoice-life">${_("Good for")}</label><select id="invoice-life" name="expires_in_s">${Object.entries(LIVES_S).map(([seconds, name]) => html`<option value=${seconds}>${name()}</option>`)}</select></p>
       <p class="field"><button>${_("Make an invoice")}</button></p>
     </form>`;
@@ -52,7 +53,7 @@ export function invoices(asking, listing, { currencies, exponent, money }) {
     const value = minorUnits(typed.amount, decimals);
     if (value === null) return say(_("Type an amount, such as 5 or 12.50."), "alert");
     const amount = { value: String(value), asset: typed.currency, exponent: decimals };
-    const body = { amount, description: typed.description.trim(), expires_in_s: Number(typed.expires_in_s) };
+    const body = { amount, description: typed.description.trim(), expires_in_s: Number(typed.expires_in_s), metadata: typed.category.trim() ? { category: typed.category.trim() } : {} };
     const made = await askSigned("POST", "/v1/invoices", { body, key: newKey() });
     fresh = made.id;
     form.reset();

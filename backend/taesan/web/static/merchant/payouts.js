@@ -30,8 +30,8 @@ async function start(merchant) {
   const owed = part(body("owed"), () => askSigned("GET", "/v1/account"), (account) => html`
     <p class="big">${money(account.credit)}</p>
     <p class="hint">${_("To your wallet %(address)s, in one transfer. The hub pays the gas.", { address: short(merchant.address) })}</p>
-    ${BigInt(account.credit) < BigInt(least) || account.credit === "0"
-      ? html`<p>${_("A payout is %(least)s at least. %(pending)s are being settled.", { least: money(least), pending: money(account.pending) })}</p>`
+    ${account.credit === "0" ? html`<p>${_("Nothing waits to be paid out. What you are paid is settled first, which takes a moment.")}</p>`
+      : BigInt(account.credit) < BigInt(least) ? html`<p>${_("A payout is %(least)s at least.", { least: money(least) })}</p>`
       : html`<button @click=${once(() => payOut(account.credit))}>${_("Pay me out now")}</button>`}
     <dl class="sums">
       <div><dt>${_("Being settled")}</dt><dd>${money(account.pending)}</dd></div>

@@ -1,6 +1,6 @@
 // What is shown once and never again, with a way to take it along.
 
-import { html, say } from "/static/lib/view.js";
+import { html, nothing, say } from "/static/lib/view.js";
 import { _ } from "/static/lib/words.js";
 
 export async function copy(text) {
@@ -14,9 +14,11 @@ export async function copy(text) {
 
 export const copyButton = (text) => html`<button type="button" class="quiet" @click=${() => copy(text)}>${_("Copy")}</button>`;
 
-export const secret = (title, value) => html`<div class="secret">
+/** @param {(() => void) | null} done takes it off the page */
+export const secret = (title, value, done = null) => html`<div class="secret">
   <p><strong>${title}</strong></p>
   <code>${value}</code>
   ${copyButton(value)}
-  <p>${_("It is shown this once. The hub keeps only what it needs to recognise it, so nobody can show it to you again: put it in a safe place now.")}</p>
+  <p>${_("It is shown this once and never again: put it in a safe place now. If it is lost, make a new one.")}</p>
+  ${done ? html`<button type="button" @click=${done}>${_("I have kept it")}</button>` : nothing}
 </div>`;
