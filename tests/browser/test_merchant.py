@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,19 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from taesan.identity.scopes import SCOPES
+from taesan.webhooks.schedule import EVENT_TYPES
 from tests.support.live import LiveHub
+from tests.support.receiver import Answer, Receiver
 from tests.support.stage import key
 
 Visit = Callable[..., Page]
 Screenshot = Callable[[Page, str], None]
 PATIENCE_MS = 30_000
 AXE = (Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")
+
+TILLS = (("GET", "/v1/account"), ("POST", "/v1/payouts"))
+"""What a till's key may do, and what it may not."""
 
 
 def _is_narrow_enough(page: Page) -> bool:
@@ -63,6 +69,13 @@ def _pay_to(hub: LiveHub, quote: dict[str, Any], destination: dict[str, Any]) ->
     return dict(answer.json())
 
 
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    opened = Receiver()
+    yield opened
+    opened.close()
+
+
 @dataclass
 class Shop:
     """A merchant at work in the console. :ivar shot: leaves a picture of the page under a name"""
@@ -92,7 +105,7 @@ class Shop:
 
 @pytest.mark.parametrize(("language", "width"), [("ko", 360), ("en", 1280)])
 def test_from_an_account_to_money(
-    live_hub: LiveHub, visit: Visit, screenshot: Screenshot, language: str, width: int
+    live_hub: LiveHub, visit: Visit, screenshot: Screenshot, receiver: Receiver, language: str, width: int
 ) -> None:
     page = visit(f"{live_hub.url}/merchant?lang={language}", language=language, width=width, forgive="403")
 
@@ -114,6 +127,9 @@ def test_from_an_account_to_money(
     shop.go(3)
     _promises_cashback(shop)
     _has_tiers(shop)
+    shop.go(4)
+    _makes_keys(shop)
+    _follows_deliveries(shop, receiver)
 
 
 def _sells_at_the_till(shop: Shop) -> None:
@@ -231,3 +247,53 @@ def _has_tiers(shop: Shop) -> None:
     page.reload()
     expect(page.locator("#members details").nth(1).locator("li")).to_contain_text("Rock")
     shop.shot("customers")
+
+
+def _makes_keys(shop: Shop) -> None:
+    page = shop.page
+    expect(page.locator("#keys .list > li")).to_have_count(1)
+    offered = page.locator("#keys input[name=scope]").evaluate_all("boxes => boxes.map(box => box.value)")
+    assert sorted(offered) == sorted(SCOPES)
+    page.locator("#keys .more summary").click()
+    page.locator("#key-name").fill("Till 2")
+    page.locator("#keys form button").click()
+    shown = page.locator("#keys .secret code")
+    first = {"Authorization": f"Bearer {shown.inner_text()}"}
+    shop.shot("key")
+    asked = [shop.hub.client.request(*route, headers=first | key(), json={}) for route in TILLS]
+    assert [answer.status_code for answer in asked] == [200, 403]
+    page.locator("#keys .list > li").nth(1).locator("button").first.click()
+    page.locator("dialog select").select_option("0")
+    page.locator("dialog button[value=yes]").click()
+    expect(shown).not_to_have_text(first["Authorization"].removeprefix("Bearer "))
+    second = {"Authorization": f"Bearer {shown.inner_text()}"}
+    assert [shop.hub.client.get("/v1/account", headers=h).status_code for h in (first, second)] == [401, 200]
+    page.locator("#keys .list > li").nth(1).locator("button").last.click()
+    page.locator("dialog button[value=yes]").click()
+    expect(page.locator("#keys .list > li")).to_have_count(1)
+    assert shop.hub.client.get("/v1/account", headers=second).status_code == 401
+
+
+def _follows_deliveries(shop: Shop, receiver: Receiver) -> None:
+    page = shop.page
+    expect(page.locator("#webhooks .empty")).to_be_visible()
+    told_of = page.locator("#webhooks input[name=type]").evaluate_all("boxes => boxes.map(box => box.value)")
+    assert set(told_of) == set(EVENT_TYPES) - {"webhook.test"}
+    page.locator("#webhooks .more summary").click()
+    page.locator("#hook-url").fill(receiver.url)
+    page.locator("#webhooks form button").click()
+    receiver.secret = page.locator("#webhooks .secret code").inner_text()
+    page.locator("#webhooks .list > li button").nth(1).click()
+    sent = page.locator("#log .list > li").first
+    sent.locator("summary").click()
+    expect(sent.locator("[data-tone='paid']")).to_be_visible(timeout=PATIENCE_MS)
+    expect(sent.locator(".tries strong").first).to_have_text("204", timeout=PATIENCE_MS)
+    receiver.answer = lambda _: Answer(500, body=b"out of order")
+    sent.locator("button.quiet").click()
+    expect(sent.locator(".tries")).to_contain_text("out of order", timeout=PATIENCE_MS)
+    expect(sent.locator(".tries strong").first).to_have_text("500")
+    expect(sent.locator("[data-tone='open']")).to_be_visible(timeout=PATIENCE_MS)
+    shop.shot("deliveries")
+    assert set(receiver.types()) == {"webhook.test"}
+    page.locator("#webhooks .list > li button").nth(2).click()
+    expect(page.locator("#webhooks [data-tone='expired']")).to_be_visible()
