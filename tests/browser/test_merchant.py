@@ -11,6 +11,14 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from taesan.identity.scopes import SCOPES
+from taesan.insights.custom_models import (
+    CohortMonth,
+    CohortPublic,
+    CustomForecast,
+    CustomSums,
+    MerchantInsights,
+    RepeatPublic,
+)
 from taesan.webhooks.schedule import EVENT_TYPES
 from tests.support.live import LiveHub
 from tests.support.receiver import Answer, Receiver
@@ -23,6 +31,42 @@ AXE = (Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js").r
 
 TILLS = (("GET", "/v1/account"), ("POST", "/v1/payouts"))
 """What a till's key may do, and what it may not."""
+MUCH_CUSTOM = MerchantInsights(
+    month="2026-11",
+    time_zone="Asia/Seoul",
+    since="2026-09",
+    complete=True,
+    asset="USD",
+    exponent=6,
+    paid=CustomSums(payers=48, payments=190, amount=412_500_000),
+    repeat=RepeatPublic(returning=6_250, again=None),
+    cohorts=[
+        CohortPublic(
+            first="2026-09",
+            last="2026-09",
+            or_before=True,
+            payers=40,
+            active=[
+                CohortMonth(month="2026-09", payers=40),
+                CohortMonth(month="2026-10", payers=31),
+                CohortMonth(month="2026-11", payers=None),
+            ],
+        ),
+        CohortPublic(
+            first="2026-10",
+            last="2026-11",
+            or_before=False,
+            payers=25,
+            active=[CohortMonth(month="2026-10", payers=25), CohortMonth(month="2026-11", payers=22)],
+        ),
+    ],
+    campaigns=[],
+    tiers=[],
+    forecast=CustomForecast(
+        so_far=412_500_000, expected=407_500_000, total=820_000_000, low=760_000_000, high=900_000_000
+    ),
+)
+"""As the hub tells it of more payers than a test has."""
 
 
 def _is_narrow_enough(page: Page) -> bool:
@@ -130,6 +174,8 @@ def test_from_an_account_to_money(
     shop.go(4)
     _makes_keys(shop)
     _follows_deliveries(shop, receiver)
+    shop.go(5)
+    _reads_insights(shop)
 
 
 def _sells_at_the_till(shop: Shop) -> None:
@@ -297,3 +343,19 @@ def _follows_deliveries(shop: Shop, receiver: Receiver) -> None:
     assert set(receiver.types()) == {"webhook.test"}
     page.locator("#webhooks .list > li button").nth(2).click()
     expect(page.locator("#webhooks [data-tone='expired']")).to_be_visible()
+
+
+def _reads_insights(shop: Shop) -> None:
+    page = shop.page
+    expect(page.locator("#sold .big")).to_have_text("$9.25")
+    expect(page.locator("#comeback .empty")).to_be_visible()  # of one payer nothing is told
+    expect(page.locator("#chart")).to_have_count(0)
+    page.route("**/v1/merchant-insights*", lambda route: route.fulfill(json=MUCH_CUSTOM.model_dump(mode="json")))
+    page.reload()
+    expect(page.locator("#chart canvas")).to_be_visible()
+    page.locator("#cohorts summary").click()
+    cells = page.locator("#cohorts tbody td").all_inner_texts()
+    assert cells == ["40", "31", "<5", "", "25", "22"]
+    expect(page.locator("#comeback .big")).to_have_text("62.5%")
+    expect(page.locator("#forecast")).to_contain_text("$820.00")
+    shop.shot("insights")

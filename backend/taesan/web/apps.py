@@ -24,7 +24,7 @@ class App(NamedTuple):
 
 
 WALLET = App("wallet", ("home", "shop", "rules", "gifts", "activity", "insights"))
-MERCHANT = App("merchant", ("home", "payouts", "customers", "connect"))
+MERCHANT = App("merchant", ("home", "payouts", "customers", "connect", "insights"))
 
 
 @router.get("/wallet", include_in_schema=False)
