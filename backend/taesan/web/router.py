@@ -124,8 +124,12 @@ def gift_page(hub: HubDep, request: Request, gift_id: str) -> Response:
 
 @router.get("/till", include_in_schema=False)
 def till_page(hub: HubDep, request: Request) -> Response:
-    currencies = ["USD", "KRW"] if hub.settings.won_for_a_dollar else [hub.settings.asset_currency]
-    return page(request, "till.html", currencies=currencies, symbol=hub.asset.symbol)
+    return page(request, "till.html", currencies=currencies(hub), symbol=hub.asset.symbol)
+
+
+def currencies(hub: Hub) -> list[str]:
+    """That invoices may ask for."""
+    return ["USD", "KRW"] if hub.settings.won_for_a_dollar else [hub.settings.asset_currency]
 
 
 Token = Annotated[str, Query(pattern="^[A-Za-z0-9_-]{1,100}$")]
