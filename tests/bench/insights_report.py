@@ -118,8 +118,8 @@ def page(found: list[str], forecast: list[str]) -> str:
         "",
         f"Thresholds were set on the seeds “tuned on” ({_noise(TUNED_ON)}), and on seeds 1000 to 1017 of a rougher kind "
         f"({_noise(HELD_OUT)}). “Held out” are other seeds of that kind, which nothing was set by. A rule is right about a standing cost if four in five of the payments that it names "
-        "are that one's, half of its payments are named, and the cadence is right; once for each. What stays lost is short: three to five payments of which some are late, left out or at another price, "
-        "that look no more regular than a shop's. The rule's names are the banks' many "
+        "are that one's, half of its payments are named, and the cadence is right; once for each. What stays lost is short (three to five payments of "
+        "which some are late, left out or at another price), or one of two at one merchant and price that are due within days of each other. The rule's names are the banks' many "
         "ways to write them, made one by `insights/merchants.py`, for all rules.",
         "",
         *found,

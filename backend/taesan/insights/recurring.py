@@ -16,7 +16,7 @@ from typing import NamedTuple
 from taesan.insights.cadence import APART, Calendar, Grid, Grids
 from taesan.insights.fitting import LEAST_HITS, Fit, Payments, best_change, best_fit
 
-LEAST_SCORE = 2_000  # thousandths of a nat: some seven to one
+LEAST_SCORE = 1_600  # thousandths of a nat: five to one
 ABOUT = 106  # the highest of amounts that are about equal, in hundredths of the lowest
 ABOUT_COSTS = 2_500
 CHANGE_COSTS = 1_000
