@@ -48,7 +48,7 @@ def test_a_korean_report_reads_as_it_was_written() -> None:
     assert message["Subject"] == "2026년 11월 소액 지출 보고서"
     text = _text(message)
     assert "- 쓴 돈: 12.345678 TUSD (31건, 전달 1.00 TUSD)" in text
-    assert "- 쓴 돈: ₩4,500 (31건, 전달 ₩1,000,000)" in text
+    assert "- 쓴 돈: 4,500원 (31건, 전달 1,000,000원)" in text
     assert text.rstrip().endswith(LINK)
     (pdf,) = message.iter_attachments()
     assert (pdf.get_content_type(), pdf.get_filename()) == ("application/pdf", "taesan-2026-11.pdf")
@@ -107,7 +107,7 @@ def test_who_is_asked_is_told_the_code_and_nothing_of_who_asks() -> None:
 
 def test_what_mails_say_has_its_korean() -> None:
     (module,) = (m for m in modules() if m.path.as_posix() == "insights/mail.py")
-    said = {str(getattr(a, "value", "")) for name, call in calls(module.tree) if name == "say" for a in call.args}
+    said = {str(getattr(a, "value", "")) for name, call in calls(module.nodes) if name == "say" for a in call.args}
     found = extract_from_dir(PACKAGE / "web" / "templates", [("unsubscribe.html", "jinja2")])
     shown = {str(message) for _, _, message, *_ in found}
     assert (len(said), len(shown)) == (6, 6)
