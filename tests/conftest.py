@@ -53,14 +53,6 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[postgres.THEIRS] = stack.enter_context(postgres.server_for_tests())
 
 
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """On PostgreSQL no file is read, with all that it imports, in which nothing is marked."""
-    is_of_tests = collection_path.name.startswith("test_") and collection_path.suffix == ".py"
-    if config.getoption("--database") == "sqlite" or not is_of_tests:
-        return None
-    return None if "mark.database" in collection_path.read_text() else True
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """On PostgreSQL those run that are marked for both; on SQLite all but PostgreSQL's own."""
     name = config.getoption("--database")
