@@ -56,7 +56,10 @@ export async function signOut() {
 /** As `ask`, by the signed-in wallet. @throws {SignedOut} */
 export async function askSigned(method, path, options = {}) {
   const open = session();
-  if (!open) throw new SignedOut();
+  if (!open) {
+    if (localStorage.getItem(PLACE)) keep(null); // its time is over: the page is told
+    throw new SignedOut();
+  }
   try {
     return await ask(method, path, { ...options, token: open.token });
   } catch (error) {
