@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 from sqlmodel import Session
 
-from taesan.chain import watcher
+from taesan.chain import view
 from taesan.channels import holdings, queries, service
 from taesan.channels.models import (
     ChannelCreate,
@@ -89,7 +89,7 @@ def open_channel(hub: HubDep, body: ChannelCreate, idempotency_key: IdempotencyK
         body,
         now,
         effect,
-        closed=watcher.closed,
+        closed=view.closed,
         check=check,
         status=202,
     )
