@@ -19,6 +19,16 @@ export async function ownMerchant() {
   }
 }
 
+/** @returns {Promise<object | null>} with its first API key; null: the wallet has an account already */
+async function make(name) {
+  try {
+    return await askSigned("POST", "/v1/merchants", { body: { name } });
+  } catch (error) {
+    if (error instanceof Refused && error.type === "merchant-exists") return null;
+    throw error;
+  }
+}
+
 /** Its days are those of where it was opened. */
 const keepZone = () => askSigned("PUT", "/v1/account/settings", { body: { time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone } });
 
@@ -41,7 +51,8 @@ export function behindAccount(start) {
     <h1>${_("Open a merchant account")}</h1>
     <p>${_("It costs nothing. What customers pay you is yours, and is paid out to the wallet that you are signed in with.")}</p>
     <form @submit=${once(async (_event, form) => {
-      const made = await askSigned("POST", "/v1/merchants", { body: { name: new FormData(form).get("name").trim() } });
+      const made = await make(new FormData(form).get("name").trim());
+      if (!made) return load(); // begun before, and its answer was lost: further keys are made behind the door
       await keepZone().catch(() => {}); // without it days are UTC's, until they are set
       render(opened(made), byId("opening"));
     })}>

@@ -1,9 +1,8 @@
 // The daily closing: what a day has brought, in the merchant's own time zone, to print or to take along.
 
-import { askSigned } from "/static/lib/session.js";
+import { askSigned, save } from "/static/lib/session.js";
 import { html, nothing, once, part } from "/static/lib/view.js";
 import { _, count, language } from "/static/lib/words.js";
-import { fetchText, save } from "/static/merchant/download.js";
 
 /** Today as `2026-11-26`, where the merchant's clock hangs. */
 export const today = (zone, at = new Date()) => new Intl.DateTimeFormat("sv-SE", { timeZone: zone, dateStyle: "short" }).format(at);
@@ -36,7 +35,7 @@ export function dayCard(place, { zone, money, shop }) {
       <p class="field"><label for="closing-day">${_("Another day")}</label><input id="closing-day" type="date" .value=${closing.day} max=${today(zone)} @change=${({ target }) => choose(target.value)} /></p>
       <div class="ways">
         <button class="quiet" @click=${() => print()}>${_("Print")}</button>
-        <button class="quiet" @click=${once(async () => save(await fetchText(`/v1/closings/${closing.day}/csv`), `closing-${closing.day}.csv`))}>${_("Download (CSV)")}</button>
+        <button class="quiet" @click=${once(() => save(`/v1/closings/${closing.day}/csv`, `closing-${closing.day}.csv`))}>${_("Download (CSV)")}</button>
       </div>`;
   }
 }

@@ -1,17 +1,19 @@
 // What the merchant's custom is made of. Of fewer than five payers nothing is told: the hub leaves it out.
 
+import { chart } from "/static/lib/chart.js";
 import { dollars } from "/static/lib/money.js";
 import { askSigned } from "/static/lib/session.js";
 import { empty, html, nothing, part } from "/static/lib/view.js";
 import { _, count, language } from "/static/lib/words.js";
 import { behindAccount } from "/static/merchant/account.js";
 import { percent } from "/static/merchant/campaigns.js";
-import { drawLines } from "/static/merchant/chart.js";
 
 const body = (id) => document.querySelector(`#${id} .body`);
 const short = new Intl.DateTimeFormat(language, { month: "short", timeZone: "UTC" });
 const long = new Intl.DateTimeFormat(language, { year: "numeric", month: "short", timeZone: "UTC" });
 const monthOf = (form, month) => form.format(new Date(`${month}-01T00:00:00Z`));
+const number = new Intl.NumberFormat(language);
+const COLORS = ["--rock", "--dust", "--pine", "--moving", "--lit", "--soft", "--red"];
 const few = () => _("fewer than five");
 
 behindAccount(start);
@@ -19,7 +21,6 @@ behindAccount(start);
 async function start() {
   let month = null; // this one, as the account's time zone has it
   let asked = null; // one question for all cards
-  let away = () => {}; // takes the chart away
   const ask = () => (asked ??= askSigned("GET", `/v1/merchant-insights${month ? `?month=${month}` : ""}`).catch((error) => { asked = null; throw error; }));
   const cards = [["sold", sold], ["comeback", comeback], ["forecast", forecast], ["cohorts", cohorts], ["effects", effects], ["levels", levels]];
   const looks = cards.map(([id, show]) => part(body(id), ask, show));
@@ -58,31 +59,25 @@ async function start() {
   }
 
   function cohorts({ cohorts: groups, since }) {
-    away();
     if (!groups.length) return empty(_("Too few payers yet: cohorts have five at least."));
-    const months = groups[0].active.map(({ month: at }) => at);
-    const name = ({ first, last, or_before: before }) => {
-      const span = first === last ? monthOf(long, first) : `${monthOf(long, first)} – ${monthOf(long, last)}`;
-      return before ? _("%(span)s or before", { span }) : span;
-    };
-    const paid = (group, at) => group.active.find(({ month: of }) => of === at);
-    queueMicrotask(() => {
-      const place = document.getElementById("chart");
-      place.replaceChildren();
-      const lines = groups.map((group) => ({ name: name(group), values: months.map((at) => paid(group, at)?.payers ?? null) }));
-      away = drawLines(place, { title: _("Payers who come back, by the month in which they first came. The figures are in the table."), labels: months.map((at) => monthOf(short, at)), lines });
-    });
-    return html`
-      <p class="hint">${_("How many of those who first came in a month still pay, since %(month)s.", { month: monthOf(long, since) })}</p>
-      <div id="chart"></div>
-      <details class="more"><summary>${_("As a table")}</summary>
-        <div class="wider" tabindex="0" role="region" aria-label=${_("As a table")}><table class="plain">
-          <thead><tr><th scope="col">${_("First came")}</th>${months.map((at) => html`<th scope="col" class="number">${monthOf(short, at)}</th>`)}</tr></thead>
-          <tbody>${groups.map((group) => html`<tr><th scope="row">${name(group)}</th>${months.map((at) => html`<td class="number">${cell(paid(group, at))}</td>`)}</tr>`)}</tbody>
-        </table></div></details>`;
+    queueMicrotask(() => drawn(document.getElementById("chart"), groups));
+    return html`<p class="hint">${_("How many of those who first came in a month still pay, since %(month)s.", { month: monthOf(long, since) })}</p><div id="chart"></div>`;
   }
 
-  const cell = (at) => (at === undefined ? "" : at.payers === null ? html`<abbr title=${few()}>&lt;5</abbr>` : at.payers);
+  function drawn(place, groups) {
+    const months = groups[0].active.map(({ month: at }) => at);
+    const series = groups.map((group, at) => {
+      const told = months.map((month) => group.active.find(({ month: of }) => of === month));
+      return { label: nameOf(group), color: COLORS[at % COLORS.length], values: told.map((of) => of?.payers ?? null), missing: told.map((of) => (of ? "<5" : "")) };
+    });
+    const title = _("Payers who come back, by the month in which they first came");
+    chart(place, { title, at: months.map((month) => monthOf(short, month)), series, tell: (payers) => number.format(payers), label: _("First came") });
+  }
+
+  function nameOf({ first, last, or_before: before }) {
+    const span = first === last ? monthOf(long, first) : `${monthOf(long, first)} – ${monthOf(long, last)}`;
+    return before ? _("%(span)s or before", { span }) : span;
+  }
 
   const around = (sums, money) => (sums === null ? few() : _("%(amount)s of %(payers)s", { amount: money(sums.amount), payers: count("%(count)s payer", "%(count)s payers", sums.payers) }));
   const change = (name, told, money) => told && html`<div><dt>${name}</dt><dd>${around(told.before, money)} → ${around(told.after, money)}</dd></div>`;

@@ -7,7 +7,7 @@ import { empty, every, html, nothing, once, part, say, sure } from "/static/lib/
 import { _, language } from "/static/lib/words.js";
 import { behindAccount } from "/static/merchant/account.js";
 import { today } from "/static/merchant/day.js";
-import { fetchText, save } from "/static/merchant/download.js";
+import { fetchText, saveText } from "/static/merchant/download.js";
 import { pill } from "/static/merchant/invoices.js";
 
 const body = (id) => document.querySelector(`#${id} .body`);
@@ -97,7 +97,7 @@ async function start(merchant) {
       for (const day of wanted) files.push(await fetchText(`/v1/closings/${day}/csv`));
       const [heading] = files[0].split("\r\n");
       const lines = files.map((text) => text.slice(heading.length + 2));
-      save([heading, "\r\n", ...lines].join(""), `closings-${first}-${last}.csv`);
+      saveText([heading, "\r\n", ...lines].join(""), `closings-${first}-${last}.csv`);
       say(_("Downloaded."));
     })}>
       <div class="pair">
