@@ -67,7 +67,7 @@ function card(rule, { exponent, refresh }) {
         <p><span class="state">${stateOf(rule)}</span></p>
         <p class="big">${money(gathered)}</p>
         <p class="hint">${isOver ? nothing : text} ${due ? _("Due on %(when)s.", { when: moment(due) }) : nothing} ${left === "0" ? _("No more for now: its bound is reached.") : nothing}</p>
-        <p class="hint">${_("In all %(amount)s became gift tokens.", { amount: money(rule.progress.fired) })}</p>
+        <p class="hint" ?hidden=${rule.progress.fired === "0"}>${_("In all %(amount)s became gift tokens.", { amount: money(rule.progress.fired) })}</p>
       </div>
     </div>
     <ul class="says">${sentences(rule, exponent).map((told) => html`<li>${told}</li>`)}</ul>
