@@ -7,7 +7,9 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from taesan.jars import sources
-from taesan.jars.grammar import parse_gather
+from taesan.jars.grammar import parse, parse_gather
+from taesan.jars.rule_models import DestinationIn
+from taesan.jars.splits import WHOLE
 from tests.support.browser_wallet import with_channel
 from tests.support.live import LiveHub
 
@@ -42,6 +44,67 @@ def _as_the_hub_computes(page: Page) -> None:
         [str(sources.of_purchase(parse_gather(gather), price, 6, by)) for price in prices for by in by_tiers]
         for gather in gathers
     ]
+
+
+_DRAFTS = """async (changes) => {
+  const { fresh, split, termsOf } = await import("/static/wallet/rules/draft.js");
+  const here = { currency: "USD", exponent: 6, payer: "0x" + "11".repeat(20), offered: [{ token: "0x" + "22".repeat(20), recipient: "0x" + "33".repeat(20) }] };
+  const one = (kind, share, more = {}) => ({ kind, share, recipient: "", token: "", slippage: "1", ...more });
+  return changes.map(({ destinations, ...change }) => {
+    const to = destinations?.map(([kind, share, more]) => one(kind, share, more)) ?? fresh("UTC").destinations;
+    const { terms, faults } = termsOf({ ...fresh("Asia/Seoul"), ...change, destinations: to }, here);
+    return [terms, Object.keys(faults).sort()];
+  });
+}"""
+
+
+def _only_what_the_grammar_reads_is_signed(page: Page) -> None:
+    """What has no fault is a rule to the hub; what is none has its fault, at the field."""
+    moved = {"movedPerDay": "2.5"}
+    good = [
+        {},
+        {"times": "2", "byTier": True, "mostTimes": "10", "perDay": "5", "perMonth": "50.50"},
+        {"roundUp": False, "hasShare": True, "share": "3.25", "hasFixed": True, "topUps": True, "cashback": True},
+        {"roundUp": False, "gateway": True, "hasValue": False, "hasCount": True, "count": "3"},
+        {"hasValue": False, "date": "weekly", "weekday": "6", "onRequest": True},
+        {
+            "hasCount": True,
+            "date": "monthly",
+            "day": "31",
+            "categories": "커피, tea & cake",
+            "merchants": "mer_0a, mer_1b",
+        },
+        {"destinations": [["wallet", "33.4"], ["savings", "33.3"], ["cash", "33.3"]], **moved},
+        {
+            "destinations": [
+                ["swap", "50", {"token": "0x" + "44" * 20}],
+                ["collectible", "50", {"token": "0x" + "22" * 20}],
+            ],
+            **moved,
+        },
+        {"destinations": [["person", "100", {"recipient": "0x" + "55" * 20}]], **moved},
+    ]
+    bad: list[tuple[dict[str, Any], list[str]]] = [
+        ({"roundUp": False}, ["gather"]),
+        ({"gateway": True}, ["gather"]),
+        ({"times": "11"}, ["times"]),
+        ({"times": "3", "byTier": True, "mostTimes": "3"}, ["mostTimes"]),
+        ({"hasShare": True, "share": "100.01"}, ["share"]),
+        ({"hasFixed": True, "fixed": "0.001", "perDay": "much"}, ["fixed", "perDay"]),
+        ({"hasValue": False}, ["fires"]),
+        ({"date": "monthly", "day": "32"}, ["day"]),
+        ({"categories": "coffee; tea"}, ["categories"]),
+        ({"merchants": "Café Dust"}, ["merchants"]),
+        ({"destinations": [["wallet", "50"], ["savings", "40"]], **moved}, ["destinations"]),
+        ({"destinations": [["cash", "100"]]}, ["movedPerDay"]),
+        ({"destinations": [["person", "100", {"recipient": "0x12"}]], **moved}, ["recipient-0"]),
+    ]
+    told: Any = page.evaluate(_DRAFTS, [*good, *(draft for draft, _ in bad)])
+    for terms, faults in told[: len(good)]:
+        assert faults == []
+        parse(terms["gather"], terms["fires"], terms["only"])
+        assert sum(DestinationIn.model_validate(to).share for to in terms["destinations"]) == WHOLE
+    assert [faults for _, faults in told[len(good) :]] == [faults for _, faults in bad]
 
 
 def _fill_in(editor: Locator) -> None:
@@ -84,6 +147,7 @@ def test_from_the_first_choice_to_what_it_gathers(
     expect(page.locator(f"{LANTERN} .picture path")).to_be_attached()
     expect(page.locator("#change .big")).to_have_text("$0.30")
     _as_the_hub_computes(page)
+    _only_what_the_grammar_reads_is_signed(page)
 
     page.goto(f"{live_hub.url}/wallet/rules?lang={language}")
     editor = page.locator("#editor")

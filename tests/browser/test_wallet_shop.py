@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.support.browser_wallet import with_channel
 from tests.support.live import LiveHub
@@ -17,6 +17,28 @@ PATIENCE_MS = 30_000
 
 def _is_narrow_enough(page: Page) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
+
+
+def _renews_while_open(page: Page) -> None:
+    """As if the minute were over; the page pays for another, by itself, and says so."""
+
+    paid_until: list[str] = []
+
+    def over(route: Route) -> None:
+        answer = route.fetch()
+        shop = answer.json()
+        letters = next(good for good in shop["goods"] if good["kind"] == "subscription")
+        paid_until.append(letters["paid_until"])
+        if letters["paid_until"] == paid_until[0]:
+            letters["content"] = None
+        route.fulfill(response=answer, json=shop)
+
+    club = page.locator("[data-good=club-letters]")
+    page.route("**/v1/sample-shop", over)
+    club.locator("input").check()
+    expect(page.locator("#change .big")).to_have_text("$0.06", timeout=PATIENCE_MS)  # 0.18 and 0.88: another dollar
+    club.locator("input").uncheck()
+    page.unroute("**/v1/sample-shop")
 
 
 @pytest.mark.parametrize(("language", "width"), [("ko", 360), ("en", 1280)])
@@ -58,20 +80,21 @@ def test_a_purchase_its_change_and_the_token(
     expect(joy.locator("path[data-kind=rock]").first).to_be_attached()
     screenshot(page, f"wallet-joy-{language}-{width}")
 
+    _renews_while_open(page)
     page.reload()
     expect(lantern.locator(".reading")).to_be_visible()
-    expect(page.locator("#change .hint").nth(1)).to_contain_text("$4.00")
+    expect(page.locator("#change .hint").nth(1)).to_contain_text("$3.00")
     expect(joy).to_have_count(0)  # told once
 
     page.evaluate(
         "Object.keys(localStorage).filter(k => k.startsWith('taesan.joy')).forEach(k => localStorage.removeItem(k))"
     )
     page.goto(f"{live_hub.url}/wallet?lang={language}")  # where she has not been since
-    expect(joy.locator(".big")).to_have_text("$1.00")
-    expect(page.locator("#jar .big")).to_have_text("$0.18")
-    expect(page.locator("#jar .jar-picture")).to_have_attribute("aria-label", re.compile(r"\$0\.18.*\$0\.82"))
+    expect(joy.locator(".big")).to_have_text("$2.00")
+    expect(page.locator("#jar .big")).to_have_text("$0.06")
+    expect(page.locator("#jar .jar-picture")).to_have_attribute("aria-label", re.compile(r"\$0\.06.*\$0\.94"))
     expect(page.locator("#treasures b").first).to_have_text("Walker", timeout=PATIENCE_MS)
-    expect(page.locator("#holdings dd").nth(1)).to_have_text("$1.00", timeout=PATIENCE_MS)
+    expect(page.locator("#holdings dd").nth(1)).to_have_text("$2.00", timeout=PATIENCE_MS)
     assert _is_narrow_enough(page)
     screenshot(page, f"wallet-home-with-jar-{language}-{width}")
 

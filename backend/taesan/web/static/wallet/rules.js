@@ -3,7 +3,7 @@
 import { allRules } from "/static/lib/change.js";
 import * as channel from "/static/lib/channel.js";
 import { behindSignIn } from "/static/lib/gate.js";
-import { askPatiently, facts } from "/static/lib/hub.js";
+import { askPatiently, facts, Refused } from "/static/lib/hub.js";
 import { rejoice } from "/static/lib/joy.js";
 import { askSigned } from "/static/lib/session.js";
 import { empty, every, failed, html, part, render } from "/static/lib/view.js";
@@ -14,6 +14,12 @@ import { setting } from "/static/wallet/rules/setting.js";
 
 const body = (id) => document.querySelector(`#${id} .body`);
 const LOOK_MS = 5_000;
+
+/** Null while the node does not answer: the rules are told all the same. */
+const allowanceNow = () => askSigned("GET", "/v1/allowance").catch((error) => {
+  if (error instanceof Refused && error.status === 503) return null;
+  throw error;
+});
 
 behindSignIn(_("You sign what gathers, when it becomes gift tokens, and what becomes of them."), start);
 
@@ -33,7 +39,7 @@ async function start() {
     const jar = await jarOf();
     const rules = jar ? await allRules(jar.channel_id) : [];
     const moves = rules.some(({ state, per_day: perDay }) => perDay !== "0" && ["active", "paused"].includes(state));
-    return { jar, rules, allowance: moves ? await askSigned("GET", "/v1/allowance") : null };
+    return { jar, rules, allowance: moves ? await allowanceNow() : null };
   }, ({ jar, rules, allowance }) => {
     if (!jar) return first();
     rejoice(jar.channel_id, jar.firings, exponent);

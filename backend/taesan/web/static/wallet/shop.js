@@ -140,7 +140,7 @@ async function start() {
     if (buying.has(one.id)) return;
     buying.add(one.id);
     try {
-      const now = (await goodsOf()).goods.find(({ id }) => id === one.id);
+      const now = await nowOf(one);
       if (now.content && one.kind !== "subscription") return await refresh();
       const key = one.kind === "subscription" ? `${one.id}-${now.paid_until ?? "first"}` : one.id;
       await pay({ type: "merchant", merchant_id: shop.merchant_id }, boughtOf(shop, one), { key, reference: one.id });
@@ -149,13 +149,23 @@ async function start() {
     }
   };
 
-  const renew = (shop, one) => buyGood(shop, one).catch((error) => {
-    renews.delete(one.id);
-    say(sentence(error), "alert");
-  });
+  /** Pays for one period more. What is then not open is not paid again by itself. */
+  const renew = async (shop, one) => {
+    if (buying.has(one.id)) return;
+    try {
+      await buyGood(shop, one);
+      if (!(await nowOf(one)).content) throw new Error(_("It was paid for, and is not open: it is not renewed by itself any more."));
+    } catch (error) {
+      renews.delete(one.id);
+      say(sentence(error), "alert");
+      refresh();
+    }
+  };
 
   every(LOOK_MS, () => Promise.all([lookAtJar(), lookAtGoods()]));
 }
+
+const nowOf = async ({ id }) => (await goodsOf()).goods.find((one) => one.id === id);
 
 /** The sample shop; null: this hub has none. */
 async function goodsOf() {

@@ -2,6 +2,7 @@
 
 import { repeat } from "/static/lit/directives/repeat.js";
 import * as channel from "/static/lib/channel.js";
+import { putCashback } from "/static/lib/cashback.js";
 import { jarPicture, nearness, ofRule } from "/static/lib/jar.js";
 import { dollars, minorUnits, moment } from "/static/lib/money.js";
 import { because } from "/static/lib/reasons.js";
@@ -49,6 +50,11 @@ function card(rule, { exponent, refresh }) {
     say(_("%(amount)s fell into the jar.", { amount: money(amount) }));
     await refresh();
   });
+  const cashback = once(async () => {
+    const put = await putCashback(rule);
+    say(put ? _("%(amount)s fell into the jar.", { amount: money(put) }) : _("No cashback has come since."));
+    await refresh();
+  });
   const history = ({ target }) => {
     if (!target.open) return;
     part(target.querySelector(".history"), () => askSigned("GET", `${path}/history?limit=20`), ({ items }) =>
@@ -61,7 +67,7 @@ function card(rule, { exponent, refresh }) {
         <p><span class="state">${stateOf(rule)}</span></p>
         <p class="big">${money(gathered)}</p>
         <p class="hint">${isOver ? nothing : text} ${due ? _("Due on %(when)s.", { when: moment(due) }) : nothing} ${left === "0" ? _("No more for now: its bound is reached.") : nothing}</p>
-        <p class="hint">${_("In all %(amount)s became gift tokens.", { amount: money(rule.progress.fired) })}</p>
+        <p class="hint" ?hidden=${rule.progress.fired === "0"}>${_("In all %(amount)s became gift tokens.", { amount: money(rule.progress.fired) })}</p>
       </div>
     </div>
     <ul class="says">${sentences(rule, exponent).map((told) => html`<li>${told}</li>`)}</ul>
@@ -69,6 +75,7 @@ function card(rule, { exponent, refresh }) {
     ${isOver ? nothing : html`<div class="ways">
       ${rule.state === "active" ? html`<button class="quiet" @click=${act("pause", _("Paused. What it has gathered stays."))}>${_("Pause")}</button>` : html`<button class="quiet" @click=${act("resume", _("It gathers again."))}>${_("Resume")}</button>`}
       ${rule.state === "active" && readFires(rule.fires).onRequest ? html`<button ?disabled=${gathered === "0"} @click=${act("fire", _("On its way with the next batch."))}>${_("Make gift tokens now")}</button>` : nothing}
+      ${rule.state === "active" && readGather(rule.gather).inflows.includes("cashback") ? html`<button class="quiet" @click=${cashback}>${_("Put in what cashback has come")}</button>` : nothing}
       <button class="quiet danger" @click=${cancel}>${_("End it")}</button>
     </div>`}
     ${rule.state === "active" && readGather(rule.gather).inflows.includes("top-ups") ? html`<form class="line" @submit=${putIn}>
