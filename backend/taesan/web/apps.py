@@ -23,7 +23,7 @@ class App(NamedTuple):
     sections: tuple[str, ...]
 
 
-WALLET = App("wallet", ("home", "shop", "rules", "gifts", "activity", "insights"))
+WALLET = App("wallet", ("home", "shop", "rules", "gifts", "activity", "insights", "leave"))
 MERCHANT = App("merchant", ("home", "customers", "payouts", "connect", "insights"))
 
 
