@@ -118,13 +118,16 @@ lint: .tools/setup.stamp ## Formatting, lint, types
 slither: .tools/setup.stamp ## Static analysis: every finding is answered in docs/security.md
 	@.venv-contracts/bin/python scripts/static_analysis.py
 
-test-backend: build/.stamp ## Unit, property, API, browser and end-to-end tests on SQLite; then PostgreSQL executes each statement too
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS) --note=build/executed.json
+test-backend: build/.stamp ## Unit, property, API, browser (each journey in one size) and end-to-end tests on SQLite; then PostgreSQL executes each statement too
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS) --one-size --note=build/executed.json
 	@echo "· on PostgreSQL, of what is marked for both databases, few tests that execute each statement which all of them execute"
 	@$(MAKE) --no-print-directory test-postgresql ARGS="$(ARGS) --briefly=build/executed.json"
 
 test-postgresql: build/.stamp ## What is marked for both databases, on PostgreSQL, whole
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --database postgresql $(ARGS) || test $$? = 5 # 5: ARGS names none of them
+
+test-browser: build/.stamp ## What people see, in Chromium against a live hub and chain, on phone and desk, in Korean and English; pictures in reports/screenshots
+	@$(BIN)/python -m pytest tests/browser -n $(WORKERS) --dist worksteal $(ARGS)
 
 test-x402: build/.stamp ## The clients of PyPI and npm, each in its own process, pay a merchant through a hub, by each scheme; books audited
 	@$(BIN)/python -m pytest tests/x402 $(ARGS)

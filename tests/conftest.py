@@ -33,6 +33,9 @@ if TYPE_CHECKING:  # tests without a chain start faster without all this
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fuzz-examples", type=int, help="tests/e2e/test_schema.py: for each operation, from a new seed")
     parser.addoption("--database", choices=databases.NAMES, default="sqlite", help="what the tests' databases are")
+    parser.addoption(
+        "--one-size", action="store_true", help="each journey of tests/browser on phone or desk, not on both"
+    )
     parser.addoption("--note", type=Path, help="the file to note in what each test has the database execute")
     parser.addoption("--briefly", type=Path, help="such a file: few tests, which execute all that is noted there")
 

@@ -1,6 +1,6 @@
 """`python -m taesan`."""
 
-from taesan.cli import main
+if __name__ == "__main__":  # the intake's process reads this file too, and needs no commands
+    from taesan.cli import main
 
-if __name__ == "__main__":  # the intake's processes import it too
     main()

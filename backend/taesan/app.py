@@ -12,7 +12,8 @@ from fastapi import APIRouter, FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
-from starlette.types import Receive, Scope, Send
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from taesan import __version__
 from taesan.channels.router import router as channels
@@ -167,18 +168,24 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
     http.install(app)
     lost.install(app)
     app.quick = QuickRoute(app.documented, hub, lanes, rates)
-    swagger = hub.settings.npm_dir / "swagger-ui-dist"
-    app.mount("/static/swagger", StaticFiles(directory=swagger, check_dir=False), name="swagger")
-    for package in ("hashes", "secp256k1"):  # as they are: their modules import nothing but each other
-        noble = hub.settings.npm_dir / "@noble" / package
-        app.mount(f"/static/noble/{package}", StaticFiles(directory=noble, check_dir=False), name=package)
-    lit = hub.settings.npm_dir / "lit-html"
-    app.mount("/static/lit", StaticFiles(directory=lit, check_dir=False), name="lit")
-    charts = hub.settings.npm_dir / "uplot" / "dist"
-    app.mount("/static/uplot", StaticFiles(directory=charts, check_dir=False), name="uplot")
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    npm = hub.settings.npm_dir
+    served = {
+        "swagger": npm / "swagger-ui-dist",
+        "noble/hashes": npm / "@noble" / "hashes",  # as they are: its modules import nothing but each other
+        "noble/secp256k1": npm / "@noble" / "secp256k1",
+        "lit": npm / "lit-html",
+        "uplot": npm / "uplot" / "dist",
+    }
+    for name, folder in served.items():
+        app.mount(f"/static/{name}", _small(StaticFiles(directory=folder, check_dir=False)), name=name)
+    app.mount("/static", _small(StaticFiles(directory=STATIC)), name="static")
     app.get("/docs", include_in_schema=False)(_api_reference)
     return app
+
+
+def _small(files: ASGIApp) -> ASGIApp:
+    """Packed on the way. What holds secrets is not: its length would tell of them (BREACH)."""
+    return GZipMiddleware(files, minimum_size=1_000)
 
 
 def _api_reference() -> HTMLResponse:

@@ -16,7 +16,7 @@ from taesan.channels.models import Channel, DepositRelay, RefundRelay
 from taesan.conversions.models import Conversion
 from taesan.core.models import OutboxEvent
 from taesan.gateways.models import Gateway, GatewayPayment
-from taesan.insights.budget_models import BudgetCursor
+from taesan.insights.budget_models import NOT_COUNTED, Budget, BudgetCursor
 from taesan.insights.import_models import DuplicateCursor
 from taesan.insights.models import Erasure, Filling, InsightsCursor, MovementRow, Person
 from taesan.insights.recurring_models import RecurringCursor, RecurringDue
@@ -75,7 +75,9 @@ def waits() -> dict[str, ColumnElement[bool]]:
             _newer(col(Refund.id), InsightsCursor, "refund_id"),
             _newer(col(GatewayPayment.id), InsightsCursor, "gateway_payment_id"),
         ),
-        "watch budgets": _newer(col(MovementRow.id), BudgetCursor, "movement_id"),
+        "watch budgets": or_(
+            _newer(col(MovementRow.id), BudgetCursor, "movement_id"), _any(col(Budget.counted) == NOT_COUNTED)
+        ),
         "fill in what moved": or_(_any(col(Filling.id) > 0), _any(col(Erasure.id) > 0), _any(col(Person.redated) >= 0)),
         "look for duplicates": _newer(col(MovementRow.id), DuplicateCursor, "movement_id"),
         "look for standing costs": or_(

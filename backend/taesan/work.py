@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from taesan import glance
-from taesan.chain import reorg, watcher
+from taesan.chain import reorg, view, watcher
 from taesan.chain.sender import Following
 from taesan.chain.signer_watch import SignerWatch
 from taesan.channels import refunds
@@ -92,15 +92,27 @@ CATCHING_UP = (
 )
 
 
-def _steps(hub: Hub, gate: Gate) -> dict[str, Callable[[], bool]]:
+Steps = dict[str, Callable[[], bool]]
+
+
+def _steps(hub: Hub, gate: Gate) -> Steps:
     """In the order of a tick."""
-    handlers, undo = event_handlers(hub), undo_handlers(hub)
-    depth = hub.settings.depth
-    direct = Gathering(hub, DirectPayment, "transfers", hub.settings.exact_max_items)
-    tokens = token_transfers.gathering(hub)
     return {
         "look for a restoration": gate.look,
         "watch signer": _signer_watch(hub).step,
+        **_due_steps(hub),
+        **_sending_steps(hub),
+        **_reverted_steps(hub),
+        **_reading_steps(hub),
+        **_insights_steps(hub),
+        "reconcile": lambda: not gate.is_open and reconcile.reconcile_step(hub),
+        "check totals": lambda: audit.check_step(hub),
+    }
+
+
+def _due_steps(hub: Hub) -> Steps:
+    """What payments, dates and requests have made due."""
+    return {
         "relay deposits": lambda: channels.relay_deposits(hub),
         "relay refunds": lambda: refunds.relay_step(hub),
         "fire due rules": lambda: dated.fire_due_step(hub),
@@ -113,6 +125,15 @@ def _steps(hub: Hub, gate: Gate) -> dict[str, Callable[[], bool]]:
         "pay out cashback": lambda: rewards.pay_out_step(hub),
         "gather badges": lambda: badges.gather_step(hub),
         "relay badges": lambda: badges.relay_step(hub),
+    }
+
+
+def _sending_steps(hub: Hub) -> Steps:
+    """Batches, and what else is sent to the chain, until it is mined deep enough."""
+    direct = Gathering(hub, DirectPayment, "transfers", hub.settings.exact_max_items)
+    tokens = token_transfers.gathering(hub)
+    sent = Following(hub.db, hub.node, hub.signer, hub.clock, hub.settings.depth, hub.bidding)
+    return {
         "freeze batch": lambda: pipeline.freeze_step(hub),
         "sign batch": lambda: pipeline.sign_step(hub),
         "send conversions": lambda: sending.send_step(hub),
@@ -122,11 +143,17 @@ def _steps(hub: Hub, gate: Gate) -> dict[str, Callable[[], bool]]:
         "relay redemptions": lambda: redemption.relay_step(hub),
         "order due payouts": lambda: schedule.order_step(hub),
         "relay payouts": lambda: payouts.relay_step(hub),
-        "advance transactions": Following(hub.db, hub.node, hub.signer, hub.clock, depth, hub.bidding).step,
+        "advance transactions": sent.step,
         "follow transactions": lambda: pipeline.follow_step(hub),
         "follow badges": lambda: badges.follow_step(hub),
         "follow direct payments": direct.follow_step,
         "follow token transfers": tokens.follow_step,
+    }
+
+
+def _reverted_steps(hub: Hub) -> Steps:
+    """What was sent and has failed there goes back to its payer."""
+    return {
         "return reverted deposits": lambda: hub.relayer.return_reverted(DepositRelay, "deposits"),
         "return reverted refunds": lambda: refunds.return_reverted_step(hub),
         "return reverted redemptions": lambda: redemption.return_reverted_step(hub),
@@ -134,6 +161,13 @@ def _steps(hub: Hub, gate: Gate) -> dict[str, Callable[[], bool]]:
         "return reverted payouts": lambda: payouts.return_reverted_step(hub),
         "return reverted conversions": lambda: sending.return_reverted_step(hub),
         "return reverted badges": lambda: badges.return_reverted_step(hub),
+    }
+
+
+def _reading_steps(hub: Hub) -> Steps:
+    """What the chain tells is read, booked, and handled."""
+    handlers, undo, depth = event_handlers(hub), undo_handlers(hub), hub.settings.depth
+    return {
         "read chain": lambda: watcher.index(
             hub.db,
             hub.node,
@@ -149,13 +183,17 @@ def _steps(hub: Hub, gate: Gate) -> dict[str, Callable[[], bool]]:
         "look for transfers": transfers.Lookout(hub).step,
         "free amounts": lambda: transfers.free_step(hub),
         "look for what lies about": Watch(hub).step,
+    }
+
+
+def _insights_steps(hub: Hub) -> Steps:
+    """Nothing else waits for them."""
+    return {
         "follow what moves": lambda: insights.follow_step(hub),
         "fill in what moved": lambda: filling.fill_step(hub),
         "look for duplicates": lambda: doubles.look_step(hub),
         "look for standing costs": lambda: keeping.look_step(hub),
         "watch budgets": lambda: budgeting.watch_step(hub),
-        "reconcile": lambda: not gate.is_open and reconcile.reconcile_step(hub),
-        "check totals": lambda: audit.check_step(hub),
     }
 
 
@@ -195,6 +233,6 @@ def _signer_watch(hub: Hub) -> SignerWatch:
 
 def _book_events(hub: Hub, handlers: dict[str, list[Handler]]) -> bool:
     with hub.db.read() as session:
-        if watcher.is_doubtful(session):
+        if view.is_doubtful(session):
             return False  # first what is gone has to leave the books
     return outbox.deliver(hub.db, handlers, hub.clock) > 0

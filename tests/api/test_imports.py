@@ -143,12 +143,12 @@ def test_overlapping_files_add_what_is_new(person: Person) -> None:
 
 
 OF_SAMPLES = {
-    "card_ofx2.ofx": (b"-11.99", b"-1l.99", 27, "“-1l.99” is no amount in EUR."),
-    "eu_account.csv": (b'"-9,99"', b'"-9,999"', 7, "“-9,999” is no amount in EUR."),
-    "kr_account_cp949.csv": (b'"10,900"', b'"10,90"', 12, "“10,90” is no amount in KRW."),
-    "kr_card_cp949.csv": (b"2026-10-15", b"2026-10-35", 8, "“2026-10-35” is no date."),
-    "us_card.csv": (b"-5.25", b"-5.255", 3, "“-5.255” is no amount in USD."),
-    "us_checking_ofx1.ofx": (b"-15.99", b"-15..99", 69, "“-15..99” is no amount in USD."),
+    "card_ofx2.ofx": (b"-11.99", b"-1l.99", 27, "no-amount", "“-1l.99” is no amount in EUR."),
+    "eu_account.csv": (b'"-9,99"', b'"-9,999"', 7, "no-amount", "“-9,999” is no amount in EUR."),
+    "kr_account_cp949.csv": (b'"10,900"', b'"10,90"', 12, "no-amount", "“10,90” is no amount in KRW."),
+    "kr_card_cp949.csv": (b"2026-10-15", b"2026-10-35", 8, "no-date", "“2026-10-35” is no date."),
+    "us_card.csv": (b"-5.25", b"-5.255", 3, "no-amount", "“-5.255” is no amount in USD."),
+    "us_checking_ofx1.ofx": (b"-15.99", b"-15..99", 69, "no-amount", "“-15..99” is no amount in USD."),
 }
 
 
@@ -158,9 +158,10 @@ def test_a_sample_that_is_broken_is_not_imported_in_part(person: Person, name: s
     made = person.bring(whole)  # with which its columns are known
     assert person.remove(made).status_code == 204
     before = person.stage.row_counts()
-    good, bad, line, reason = OF_SAMPLES[name]
+    good, bad, line, code, title = OF_SAMPLES[name]
     problem = assert_problem(person.try_to_import(whole.replace(good, bad, 1)), "statement-unreadable", 422)
-    assert problem["errors"] == [{"line": line, "reason": reason}]
+    (error,) = problem["errors"]
+    assert (error["line"], error["reason"]["code"], error["reason"]["title"]) == (line, code, title)
     assert person.stage.row_counts() == before
     assert person.movements() == []
     # The line above and the line below would have been fine.
@@ -183,35 +184,37 @@ def test_an_import_that_dies_half_way_leaves_nothing_behind(person: Person, monk
 
 
 BROKEN = {
-    "a wrong amount": (KR_CARD.replace(b"10,900", b"10,9O0"), 8, "“10,9O0” is no amount in KRW.", "“10,9O0”"),
-    "a cut line": (US[:125], 2, "The line ends too early.", "줄이 중간에"),
-    "an entity": (
+    "no-amount": (KR_CARD.replace(b"10,900", b"10,9O0"), 8, "“10,9O0” is no amount in KRW.", "“10,9O0”"),
+    "cut-off": (US[:125], 2, "The line ends too early.", "줄이 중간에"),
+    "declaration": (
         sample("card_ofx2.ofx").replace(b"<OFX>", b'<!DOCTYPE x [<!ENTITY a "b">]>\n<OFX>'),
         4,
         "Declarations are not read: <!DOCTYPE.",
         "선언",
     ),
-    "a zero byte": (US.replace(b"PAPERLY", b"PAP\0RLY"), 2, "A zero byte stands in the text.", "0바이트"),
-    "a huge field": (US.replace(b"TINY", b"T" * 2_000), 5, "A field has more than 1000 characters.", "1000자"),
-    "no encoding": (US.replace(b"TINY", b"\x81\xff"), 5, "The text is not in the encoding utf-8.", "utf-8"),
-    "a spreadsheet": (b"PK\x03\x04rest", 1, "The file is a ZIP or an Excel file; save it as CSV first.", "엑셀"),
-    "nothing": (b"", 1, "The file is empty.", "비어"),
+    "zero-byte": (US.replace(b"PAPERLY", b"PAP\0RLY"), 2, "A zero byte stands in the text.", "0바이트"),
+    "field-too-long": (US.replace(b"TINY", b"T" * 2_000), 5, "A field has more than 1000 characters.", "1000자"),
+    "not-in-encoding": (US.replace(b"TINY", b"\x81\xff"), 5, "The text is not in the encoding utf-8.", "utf-8"),
+    "is-zip": (b"PK\x03\x04rest", 1, "The file is a ZIP or an Excel file; save it as CSV first.", "엑셀"),
+    "empty": (b"", 1, "The file is empty.", "비어"),
 }
 
 
-@pytest.mark.parametrize("case", BROKEN)
-def test_a_broken_file_gives_the_line_and_the_reason_and_imports_nothing(person: Person, case: str) -> None:
-    file, line, reason, korean = BROKEN[case]
+@pytest.mark.parametrize("code", BROKEN)
+def test_a_broken_file_gives_the_line_and_the_reason_and_imports_nothing(person: Person, code: str) -> None:
+    file, line, title, korean = BROKEN[code]
     for good in (KR_CARD, US):  # the columns are known, as the bank's file before was whole
         problem = person.try_to_import(good).json()
         assert person.confirm_columns(problem["fingerprint"], problem["mapping"]).status_code == 200
     before = kept(person.stage)
     problem = assert_problem(person.try_to_import(file), "statement-unreadable", 422)
-    assert problem["errors"][0] == {"line": line, "reason": reason}
-    assert problem["detail"] == f"Line {line}: {reason}"
+    error = problem["errors"][0]
+    assert (error["line"], error["reason"]["code"], error["reason"]["title"]) == (line, code, title)
+    assert problem["detail"] == f"Line {line}: {title}"
     told = assert_problem(person.try_to_import(file, "ko"), "statement-unreadable", 422)
-    assert told["errors"][0]["line"] == line
-    assert korean in told["errors"][0]["reason"]
+    (reason, reason_told) = (found["errors"][0]["reason"] for found in (problem, told))
+    assert korean in reason_told["title"]
+    assert reason_told | {"title": title} == reason
     assert str(line) in told["detail"]
     assert kept(person.stage) == before
     assert person.movements() == []
@@ -250,7 +253,8 @@ def test_a_preview_changes_nothing_and_tells_what_would(person: Person) -> None:
         "known": False,
         "duplicate_of": None,
     }
-    assert shown["skipped"] == [{"line": 11, "reason": "a note or a sum"}, {"line": 12, "reason": "a note or a sum"}]
+    note = {"code": "note", "title": "A note or a sum.", "values": {}}
+    assert shown["skipped"] == [{"line": line, "reason": note} for line in (11, 12)]
     assert (shown["skipped_count"], shown["faults"]) == (2, [])
     assert person.stage.row_counts() == before
     person.bring(KR_CARD)
@@ -291,7 +295,8 @@ def test_unknown_columns_are_named_by_the_person(person: Person) -> None:
 def test_a_preview_tells_what_cannot_be_read_by_a_mapping(person: Person) -> None:
     file = b"Date,Description,Amount\n2026-10-02,Shop,1.00\n2026-10-02,Shop,one\n"
     shown = person.preview(file)
-    assert (shown["lines"], shown["faults"]) == (0, [{"line": 3, "reason": "“one” is no amount in USD."}])
+    assert (shown["lines"], [fault["line"] for fault in shown["faults"]]) == (0, [3])
+    assert shown["faults"][0]["reason"]["values"] == {"value": "one", "currency": "USD"}
 
 
 def test_a_mapping_that_files_were_imported_by_stays(person: Person) -> None:
@@ -541,5 +546,5 @@ def test_a_file_beyond_the_bound_is_refused(person: Person) -> None:
     problem = assert_problem(
         person.try_to_import(b"Date,Description,Amount\n" + line * 50_000), "statement-unreadable", 422
     )
-    assert problem["errors"][0]["reason"] == "The file has more than 1000000 bytes."
+    assert problem["errors"][0]["reason"]["title"] == "The file has more than 1000000 bytes."
     assert_problem(person.try_to_import(line * 80_000), "body-too-large", 413)

@@ -64,4 +64,4 @@ async def _wait(watch: NewsWatch) -> list[bool]:
 def test_who_waits_too_often_is_answered_at_once_and_takes_nobodys_place(anna: Saver) -> None:
     watch = NewsWatch(anna.hub)
     assert asyncio.run(_wait(watch)) == [False] * MOST_OF_ONE + [True, False]
-    assert watch._count == 0
+    assert watch._watch.waiting(1) == 0

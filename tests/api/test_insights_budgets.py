@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import update
+from sqlalchemy import delete, select, update
 from sqlmodel import col
 
+from taesan import glance
 from taesan.app import create_app
 from taesan.core.clock import FixedClock
 from taesan.core.days import day_of
 from taesan.hub import Hub
 from taesan.identity.auth import hash_secret
 from taesan.identity.models import LoginSession
-from taesan.insights import budgeting, persons, privacy, reading
+from taesan.insights import budgeting, doubles, filling, persons, privacy, reading
 from taesan.insights.models import MovementRow, Person, PersonTerms
 from taesan.insights.movements import Kind, Movement
 from tests.support.offline import offline_hub
@@ -55,8 +56,27 @@ class Saver:
         line = Movement(key, "hub", kind, at, day, merchant, merchant, "coffee", asset, 2, amount)
         with self.hub.db.write() as session:
             reading.store(session, [(persons.number_of(self.person), line)])
+        self.watched()
+
+    def watched(self) -> None:
         while budgeting.watch_step(self.hub):
             pass
+
+    def tells_twice(self, amount: int, before: timedelta) -> tuple[int, int]:
+        """The ids of a payment so long ago, and of the statement's line of today that is the same."""
+        at, owner = self.clock.at, persons.number_of(self.person)
+        with self.hub.db.write() as session:
+            ids = []
+            for source, when, key in (("hub", at - before, "pay_twice"), ("statement", at, "card/twice")):
+                told = {"owner": owner, "key": key, "kind": "spent", "merchant": "café", "name": "café", "category": ""}
+                told |= {"asset": "USD", "exponent": 2, "amount": amount, "duplicate_of": ids[0] if ids else None}
+                day = day_of(when, persons.zone_of(self.person))
+                row = MovementRow(source=source, at=when, day=day, **told)
+                session.add(row)
+                session.flush()
+                ids.append(row.id or 0)
+        self.watched()
+        return ids[0], ids[1]
 
     def told(self, n: int = 0) -> list[tuple[str, int]]:
         """(warning, spent then) of one budget this month."""
@@ -111,6 +131,53 @@ def test_what_is_told_is_counted_anew(savers: tuple[Saver, Saver]) -> None:
     assert anna.told() == []
     anna.move(600)
     assert anna.told() == [("near", 800)]
+
+
+def test_what_comes_back_into_the_sums_is_told_of(savers: tuple[Saver, Saver]) -> None:
+    """No new movement says so: a duplicate that is none, one whose original is gone, days of another time zone."""
+    anna, ben = savers
+    waits = glance.waits()["watch budgets"]
+    for saver, before in ((anna, timedelta(0)), (ben, timedelta(days=3))):  # as the 31st of October is
+        saver.put(1_000)
+        payment, line = saver.tells_twice(450, before)
+        assert saver.told() == []
+        saver.move(400)
+        with saver.hub.db.read() as session:
+            assert session.scalar(select(waits)) is False
+        with saver.hub.db.write() as session:
+            if before:
+                session.execute(delete(MovementRow).where(col(MovementRow.id) == payment))
+                doubles.release(session, persons.number_of(saver.person), [payment])
+            else:
+                doubles.dismiss(session, session.get_one(MovementRow, line), saver.clock.at)
+            assert session.scalar(select(waits)) is True
+        saver.watched()
+        saver.watched()
+        with saver.hub.db.read() as session:
+            assert session.scalar(select(waits)) is False
+    assert anna.told() == [("near", 850), ("over", 1_300)]
+    assert ben.told() == [("near", 850)]
+
+
+def test_a_day_that_another_time_zone_puts_into_the_month_is_told_of(savers: tuple[Saver, Saver]) -> None:
+    anna, _ = savers
+    anna.put(1_000)
+    anna.clock.at = datetime(2026, 11, 1, 3, tzinfo=UTC)
+    with anna.hub.db.write() as session:
+        persons.ask(session, anna.wallet, PersonTerms(zone="America/Los_Angeles"), anna.clock.at)
+    anna.person.zone = "America/Los_Angeles"  # where it is October
+    while filling.fill_step(anna.hub):
+        pass
+    anna.move(900)
+    anna.clock.at += timedelta(days=1)
+    anna.move(1)
+    assert anna.told() == []
+    with anna.hub.db.write() as session:
+        persons.ask(session, anna.wallet, PersonTerms(zone="Asia/Seoul"), anna.clock.at)
+    while filling.fill_step(anna.hub):
+        pass
+    anna.watched()
+    assert anna.told() == [("near", 901)]
 
 
 def test_another_amount_is_told_of_again(savers: tuple[Saver, Saver]) -> None:

@@ -2,14 +2,16 @@
 
 from collections import Counter
 from datetime import date, timedelta
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import select
 
 from taesan import glance
-from taesan.insights import doubles, keeping
+from taesan.insights import doubles, following, keeping
 from taesan.insights.cadence import Calendar
 from taesan.insights.models import Erasure
+from taesan.insights.reading import Owned
 from taesan.insights.recurring import Charge, Stream
 from tests.support.insights import ask_for_insights, look_for_standing_costs, number_of, pays
 from tests.support.problems import assert_problem
@@ -138,6 +140,18 @@ def test_what_another_source_tells_too_costs_once(shared_stage: Stage, is_judged
     told = _listed(stage, headers)
     assert [cost["merchant"] for cost in told["items"]] == ["film"]
     assert told["totals"][0]["yearly"] == str(52 * 9_900)
+
+
+def test_what_a_reorganisation_removes_is_no_standing_cost(shared_stage: Stage) -> None:
+    stage = shared_stage
+    owner, headers = _person(stage)
+    pays(stage, owner, "film", _weekly(stage, 3, 9_900), source="hub")
+    assert len(_listed(stage, headers)["items"]) == 1
+    key = f"film:{_today(stage) - 2 * DAY}:9900"
+    with stage.hub.db.write() as session:
+        following._remove(session, [Owned(SimpleNamespace(public_id=key), "", owner, "UTC")])
+    look_for_standing_costs(stage)
+    assert _listed(stage, headers)["items"] == []
 
 
 def test_who_writes_while_it_is_looked_for_waits_for_nobody(

@@ -14,6 +14,7 @@ from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DOLLAR, Payer, Stage, key
 from tests.support.wallet import Json
 
+NOTHING_BEFORE = {"count_before": 0, "count_year_before": 0, "before": "0", "year_before": "0"}
 pytestmark = pytest.mark.database("sqlite", "postgresql")
 
 
@@ -62,9 +63,9 @@ def test_a_month_is_told_in_all_forms(stage: Stage, tmp_path: Path) -> None:
         (dollar, "rewarded"): (1, 10 * CENT),
     }
     became = audit["became"]
-    assert became["fired"] == {"count": 2, "amount": str(13 * CENT)}
-    assert became["promised"] == {"count": 1, "amount": str(10 * CENT)}
-    assert (became["in_jars"], became["taken_back"]) == (str(5 * CENT), str(2 * CENT))
+    assert became["fired"] == NOTHING_BEFORE | {"count": 2, "amount": str(13 * CENT)}
+    assert became["promised"] == NOTHING_BEFORE | {"count": 1, "amount": str(10 * CENT)}
+    assert (became["in_jars"], became["taken_back"]["amount"]) == (str(5 * CENT), str(2 * CENT))
     (place,) = audit["assets"][0]["merchants"]["items"]
     assert (place["name"], place["net"], place["count"]) == ("Café <b>Dust</b>", str(3 * DOLLAR - 18 * CENT), 2)
     assert (audit["is_over"], audit["complete"]) == (False, True)
@@ -125,4 +126,4 @@ def _refuses(stage: Stage, anna: Payer, hers: Payer) -> None:
     read_all(stage, anna.headers())
     audit = stage.get(f"{path}/{stage.clock.now():%Y-%m}", **anna.headers())
     assert _moved(audit)[stage.hub.asset.id, "spent"] == (1, 2 * DOLLAR)
-    assert audit["became"]["promised"] == {"count": 0, "amount": "0"}
+    assert audit["became"]["promised"] == NOTHING_BEFORE | {"count": 0, "amount": "0"}

@@ -1,7 +1,7 @@
 """A busy payer's month: `python -m tests.bench.month_audit [--payments 100000] [--database URL]`.
 
-Fills a database with so many payments of one payer in the month, as many in the month before and in the same month a year ago, and
-as many of somebody else, and asks the real app for the month's audit. Ends with 1 if that takes a second or more: of the
+Fills a database with so many payments of one payer in the month, as many in the month before and in the same month a year ago, each to a
+merchant with points for it, and as many of somebody else, and asks the real app for the month's audit. Ends with 1 if that takes a second or more: of the
 processor with SQLite, all of whose work is done in this process, so that what else the machine does counts for nothing; else the fastest answer.
 """
 
@@ -29,6 +29,8 @@ from taesan.insights import persons, reading
 from taesan.insights.models import PersonTerms
 from taesan.insights.movements import Kind, Movement, next_month
 from taesan.jars.models import JarFiring
+from taesan.loyalty.judging import HUB
+from taesan.loyalty.models import Member, PointsLot
 from tests.bench.payers import Payer, move_in
 from tests.support.offline import hub_on
 
@@ -88,15 +90,30 @@ def _fill(hub: Hub, payments: int) -> dict[str, str]:
                 fired_at=at,
             )
             session.add(firing)
+        member = Member(owner=HUB, payer=busy.address, looked=0, since=now)
+        session.add(member)
+        session.flush()
     for owner, months in zip(owners, (MONTHS, MONTHS[:1]), strict=True):
         for month in months:
             lines = list(_lines(chance, month, payments, hub.asset.id))
             for first in range(0, payments, PAGE):
                 with hub.db.write() as session:
-                    reading.store(session, [(owner, line) for line in lines[first : first + PAGE]])
+                    page = lines[first : first + PAGE]
+                    reading.store(session, [(owner, line) for line in page])
+                    if owner == owners[0]:
+                        session.add_all(_lot(member, line) for line in page if line.kind == "spent")
     with hub.db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("ANALYZE"))
     return {"Authorization": f"Bearer {token}"}
+
+
+def _lot(member: Member, line: Movement) -> PointsLot:
+    assert member.id is not None
+    points = line.amount // 10_000
+    ends = line.at + timedelta(days=365)
+    return PointsLot(
+        member_id=member.id, source=line.key, points=points, remaining=points, paid_at=line.at, expires_at=ends
+    )
 
 
 def measure(database_url: str, payments: int) -> list[tuple[float, float]]:

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import warnings
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from tests.support.browser_wallet import Extension
 ROOT = Path(__file__).parents[2]
 SCREENSHOTS = ROOT / "reports" / "screenshots"
 KOREAN_FONT = ROOT / "node_modules" / "@expo-google-fonts" / "nanum-gothic"
+SERIOUS = ("serious", "critical")
 SCREENS = {360: 780, 1280: 800}
 
 Visit = Callable[..., Page]
@@ -52,6 +54,25 @@ _DRAWS_KOREAN = """() => {
     };
     return drawn("티") !== drawn("끌");
 }"""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With `--one-size`, of a journey that is made in several sizes and languages, one: by its name, so that all are seen somewhere."""
+    if not config.getoption("--one-size"):
+        return
+    shapes: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        if item.path.parent == Path(__file__).parent and callspec and callspec.params.keys() & {"width", "language"}:
+            shapes.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    left_out = {
+        item
+        for name, same in shapes.items()
+        for at, item in enumerate(same)
+        if at != zlib.crc32(name.encode()) % len(same)
+    }
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session")
@@ -165,7 +186,7 @@ def visit(browser: Browser) -> Iterator[Visit]:
             viewport={"width": width, "height": SCREENS.get(width, 800)},
             locale=language,
             color_scheme=scheme,  # type: ignore[arg-type]
-            **options,  # type: ignore[arg-type]
+            **{"service_workers": "block"} | options,  # type: ignore[arg-type]
         )
         context.set_default_timeout(15_000)
         if extension:
@@ -189,13 +210,24 @@ def visit(browser: Browser) -> Iterator[Visit]:
     assert not trouble, "\n".join(trouble)
 
 
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """axe-core, the accessibility rules of WCAG as a script."""
+    return (ROOT / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")
+
+
 @pytest.fixture
-def screenshot() -> Callable[[Page, str], None]:
-    """Leaves a picture of the whole page for people to look at."""
+def screenshot(axe: str) -> Callable[[Page, str], None]:
+    """Leaves a picture of the whole page for people to look at, and holds the page to axe: nothing serious may be found."""
 
     def take(page: Page, name: str) -> None:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        page.wait_for_timeout(1_800)  # the mountain has been poured and the figures stand still
+        if page.locator("#mountain").count():
+            page.wait_for_timeout(1_800)  # it has been poured and the figures stand still
         page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+        page.evaluate(axe)
+        found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
+        serious = [(v["id"], [n["html"][:120] for n in v["nodes"]]) for v in found if v["impact"] in SERIOUS]
+        assert serious == [], name
 
     return take

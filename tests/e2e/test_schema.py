@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -155,17 +155,27 @@ def _webhook(hub: LiveHub) -> Json:
     return {"webhook_id": webhook["id"], "delivery_id": delivery["id"]}
 
 
-# Whose calls go how far in `make test`; `make fuzz` goes all the way with everybody.
-PHASES = {
-    "anybody": "fuzzing",
-    "wallet": "fuzzing",
-    "wallet that signs out": "coverage",
-    "merchant": "fuzzing",
-    "operator": "fuzzing",
+class Calls(NamedTuple):
+    """How far somebody's go in `make test`; `make fuzz` goes all the way, with everybody.
+
+    :ivar where: its operations, by their security scheme or their tag; all, if it says nothing. Nobody's token opens what another's
+        does, and what all are answered there anybody is answered too (`tests/api/test_access.py`)
+    """
+
+    phases: str
+    where: str = ""
+
+
+CALLS = {
+    "anybody": Calls("fuzzing"),
+    "wallet": Calls("fuzzing", "wallet session"),
+    "wallet that signs out": Calls("coverage"),
+    "merchant": Calls("fuzzing", "merchant API key"),
+    "operator": Calls("fuzzing", "operator"),
 }
 
 
-@pytest.mark.parametrize("who", PHASES)
+@pytest.mark.parametrize("who", CALLS)
 def test_every_answer_is_one_that_the_reference_tells(
     who: str, hub: LiveHub, ids: Json, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
@@ -181,17 +191,33 @@ def test_every_answer_is_one_that_the_reference_tells(
     (tmp_path / "schemathesis.toml").write_text(_config(ids))
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", "schemathesis.toml", "run"]
     command += [f"{hub.url}/openapi.json", "--seed", str(seed), "--max-examples", str(examples or 3)]
-    command += ["--phases", "examples,coverage,fuzzing,stateful" if examples else PHASES[who]]
+    command += ["--phases", "examples,coverage,fuzzing,stateful" if examples else CALLS[who].phases]
     for name, value in tokens[who].items():
         command += ["--header", f"{name}: {value}"]
-    for operation in SIGNING_OUT:
-        if who == "wallet":  # it would end its own session
-            command += ["--exclude-operation-id", operation]
-        elif who == "wallet that signs out":
-            command += ["--include-operation-id", operation]
+    if who == "wallet that signs out":
+        chosen = list(SIGNING_OUT)
+    else:
+        chosen = _operations(hub, "" if examples else CALLS[who].where)
+    if who == "wallet":  # it would end its own session
+        chosen = [operation for operation in chosen if operation not in SIGNING_OUT]
+    for operation in chosen:
+        command += ["--include-operation-id", operation]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"seed {seed}\n{done.stdout[-12_000:]}\n{done.stderr[-2_000:]}"
     print(done.stdout[-1_500:])  # noqa: T201  # for `make fuzz ARGS=-s`
+
+
+def _operations(hub: LiveHub, where: str) -> list[str]:
+    """Their ids. :param where: as in `Calls`"""
+    paths = hub.client.get("/openapi.json").json()["paths"]
+    found = [
+        operation["operationId"]
+        for operations in paths.values()
+        for operation in operations.values()
+        if not where or where in operation["tags"] or any(where in scheme for scheme in operation.get("security", ()))
+    ]
+    assert found, where
+    return found
 
 
 def _config(ids: Json) -> str:

@@ -14,7 +14,7 @@ import pytest
 from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from taesan.app import create_app
@@ -26,6 +26,8 @@ from taesan.insights.audit_models import MonthAudit
 from taesan.insights.models import Person, PersonTerms
 from taesan.insights.movements import months, next_month
 from taesan.ledger.models import Account, JournalEntry, Posting
+from taesan.loyalty.models import Member, PointsLot
+from taesan.payments.models import Payment
 from taesan.settlement.models import Refund
 from taesan.work import event_handlers
 from tests.property.test_loyalty import AMOUNT, Club
@@ -42,6 +44,7 @@ STEPS = st.lists(
         st.tuples(st.sampled_from(["pay", "pay", "gather"]), CHANNEL, AMOUNT),
         st.tuples(st.just("give back"), st.integers(0, 20), AMOUNT),
         st.tuples(st.just("campaign"), st.integers(1, 10), AMOUNT),
+        st.tuples(st.just("programme"), st.integers(1, 3), st.integers(1, 3)),
         st.tuples(st.just("pass"), st.integers(1, 24 * 40), st.just(0)),
         st.tuples(st.just("pass"), st.integers(1, 24), st.just(0)),
         st.tuples(st.sampled_from(["follow", "pay out", "settle", "look"]), st.just(0), st.just(0)),
@@ -140,6 +143,16 @@ def _booked(world: Household, begins: datetime, ends: datetime) -> Booked:
     return found._replace(fired=fired)
 
 
+def _earned(world: Household, begins: datetime, ends: datetime) -> int:
+    """Points for payments that were accepted between."""
+    wallets = [wallet.address for wallet in world.wallets[:OWN]]
+    lots = select(func.sum(PointsLot.points)).join(Member, col(Member.id) == col(PointsLot.member_id))
+    lots = lots.join(Payment, col(Payment.public_id) == col(PointsLot.source)).where(col(Member.payer).in_(wallets))
+    with world.hub.db.read() as session:
+        within = (col(Payment.accepted_at) >= begins, col(Payment.accepted_at) < ends)
+        return int(session.scalar(lots.where(*within)) or 0)
+
+
 def _compare(world: Household, zone: ZoneInfo) -> Counter[str]:
     """Each month that there is, and what it is compared with. Returns what moved in all of them."""
     last = day_of(world.hub.clock.now(), zone)
@@ -151,6 +164,9 @@ def _compare(world: Household, zone: ZoneInfo) -> Counter[str]:
         moved = {m.kind: m.amount for asset in audit.assets for m in asset.moved if m.amount}
         assert moved == {kind: amount for kind, amount in booked.kinds.items() if amount}
         assert audit.became.fired.amount == booked.fired
+        earned = _earned(world, begins_at(month, zone), begins_at(next_month(month), zone))
+        assert audit.became.points_earned.amount == earned
+        total["points"] += earned
         for asset in audit.assets:
             _adds_up(asset.merchants.items, moved)
             _adds_up(asset.categories.items, moved)
@@ -160,6 +176,8 @@ def _compare(world: Household, zone: ZoneInfo) -> Counter[str]:
         if before is not None and audit.is_over:
             told = {m.kind: m.before for asset in audit.assets for m in asset.moved if m.before}
             assert told == {m.kind: m.amount for asset in before.assets for m in asset.moved if m.amount}
+            for name in ("fired", "returned", "promised", "taken_back", "points_earned"):
+                assert getattr(audit.became, name).before == getattr(before.became, name).amount
         before = audit
         total.update(moved)
     assert total["spent"] + total["gathered"] == sum(world.charged[:OWN])  # no month leaves anything out
@@ -206,6 +224,7 @@ def test_so_it_is_with_cashback_and_refunds_beyond_the_months_end() -> None:
             ("pay", 0, 2 * DOLLAR),
             ("settle", 0, 0),
             ("campaign", 5, DOLLAR),
+            ("programme", 2, 1),
             ("gather", 1, 123_457),
             ("pay", 1, DOLLAR),
             ("follow", 0, 0),
@@ -220,4 +239,4 @@ def test_so_it_is_with_cashback_and_refunds_beyond_the_months_end() -> None:
             ("pay", 0, 1_000_003),
         ]
     )
-    assert told.keys() == {"spent", "gathered", "refunded", "rewarded"}
+    assert (+told).keys() == {"spent", "gathered", "refunded", "rewarded", "points"}

@@ -98,16 +98,12 @@ class LiveHub:
     # ---------------------------------------------------------------- actions
 
     def pay_once(
-        self,
-        amount: int = 23 * CENT,
-        *,
-        to_merchant: bool = False,
-        rule_id: str | None = None,
-        by: dict[str, Any] | None = None,
+        self, amount: int = 23 * CENT, *, to_merchant: bool = False, rule_id: str | None = None, by: int | None = None
     ) -> Json:
         """One more accepted payment by one of the payers, to a jar or to the merchant; the API's answer. :param rule_id: of the first
-        payer's, who then pays to her jar by it"""
-        payer = by or (self.payers[0] if rule_id else self._random.choice(self.payers))
+        payer's, who then pays to her jar by it :param by: which payer; None: any"""
+        who = 0 if rule_id else by
+        payer = self._random.choice(self.payers) if who is None else self.payers[who]
         jar = {"type": "jar"} | ({"rule_id": rule_id} if rule_id else {})
         cumulative = payer["charged"] + amount
         body = {

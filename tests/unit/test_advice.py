@@ -200,23 +200,6 @@ def test_each_title_has_its_korean_which_names_the_same_values() -> None:
     assert titles <= catalogue
 
 
-@pytest.mark.parametrize(
-    ("amount", "unit", "currency", "english", "korean"),
-    [
-        (12_300, WON, "KRW", "₩12,300", "12,300원"),
-        (12_345_678, Unit("eip155:1/erc20:0x", 6), "USD", "$12.35", "12.35달러"),
-        (1_234_000_000, Unit("eip155:1/erc20:0x", 6), "USD", "$1,234.00", "1,234.00달러"),
-        (4_300, Unit("eip155:1/erc20:0x", 6), "USD", "$0.0043", "0.0043달러"),
-        (1_050, Unit("EUR", 2), "EUR", "€10.50", "€10.50"),
-    ],
-)
-def test_amounts_are_written_as_people_write_them(
-    amount: int, unit: Unit, currency: str, english: str, korean: str
-) -> None:
-    assert advice_words.money(amount, unit, "en", currency) == english
-    assert advice_words.money(amount, unit, "ko", currency) == korean
-
-
 def test_the_last_full_month_and_the_one_before() -> None:
     assert last_full_month(TODAY) == (date(2026, 10, 1), date(2026, 9, 1))
     assert last_full_month(date(2026, 2, 1)) == (date(2026, 1, 1), date(2025, 12, 1))

@@ -40,6 +40,7 @@ PURE = {
     "core/authorizations.py",
     "core/crypto.py",
     "core/days.py",
+    "core/money.py",
     "core/signing_secrets.py",
     "core/values.py",
     "chain/errors.py",
@@ -73,6 +74,7 @@ PURE = {
     "insights/custom.py",
     "insights/forecast.py",
     "insights/hidden.py",
+    "insights/reasons.py",
     "insights/recurring.py",
     "insights/unusual.py",
     "insights/wording.py",
@@ -321,8 +323,6 @@ def test_nobody_commits_but_the_database() -> None:
 
 # What is no money, and amounts on their way to a reader's eye; nothing of it is stored or paid.
 NO_MONEY = {
-    "insights/advice_words.py": {"Decimal"},
-    "insights/documents.py": {"Decimal"},
     "insights/wording.py": {"Decimal"},  # numbers in a language model's sentence
     "insights/cadence.py": {"float", "round", "/"},  # likelihoods
     "insights/forecast.py": {"float", "round", "/"},  # what a day's weight keeps, once, as a whole number

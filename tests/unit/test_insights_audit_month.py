@@ -64,12 +64,24 @@ def test_what_went_where_and_what_it_grew_by() -> None:
     }
     assert list(places) == ["blue bottle", "café dust", "gone"]
     assert {p.key: (p.net, p.before) for p in dollars.categories.items} == {"coffee": (1_200, 0), "": (50, 470)}
+    assert {p.key: (p.count_before, p.count_year_before) for p in dollars.merchants.items} == {
+        "blue bottle": (0, 0),
+        "café dust": (7, 1),
+        "gone": (1, 0),
+    }
+    assert [(m.kind, m.count_before, m.count_year_before) for m in dollars.moved] == [
+        ("spent", 8, 1),
+        ("refunded", 0, 1),
+        ("fee", 1, 0),
+    ]
     moved = {m.kind: (m.count, m.amount, m.before, m.year_before) for m in dollars.moved}
     assert moved == {"spent": (4, 1_300, 470, 10), "refunded": (1, 50, 0, 15), "fee": (1, 40, 30, 0)}
     assert [(d.day, d.spent, d.refunded, d.gathered) for d in dollars.days] == [("2026-11-03", 1_300, 0, 0)]
 
 
 def test_what_the_list_is_too_short_for_is_told_as_one() -> None:
-    (asset,) = audited([_of(f"shop {n:03}", n) for n in range(1, MOST_PLACES + 4)], [], [], [])
+    before = [_of(f"shop {n:03}", 10 * n) for n in range(1, 4)]
+    (asset,) = audited([_of(f"shop {n:03}", n) for n in range(1, MOST_PLACES + 4)], before, before[:1], [])
     assert (len(asset.merchants.items), asset.merchants.left_out, asset.merchants.left_out_net) == (MOST_PLACES, 3, 6)
+    assert (asset.merchants.left_out_before, asset.merchants.left_out_year_before) == (60, 10)
     assert asset.merchants.items[0].net == MOST_PLACES + 3

@@ -5,6 +5,7 @@ from datetime import date, time, timedelta
 import pytest
 
 from taesan.insights import lines, ofx
+from taesan.insights.imports import told
 from taesan.insights.lines import Unreadable
 from tests.support.bank_files import sample
 
@@ -16,7 +17,7 @@ def fault_of(file: bytes) -> tuple[int, str]:
     with pytest.raises(Unreadable) as refused:
         ofx.read(file)
     fault = refused.value.faults[0]
-    return fault.line, fault.reason.format(**fault.values)
+    return fault.line, told(fault, "en").reason.title
 
 
 def test_sgml_whose_tags_are_not_closed() -> None:

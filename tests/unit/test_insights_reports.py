@@ -14,6 +14,7 @@ from pypdf import PdfReader
 from taesan.core.i18n import translations
 from taesan.insights import documents, pdf, report
 from taesan.insights.audit_models import (
+    Amounts,
     AssetAudit,
     Became,
     Converted,
@@ -32,6 +33,8 @@ from tests.support.korean import assert_told_in_korean
 from tests.support.source import calls, modules
 
 TOKEN = "eip155:31337/erc20:0x5FbDB2315678afecb367f032d93F642f64180aa3"
+BEFORE = {"left_out_before": 4, "left_out_year_before": 0}
+NOTHING = {"left_out_before": 0, "left_out_year_before": 0}
 HOSTILE = [
     "<script>alert(1)</script>",
     "</td><b>R&B &amp; Soul</b>",
@@ -50,6 +53,8 @@ def _place(name: str, net: int, before: int = 0, year_before: int = 0) -> Place:
         key=name.casefold()[:200],
         name=name,
         count=3,
+        count_before=2,
+        count_year_before=0,
         spent=net + 1,
         refunded=1,
         net=net,
@@ -59,6 +64,11 @@ def _place(name: str, net: int, before: int = 0, year_before: int = 0) -> Place:
     )
 
 
+def _counted(count: int, amount: int, before: int = 0) -> dict[str, int]:
+    told = {"count": count, "count_before": 4, "count_year_before": 0}
+    return told | {"amount": amount, "before": before, "year_before": 0}
+
+
 def _budget(**told: Any) -> BudgetPublic:
     scope = "merchant" if told["key"] else "all"
     return BudgetPublic(id="bud_1", scope=scope, asset="KRW", exponent=0, alerts=[], **told)  # type: ignore[arg-type]
@@ -66,28 +76,29 @@ def _budget(**told: Any) -> BudgetPublic:
 
 def audit_of(names: list[str], **changes: Any) -> MonthAudit:
     merchants = Places(
-        items=[_place(name, 1_000_000 - n, 5 * n) for n, name in enumerate(names)], left_out=2, left_out_net=9
+        items=[_place(name, 1_000_000 - n, 5 * n) for n, name in enumerate(names)], left_out=2, left_out_net=9, **BEFORE
     )
-    categories = Places(items=[_place("", 12_345_678)], left_out=0, left_out_net=0)
-    spent = Moved(kind="spent", count=31, amount=12_345_678, before=1_000_000, year_before=0)
+    categories = Places(items=[_place("", 12_345_678)], left_out=0, left_out_net=0, **NOTHING)
+    spent = Moved(kind="spent", **_counted(31, 12_345_678, 1_000_000))
     days = [
         Day(day="2026-11-05", spent=12_000_001, refunded=0, gathered=7),
         Day(day="2026-11-26", spent=345_677, refunded=0, gathered=0),
     ]
     dollars = AssetAudit(asset=TOKEN, exponent=6, moved=[spent], merchants=merchants, categories=categories, days=days)
     won = spent.model_copy(update={"amount": 4_500})
-    empty = Places(items=[], left_out=0, left_out_net=0)
+    empty = Places(items=[], left_out=0, left_out_net=0, **NOTHING)
     became = Became(
         asset=TOKEN,
         exponent=6,
-        fired=Counted(count=2, amount=2_500_000),
-        returned=Counted(count=0, amount=0),
-        converted=[Converted(kind="savings", state="done", count=1, amount=1_230_000)],
-        promised=Counted(count=1, amount=50_000),
-        taken_back=0,
+        fired=Counted(**_counted(2, 2_500_000, 1_750_000)),
+        returned=Counted(**_counted(0, 0)),
+        converted=[Converted(kind="savings", state="done", **_counted(1, 1_230_000))],
+        promised=Counted(**_counted(1, 50_000)),
+        taken_back=Amounts(amount=0, before=0, year_before=0),
         waiting=50_000,
         held=0,
         in_jars=340_000,
+        points_earned=Amounts(amount=1_301, before=1_299, year_before=7),
         points=12,
         points_lapsing=5,
     )
@@ -139,6 +150,10 @@ def _text(document: Document) -> str:
                 "On 2 days something was spent, most on November 5, 2026: 12.000001 TUSD.",
                 "Savings (done)",
                 "1.23 TUSD",
+                "1.75 TUSD",
+                "Points earned",
+                "1,301",
+                "1,299",
                 "In the jar, not converted yet",
                 "Made on Dec 1, 2026, 9:00:00",
                 "2 more",
@@ -153,14 +168,17 @@ def _text(document: Document) -> str:
                 "2026년 11월 소액 지출 보고서",
                 "Café Dust",
                 "12.345678 TUSD",
-                "₩4,500",
+                "4,500원",
                 "돈을 쓴 날은 2일이고, 가장 많이 쓴 날은 2026년 11월 5일(12.000001 TUSD)입니다.",
                 "저축 (완료)",
                 "1.23 TUSD",
+                "1.75 TUSD",
+                "적립된 포인트",
+                "1,301",
                 "저금통에 남아 있는 돈",
                 "2026. 12. 1.",
                 "그 밖의 2곳",
-                "전체 지출: 예산 ₩10,000 중 ₩4,500 사용. 이 속도라면 월말까지 ₩13,500에 이릅니다.",
+                "전체 지출: 예산 10,000원 중 4,500원 사용. 이 속도라면 월말까지 13,500원에 이릅니다.",
             ],
         ),
     ],
@@ -224,7 +242,11 @@ def test_csv_has_each_figure_in_minor_units() -> None:
     of = {(row["asset"], row["section"], row["key"]): row for row in rows}
     assert of[TOKEN, "moved", "spent"]["amount"] == "12345678"
     assert of[TOKEN, "merchant", "café dust"]["before"] == "0"
-    assert of[TOKEN, "merchant", ""]["amount"] == "9"
+    rest = of[TOKEN, "merchant", ""]
+    assert [rest[name] for name in ("amount", "before", "year_before")] == ["9", "4", "0"]
+    assert (of[TOKEN, "moved", "spent"]["count"], of[TOKEN, "moved", "spent"]["count_before"]) == ("31", "4")
+    assert (of[TOKEN, "became", "fired"]["amount"], of[TOKEN, "became", "fired"]["before"]) == ("2500000", "1750000")
+    assert (of["", "points", "earned"]["amount"], of["", "points", "earned"]["before"]) == ("1301", "1299")
     assert of["KRW", "moved", "spent"]["amount"] == "4500"
     assert of[TOKEN, "day", "2026-11-05"]["name"] in ("spent", "gathered")
     assert of[TOKEN, "became", "savings done"]["amount"] == "1230000"

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from taesan.insights import lines, statements, texts
+from taesan.insights.imports import told
 from taesan.insights.lines import Unreadable
 from taesan.insights.mappings import Mapping
 from taesan.insights.movements import MAX_TEXT
@@ -31,7 +32,7 @@ def fault_of(read: Callable[[], object]) -> tuple[int, str]:
     with pytest.raises(Unreadable) as refused:
         read()
     fault = refused.value.faults[0]
-    return fault.line, fault.reason.format(**fault.values)
+    return fault.line, told(fault, "en").reason.title
 
 
 def korean(text: str) -> bytes:

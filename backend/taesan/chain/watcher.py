@@ -13,12 +13,11 @@ from taesan.chain import alarms, reorg, transfers
 from taesan.chain.contracts import Contracts, Event
 from taesan.chain.models import ChainCursor, ChainEvent
 from taesan.chain.rpc import Node, NodesDisagree
-from taesan.core import outbox, restoration
+from taesan.core import outbox
 from taesan.core.clock import Clock
 from taesan.core.crashpoints import reach
 from taesan.core.db import Database
 from taesan.core.models import OutboxEvent
-from taesan.core.problems import Problem
 from taesan.core.values import hex_of
 
 MAX_BLOCKS = 2_000
@@ -125,31 +124,3 @@ def _take_in(session: Session, events: Iterable[Event], now: datetime) -> None:
             )
         )
         session.flush()
-
-
-def known_since(session: Session) -> datetime:
-    """Since when the books may lack something that the chain knows: when we last heard from it, or when the oldest
-    event came that is not booked yet."""
-    heard = session.get_one(ChainCursor, 1).read_at
-    waiting = outbox.oldest_waiting(session)
-    return min(heard, waiting) if waiting else heard
-
-
-def closed(session: Session) -> Problem | None:
-    """Why no money may be taken in or moved now, if so: the books may lack, or hold, what the chain does not."""
-    if restoration.is_reconciling(session):
-        return restoration.reconciling()
-    if is_doubtful(session):
-        return Problem(
-            "chain-view-too-old",
-            503,
-            "The hub has not heard from its blockchain for too long to accept payments.",
-            "A reorganisation has removed blocks that counted as final. It goes on when they are read again.",
-            headers={"retry-after": "30"},
-        )
-    return None
-
-
-def is_doubtful(session: Session) -> bool:
-    """Whether the books hold what a deep reorganisation has removed, and it is not known yet what of it comes back."""
-    return session.get_one(ChainCursor, 1).doubtful_until is not None

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 from sqlmodel import Session
 
-from taesan.chain import watcher
+from taesan.chain import view
 from taesan.channels import holdings, queries, refunds, service
 from taesan.channels.models import (
     ChannelCreate,
@@ -91,7 +91,7 @@ def open_channel(hub: HubDep, body: ChannelCreate, idempotency_key: IdempotencyK
         body,
         now,
         effect,
-        closed=watcher.closed,
+        closed=view.closed,
         check=check,
         status=202,
     )
@@ -145,7 +145,7 @@ def refund_channel(
         return queries.public_refund(session, refunds.request(session, hub, channel, body.amount, now))
 
     scope = f"channel-refund:{channel_id}"
-    return idempotency.once(hub.db, scope, idempotency_key, body, now, effect, closed=watcher.closed, status=202)
+    return idempotency.once(hub.db, scope, idempotency_key, body, now, effect, closed=view.closed, status=202)
 
 
 @router.get(

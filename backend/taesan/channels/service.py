@@ -95,15 +95,11 @@ def _find_or_add(session: Session, hub: Hub, config: ChannelConfig, state: str, 
     return channel
 
 
-def unknown_channel(channel_id: str) -> Problem:
-    return Problem("unknown-channel", 404, "This channel is not known here.", f"No channel has the id {channel_id}.")
-
-
 def find_channel(session: Session, channel_id: str) -> Channel:
     """:raises Problem: `unknown-channel`"""
     channel = session.get(Channel, channel_id)
     if channel is None:
-        raise unknown_channel(channel_id)
+        raise vouchers.unknown_channel(channel_id)
     return channel
 
 

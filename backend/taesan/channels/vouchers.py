@@ -33,6 +33,10 @@ def is_signed_by(signer: bytes, domain: Domain, channel: str, max_claimable_amou
     return recover_raw(voucher_digest(domain, channel, max_claimable_amount), signature) == signer
 
 
+def unknown_channel(channel_id: str) -> Problem:
+    return Problem("unknown-channel", 404, "This channel is not known here.", f"No channel has the id {channel_id}.")
+
+
 def invalid_signature(domain: Domain, signer: str) -> Problem:
     return Problem(
         "invalid-signature",

@@ -10,8 +10,9 @@ from typing import Any
 
 import httpx
 
-from taesan.client import PATIENCE_S, Client, Signer
-from taesan.client.signing import Json
+from taesan.client.base import PATIENCE_S
+from taesan.client.blocking import Client
+from taesan.client.signing import Json, Signer
 
 
 class MerchantWallet:

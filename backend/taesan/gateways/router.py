@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Request
 
-from taesan.chain import watcher
+from taesan.chain import view
 from taesan.core import signing_secrets
 from taesan.core.db import retried
 from taesan.core.http import problem_responses
@@ -58,7 +58,7 @@ def report(request: Request, hub: HubDep, signed: SignedBy, rates: RatesDep, bod
     """
     rates.count_reports(signed.gateway_id, reports.count(body))
     with hub.db.write() as session:
-        if problem := watcher.closed(session):
+        if problem := view.closed(session):
             raise problem
         gateway = service.find(session, signed.gateway_id)
         outcomes = reports.take(session, hub, gateway, body, hub.clock.now())
@@ -173,7 +173,7 @@ def link_wallet(hub: HubDep, wallet: CurrentWallet, body: LinkCreate) -> LinkPub
     """Makes the signed-in wallet that of a gateway's customer, by a code that the gateway has given to the customer. All that is
     gathered goes to the wallet as gift tokens, with the next batch; what comes, whenever it is worth one."""
     with hub.db.write() as session:
-        if problem := watcher.closed(session):
+        if problem := view.closed(session):
             raise problem
         return customers.public(session, hub, customers.link(session, hub, body.code, wallet, hub.clock.now()))
 

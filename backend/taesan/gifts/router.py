@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 from sqlmodel import Session
 
-from taesan.chain import watcher
+from taesan.chain import view
 from taesan.chain.erc3009 import SignedTransfer
 from taesan.core import idempotency
 from taesan.core.http import problem_responses
@@ -42,7 +42,7 @@ def create_gift(hub: HubDep, body: GiftCreate, idempotency_key: IdempotencyKeyHe
         return queries.public(session, hub, service.make(session, hub, body, balance, now), now)
 
     scope = f"gift:{body.sender}"
-    return idempotency.once(hub.db, scope, idempotency_key, body, now, effect, closed=watcher.closed, check=check)
+    return idempotency.once(hub.db, scope, idempotency_key, body, now, effect, closed=view.closed, check=check)
 
 
 @router.get("/gifts", operation_id="listGifts", responses=problem_responses(401, 422))
@@ -81,7 +81,7 @@ def claim_gift(hub: HubDep, gift_id: str, body: GiftClaim, idempotency_key: Idem
 
     scope = f"gift-claim:{gift_id}"[:120]
     return idempotency.once(
-        hub.db, scope, idempotency_key, body, now, effect, closed=watcher.closed, check=check, status=202
+        hub.db, scope, idempotency_key, body, now, effect, closed=view.closed, check=check, status=202
     )
 
 
@@ -98,7 +98,7 @@ def return_gift(hub: HubDep, gift_id: str) -> GiftPublic:
     now = hub.chain_clock.now()
     service.check_return(hub, gift_id, now)
     with idempotency.taking(hub.db) as session:
-        if problem := watcher.closed(session):
+        if problem := view.closed(session):
             raise problem
         return queries.public(session, hub, service.take_back(session, hub, gift_id, now), now)
 
@@ -131,7 +131,7 @@ def send_tokens(hub: HubDep, body: TokenTransferCreate, idempotency_key: Idempot
 
     scope = f"token-transfer:{body.sender}"
     return idempotency.once(
-        hub.db, scope, idempotency_key, body, now, effect, closed=watcher.closed, check=check, status=202
+        hub.db, scope, idempotency_key, body, now, effect, closed=view.closed, check=check, status=202
     )
 
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import date
-from decimal import ROUND_HALF_UP, Decimal
 
 from babel.dates import format_date, format_skeleton
-from babel.numbers import format_currency, format_decimal, get_currency_precision
+from babel.numbers import format_decimal
 
 from taesan.core.i18n import translate
+from taesan.core.money import in_currency
 from taesan.insights.advice import Advice, Unit
 
 TITLES = {
@@ -30,7 +30,6 @@ _MONEY = {
     "step", "gathered", "spent", "less", "fixed", "price", "was", "more", "first", "second", "yearly", "trial", "back"
 }  # fmt: skip
 NAMES = {"merchant", "category", "name", "other"}
-_WON, _DOLLAR = "원", "달러"
 
 
 def title(advice: Advice, language: str, currencies: Mapping[str, str]) -> str:
@@ -57,22 +56,6 @@ def _shown(name: str, value: int | str | date, unit: Unit, language: str, curren
             else format_date(value, "long", locale=language)
         )
     if name in _MONEY:
-        return money(int(value), unit, language, currencies.get(unit.asset, unit.asset))
+        currency = currencies.get(unit.asset, unit.asset)
+        return in_currency(int(value), unit.exponent, currency, language, is_rounded=True)
     return format_decimal(value, locale=language) if isinstance(value, int) else value
-
-
-def money(amount: int, unit: Unit, language: str, currency: str) -> str:
-    """As the currency is written; a part of its smallest coin is rounded, unless there is nothing else."""
-    exact = Decimal(amount).scaleb(-unit.exponent)
-    digits = get_currency_precision(currency)
-    rounded = exact.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
-    if not rounded and amount:
-        rounded, digits = exact.normalize(), unit.exponent
-    if language == "ko" and currency in ("KRW", "USD"):
-        pattern = "#,##0" + ("." + "0" * min(digits, 2) + "#" * (digits - 2) if digits else "")
-        return format_decimal(rounded, format=pattern, locale=language) + (_WON if currency == "KRW" else _DOLLAR)
-    if digits > get_currency_precision(currency):
-        return format_currency(
-            rounded, currency, format="¤#,##0.00" + "#" * (digits - 2), locale=language, currency_digits=False
-        )
-    return format_currency(rounded, currency, locale=language)

@@ -14,14 +14,22 @@ class Span(Shape):
     until: str = ShapeField(description="The day after the last")
 
 
-class Moved(Shape):
-    """All of one kind."""
-
-    kind: Kind
-    count: int
+class Amounts(Shape):
     amount: AmountOut
     before: AmountOut = ShapeField(description="In the month before")
     year_before: AmountOut = ShapeField(description="In the same month a year ago")
+
+
+class Counted(Amounts):
+    count: int
+    count_before: int
+    count_year_before: int
+
+
+class Moved(Counted):
+    """All of one kind."""
+
+    kind: Kind
 
 
 class Place(Shape):
@@ -30,6 +38,8 @@ class Place(Shape):
     key: str = ShapeField(description="As movements tell it; empty: nobody knows")
     name: str = ShapeField(description="As the source writes it")
     count: int = ShapeField(description="How often something was spent")
+    count_before: int
+    count_year_before: int
     spent: AmountOut
     refunded: AmountOut
     net: SignedAmountOut
@@ -42,6 +52,8 @@ class Places(Shape):
     items: list[Place] = ShapeField(description="The largest net first")
     left_out: int = ShapeField(description="How many the list is too short for")
     left_out_net: SignedAmountOut = ShapeField(description="Of those together")
+    left_out_before: SignedAmountOut
+    left_out_year_before: SignedAmountOut
 
 
 class Day(Shape):
@@ -62,21 +74,16 @@ class AssetAudit(Shape):
     days: list[Day] = ShapeField(description="On which something moved")
 
 
-class Counted(Shape):
-    count: int
-    amount: AmountOut
+class Converted(Counted):
+    """Gift tokens."""
 
-
-class Converted(Shape):
     kind: str = ShapeField(examples=["savings"])
     state: str = ShapeField(description="waiting, sent, done, held or kept")
-    count: int
-    amount: AmountOut = ShapeField(description="Gift tokens, minor units")
 
 
 class Became(Shape):
     """What the person's jars have become, in the hub's asset and its gift tokens, which have the same minor units. Of the month:
-    `fired`, `returned`, `converted`, `promised`, `taken_back`. As it is now: all else."""
+    `fired`, `returned`, `converted`, `promised`, `taken_back`, `points_earned`. As it is now: all else."""
 
     asset: str
     exponent: int
@@ -84,10 +91,11 @@ class Became(Shape):
     returned: Counted = ShapeField(description="Of that, what the payer got back instead")
     converted: list[Converted] = ShapeField(description="By signed rules, by what it has become and how far it is")
     promised: Counted = ShapeField(description="Cashback for payments; what was paid out stands in `moved` as rewarded")
-    taken_back: AmountOut = ShapeField(description="Of that, by refunds")
+    taken_back: Amounts = ShapeField(description="Of that, by refunds")
     waiting: AmountOut = ShapeField(description="Cashback until it is enough to be paid out")
     held: AmountOut = ShapeField(description="Gift tokens that could not be converted yet")
     in_jars: AmountOut = ShapeField(description="Gathered, and nothing has become of it yet")
+    points_earned: Amounts = ShapeField(description="By payments to merchants, whatever was refunded of them later")
     points: AmountOut
     points_lapsing: AmountOut = ShapeField(description="Within 31 days")
 

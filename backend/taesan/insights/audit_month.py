@@ -65,7 +65,7 @@ def compared(month: date, today: date) -> Compared:
 class _Went:
     """To one place, in each of the three spans."""
 
-    count: int = 0
+    counts: list[int] = field(default_factory=lambda: [0, 0, 0])
     spent: list[int] = field(default_factory=lambda: [0, 0, 0])
     refunded: list[int] = field(default_factory=lambda: [0, 0, 0])
 
@@ -77,7 +77,7 @@ class _Went:
 @dataclass(slots=True)
 class _Asset:
     lines: int = 0
-    counts: dict[Kind, int] = field(default_factory=lambda: defaultdict(int))
+    counts: dict[Kind, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0]))
     moved: dict[Kind, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0]))
     merchants: dict[str, _Went] = field(default_factory=lambda: defaultdict(_Went))
     categories: dict[str, _Went] = field(default_factory=lambda: defaultdict(_Went))
@@ -102,7 +102,7 @@ def _add(asset: _Asset, span: int, total: Total) -> None:
     merchant, category = total.key
     if span == 0:
         asset.lines += total.count
-        asset.counts[total.kind] += total.count
+    asset.counts[total.kind][span] += total.count
     asset.moved[total.kind][span] += total.amount
     if total.kind not in ("spent", "refunded"):
         return
@@ -111,7 +111,7 @@ def _add(asset: _Asset, span: int, total: Total) -> None:
             went.refunded[span] += total.amount
         else:
             went.spent[span] += total.amount
-            went.count += total.count if span == 0 else 0
+            went.counts[span] += total.count
 
 
 # ------------------------------------------------------------------- telling
@@ -132,16 +132,28 @@ def _told(asset: str, exponent: int, found: _Asset) -> AssetAudit:
 
 
 def _moved(kind: Kind, found: _Asset) -> Moved:
-    amount, before, year_before = found.moved[kind]
-    return Moved(kind=kind, count=found.counts[kind], amount=amount, before=before, year_before=year_before)
+    return Moved(kind=kind, **amounts(found.moved[kind]), **counts(found.counts[kind]))
+
+
+def amounts(of_spans: Sequence[int]) -> dict[str, int]:
+    """As `Amounts` has them. :param of_spans: the month, the month before, the same month a year ago"""
+    return dict(zip(("amount", "before", "year_before"), of_spans, strict=True))
+
+
+def counts(of_spans: Sequence[int]) -> dict[str, int]:
+    """As `Counted` has them, beside `amounts`."""
+    return dict(zip(("count", "count_before", "count_year_before"), of_spans, strict=True))
 
 
 def _places(found: Iterable[tuple[str, _Went]]) -> Places:
     in_order = sorted(found, key=lambda item: (-item[1].net[0], -item[1].net[1], item[0]))
+    net, before, year_before = (sum(went.net[span] for _, went in in_order[MOST_PLACES:]) for span in range(3))
     return Places(
         items=[_place(key, went) for key, went in in_order[:MOST_PLACES]],
         left_out=max(0, len(in_order) - MOST_PLACES),
-        left_out_net=sum(went.net[0] for _, went in in_order[MOST_PLACES:]),
+        left_out_net=net,
+        left_out_before=before,
+        left_out_year_before=year_before,
     )
 
 
@@ -150,7 +162,7 @@ def _place(key: str, went: _Went) -> Place:
     return Place(
         key=key,
         name=key,
-        count=went.count,
+        **counts(went.counts),
         spent=went.spent[0],
         refunded=went.refunded[0],
         net=net,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Text, column, func, literal, select
+from sqlalchemy import JSON, Select, Text, and_, column, func, literal, or_, select
 from sqlmodel import Session, col
 
 from taesan.channels.models import Channel
@@ -15,8 +15,8 @@ from taesan.core.days import begins_at, day_of
 from taesan.core.problems import Problem
 from taesan.hub import Hub
 from taesan.insights import audit_month, budgeting, persons, streams
-from taesan.insights.audit_models import Became, Converted, Counted, MonthAudit, Span
-from taesan.insights.audit_month import Days
+from taesan.insights.audit_models import Amounts, Became, Converted, Counted, MonthAudit, Span
+from taesan.insights.audit_month import Compared, Days
 from taesan.insights.models import MovementRow, Person
 from taesan.jars.models import JarFiring
 from taesan.ledger import posting
@@ -24,6 +24,8 @@ from taesan.loyalty.models import Member, PointsLot
 from taesan.settlement.reward_models import Cashback, Reward
 
 SOON = timedelta(days=31)
+Times = Sequence[tuple[datetime, datetime]]
+"""When spans begin and end."""
 MOST_ASSETS = 20  # statements may name many currencies, and of each a report has lists and a chart
 
 
@@ -38,9 +40,6 @@ def month_audit(session: Session, hub: Hub, person: Person, month: date, now: da
     assets = audit_month.audited(of_month, before, year_before, streams.sums(session, owner, *spans.month, ("day",)))
     told, left_out = assets[:MOST_ASSETS], assets[MOST_ASSETS:]
     names = _names(session, owner, {place.key for asset in told for place in asset.merchants.items})
-    begins, ends = (begins_at(day, zone) for day in spans.month)
-    public = persons.public(session, person)
-    wallets = [link.wallet for link in public.wallets]
     return MonthAudit(
         person=person.public_id,
         month=month.isoformat()[:7],
@@ -49,11 +48,11 @@ def month_audit(session: Session, hub: Hub, person: Person, month: date, now: da
         before=_span(spans.before),
         year_before=_span(spans.year_before),
         is_over=spans.month.end <= today,
-        complete=public.complete,
+        complete=persons.public(session, person).complete,
         made_at=rfc3339(now),
         assets=[audit_month.named(asset, names) for asset in told],
         assets_left_out=len(left_out),
-        became=_became(session, hub, wallets, begins, ends, now),
+        became=_became(session, hub, person, spans, now),
         budgets=[
             budgeting.public(session, person, row, now)
             for row in (() if spans.month.end <= today else budgeting.of_person(session, owner))
@@ -80,61 +79,78 @@ def _names(session: Session, owner: int, merchants: Iterable[str]) -> dict[str, 
 # ---------------------------------------------------------- what it has become
 
 
-def _became(
-    session: Session, hub: Hub, wallets: Sequence[str], begins: datetime, ends: datetime, now: datetime
-) -> Became:
+def _became(session: Session, hub: Hub, person: Person, spans: Compared, now: datetime) -> Became:
+    zone = persons.zone_of(person)
+    wallets = [link.wallet for link in persons.wallets_of(session, person)]
+    times = [(begins_at(days.first, zone), begins_at(days.end, zone)) for days in spans]
     of_wallets = (col(Channel.payer).in_(wallets), col(Channel.gateway_id).is_(None))
     channels = session.scalars(select(col(Channel.id)).where(*of_wallets)).all()
     # What is paid to other people is fired for them, and is on their statements.
-    firings = (
-        col(JarFiring.channel_id).in_(channels),
-        col(JarFiring.account).in_(wallets),
-        *_within(JarFiring.fired_at, begins, ends),
+    fired = _within(times, JarFiring.fired_at, JarFiring.amount)
+    fired = fired.where(col(JarFiring.channel_id).in_(channels), col(JarFiring.account).in_(wallets))
+    promised, taken_back = (
+        _within(times, Reward.made_at, amount).where(col(Reward.payer).in_(wallets))
+        for amount in (Reward.amount, Reward.reversed)
     )
-    rewards = (col(Reward.payer).in_(wallets), *_within(Reward.made_at, begins, ends))
-    taken_back = session.scalar(select(func.sum(Reward.reversed)).where(*rewards))
     waiting = session.scalar(select(func.sum(Cashback.amount)).where(col(Cashback.payer).in_(wallets)))
     held = (col(Conversion.channel_id).in_(channels), col(Conversion.state) == "held")
-    points, lapsing = _points(session, wallets, now)
+    members = session.scalars(select(col(Member.id)).where(col(Member.payer).in_(wallets))).all()
+    points, lapsing = _points(session, members, now)
+    _, back = _figures(session.execute(taken_back).one())
     return Became(
         asset=hub.asset.id,
         exponent=hub.asset.exponent,
-        fired=_counted(session, JarFiring.amount, *firings),
-        returned=_counted(session, JarFiring.amount, *firings, col(JarFiring.returned).is_(True)),
-        converted=_converted(session, channels, begins, ends),
-        promised=_counted(session, Reward.amount, *rewards),
-        taken_back=int(taken_back or 0),
+        fired=_counted(session.execute(fired).one()),
+        returned=_counted(session.execute(fired.where(col(JarFiring.returned).is_(True))).one()),
+        converted=_converted(session, channels, times),
+        promised=_counted(session.execute(promised).one()),
+        taken_back=Amounts(**audit_month.amounts(back)),
         waiting=int(waiting or 0),
-        held=_counted(session, Conversion.amount, *held).amount,
+        held=int(session.scalar(select(func.sum(Conversion.amount)).where(*held)) or 0),
         in_jars=sum(posting.balance(session, hub.chart.jar(channel)) for channel in channels),
+        points_earned=Amounts(**audit_month.amounts([_earned(session, members, *span) for span in times])),
         points=points,
         points_lapsing=lapsing,
     )
 
 
-def _within(column: Any, begins: datetime, ends: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return col(column) >= begins, col(column) < ends
+def _within(times: Times, at: Any, amount: Any) -> Select[Any]:
+    """Of each span how many, and their sum; one look for all of them."""
+    spans = [and_(col(at) >= begins, col(at) < ends) for begins, ends in times]
+    figures = (figure.filter(span) for span in spans for figure in (func.count(), func.sum(amount)))
+    return select(*figures).where(or_(*spans))
 
 
-def _counted(session: Session, amount: Any, *conditions: ColumnElement[bool]) -> Counted:
-    count, total = session.execute(select(func.count(), func.sum(amount)).where(*conditions)).one()
-    return Counted(count=count, amount=int(total or 0))
+def _figures(row: Sequence[Any]) -> tuple[list[int], list[int]]:
+    """Counts and sums of what `_within` has found."""
+    return [int(count) for count in row[0::2]], [int(amount or 0) for amount in row[1::2]]
 
 
-def _converted(session: Session, channels: Sequence[str], begins: datetime, ends: datetime) -> list[Converted]:
+def _counted(row: Sequence[Any]) -> Counted:
+    counts, amounts = _figures(row)
+    return Counted(**audit_month.counts(counts), **audit_month.amounts(amounts))
+
+
+def _converted(session: Session, channels: Sequence[str], times: Times) -> list[Converted]:
     by = (col(Conversion.kind), col(Conversion.state))
-    of_month = (col(Conversion.channel_id).in_(channels), *_within(Conversion.created_at, begins, ends))
-    rows = session.execute(select(*by, func.count(), func.sum(Conversion.amount)).where(*of_month).group_by(*by))
-    found = [Converted(kind=kind, state=state, count=count, amount=int(amount)) for kind, state, count, amount in rows]
-    return sorted(found, key=lambda row: (row.kind, row.state))
+    found = _within(times, Conversion.created_at, Conversion.amount).where(col(Conversion.channel_id).in_(channels))
+    told = []
+    for *figures, kind, state in session.execute(found.add_columns(*by).group_by(*by)):
+        counts, amounts = _figures(figures)
+        told.append(Converted(kind=kind, state=state, **audit_month.counts(counts), **audit_month.amounts(amounts)))
+    return sorted(told, key=lambda row: (row.kind, row.state))
 
 
-def _points(session: Session, wallets: Sequence[str], now: datetime) -> tuple[int, int]:
+def _earned(session: Session, members: Sequence[int | None], begins: datetime, ends: datetime) -> int:
+    """Points for payments of a span; whatever became of them. Each span is one stretch of an index."""
+    within = (col(PointsLot.paid_at) >= begins, col(PointsLot.paid_at) < ends)
+    earned = select(func.sum(PointsLot.points)).where(col(PointsLot.member_id).in_(members), *within)
+    return int(session.scalar(earned) or 0)
+
+
+def _points(session: Session, members: Sequence[int | None], now: datetime) -> tuple[int, int]:
     """All that there are, and of them those that lapse soon."""
-    lots = (
-        select(func.sum(PointsLot.remaining))
-        .join(Member, col(Member.id) == col(PointsLot.member_id))
-        .where(col(Member.payer).in_(wallets), col(PointsLot.remaining) > 0, col(PointsLot.expires_at) > now)
-    )
+    left = (col(PointsLot.remaining) > 0, col(PointsLot.expires_at) > now)
+    lots = select(func.sum(PointsLot.remaining)).where(col(PointsLot.member_id).in_(members), *left)
     lapsing = lots.where(col(PointsLot.expires_at) <= now + SOON)
     return int(session.scalar(lots) or 0), int(session.scalar(lapsing) or 0)

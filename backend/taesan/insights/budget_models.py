@@ -7,9 +7,12 @@ from sqlmodel import Field, SQLModel
 
 from taesan.core.models import BIG_ID, UtcDateTime
 
+NOT_COUNTED = -1
+
 
 class Budget(SQLModel, table=True):
-    """`spent`: in `month`, of the movements up to `counted`: what new ones are added to. What is told is counted anew."""
+    """`spent`: in `month`, of the movements up to `counted`: what new ones are added to; `NOT_COUNTED`: some of those have changed since.
+    What is told is counted anew."""
 
     __tablename__ = "budget"
     __table_args__ = (Index("ix_budget_owner", "owner", "scope", "key", "asset", unique=True),)
@@ -24,7 +27,7 @@ class Budget(SQLModel, table=True):
     amount: int = Field(sa_column=Column(BigInteger, nullable=False))
     month: date = Field(sa_column=Column(Date, nullable=False))
     spent: int = Field(sa_column=Column(BigInteger, nullable=False))
-    counted: int = Field(sa_column=Column(BigInteger, nullable=False))
+    counted: int = Field(sa_column=Column(BigInteger, nullable=False, index=True))
     created_at: datetime = Field(sa_type=UtcDateTime)
 
 

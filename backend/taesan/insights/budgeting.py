@@ -1,4 +1,5 @@
-"""Keeps an eye on budgets: new movements are added up as they come, and only if that passes a mark it is counted exactly."""
+"""Keeps an eye on budgets: new movements are added up as they come. It is counted exactly only if that passes a mark, or if what was added
+up has changed since (`changes.py`)."""
 
 import re
 from collections import defaultdict
@@ -15,7 +16,7 @@ from taesan.core.ids import new_id
 from taesan.core.problems import Problem, not_found
 from taesan.hub import Hub
 from taesan.insights import persons, streams
-from taesan.insights.budget_models import Budget, BudgetAlert, BudgetCursor
+from taesan.insights.budget_models import NOT_COUNTED, Budget, BudgetAlert, BudgetCursor
 from taesan.insights.budgets import BudgetAlertPublic, BudgetPublic, BudgetTerms, standing
 from taesan.insights.models import MovementRow, Person
 from taesan.insights.movements import month_of, next_month
@@ -119,18 +120,27 @@ def _asset(hub: Hub, asset: str) -> Asset:
 
 
 def watch_step(hub: Hub) -> bool:
-    """Worker step: a page of new movements; returns whether there may be more."""
+    """Worker step: budgets of which something else has changed, and a page of new movements; returns whether there may be more."""
     with hub.db.read() as session:
         at = session.get(BudgetCursor, 1)
-        if at is None or streams.newest(session) <= at.movement_id:
+        if at is None or (streams.newest(session) <= at.movement_id and not _changed(session, most=1)):
             return False
     with hub.db.write() as session:
         at, newest = session.get_one(BudgetCursor, 1), streams.newest(session)
-        last = min(newest, at.movement_id + PAGE)
-        _take(session, at.movement_id, last, hub.clock.now())
+        last, now = min(newest, at.movement_id + PAGE), hub.clock.now()
+        changed = _changed(session, most=MOST_BUDGETS)
+        for budget in changed:
+            _look(session, budget, (), now)
+        _take(session, at.movement_id, last, now)
         at.movement_id = last
         session.add(at)
-    return last < newest
+    return last < newest or len(changed) == MOST_BUDGETS
+
+
+def _changed(session: Session, most: int) -> Sequence[Budget]:
+    """Of nobody who is being erased."""
+    changed = select(Budget).join(Person, col(Person.id) == col(Budget.owner))
+    return session.scalars(changed.where(col(Budget.counted) == NOT_COUNTED).order_by(col(Budget.id)).limit(most)).all()
 
 
 def _take(session: Session, after: int, last: int, now: datetime) -> None:
@@ -143,16 +153,20 @@ def _take(session: Session, after: int, last: int, now: datetime) -> None:
         of[line.owner].append(line)
     budgets = session.scalars(select(Budget).where(col(Budget.owner).in_(of))).all() if of else []
     for budget in budgets:
-        person = session.get(Person, budget.owner)
-        if person is None:
-            continue  # who is being erased
-        today = _today(person, now)
-        if budget.month != month_of(today):
-            _count(session, budget, today)
-        else:
-            budget.spent += sum(_signed(line) for line in of[budget.owner] if _is_of(line, budget))
-            session.add(budget)
-        _warn(session, budget, today, now)
+        _look(session, budget, of[budget.owner], now)
+
+
+def _look(session: Session, budget: Budget, new: Sequence[_Line], now: datetime) -> None:
+    person = session.get(Person, budget.owner)
+    if person is None:  # who is being erased
+        return
+    today = _today(person, now)
+    if budget.counted == NOT_COUNTED or budget.month != month_of(today):
+        _count(session, budget, today)
+    else:
+        budget.spent += sum(_signed(line) for line in new if _is_of(line, budget))
+        session.add(budget)
+    _warn(session, budget, today, now)
 
 
 def _is_of(line: _Line, budget: Budget) -> bool:

@@ -7,13 +7,13 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime, format_skeleton
-from babel.numbers import format_currency, format_decimal, get_currency_name
+from babel.numbers import format_decimal, get_currency_name
 
-from taesan.insights.audit_models import AssetAudit, Counted, MonthAudit, Moved, Place, Places
+from taesan.core.money import in_currency, in_tokens
+from taesan.insights.audit_models import Amounts, AssetAudit, Counted, MonthAudit, Moved, Place, Places
 from taesan.insights.budgets import BudgetPublic
 from taesan.insights.movements import next_month
 
@@ -103,11 +103,9 @@ class Writer:
 
     def money(self, amount: int, asset: str, exponent: int) -> str:
         """To the last minor unit."""
-        value = Decimal(amount).scaleb(-exponent)
         if ":" not in asset and asset not in self._symbols:
-            return str(format_currency(value, asset, locale=self._language))
-        digits = "#,##0" if not exponent else "#,##0." + "0" * min(2, exponent) + "#" * max(0, exponent - 2)
-        return f"{format_decimal(value, digits, locale=self._language)} {self._symbols.get(asset, plain(asset))}"
+            return in_currency(amount, exponent, asset, self._language)
+        return in_tokens(amount, exponent, self._symbols.get(asset, plain(asset)), self._language)
 
     def _signed(self, amount: int, of: AssetAudit) -> str:
         return ("+" if amount > 0 else "") + self.money(amount, of.asset, of.exponent)
@@ -154,7 +152,7 @@ class Writer:
 
     def _of_asset(self, asset: AssetAudit, first: date) -> Iterator[Section]:
         say, name = self._say, self._asset(asset.asset)
-        head = (say("What"), say("How often"), say("Amount"), say("Month before"), say("A year ago"))
+        head = self._compared_head()
         rows = tuple(self._moved(moved, asset) for moved in asset.moved)
         yield Section(name, tables=(Table(say("What moved"), head, rows),), chart=self._chart(asset, first))
         if asset.merchants.items:
@@ -166,6 +164,10 @@ class Writer:
         if grown := [place for place in asset.merchants.items if place.change > 0]:
             grown = sorted(grown, key=lambda place: (-place.change, place.key))[:MOST_GROWN]
             yield Section(f"{name}: {say('what grew')}", lines=tuple(self._grown(place, asset) for place in grown))
+
+    def _compared_head(self) -> tuple[str, ...]:
+        say = self._say
+        return say("What"), say("How often"), say("Amount"), say("Month before"), say("A year ago")
 
     def _moved(self, moved: Moved, of: AssetAudit) -> tuple[str, ...]:
         amounts = (self.money(n, of.asset, of.exponent) for n in (moved.amount, moved.before, moved.year_before))
@@ -187,8 +189,10 @@ class Writer:
         if others or places.left_out:
             count = len(others) + places.left_out
             rest = sum(place.net for place in others) + places.left_out_net
+            before = sum(place.before for place in others) + places.left_out_before
             label = say("{count} more").format(count=self._count(count))
-            rows.append((label, "", self.money(rest, of.asset, of.exponent), "", ""))
+            amounts = (self.money(n, of.asset, of.exponent) for n in (rest, before))
+            rows.append((label, "", *amounts, self._signed(rest - before, of)))
         return Table(title, head, tuple(rows))
 
     def _name(self, place: Place) -> str:
@@ -240,30 +244,30 @@ class Writer:
     def _became(self, audit: MonthAudit) -> Section:
         say, became = self._say, audit.became
 
-        def row(label: str, amount: int, count: int | None = None) -> tuple[str, ...]:
-            told = "" if count is None else self._count(count)
-            return (label, told, self.money(amount, became.asset, became.exponent))
+        def money(amount: int) -> str:
+            return self.money(amount, became.asset, became.exponent)
 
-        def counted(label: str, of: Counted) -> tuple[str, ...]:
-            return row(say(label), of.amount, of.count)
+        def row(label: str, of: Amounts, told: Callable[[int], str] = money) -> tuple[str, ...]:
+            often = self._count(of.count) if isinstance(of, Counted) else ""
+            return (label, often, told(of.amount), told(of.before), told(of.year_before))
 
         in_month = [
-            counted("Became gift tokens", became.fired),
-            counted("Given back out of the jar", became.returned),
-            *(
-                row(f"{say(CONVERSIONS.get(c.kind, c.kind))} ({say(STATES[c.state])})", c.amount, c.count)
-                for c in became.converted
-            ),
-            counted("Cashback promised", became.promised),
+            row(say("Became gift tokens"), became.fired),
+            row(say("Given back out of the jar"), became.returned),
+            *(row(f"{say(CONVERSIONS.get(c.kind, c.kind))} ({say(STATES[c.state])})", c) for c in became.converted),
+            row(say("Cashback promised"), became.promised),
             row(say("Cashback taken back by refunds"), became.taken_back),
+            row(say("Points earned"), became.points_earned, self._count),
         ]
         by_now = [
-            row(say("In the jar, not converted yet"), became.in_jars),
-            row(say("Gift tokens held back"), became.held),
-            row(say("Cashback that is not paid out yet"), became.waiting),
+            (say("In the jar, not converted yet"), money(became.in_jars)),
+            (say("Gift tokens held back"), money(became.held)),
+            (say("Cashback that is not paid out yet"), money(became.waiting)),
         ]
-        head = (say("What"), say("How often"), say("Amount"))
         points = say("Points: {points}, of which {lapsing} lapse within 31 days.")
         points = points.format(points=self._count(became.points), lapsing=self._count(became.points_lapsing))
-        tables = (Table(say("In the month"), head, tuple(in_month)), Table(say("As it is now"), head, tuple(by_now)))
+        tables = (
+            Table(say("In the month"), self._compared_head(), tuple(in_month)),
+            Table(say("As it is now"), (say("What"), say("Amount")), tuple(by_now)),
+        )
         return Section(say("What was gathered, and what it became"), lines=(points,), tables=tables)

@@ -16,7 +16,7 @@ from taesan.core.pages import newest_first, newest_id
 from taesan.core.problems import Problem, not_found
 from taesan.gateways.models import Gateway
 from taesan.hub import Hub
-from taesan.insights import keeping, streams
+from taesan.insights import changes, streams
 from taesan.insights.duplicates import KINDS, WINDOW, Entry, Pair, find
 from taesan.insights.figures import CURRENCIES
 from taesan.insights.import_models import DuplicateCursor, DuplicatePublic, DuplicateVerdict, Verdict
@@ -86,7 +86,7 @@ def look(session: Session, owner: int, new: Sequence[Known]) -> list[Pair]:
 def mark(session: Session, owner: int, pairs: Sequence[Pair]) -> None:
     rows = [(pair.original, pair.duplicate) for pair in pairs]
     bulk.update(session.connection(), MovementRow, "duplicate_of = :duplicate_of", ("duplicate_of", "id"), rows)
-    keeping.note_those_of(session, owner, [pair.duplicate for pair in pairs])
+    changes.note_those_of(session, owner, [pair.duplicate for pair in pairs])
 
 
 def _candidates(session: Session, owner: int, new: Sequence[Entry]) -> list[Known]:
@@ -160,7 +160,7 @@ def release(session: Session, owner: int, originals: Collection[int]) -> None:
         session.execute(update(MovementRow).where(*of).values(duplicate_of=None))
         for ids in _chunks([id_ for id_ in found if id_ is not None]):
             _look_again(session, owner, ids)
-            keeping.note_those_of(session, owner, ids)
+            changes.note_those_of(session, owner, ids)
 
 
 # ------------------------------------------------------------------- following
@@ -271,7 +271,7 @@ def _say(session: Session, row: MovementRow, other: MovementRow, verdict: Verdic
     said.verdict, said.said_at = verdict, now
     session.add(said)
     session.flush()
-    keeping.note(session, row.owner, (row.merchant, other.merchant))
+    changes.note(session, row.owner, (row.merchant, other.merchant))
 
 
 def _said_of(session: Session, row: MovementRow, other: MovementRow) -> DuplicateVerdict | None:

@@ -11,7 +11,7 @@ from taesan.core import bulk
 from taesan.core.days import day_of
 from taesan.gateways.models import GatewayPayment
 from taesan.hub import Hub
-from taesan.insights import doubles, keeping, privacy, reading
+from taesan.insights import changes, doubles, privacy, reading
 from taesan.insights.models import Erasure, Filling, MovementRow, Person
 from taesan.merchants.models import Redemption
 from taesan.payments.direct_models import DirectPayment
@@ -139,6 +139,7 @@ def _redate(session: Session, person: Person) -> None:
     connection = session.connection()
     days = [(day.isoformat() if bulk.is_sqlite(connection) else day, id_) for day, id_ in changed]
     bulk.update(connection, MovementRow, "day = :day", ("day", "id"), days)
+    changes.note_those_of(session, person.id or 0, [row.id for row in rows])
     person.redated = rows[-1].id if len(rows) == PAGE else None
     session.add(person)
     session.flush()
@@ -165,7 +166,7 @@ def _erase_of_wallet(session: Session, erasure: Erasure, wallet: str) -> int | N
     gone = {row.id: row for row in rows if row.id is not None and row.wallet == wallet}
     last = rows[-1].id if len(rows) == PAGE else None
     if gone:
-        keeping.note(session, owner, [row.merchant for row in gone.values()])
+        changes.note(session, owner, [row.merchant for row in gone.values()])
         doubles.unsay(session, owner, [doubles.reference(row) for row in gone.values()])
         session.execute(delete(MovementRow).where(number.in_(list(gone))))
         doubles.release(session, owner, gone)

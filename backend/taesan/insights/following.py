@@ -17,7 +17,7 @@ from taesan.core.pages import newest_id
 from taesan.gateways import news
 from taesan.gateways.models import GatewayCustomer, GatewayPayment
 from taesan.hub import Hub
-from taesan.insights import doubles, reading
+from taesan.insights import changes, doubles, reading
 from taesan.insights.models import Filling, InsightsCursor, MovementRow, PersonWallet
 from taesan.insights.reading import Owned
 from taesan.merchants import redemption
@@ -123,9 +123,11 @@ def _remove(session: Session, found: Sequence[Owned]) -> None:
     for owned in found:
         row = MovementRow
         spent = (col(row.source) == "hub", col(row.kind) == "spent", col(row.key) == owned.row.public_id)
-        gone = session.scalars(select(col(row.id)).where(col(row.owner) == owned.owner, *spent)).all()
+        ids = session.scalars(select(col(row.id)).where(col(row.owner) == owned.owner, *spent))
+        gone = [id_ for id_ in ids if id_ is not None]
+        changes.note_those_of(session, owned.owner, gone)
         session.execute(delete(row).where(col(row.id).in_(gone)))
-        doubles.release(session, owned.owner, [id_ for id_ in gone if id_ is not None])
+        doubles.release(session, owned.owner, gone)
 
 
 def _customer_linked(session: Session, payload: Mapping[str, Any], _now: datetime) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import JSON, BigInteger, Column, Date, ForeignKey, Index, Unique
 from sqlmodel import Field, SQLModel, col
 
 from taesan.core.models import BIG_ID, UtcDateTime
+from taesan.core.reasons import ReasonPublic
 from taesan.core.values import AmountOut, Shape
 from taesan.insights.lines import Kind
 from taesan.insights.mappings import Mapping
@@ -117,7 +118,7 @@ class ImportPublic(Shape):
 
 class FaultPublic(Shape):
     line: int
-    reason: str = ShapeField(description="In the caller's language")
+    reason: ReasonPublic
 
 
 class LinePublic(Shape):

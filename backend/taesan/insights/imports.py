@@ -7,11 +7,12 @@ from datetime import datetime
 from sqlalchemy import delete, func, select
 from sqlmodel import Session, col
 
+from taesan.core import reasons
 from taesan.core.clock import rfc3339
 from taesan.core.i18n import translate
 from taesan.core.pages import newest_first
 from taesan.core.problems import Problem, not_found
-from taesan.insights import doubles, importing, keeping
+from taesan.insights import changes, doubles, importing
 from taesan.insights.duplicates import KINDS
 from taesan.insights.import_models import (
     FaultPublic,
@@ -27,6 +28,7 @@ from taesan.insights.importing import File
 from taesan.insights.lines import Fault, Skipped, Unreadable
 from taesan.insights.mappings import Mapping
 from taesan.insights.models import MovementRow
+from taesan.insights.reasons import TITLES
 from taesan.insights.streams import PREFIX
 
 MOST_MAPPINGS = 100
@@ -67,7 +69,7 @@ def remove(session: Session, row: StatementImport) -> None:
     gone = {line.id: line.merchant for line in session.execute(lines)} if alone else {}
     session.execute(delete(MovementRow).where(col(MovementRow.id).in_(list(gone))))
     doubles.release(session, owner, gone)
-    keeping.note(session, owner, gone.values())
+    changes.note(session, owner, gone.values())
     session.delete(row)
     session.flush()
 
@@ -125,9 +127,7 @@ def preview(session: Session, owner: int, file: File, language: str) -> PreviewP
 
 
 def told(fault: Fault | Skipped, language: str) -> FaultPublic:
-    values = fault.values if isinstance(fault, Fault) else {}
-    values = {name: translate(value, language) if name == "what" else value for name, value in values.items()}
-    return FaultPublic(line=fault.line, reason=translate(fault.reason, language).format(**values))
+    return FaultPublic(line=fault.line, reason=reasons.told(fault.reason, TITLES, language))
 
 
 def unreadable(error: Unreadable, language: str) -> Problem:
@@ -137,7 +137,7 @@ def unreadable(error: Unreadable, language: str) -> Problem:
         "statement-unreadable",
         422,
         "The statement cannot be read; nothing of it was imported.",
-        translate("Line {line}: {reason}", language).format(line=faults[0].line, reason=faults[0].reason),
+        translate("Line {line}: {reason}", language).format(line=faults[0].line, reason=faults[0].reason.title),
         errors=[fault.model_dump() for fault in faults],
     )
 

@@ -2,7 +2,7 @@
 payment turns out to be a duplicate, or not to be one; at no other time. All of those note it, and the worker looks."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from time import monotonic
 from typing import Any
@@ -49,16 +49,6 @@ def note(session: Session, owner: int, merchants: Iterable[str]) -> None:
     """They are looked at again, soon."""
     rows = [(owner, merchant) for merchant in sorted({*merchants} - {""})]
     bulk.insert(session.connection(), RecurringDue, ("owner", "merchant"), rows)
-
-
-def note_those_of(session: Session, owner: int, movements: Collection[int]) -> None:
-    """The merchants of movements that count from now on, or do no more."""
-    if not movements:
-        return
-    found = bulk.select_in(
-        session.connection(), "SELECT DISTINCT merchant FROM movement WHERE id IN (:values)", movements
-    )
-    note(session, owner, [merchant for (merchant,) in found])
 
 
 def look_step(hub: Hub) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date, time, timedelta
 from typing import Literal, NamedTuple
 
+from taesan.core.reasons import written
 from taesan.core.values import canonical_json
 from taesan.insights.movements import MAX_TEXT
 
@@ -19,35 +20,33 @@ Kind = Literal["spent", "refunded", "fee"]
 
 
 class Reason(str):
-    """Why a line counts for nothing: an English phrase, translated through the catalogues."""
+    """Why a line counts for nothing: a code of `reasons.TITLES`."""
 
     __slots__ = ()
 
 
-INCOMING = Reason("money that came in, no refund")
-TRANSFER = Reason("a transfer between accounts")
-CARD_BILL = Reason("a card's bill: its own statement tells what it was for")
+INCOMING = Reason("incoming")
+TRANSFER = Reason("transfer")
+CARD_BILL = Reason("card-bill")
 CANCELLED = Reason("cancelled")
-UNBOOKED = Reason("not booked yet, or refused")
-NOTHING = Reason("an amount of zero")
-NOTE = Reason("a note or a sum")
-CORRECTION = Reason("a correction of an earlier line")
+UNBOOKED = Reason("unbooked")
+NOTHING = Reason("nothing")
+NOTE = Reason("note")
+CORRECTION = Reason("correction")
 
 
 class Fault(NamedTuple):
-    """:ivar reason: an English sentence, translated through the catalogues, whose `{places}` are filled from `values`"""
+    """:ivar reason: a code of `reasons.TITLES` with its values, as `written`"""
 
     line: int
     reason: str
-    values: dict[str, str] = {}  # noqa: RUF012  # never changed
 
 
 class Unreadable(ValueError):
     """The file is not imported, not even in part."""
 
     def __init__(self, *faults: Fault) -> None:
-        first = faults[0]
-        super().__init__(f"line {first.line}: {first.reason.format(**first.values)}")
+        super().__init__(f"line {faults[0].line}: {faults[0].reason}")
         self.faults = faults[:MAX_FAULTS]
 
 
@@ -110,7 +109,7 @@ def identified(account: str, lines: Iterable[Line]) -> list[Line]:
 def check_size(count: int) -> None:
     """:raises Unreadable: more lines than one file may have"""
     if count > MAX_LINES:
-        raise Unreadable(Fault(MAX_LINES + 1, "The file has more than {most} lines.", {"most": str(MAX_LINES)}))
+        raise Unreadable(Fault(MAX_LINES + 1, written("too-many-lines", most=MAX_LINES)))
 
 
 def shown(text: str) -> str:

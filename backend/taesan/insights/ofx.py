@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, time, timedelta
 from typing import TypeVar
 
+from taesan.core.reasons import written
 from taesan.insights import lines as kept
 from taesan.insights.figures import exponent_of, plain_units
 from taesan.insights.lines import MAX_FIELD, Contents, Fault, Kind, Line, Reason, Skipped, Unreadable, shown
@@ -74,7 +75,7 @@ def read(content: bytes) -> Contents:
     tree = _Reader(_text(content)).tree()
     found = [(kind, statement) for kind in ("STMTRS", "CCSTMTRS") for statement in tree.all(kind)]
     if not found:
-        raise Unreadable(Fault(1, "The file holds no statement of an account."))
+        raise Unreadable(Fault(1, "no-statement"))
     kept.check_size(sum(1 for _, statement in found for _ in statement.all("STMTTRN")))
     skipped, faults = list[Skipped](), list[Fault]()
     by_account: dict[str, list[Line]] = {}
@@ -111,7 +112,7 @@ class _Node:
 def _account(statement: _Node) -> str:
     of = next((n for kind in ("BANKACCTFROM", "CCACCTFROM") for n in statement.all(kind)), None)
     if of is None or not of.text("ACCTID"):
-        raise Unreadable(Fault(statement.line, "The statement does not tell its account."))
+        raise Unreadable(Fault(statement.line, "no-account"))
     return kept.account_of("ofx", of.text("BANKID"), of.text("ACCTID"))
 
 
@@ -139,10 +140,10 @@ def _line(row: _Node, currency: str, is_card: bool) -> Line | Skipped:
         "TRNAMT",
         text,
         lambda t: plain_units(t, exponent),
-        "{value} is no amount in {currency}.",
+        "no-amount",
         currency=currency,
     )
-    day, at, offset = _taken(row, "DTPOSTED", row.text("DTPOSTED"), _posted, "{value} is no date.")
+    day, at, offset = _taken(row, "DTPOSTED", row.text("DTPOSTED"), _posted, "no-date")
     payee = next(row.all("PAYEE"), None)
     name = kept.cleaned(row.text("NAME") or (payee.text("NAME") if payee else "") or row.text("MEMO"))
     if row.text("CORRECTFITID"):
@@ -157,7 +158,7 @@ def _line(row: _Node, currency: str, is_card: bool) -> Line | Skipped:
 
 def _currency(node: _Node, name: str) -> str:
     code = node.text(name)
-    _taken(node, name, code, exponent_of, "{value} is no currency.")
+    _taken(node, name, code, exponent_of, "no-currency")
     return code
 
 
@@ -175,14 +176,14 @@ def _kind(type_: str, amount: int, name: str, is_card: bool) -> Kind | Reason:
     return "refunded" if gives_back else kept.INCOMING
 
 
-def _taken(row: _Node, name: str, text: str, read: Callable[[str], T], reason: str, **more: str) -> T:
+def _taken(row: _Node, name: str, text: str, read: Callable[[str], T], code: str, **more: str) -> T:
     line = next((c.line for c in row.children if c.name == name), row.line)
     if not text:
-        raise Unreadable(Fault(line, "{name} is missing.", {"name": name}))
+        raise Unreadable(Fault(line, written("missing", name=name)))
     try:
         return read(text)
     except ValueError:
-        raise Unreadable(Fault(line, reason, {"value": f"“{shown(text)}”", **more})) from None
+        raise Unreadable(Fault(line, written(code, value=shown(text), **more))) from None
 
 
 def _posted(text: str) -> tuple[date, time | None, timedelta | None]:
@@ -217,7 +218,7 @@ def _text(content: bytes) -> str:
     if found := re.search(r"<\?xml[^>]*?encoding=[\"']([\w.-]{1,20})[\"']", head):
         declared = found[1].lower()
         if declared not in ("utf-8", "us-ascii", "ascii", "iso-8859-1", "windows-1252", "utf-16", "euc-kr", "cp949"):
-            raise Unreadable(Fault(1, "The encoding {name} is not known here.", {"name": shown(declared)}))
+            raise Unreadable(Fault(1, written("unknown-encoding", name=shown(declared))))
         return decoded(content, "utf-8-sig" if declared == "utf-8" else "cp949" if declared == "euc-kr" else declared)
     encoding = re.search(r"ENCODING:\s*([\w-]+)", head)
     charset = re.search(r"CHARSET:\s*([\w-]+)", head)
@@ -225,9 +226,7 @@ def _text(content: bytes) -> str:
         return decoded(content, "utf-8-sig")
     name = _CHARSETS.get(charset[1].upper() if charset else "1252")
     if name is None:
-        raise Unreadable(
-            Fault(1, "The encoding {name} is not known here.", {"name": shown(charset[1] if charset else "")})
-        )
+        raise Unreadable(Fault(1, written("unknown-encoding", name=shown(charset[1] if charset else ""))))
     return decoded(content, name)
 
 
@@ -243,9 +242,9 @@ class _Reader:
         start = re.search(r"<OFX>", text, re.IGNORECASE)
         declaration = re.search(r"<!(?!\[CDATA\[|--)\s*(\w*)", text)
         if declaration:
-            raise self._fault(declaration.start(), "Declarations are not read: {value}.", declaration[0])
+            raise self._fault(declaration.start(), "declaration", declaration[0])
         if start is None:
-            raise Unreadable(Fault(1, "The file holds no statement of an account."))
+            raise Unreadable(Fault(1, "no-statement"))
         body = self._without_comments()
         closed = _HOLDERS | {name.upper() for name in re.findall(r"</([A-Za-z0-9._]{1,32})\s*>", body)}
         root = _Node("", 1)
@@ -254,21 +253,17 @@ class _Reader:
             found = _TAG.match(body, position)
             count += 1
             if count > MAX_TAGS:
-                raise Unreadable(
-                    Fault(self._line(position), "The file has more than {most} tags.", {"most": str(MAX_TAGS)})
-                )
+                raise Unreadable(Fault(self._line(position), written("too-many-tags", most=MAX_TAGS)))
             if found is None:
-                raise self._fault(position, "{value} is no tag.", body[position : position + 40].partition("\n")[0])
+                raise self._fault(position, "no-tag", body[position : position + 40].partition("\n")[0])
             self._take(found, open_, closed)
             position = found.end()
             if len(open_) == 1:
                 break
         if len(open_) > 1:
-            raise Unreadable(
-                Fault(open_[-1].line, "<{value}> is not closed: the file has no end.", {"value": open_[-1].name})
-            )
+            raise Unreadable(Fault(open_[-1].line, written("not-closed", value=open_[-1].name)))
         if rest := body[position:].strip():
-            raise self._fault(body.index(rest, position), "{value} stands behind the end.", rest.partition("\n")[0])
+            raise self._fault(body.index(rest, position), "behind-end", rest.partition("\n")[0])
         return root
 
     def _without_comments(self) -> str:
@@ -277,7 +272,7 @@ class _Reader:
         while (begin := self._text.find("<!--", position)) >= 0:
             end = self._text.find("-->", begin)
             if end < 0:
-                raise self._fault(begin, "<{value}> is not closed: the file has no end.", "!--")
+                raise self._fault(begin, "not-closed", "!--")
             pieces += [self._text[position:begin], re.sub(r"[^\n]", " ", self._text[begin : end + 3])]
             position = end + 3
         return "".join(pieces) + self._text[position:]
@@ -287,16 +282,16 @@ class _Reader:
         if found[1]:
             self._close(at, name, open_)
             if text:
-                raise self._fault(at, "{value} stands outside of any tag.", text)
+                raise self._fault(at, "outside-tags", text)
             return
         node = _Node(name, self._line(at))
         open_[-1].children.append(node)
         if text or found[3] or name in _VALUES or name not in closed:
             if len(text) > MAX_FIELD:
-                raise self._fault(at, "The value of {value} is too long.", name)
+                raise self._fault(at, "value-too-long", name)
             node.value = self._value(at, text)
         elif len(open_) > MAX_DEPTH:
-            raise self._fault(at, "{value} stands too deep.", name)
+            raise self._fault(at, "too-deep", name)
         else:
             open_.append(node)
 
@@ -306,21 +301,21 @@ class _Reader:
         if last is not None and last.value is not None and last.name == name:
             return
         if len(open_) == 1 or open_[-1].name != name:
-            raise self._fault(at, "</{value}> closes what is not open.", name)
+            raise self._fault(at, "not-open", name)
         open_.pop()
 
     def _value(self, at: int, text: str) -> str:
         if inside := _CDATA.fullmatch(text):
             return inside[1].strip()
         if unknown := re.search(r"&\w{1,40};", _ENTITY.sub("", text)):
-            raise self._fault(at, "{value} is not known here.", unknown[0])
+            raise self._fault(at, "unknown-entity", unknown[0])
         return _ENTITY.sub(_entity, text)
 
     def _line(self, at: int) -> int:
         return bisect_right(self._begins, at)
 
-    def _fault(self, at: int, reason: str, value: str) -> Unreadable:
-        return Unreadable(Fault(self._line(at), reason, {"value": shown(value)}))
+    def _fault(self, at: int, code: str, value: str) -> Unreadable:
+        return Unreadable(Fault(self._line(at), written(code, value=shown(value))))
 
 
 def _entity(found: re.Match[str]) -> str:

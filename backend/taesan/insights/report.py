@@ -15,13 +15,16 @@ from markupsafe import Markup
 from taesan.core.i18n import translations
 from taesan.hub import Hub
 from taesan.insights import pdf
-from taesan.insights.audit_models import AssetAudit, MonthAudit, Places
+from taesan.insights.audit_models import Amounts, AssetAudit, Became, Counted, MonthAudit, Places
 from taesan.insights.cells import cell
 from taesan.insights.documents import Document, Writer
 
 Format = Literal["json", "csv", "html", "pdf"]
 TEMPLATES = Path(__file__).parent / "templates"
-HEAD = ("month", "asset", "exponent", "section", "key", "name", "count", "amount", "before", "year_before")
+NOTHING = ("",) * 6
+HEAD = (
+    "month", "asset", "exponent", "section", "key", "name", "count", "amount", "before", "year_before", "count_before", "count_year_before",
+)  # fmt: skip
 
 
 def written(audit: MonthAudit, form: Format, hub: Hub, language: str) -> bytes:
@@ -43,43 +46,62 @@ def document_of(audit: MonthAudit, hub: Hub, language: str) -> Document:
 
 
 def as_csv(audit: MonthAudit) -> str:
-    """A line for each figure, in minor units: of all kinds, merchants and categories (their net), days, and what was gathered."""
+    """A line for each figure, in minor units: of all kinds, merchants and categories (their net), days, what was gathered; and points."""
     text = StringIO()
     writer = csv.writer(text)
     writer.writerow(HEAD)
     for asset in audit.assets:
         writer.writerows((audit.month, cell(asset.asset), asset.exponent, *row) for row in _rows(asset))
     if audit.assets_left_out:
-        writer.writerow((audit.month, "", "", "asset", "", f"({audit.assets_left_out} more)", "", "", "", ""))
-    became = audit.became
-    for what in ("fired", "returned", "promised"):
-        of = getattr(became, what)
-        writer.writerow((audit.month, became.asset, became.exponent, "became", what, "", of.count, of.amount, "", ""))
-    for row in became.converted:
-        key = f"{row.kind} {row.state}"
-        writer.writerow((audit.month, became.asset, became.exponent, "became", key, "", row.count, row.amount, "", ""))
-    for what in ("taken_back", "waiting", "held", "in_jars"):
-        amount = getattr(became, what)
-        writer.writerow((audit.month, became.asset, became.exponent, "became", what, "", "", amount, "", ""))
+        writer.writerow((audit.month, "", "", "asset", "", f"({audit.assets_left_out} more)", *NOTHING))
+    writer.writerows((audit.month, *row) for row in _became(audit.became))
     return text.getvalue()
 
 
 def _rows(asset: AssetAudit) -> Iterator[tuple[object, ...]]:
     for moved in asset.moved:
-        yield "moved", moved.kind, "", moved.count, moved.amount, moved.before, moved.year_before
+        yield "moved", moved.kind, "", *_figures(moved)
     yield from _places("merchant", asset.merchants)
     yield from _places("category", asset.categories)
     for day in asset.days:
         for kind in ("spent", "refunded", "gathered"):
             if amount := getattr(day, kind):
-                yield "day", day.day, kind, "", amount, "", ""
+                yield "day", day.day, kind, *_figure(amount)
 
 
 def _places(section: str, places: Places) -> Iterator[tuple[object, ...]]:
     for place in places.items:
-        yield section, cell(place.key), cell(place.name), place.count, place.net, place.before, place.year_before
+        counts = (place.count_before, place.count_year_before)
+        nets = (place.net, place.before, place.year_before)
+        yield section, cell(place.key), cell(place.name), place.count, *nets, *counts
     if places.left_out:
-        yield section, "", f"({places.left_out} more)", "", places.left_out_net, "", ""
+        nets = (places.left_out_net, places.left_out_before, places.left_out_year_before)
+        yield section, "", f"({places.left_out} more)", "", *nets, "", ""
+
+
+def _became(became: Became) -> Iterator[tuple[object, ...]]:
+    """Points are of no asset."""
+    of = (became.asset, became.exponent, "became")
+    for what in ("fired", "returned", "promised", "taken_back"):
+        yield *of, what, "", *_figures(getattr(became, what))
+    for row in became.converted:
+        yield *of, f"{row.kind} {row.state}", "", *_figures(row)
+    for what in ("waiting", "held", "in_jars"):
+        yield *of, what, "", *_figure(getattr(became, what))
+    yield "", "", "points", "earned", "", *_figures(became.points_earned)
+    yield "", "", "points", "left", "", *_figure(became.points)
+    yield "", "", "points", "lapsing", "", *_figure(became.points_lapsing)
+
+
+def _figures(of: Amounts) -> tuple[object, ...]:
+    if isinstance(of, Counted):
+        return of.count, of.amount, of.before, of.year_before, of.count_before, of.count_year_before
+    return "", of.amount, of.before, of.year_before, "", ""
+
+
+def _figure(amount: int) -> tuple[object, ...]:
+    """That is compared with nothing."""
+    return "", amount, *NOTHING[2:]
 
 
 # ---------------------------------------------------------------------- page

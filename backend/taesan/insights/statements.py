@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
+from taesan.core.reasons import written
 from taesan.insights import lines as kept
 from taesan.insights import mappings, tables, texts
 from taesan.insights.figures import clock, exponent_of, minor_units, moment
@@ -54,7 +55,7 @@ def table(content: bytes, is_known: Callable[[str], bool]) -> Table:
             if at is not None and likely is None:
                 likely = _table(records, at, separator)
     if likely is None or faults:
-        raise faults[0] if faults else Unreadable(Fault(1, "No line has the headings of a table."))
+        raise faults[0] if faults else Unreadable(Fault(1, "no-headings"))
     return likely
 
 
@@ -86,7 +87,7 @@ class _Reader:
         at = {heading: index for index, heading in reversed(list(enumerate(table.headings)))}
         missing = [column for column in mapping.columns() if column not in at]
         if missing:
-            raise Unreadable(Fault(1, "The file has no column {name}.", {"name": shown(missing[0])}))
+            raise Unreadable(Fault(1, written("no-column", name=shown(missing[0]))))
         self._at = at
 
     def read(self, account: str) -> Contents:
@@ -112,14 +113,12 @@ class _Reader:
         if self._is_note(row):
             return Skipped(row.line, kept.NOTE)
         if len(row.cells) <= max(self._at[column] for column in mapping.columns()):
-            raise Unreadable(Fault(row.line, "The line ends too early."))
+            raise Unreadable(Fault(row.line, "cut-off"))
         currency = self._cell(row, mapping.currency_column).upper() or mapping.currency
-        exponent = self._taken(row, currency, exponent_of, "{value} is no currency.")
-        day, at = self._taken(
-            row, self._cell(row, mapping.date), lambda t: moment(t, mapping.date_order), "{value} is no date."
-        )
+        exponent = self._taken(row, currency, exponent_of, "no-currency")
+        day, at = self._taken(row, self._cell(row, mapping.date), lambda t: moment(t, mapping.date_order), "no-date")
         if mapping.time:
-            at = self._taken(row, self._cell(row, mapping.time), clock, "{value} is no time.") or at
+            at = self._taken(row, self._cell(row, mapping.time), clock, "no-time") or at
         amount, is_reversal = self._amount(row, exponent, currency)
         name = next((kept.cleaned(text) for column in mapping.names if (text := self._cell(row, column))), "")
         status = self._cell(row, mapping.status)
@@ -143,16 +142,16 @@ class _Reader:
             def exactly(text: str) -> int:
                 return minor_units(text, exponent, mapping.decimal)
 
-            return self._taken(row, text, exactly, "{value} is no amount in {currency}.", currency=currency)
+            return self._taken(row, text, exactly, "no-amount", currency=currency)
 
         sign = 1 if mapping.spending == "positive" else -1
         if mapping.amount is None:
             debit, credit = sign * units(mapping.debit), units(mapping.credit)
             if debit and credit:
-                raise Unreadable(Fault(row.line, "The line has two amounts."))
+                raise Unreadable(Fault(row.line, "two-amounts"))
             return debit or -abs(credit), debit < 0
         if not self._cell(row, mapping.amount):
-            raise Unreadable(Fault(row.line, "{name} is missing.", {"name": shown(mapping.amount)}))
+            raise Unreadable(Fault(row.line, written("missing", name=shown(mapping.amount))))
         return sign * units(mapping.amount), False
 
     def _kind(self, amount: int, name: str, status: str) -> Kind | Reason:
@@ -181,8 +180,8 @@ class _Reader:
         index = self._at[column] if column else len(row.cells)
         return row.cells[index] if index < len(row.cells) else ""
 
-    def _taken(self, row: Record, text: str, read: Callable[[str], T], reason: str, **more: str) -> T:
+    def _taken(self, row: Record, text: str, read: Callable[[str], T], code: str, **more: str) -> T:
         try:
             return read(text)
         except ValueError:
-            raise Unreadable(Fault(row.line, reason, {"value": f"“{shown(text)}”", **more})) from None
+            raise Unreadable(Fault(row.line, written(code, value=shown(text), **more))) from None

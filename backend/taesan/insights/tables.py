@@ -5,6 +5,7 @@ import hashlib
 import re
 from typing import NamedTuple
 
+from taesan.core.reasons import written
 from taesan.core.values import canonical_json
 from taesan.insights.lines import MAX_FIELD, MAX_LINES, Fault, Unreadable
 
@@ -35,21 +36,21 @@ def records(text: str, separator: str) -> list[Record]:
     except csv.Error as error:
         if "field limit" in str(error):  # the library's own, far above ours
             raise _too_long(begin) from None
-        raise Unreadable(Fault(begin, "A quotation mark is not closed, or stands where none may.")) from None
+        raise Unreadable(Fault(begin, "open-quotation")) from None
     return found
 
 
 def _check(line: int, cells: list[str], count: int) -> None:
     if count >= MAX_LINES + MAX_PREAMBLE:
-        raise Unreadable(Fault(line, "The file has more than {most} lines.", {"most": str(MAX_LINES)}))
+        raise Unreadable(Fault(line, written("too-many-lines", most=MAX_LINES)))
     if len(cells) > MAX_CELLS:
-        raise Unreadable(Fault(line, "The line has more than {most} columns.", {"most": str(MAX_CELLS)}))
+        raise Unreadable(Fault(line, written("too-many-columns", most=MAX_CELLS)))
     if any(len(cell) > MAX_FIELD for cell in cells):
         raise _too_long(line)
 
 
 def _too_long(line: int) -> Unreadable:
-    return Unreadable(Fault(line, "A field has more than {most} characters.", {"most": str(MAX_FIELD)}))
+    return Unreadable(Fault(line, written("field-too-long", most=MAX_FIELD)))
 
 
 def heading(cell: str) -> str:

@@ -3,15 +3,16 @@
 import codecs
 import re
 
+from taesan.core.reasons import written
 from taesan.insights.lines import MAX_FILE_BYTES, Fault, Unreadable
 
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
-OTHER_FORMATS = {
-    b"PK\x03\x04": "a ZIP or an Excel file",
-    b"\xd0\xcf\x11\xe0": "an old Excel file",
-    b"%PDF": "a PDF",
-    b"\x1f\x8b": "a compressed file",
-    b"{\\rtf": "a text processor's file",
+_OTHER_FORMATS = {
+    b"PK\x03\x04": "is-zip",
+    b"\xd0\xcf\x11\xe0": "is-old-excel",
+    b"%PDF": "is-pdf",
+    b"\x1f\x8b": "is-compressed",
+    b"{\\rtf": "is-rich-text",
 }
 _PAGE = re.compile(rb"\s*<(!doctype html|html|table|meta|head)\b", re.IGNORECASE)
 
@@ -19,14 +20,14 @@ _PAGE = re.compile(rb"\s*<(!doctype html|html|table|meta|head)\b", re.IGNORECASE
 def check_file(content: bytes) -> None:
     """:raises Unreadable: it is no text file, or too large"""
     if not content.strip():
-        raise Unreadable(Fault(1, "The file is empty."))
+        raise Unreadable(Fault(1, "empty"))
     if len(content) > MAX_FILE_BYTES:
-        raise Unreadable(Fault(1, "The file has more than {most} bytes.", {"most": str(MAX_FILE_BYTES)}))
-    for beginning, what in OTHER_FORMATS.items():
+        raise Unreadable(Fault(1, written("too-large", most=MAX_FILE_BYTES)))
+    for beginning, reason in _OTHER_FORMATS.items():
         if content.startswith(beginning):
-            raise Unreadable(Fault(1, "The file is {what}; save it as CSV first.", {"what": what}))
+            raise Unreadable(Fault(1, reason))
     if _PAGE.match(content.removeprefix(codecs.BOM_UTF8)):
-        raise Unreadable(Fault(1, "The file is {what}; save it as CSV first.", {"what": "a web page"}))
+        raise Unreadable(Fault(1, "is-web-page"))
 
 
 def readings(content: bytes) -> list[str]:
@@ -41,7 +42,7 @@ def readings(content: bytes) -> list[str]:
         if content.startswith(mark):
             return [decoded(content, encoding)]
     if b"\0" in content:
-        raise Unreadable(Fault(content[: content.index(b"\0")].count(b"\n") + 1, "A zero byte stands in the text."))
+        raise Unreadable(Fault(content[: content.index(b"\0")].count(b"\n") + 1, "zero-byte"))
     try:
         return [_checked(content.decode())]
     except UnicodeDecodeError as error:
@@ -80,14 +81,14 @@ def decoded(content: bytes, encoding: str) -> str:
 
 def _undecodable(content: bytes, encoding: str, error: UnicodeDecodeError) -> Unreadable:
     line = content[: error.start].count(b"\n") + 1
-    return Unreadable(Fault(line, "The text is not in the encoding {name}.", {"name": encoding.removesuffix("-sig")}))
+    return Unreadable(Fault(line, written("not-in-encoding", name=encoding.removesuffix("-sig"))))
 
 
 def _checked(text: str) -> str:
     """With lines that end alike. :raises Unreadable: it has signs that no statement has"""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     for found in re.finditer(r"[\x00-\x08\x0e-\x1f\x7f]", text):
-        raise Unreadable(Fault(line_at(text, found.start()), "A control character stands in the text."))
+        raise Unreadable(Fault(line_at(text, found.start()), "control-character"))
     return text
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import delete, func, select
 from sqlmodel import Session, col
@@ -13,13 +13,15 @@ from taesan.core.crypto import recover
 from taesan.core.ids import new_id
 from taesan.core.problems import Problem, not_found
 from taesan.core.values import bytes_of
-from taesan.hub import Hub
 from taesan.jars import bounds, signed, sources, splits
 from taesan.jars.grammar import NotARule, Words, parse
 from taesan.jars.models import JarCount, JarFiring
 from taesan.jars.permit_models import GiftPermit
 from taesan.jars.rule_models import ZERO_ADDRESS, DestinationIn, RuleCreate, RuleNote, RuleState, RuleTerms, SignedRule
 from taesan.ledger import posting
+
+if TYPE_CHECKING:  # whose rules they are; the intake, which needs the rest, has no hub
+    from taesan.hub import Hub
 
 MOST = 20  # of a channel, that have not ended
 
@@ -51,7 +53,7 @@ def split(rule: SignedRule, before: int, amount: int) -> list[Part]:
 # ------------------------------------------------------------------- signing
 
 
-def add(session: Session, hub: Hub, channel: Channel, asked: RuleCreate, now: datetime) -> tuple[SignedRule, bool]:
+def add(session: Session, hub: "Hub", channel: Channel, asked: RuleCreate, now: datetime) -> tuple[SignedRule, bool]:
     """Checks and keeps a rule that the channel's payer has signed; tells whether it is new. The same again changes nothing.
 
     :raises Problem: `no-standing-orders`, `invalid-rule`, `invalid-rule-signature`, `rule-number-used`, `too-many-rules`
@@ -108,7 +110,7 @@ def known(session: Session, payer: str, number: int) -> SignedRule | None:
     return session.scalar(select(SignedRule).where(col(SignedRule.payer) == payer, col(SignedRule.number) == number))
 
 
-def read(hub: Hub, terms: RuleTerms) -> Words:
+def read(hub: "Hub", terms: RuleTerms) -> Words:
     """The words of a rule for this hub, signed or not. :raises Problem: `invalid-rule`"""
     try:
         words = parse(terms.gather, terms.fires, terms.only)
@@ -126,7 +128,7 @@ def read(hub: Hub, terms: RuleTerms) -> Words:
     return words
 
 
-def _check(hub: Hub, rule: SignedRule, destinations: Sequence[DestinationIn], now: datetime) -> None:
+def _check(hub: "Hub", rule: SignedRule, destinations: Sequence[DestinationIn], now: datetime) -> None:
     if sum(destination.share for destination in destinations) != splits.WHOLE:
         raise invalid(f"The shares have to add up to {splits.WHOLE}.")
     if any(destination.share % splits.COARSE for destination in destinations):
@@ -233,7 +235,7 @@ def refuse_ended(rule: SignedRule, now: datetime) -> None:
 # ----------------------------------------------------------------- what is in it
 
 
-def fit(session: Session, hub: Hub, channel: Channel, now: datetime) -> None:
+def fit(session: Session, hub: "Hub", channel: Channel, now: datetime) -> None:
     """To be called when a jar was lowered by anything but a firing, such as a withdrawal: first what no signed rule has gathered is gone,
     then what the newest have. An empty jar counts anew."""
     left = posting.balance(session, hub.chart.jar(channel.id))

@@ -2,29 +2,31 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlmodel import Session
 
 from taesan.channels.models import Channel
 from taesan.core.outbox import Handler
-from taesan.hub import Hub
 from taesan.jars import rules
 from taesan.jars.models import Jar, JarRule
 
+if TYPE_CHECKING:
+    from taesan.hub import Hub
 
-def default_rule(hub: Hub) -> JarRule:
+
+def default_rule(hub: "Hub") -> JarRule:
     """Round up to the next whole unit of the asset; 100 payments, or one unit, make a gift."""
     unit = str(10**hub.asset.exponent)
     return JarRule.model_validate({"round_up_step": unit, "trigger_count": 100, "trigger_value": unit})
 
 
-def new_jar(hub: Hub, channel_id: str, now: datetime) -> Jar:
+def new_jar(hub: "Hub", channel_id: str, now: datetime) -> Jar:
     """A jar with the default rule, which every channel has until its payer sets another; not stored."""
     return Jar(channel_id=channel_id, updated_at=now, **default_rule(hub).model_dump())
 
 
-def set_rule(session: Session, hub: Hub, channel_id: str, rule: JarRule, now: datetime) -> Jar:
+def set_rule(session: Session, hub: "Hub", channel_id: str, rule: JarRule, now: datetime) -> Jar:
     """Changes the rule for payments to come; what is in the jar stays and fires by the new rule."""
     jar = session.get(Jar, channel_id)
     if jar is None:
@@ -34,7 +36,7 @@ def set_rule(session: Session, hub: Hub, channel_id: str, rule: JarRule, now: da
     return jar
 
 
-def handlers(hub: Hub) -> dict[str, Handler]:
+def handlers(hub: "Hub") -> dict[str, Handler]:
     def returned(session: Session, event: Mapping[str, Any], now: datetime) -> None:
         """A withdrawal may have reached into the jar."""
         channel = session.get(Channel, event["args"]["channelId"])
@@ -44,7 +46,7 @@ def handlers(hub: Hub) -> dict[str, Handler]:
     return {"channels.WithdrawFinalized": returned, "channels.Refunded": returned}
 
 
-def undo(hub: Hub) -> dict[str, Handler]:
+def undo(hub: "Hub") -> dict[str, Handler]:
     """For events that a reorganisation has removed for good, after the channels' own."""
 
     def deposited(session: Session, event: Mapping[str, Any], now: datetime) -> None:

@@ -159,5 +159,5 @@ def _compare_points(session: Session, book: Book, members: dict[int | None, Memb
     for key, lot in book.lots.items():
         if key in found:
             row = found[key]
-            expected = (lot.points, 0 if row.lapsed else lot.left, lot.expires_at)
-            report.check(f"points for {key[1]}", expected, (row.points, row.remaining, row.expires_at))
+            expected = (lot.points, 0 if row.lapsed else lot.left, lot.paid_at, lot.expires_at)
+            report.check(f"points for {key[1]}", expected, (row.points, row.remaining, row.paid_at, row.expires_at))

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlmodel import Session, col
 
-from taesan.chain import relay, watcher
+from taesan.chain import relay, view
 from taesan.chain.models import ChainTransaction
 from taesan.hub import Hub
 from taesan.loyalty.judging import HUB
@@ -33,7 +33,7 @@ def gather_step(hub: Hub) -> bool:
     if not has_badges(hub):
         return False
     with hub.db.read() as session:
-        if watcher.closed(session) or not _due(session, hub, now):
+        if view.closed(session) or not _due(session, hub, now):
             return False
     with hub.db.write() as session:
         rows = _due(session, hub, now)

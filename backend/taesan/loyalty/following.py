@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
-from taesan.chain import watcher
+from taesan.chain import view
 from taesan.channels.models import Channel
 from taesan.core import outbox
 from taesan.core.pages import newest_id
@@ -41,7 +41,7 @@ def follow_step(hub: Hub) -> bool:
     """Worker step: a page of what has come since; returns whether there may be more."""
     now = hub.clock.now()
     with hub.db.read() as session:
-        if watcher.closed(session) or not _has_work(session, now):
+        if view.closed(session) or not _has_work(session, now):
             return False
     with hub.db.write() as session:
         return follow(session, hub, now)

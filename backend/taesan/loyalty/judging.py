@@ -91,6 +91,7 @@ class Lot:
 
     points: int
     left: int
+    paid_at: datetime
     tell_at: datetime | None
     expires_at: datetime
 
@@ -128,7 +129,7 @@ class Book:
         standing.pay(rules.ladder, period, paid.amount)
         if rules.points is not None and (gained := points.earned(rules.points, paid.amount)):
             told, ends = points.told_at(rules.points, paid.at), points.expires_at(rules.points, paid.at)
-            self.lots[key, paid.source] = Lot(gained, gained, told, ends)
+            self.lots[key, paid.source] = Lot(gained, gained, paid.at, told, ends)
 
     def _reward(self, paid: Paid) -> None:
         """First the payment is counted, so that the one that brings a tier is the first that has its perks."""

@@ -96,7 +96,7 @@ class Shelf:
         for row in self.session.scalars(wanted):
             key = (by_member[row.member_id], row.source)
             self._lots[key] = row
-            self.book.lots[key] = Lot(row.points, row.remaining, row.tell_at, row.expires_at)
+            self.book.lots[key] = Lot(row.points, row.remaining, row.paid_at, row.tell_at, row.expires_at)
 
     # ---------------------------------------------------------------- writing
 
@@ -113,6 +113,7 @@ class Shelf:
                 source=source,
                 points=lot.points,
                 remaining=lot.left,
+                paid_at=lot.paid_at,
                 tell_at=lot.tell_at,
                 expires_at=lot.expires_at,
             )

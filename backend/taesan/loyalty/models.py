@@ -131,6 +131,7 @@ class PointsLot(SQLModel, table=True):
     __table_args__ = (
         Index("ix_loyalty_points_source", "source", "member_id", unique=True),
         Index("ix_loyalty_points_member", "member_id", "expires_at", sqlite_where=_LEFT, postgresql_where=_LEFT),
+        Index("ix_loyalty_points_paid", "member_id", "paid_at", "points"),  # all that a month's sum is made of
         Index("ix_loyalty_points_expires", "expires_at", sqlite_where=_LEFT, postgresql_where=_LEFT),
         Index("ix_loyalty_points_tell", "tell_at", sqlite_where=_UNTOLD, postgresql_where=_UNTOLD),
     )
@@ -140,6 +141,7 @@ class PointsLot(SQLModel, table=True):
     source: str
     points: int = Field(sa_column=Column(BigInteger, nullable=False))
     remaining: int = Field(sa_column=Column(BigInteger, nullable=False))
+    paid_at: datetime = Field(sa_type=UtcDateTime)
     tell_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     expires_at: datetime = Field(sa_type=UtcDateTime)
     lapsed: bool = False

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 from sqlmodel import Session
 
-from taesan.chain import watcher
+from taesan.chain import view
 from taesan.core import idempotency
 from taesan.core.db import retried
 from taesan.core.http import problem_responses
@@ -57,7 +57,7 @@ def start_campaign(
         return campaigns.public(campaigns.start(session, hub, merchant, body, now), now)
 
     return idempotency.once(
-        hub.db, f"campaign:{merchant.id}", idempotency_key, body, now, effect, closed=watcher.closed, status=201
+        hub.db, f"campaign:{merchant.id}", idempotency_key, body, now, effect, closed=view.closed, status=201
     )
 
 

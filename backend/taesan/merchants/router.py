@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Response
 from fastapi.responses import PlainTextResponse
 from sqlmodel import Session
 
-from taesan.chain import watcher
+from taesan.chain import view
 from taesan.core import idempotency
 from taesan.core.db import retried
 from taesan.core.http import problem_responses
@@ -90,7 +90,7 @@ def redeem(hub: HubDep, merchant: Redeems, body: RedemptionCreate, idempotency_k
 
     scope = f"redemption:{merchant.id}"
     return idempotency.once(
-        hub.db, scope, idempotency_key, body, now, effect, closed=watcher.closed, check=check, status=202
+        hub.db, scope, idempotency_key, body, now, effect, closed=view.closed, check=check, status=202
     )
 
 
@@ -131,7 +131,7 @@ def order_payout(
         return queries.public_payout(session, payouts.order(session, hub, merchant, body.amount, now))
 
     return idempotency.once(
-        hub.db, f"payout:{merchant.id}", idempotency_key, body, now, effect, closed=watcher.closed, status=202
+        hub.db, f"payout:{merchant.id}", idempotency_key, body, now, effect, closed=view.closed, status=202
     )
 
 
@@ -171,7 +171,7 @@ def create_invoice(
         return invoices.record(session, hub, invoices.make(session, hub, merchant, body, now))
 
     return idempotency.once(
-        hub.db, f"invoice:{merchant.id}", idempotency_key, body, now, effect, closed=watcher.closed, status=201
+        hub.db, f"invoice:{merchant.id}", idempotency_key, body, now, effect, closed=view.closed, status=201
     )
 
 
@@ -245,7 +245,7 @@ def pay_invoice_in_gift_tokens(
         body,
         now,
         effect,
-        closed=watcher.closed,
+        closed=view.closed,
         check=lambda: checkout.check(hub, invoice_id, body, now),
         status=202,
     )
@@ -295,7 +295,7 @@ def create_refund(
         return refunds.public(session, refunds.make(session, hub, merchant, body, now))
 
     return idempotency.once(
-        hub.db, f"refund:{merchant.id}", idempotency_key, body, now, effect, closed=watcher.closed, status=202
+        hub.db, f"refund:{merchant.id}", idempotency_key, body, now, effect, closed=view.closed, status=202
     )
 
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlmodel import Session, col
 
-from taesan.chain import watcher
+from taesan.chain import view
 from taesan.core import days
 from taesan.core.clock import rfc3339
 from taesan.hub import Hub
@@ -58,7 +58,7 @@ def order_step(hub: Hub) -> bool:
     """Worker step: orders the payouts that are due; returns whether any were looked at."""
     now = hub.clock.now()
     with hub.db.read() as session:
-        if watcher.closed(session):
+        if view.closed(session):
             return False
         due = session.scalars(
             select(col(MerchantSettings.merchant_id))

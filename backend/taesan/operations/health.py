@@ -22,12 +22,20 @@ class Check(NamedTuple):
 
 def checks(hub: Hub, intake_is_up: bool) -> list[Check]:
     """One question to the database, none to anybody else."""
-    intake = Check("intake", None if intake_is_up else "its process is not there; it is begun anew")
     try:
         with hub.db.read() as session:
-            return [Check("database"), *_told(session, hub), intake]
+            return told(session, hub, intake_is_up)
     except UNAVAILABLE:
-        return [Check("database", "it cannot be read"), intake]
+        return [Check("database", "it cannot be read"), _intake(intake_is_up)]
+
+
+def told(session: Session, hub: Hub, intake_is_up: bool) -> list[Check]:
+    """The same by who has a session already."""
+    return [Check("database"), *_told(session, hub), _intake(intake_is_up)]
+
+
+def _intake(is_up: bool) -> Check:
+    return Check("intake", None if is_up else "its process is not there; it is begun anew")
 
 
 def _told(session: Session, hub: Hub) -> Iterator[Check]:

@@ -15,7 +15,10 @@ from taesan.core.http import problem_responses
 from taesan.core.problems import not_found
 from taesan.hub import HubDep
 from taesan.identity.auth import unauthorized
+from taesan.identity.operators import OperatorDep
 from taesan.operations import health
+from taesan.operations import status as state
+from taesan.operations.status import StatusPublic
 from taesan.payments.lanes import Lanes
 
 router = APIRouter(tags=["operations"])
@@ -49,6 +52,15 @@ async def readyz(request: Request, hub: HubDep) -> Ready:
         raise health.not_ready(found)
     alarms = await run_in_threadpool(health.alarm_names, hub)
     return Ready(status="ready", checks=health.states_of(found), alarms=alarms)
+
+
+@router.get("/v1/operator/status", tags=["operator"], operation_id="getStatus", responses=problem_responses(401, 403))
+def get_status(request: Request, hub: HubDep, _operator: OperatorDep) -> StatusPublic:
+    """How the hub is: checks, alarms with their details, the signer's balance, what waits and for how long."""
+    lanes: Lanes = request.app.state.lanes
+    balance = state.signer_balance(hub)
+    with hub.db.read() as session:
+        return state.status(session, hub, balance, lanes.is_up())
 
 
 def _admitted(hub: HubDep, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_token)]) -> None:

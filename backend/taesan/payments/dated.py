@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlmodel import Session, col
 
-from taesan.chain import watcher
+from taesan.chain import view
 from taesan.channels import queries
 from taesan.channels.models import Channel
 from taesan.core import counters
@@ -31,7 +31,7 @@ def fire_due_step(hub: Hub) -> bool:
     """Worker step: fires what is due by its date, and ends what is over; returns whether there was any."""
     now = hub.chain_clock.now()
     with hub.db.read() as session:
-        if watcher.closed(session) or not (rules.due(session, now, 1) or rules.has_ended_by_now(session, now, 1)):
+        if view.closed(session) or not (rules.due(session, now, 1) or rules.has_ended_by_now(session, now, 1)):
             return False
     done = 0
     with hub.db.write() as session:
@@ -55,7 +55,7 @@ def fire_due_step(hub: Hub) -> bool:
 
 
 def fire_on_request(session: Session, hub: Hub, rule: SignedRule, now: datetime) -> None:
-    """:raises Problem: `rule-ended`, `rule-not-active`, `rule-fires-otherwise`, and as `watcher.closed`"""
+    """:raises Problem: `rule-ended`, `rule-not-active`, `rule-fires-otherwise`, and as `view.closed`"""
     rules.refuse_ended(rule, now)
     if rule.state != "active":
         raise Problem("rule-not-active", 409, "The rule gathers nothing now.", "It is paused: resume it first.")
@@ -66,7 +66,7 @@ def fire_on_request(session: Session, hub: Hub, rule: SignedRule, now: datetime)
             "The rule does not fire on request.",
             f"Its payer has signed {rule.fires!r}, without {ON_REQUEST!r}.",
         )
-    if problem := watcher.closed(session):
+    if problem := view.closed(session):
         raise problem
     fire(session, hub, rule, reasons.REQUEST, now)
 

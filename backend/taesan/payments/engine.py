@@ -8,7 +8,6 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
-from taesan.channels import service as channels
 from taesan.channels import vouchers
 from taesan.core import idempotency, tracing
 from taesan.core.clock import Clock
@@ -106,7 +105,7 @@ class Engine:
         self, submission: Submission, signer: Signer | None, failure: Exception | None, is_valid: bool
     ) -> Refusal | None:
         if signer is None:
-            return _failed(failure) if failure else Refusal.of(channels.unknown_channel(submission.channel_id))
+            return _failed(failure) if failure else Refusal.of(vouchers.unknown_channel(submission.channel_id))
         if not is_valid and not submission.by_contract:
             refusal = Refusal.of(vouchers.invalid_signature(self._terms.voucher_domain, signer.address))
             refusal.payer_may_know = signer.is_payer

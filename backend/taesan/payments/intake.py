@@ -9,8 +9,8 @@ import msgspec
 from sqlalchemy import Connection
 from sqlmodel import Session
 
-from taesan.chain import watcher
-from taesan.channels import service as channels_service
+from taesan.chain import view
+from taesan.channels import vouchers
 from taesan.core import idempotency
 from taesan.core.clock import rfc3339
 from taesan.core.ids import new_ids
@@ -221,7 +221,7 @@ def _is_behind(submission: Submission, channels: dict[str, ChannelState]) -> boo
 def _channel(channels: dict[str, ChannelState], submission: Submission) -> ChannelState:
     channel = channels.get(submission.channel_id)
     if channel is None:
-        raise channels_service.unknown_channel(submission.channel_id)
+        raise vouchers.unknown_channel(submission.channel_id)
     return channel
 
 
@@ -246,9 +246,9 @@ def _rule(rules: Mapping[str, RuleLine], submission: Submission) -> RuleLine | N
 def view_problem(session: Session, terms: Terms, now: datetime) -> Problem | None:
     """A payer's withdrawal that we do not know of would leave a payment unfunded: well before its delay can be over, a hub
     that hears nothing from the chain stops accepting. One that was restored begins when it has caught up."""
-    if problem := watcher.closed(session):
+    if problem := view.closed(session):
         return problem
-    age = now - watcher.known_since(session)
+    age = now - view.known_since(session)
     if age <= timedelta(seconds=terms.view_age_s):
         return None
     return Problem(

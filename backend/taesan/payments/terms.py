@@ -1,12 +1,15 @@
 """What the intake has to know of its hub: plain values, so that it can work in a process of its own."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from taesan.core.crypto import Domain
-from taesan.hub import Hub
 from taesan.jars.models import JarRule
 from taesan.jars.service import default_rule
 from taesan.ledger.accounts import Chart
+
+if TYPE_CHECKING:
+    from taesan.hub import Hub
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Terms:
         return Chart(self.asset)
 
 
-def terms_of(hub: Hub) -> Terms:
+def terms_of(hub: "Hub") -> Terms:
     return Terms(
         hub.contracts.voucher_domain,
         hub.signer.address,

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from sqlmodel import Session
 
-from taesan.chain import watcher
+from taesan.chain import view
 from taesan.channels import queries, service, vouchers
 from taesan.channels.models import Channel, DepositCreate, DepositRelay
 from taesan.channels.waiting import RelayWatch
@@ -172,7 +172,7 @@ class Facilitator:
             with hub.db.write() as session:
                 relay = x402_state.find_relay(session, offered)  # another request may have been faster
                 if relay is None:
-                    if problem := watcher.closed(session):
+                    if problem := view.closed(session):
                         raise problem
                     channel = service.register(session, hub, offered.config, now)
                     relay = service.request_deposit(session, channel, deposit, now)
@@ -202,7 +202,7 @@ class Facilitator:
             try:
                 keys.find_merchant(session, submission.merchant_id or "")
                 if channel is None and offered.deposit is None:
-                    raise service.unknown_channel(submission.channel_id)
+                    raise vouchers.unknown_channel(submission.channel_id)
                 spending = x402_state.spending(session, hub, offered, channel)
                 vouchers.check_next(spending, submission.amount, submission.cumulative)
             except Problem as problem:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 from sqlmodel import Session, col
 
-from taesan.chain import alarms, erc3009, watcher
+from taesan.chain import alarms, erc3009, view
 from taesan.chain.erc3009 import SignedTransfer
 from taesan.chain.models import ChainTransaction
 from taesan.channels.waiting import RelayWatch
@@ -190,7 +190,7 @@ class Exact:
         """
         settings, transfer, balance = self._hub.settings, offered.transfer, checked.balance
         most, merchants_most = settings.exact_exposure, settings.exact_merchant_exposure
-        if problem := watcher.closed(session) or (_paused() if alarms.pausing(session) else None):
+        if problem := view.closed(session) or (_paused() if alarms.pausing(session) else None):
             raise problem
         pending = direct.pending(session, transfer.payer, transfer.token) + transfer.amount
         if pending > balance:

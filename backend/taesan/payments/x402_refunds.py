@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlmodel import Session
 
-from taesan.chain import watcher
+from taesan.chain import view
 from taesan.chain.models import ChainTransaction
-from taesan.channels import queries, refunds, service
+from taesan.channels import queries, refunds, vouchers
 from taesan.channels.models import Channel, RefundRelay
 from taesan.channels.waiting import RelayWatch
 from taesan.core.db import retried
@@ -58,7 +58,7 @@ class Refunds:
         self._signers.require(asked.config, asked.voucher)
         hub = self._hub
         with hub.db.write() as session:
-            if problem := watcher.closed(session):
+            if problem := view.closed(session):
                 raise problem
             channel = self._channel(session, asked)
             row = self._same_before(session, asked, channel)
@@ -98,7 +98,7 @@ class Refunds:
         """:raises NotAccepted: it is not known, or its payer thinks that something else was charged"""
         channel = session.get(Channel, asked.voucher.channel_id)
         if channel is None:
-            problem = service.unknown_channel(asked.voucher.channel_id)
+            problem = vouchers.unknown_channel(asked.voucher.channel_id)
             raise NotAccepted(wire.reason_of(problem.type), problem.detail)
         if queries.charged(session, channel) != asked.voucher.max_claimable_amount:
             extra = x402_state.corrective(session, self._hub, channel)

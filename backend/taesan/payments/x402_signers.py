@@ -1,7 +1,7 @@
 """Whose signature a voucher needs, and whether it has it."""
 
 from taesan.chain import erc1271
-from taesan.channels import service, vouchers
+from taesan.channels import vouchers
 from taesan.channels.models import Channel, ChannelConfig
 from taesan.core.limits import RateLimit
 from taesan.core.values import bytes_of
@@ -41,5 +41,5 @@ class Signers:
     def _require_known(self, channel_id: str) -> None:
         with self._hub.db.read() as session:
             if session.get(Channel, channel_id) is None:
-                problem = service.unknown_channel(channel_id)
+                problem = vouchers.unknown_channel(channel_id)
                 raise NotAccepted(wire.reason_of(problem.type), problem.detail)

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
-from taesan.chain import watcher
+from taesan.chain import view
 from taesan.channels import queries, service
 from taesan.channels.models import Channel
 from taesan.core.clock import rfc3339
@@ -113,7 +113,7 @@ def end_as_settled(session: Session, channels: Sequence[str], now: datetime) -> 
 def retry(session: Session, hub: Hub, quarantine_id: str, operator: str, now: datetime) -> QuarantinePublic:
     """Lets the channel's payments into the next batch. What the payer had taken back must be deposited again.
 
-    :raises Problem: `not-found`, `quarantine-ended`, `deposit-missing`, and as `watcher.closed`
+    :raises Problem: `not-found`, `quarantine-ended`, `deposit-missing`, and as `view.closed`
     """
     _refuse_if_closed(session)
     row, channel = _held(session, quarantine_id)
@@ -132,7 +132,7 @@ def refund(session: Session, hub: Hub, quarantine_id: str, operator: str, now: d
     """Gives the payer back what cannot be settled, and pays merchants out of the hub's surplus: their payments go into the
     next batch without a claim. The channel is closed for ever.
 
-    :raises Problem: `not-found`, `quarantine-ended`, `gateway-channel`, `batch-on-its-way`, `surplus-too-small`, and as `watcher.closed`
+    :raises Problem: `not-found`, `quarantine-ended`, `gateway-channel`, `batch-on-its-way`, `surplus-too-small`, and as `view.closed`
     """
     _refuse_if_closed(session)
     row, channel = _held(session, quarantine_id)
@@ -160,7 +160,7 @@ def refund(session: Session, hub: Hub, quarantine_id: str, operator: str, now: d
 
 def _refuse_if_closed(session: Session) -> None:
     """What the chain has settled already would be paid a second time."""
-    if problem := watcher.closed(session):
+    if problem := view.closed(session):
         raise problem
 
 

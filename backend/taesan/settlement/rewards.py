@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import func, select, update
 from sqlmodel import Session, col
 
-from taesan.chain import watcher
+from taesan.chain import view
 from taesan.core.ids import new_id
 from taesan.hub import Hub
 from taesan.identity.models import Merchant
@@ -114,7 +114,7 @@ def take_back(session: Session, hub: Hub, source: str, paid: int, refunded: int,
 def pay_out_step(hub: Hub) -> bool:
     """Worker step: orders the payment of what has gathered enough; returns whether there was any."""
     with hub.db.read() as session:
-        due = {} if watcher.closed(session) else _due(session, hub.settings.least_reward)
+        due = {} if view.closed(session) else _due(session, hub.settings.least_reward)
     for address, payers in due.items():
         with hub.db.write() as session:
             room = MOST_WAITING - _on_their_way(session).get(address, 0)

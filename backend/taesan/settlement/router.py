@@ -6,7 +6,7 @@ from datetime import datetime
 from fastapi import APIRouter, Response
 from sqlmodel import Session
 
-from taesan.chain import watcher
+from taesan.chain import view
 from taesan.core import idempotency
 from taesan.core.http import Language, problem_responses
 from taesan.core.idempotency import IdempotencyKeyHeader
@@ -177,6 +177,6 @@ def _act(hub: Hub, operator: str, quarantine_id: str, key: str, name: str, act: 
         QuarantineAct(act=name),
         now,
         lambda session: act(session, hub, quarantine_id, operator, now),
-        closed=watcher.closed,
+        closed=view.closed,
         status=200,
     )

@@ -1,30 +1,36 @@
 """The apps' pages: a payer's wallet, a merchant's and an operator's console. Each is a frame; its script asks the API by itself."""
 
 import hashlib
+from pathlib import Path
 from typing import NamedTuple
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import FileResponse, JSONResponse, Response
 
 from taesan.core.http import problem_responses
-from taesan.core.i18n import LANGUAGES
+from taesan.core.i18n import LANGUAGES, translate
 from taesan.core.problems import not_found
 from taesan.hub import HubDep
 from taesan.web import words
-from taesan.web.router import page
+from taesan.web.router import CSP, page
 
 router = APIRouter()
 
+WORKER = Path(__file__).parent / "static" / "lib" / "worker.js"
+
 
 class App(NamedTuple):
-    """:ivar name: in its paths and its templates' folder. :ivar sections: its pages, the first at `/name` itself"""
+    """:ivar name: in its paths and its templates' folder. :ivar title: English. :ivar sections: its pages, the first at `/name` itself"""
 
     name: str
+    title: str
     sections: tuple[str, ...]
 
 
-WALLET = App("wallet", ("home", "shop", "rules", "gifts", "activity", "insights", "leave"))
-MERCHANT = App("merchant", ("home", "customers", "payouts", "connect", "insights"))
+WALLET = App("wallet", "Wallet", ("home", "shop", "rules", "gifts", "activity", "insights", "leave"))
+MERCHANT = App("merchant", "Merchant", ("home", "customers", "payouts", "connect", "insights"))
+OPERATOR = App("operator", "Operator", ("home",))
+APPS = {app.name: app for app in (WALLET, MERCHANT, OPERATOR)}
 
 
 @router.get("/wallet", include_in_schema=False)
@@ -35,6 +41,40 @@ def wallet_home(hub: HubDep, request: Request) -> Response:
 @router.get("/wallet/{section}", include_in_schema=False, responses=problem_responses(404))
 def wallet_page(hub: HubDep, request: Request, section: str) -> Response:
     return _page(hub, request, WALLET, section)
+
+
+@router.get("/operator", include_in_schema=False)
+def operator_home(hub: HubDep, request: Request) -> Response:
+    return _page(hub, request, OPERATOR, "home")
+
+
+@router.get("/{name}.webmanifest", include_in_schema=False, responses=problem_responses(404))
+def manifest(name: str, lang: str = "en") -> Response:
+    """By which a phone or a desk installs an app (W3C Web Application Manifest)."""
+    if name not in APPS:
+        raise not_found("The app", name)
+    language = lang if lang in LANGUAGES else "en"
+    picture = {"src": "/static/favicon.svg", "type": "image/svg+xml", "sizes": "any"}
+    told = {
+        "id": f"/{name}",
+        "name": f"Taesan · {translate(APPS[name].title, language)}",
+        "short_name": translate(APPS[name].title, language),
+        "lang": language,
+        "start_url": f"/{name}?lang={language}",
+        "scope": "/",
+        "display": "standalone",
+        "theme_color": "#14624f",
+        "background_color": "#f5f7f5",
+        "icons": [picture | {"purpose": purpose} for purpose in ("any", "maskable")],
+    }
+    return JSONResponse(told, media_type="application/manifest+json")
+
+
+@router.get("/worker.js", include_in_schema=False)
+def service_worker() -> Response:
+    """At the root, as it may answer for pages at or below its own path alone."""
+    headers = {"cache-control": "no-cache", "content-security-policy": CSP}  # by which it may ask the hub
+    return FileResponse(WORKER, media_type="text/javascript", headers=headers)
 
 
 @router.get("/words/{language}.js", include_in_schema=False, responses=problem_responses(404))

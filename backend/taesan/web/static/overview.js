@@ -166,7 +166,7 @@ function fillBatch(row, batch) {
   const field = (name) => find(`[data-field="${name}"]`, row);
   const link = field("id");
   link.href = `/batches/${batch.id}?lang=${language}`;
-  link.lastChild.textContent = batch.id;
+  setText(link.lastElementChild, String(batch.id));
   const pill = find(".pill", row);
   pill.dataset.state = batch.state;
   setText(pill, states[batch.state] ?? batch.state);

@@ -21,6 +21,9 @@ const utf8 = new TextEncoder();
 /** A new secret key, 32 bytes. */
 export const newKey = () => secp256k1.utils.randomSecretKey();
 
+/** Whether a text is a secret key, `0x…`. */
+export const isKey = (hex) => /^0x[0-9a-f]{64}$/i.test(hex) && secp256k1.utils.isValidSecretKey(bytesOf(hex));
+
 /** 32 random bytes as `0x…`. */
 export const newNonce = () => hexOf(crypto.getRandomValues(new Uint8Array(32)));
 

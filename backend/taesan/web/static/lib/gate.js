@@ -1,5 +1,6 @@
 // The door of an app: what is behind it is shown to whoever has signed in with a wallet.
 
+import { keep } from "/static/lib/keys.js";
 import { html, nothing, once, part, render } from "/static/lib/view.js";
 import { onSession, session, signIn, signOut } from "/static/lib/session.js";
 import { wallets } from "/static/lib/wallets.js";
@@ -8,6 +9,19 @@ import { short } from "/static/lib/money.js";
 
 const byId = (id) => document.getElementById(id);
 
+/** The accounts of a local chain are known to everyone: such as the operator's, to look at the console with. */
+const otherKey = (wallet) => html`<details>
+  <summary>${_("Use a key of the local chain instead")}</summary>
+  <form class="line" @submit=${once(async (_event, form) => {
+    if (!keep("test", new FormData(form).get("key"))) throw new Error(_("That is no key: it has 64 hexadecimal digits."));
+    await signIn(wallet);
+  })}>
+    <label for="test-key">${_("Key")}</label>
+    <input id="test-key" name="key" autocomplete="off" spellcheck="false" required />
+    <button>${_("Sign in")}</button>
+  </form>
+</details>`;
+
 const choices = (found, why) => html`
   <h1>${_("Sign in with your wallet")}</h1>
   <p>${why}</p>
@@ -15,7 +29,7 @@ const choices = (found, why) => html`
     ${found.map(
       (wallet) => html`<li>
         <button @click=${once(() => signIn(wallet))}><img src=${wallet.info.icon} alt="" width="28" height="28" /> ${wallet.info.name}</button>
-        ${wallet.isTest ? html`<p class="hint">${_("For trying out on this local chain: its key lies open in this browser. Never send real money to it.")}</p>` : nothing}
+        ${wallet.isTest ? html`<p class="hint">${_("For trying out on this local chain: its key lies open in this browser. Never send real money to it.")}</p>${otherKey(wallet)}` : nothing}
       </li>`,
     )}
   </ul>
@@ -45,5 +59,6 @@ export function behindSignIn(why, start) {
   };
   onSession(show);
   show(session());
+  navigator.serviceWorker?.register("/worker.js").catch(() => {}); // without it the app needs the hub to open, no more
 }
 

@@ -20,23 +20,25 @@ export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 /**
  * @param {string} method @param {string} path
- * @param {{body?: object, token?: string, key?: string, signal?: AbortSignal}} options `key`: names the effect, so that it
- *   may be asked for again (`Idempotency-Key`)
- * @returns {Promise<any>} the answer's JSON, null if it has none
+ * @param {{body?: object, file?: Blob, token?: string, key?: string, signal?: AbortSignal, as?: "json" | "file"}} options `file`: sent
+ *   as it is, in place of `body`; `key`: names the effect, so that it may be asked for again (`Idempotency-Key`)
+ * @returns {Promise<any>} the answer's JSON, null if it has none; or the file that it is
  */
-export async function ask(method, path, { body, token, key, signal } = {}) {
+export async function ask(method, path, { body, file, token, key, signal, as = "json" } = {}) {
   const headers = { "accept-language": language };
-  if (body !== undefined) headers["content-type"] = "application/json";
+  if (file) headers["content-type"] = "application/octet-stream";
+  else if (body !== undefined) headers["content-type"] = "application/json";
   if (token) headers.authorization = `Bearer ${token}`;
   if (key) headers["idempotency-key"] = key;
   let answer;
   try {
-    answer = await fetch(path, { method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body) });
+    answer = await fetch(path, { method, headers, signal, body: file ?? (body === undefined ? undefined : JSON.stringify(body)) });
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new Unanswered("no answer");
   }
   if (answer.status === 204) return null;
+  if (answer.ok && as === "file") return answer.blob();
   const told = await answer.json().catch(() => ({}));
   if (answer.ok) return told;
   if (answer.status === 503 && told.type !== "urn:taesan:problem:node-unavailable") throw new Unanswered(told.title ?? "503");

@@ -32,8 +32,8 @@ function keep(found) {
 
 const hexOfText = (text) => "0x" + Array.from(new TextEncoder().encode(text), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
-/** Asks a wallet to sign in; the message is the same as the other clients'. */
-export async function signIn({ info, provider }) {
+/** What a wallet signs to sign in, or to be linked; the message is the same as the other clients'. */
+export async function signedMessage({ provider }) {
   const [told] = await provider.request({ method: "eth_requestAccounts" });
   const address = checksummed(told);
   const { network } = await facts();
@@ -42,8 +42,12 @@ export async function signIn({ info, provider }) {
     `${location.host} wants you to sign in with your Ethereum account:\n${address}\n\n${STATEMENT}\n\n` +
     `URI: ${location.origin}\nVersion: 1\nChain ID: ${network.replace("eip155:", "")}\nNonce: ${nonce}\nIssued At: ${new Date().toISOString().replace(/\.\d+Z$/, "Z")}`;
   const signature = await provider.request({ method: "personal_sign", params: [hexOfText(message), address] });
-  const opened = await ask("POST", "/v1/auth/sessions", { body: { message, signature } });
-  keep({ ...opened, rdns: info.rdns });
+  return { message, signature };
+}
+
+export async function signIn(wallet) {
+  const opened = await ask("POST", "/v1/auth/sessions", { body: await signedMessage(wallet) });
+  keep({ ...opened, rdns: wallet.info.rdns });
   return session();
 }
 
@@ -64,6 +68,15 @@ export async function askSigned(method, path, options = {}) {
     if (session()?.token === open.token) keep(null);
     throw new SignedOut();
   }
+}
+
+/** Saves what only the signed-in wallet may have, such as a report. @param {string} name the file's */
+export async function save(path, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await askSigned("GET", path, { as: "file" }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
 /** The wallet's own signature of typed data. @throws {SignedOut} it is not here any more, or shows another account */

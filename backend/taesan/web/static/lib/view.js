@@ -1,12 +1,12 @@
 // What pages are drawn with: lit's templates, and the states that each part of a page can be in.
 
-import { html, nothing, render } from "/static/lit/lit-html.js";
+import { html, nothing, render, svg } from "/static/lit/lit-html.js";
 import { Refused, Unanswered } from "/static/lib/hub.js";
 import { SignedOut } from "/static/lib/session.js";
 import { isDeclined } from "/static/lib/wallets.js";
 import { _ } from "/static/lib/words.js";
 
-export { html, nothing, render };
+export { html, nothing, render, svg };
 
 /** What has gone wrong, in a sentence that says what to do next. */
 export function sentence(error) {
@@ -38,8 +38,8 @@ export function part(place, load, show) {
     if (!shown) render(loading(), place);
     try {
       const found = await load();
-      shown = found;
       render(show(found, look), place);
+      shown = found;
       place.removeAttribute("data-stale");
     } catch (error) {
       place.toggleAttribute("data-stale", shown !== null);

@@ -14,12 +14,12 @@ const isLocal = async () => (await facts()).chain_time !== null;
 
 /** A wallet without an extension: its key lies open in this browser. For a local chain alone. */
 function testWallet() {
-  const key = kept("test");
+  const key = () => kept("test"); // looked up anew: the person may have put another there
   const methods = {
-    eth_requestAccounts: () => [key.address],
-    eth_accounts: () => [key.address],
-    personal_sign: ([hex]) => key.sign(textDigest(new TextDecoder().decode(bytesOf(hex)))),
-    eth_signTypedData_v4: ([, data]) => key.sign(digest(JSON.parse(data))),
+    eth_requestAccounts: () => [key().address],
+    eth_accounts: () => [key().address],
+    personal_sign: ([hex]) => key().sign(textDigest(new TextDecoder().decode(bytesOf(hex)))),
+    eth_signTypedData_v4: ([, data]) => key().sign(digest(JSON.parse(data))),
   };
   const request = async ({ method, params = [] }) => {
     if (!(method in methods)) throw Object.assign(new Error(`the test wallet has no ${method}`), { code: 4200 });

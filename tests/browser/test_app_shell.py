@@ -1,0 +1,47 @@
+"""What all apps share: how much is fetched to open one, how it is installed, and what it says while its hub is away."""
+
+from collections.abc import Callable
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from taesan.web.apps import APPS
+from tests.support.live import LiveHub
+
+Visit = Callable[..., Page]
+FETCHED_MAX_BYTES = 150_000
+_FETCHED = """() => performance.getEntriesByType("navigation").concat(performance.getEntriesByType("resource"))
+  .map((entry) => [entry.name, entry.transferSize])"""
+
+
+def test_a_first_visit_fetches_little(live_hub: LiveHub, visit: Visit) -> None:
+    page = visit(f"{live_hub.url}/wallet?lang=ko", language="ko", width=360)
+    expect(page.locator(".wallets button")).to_be_visible()
+    fetched = dict(page.evaluate(_FETCHED))
+    assert len(fetched) > 10
+    assert sum(fetched.values()) < FETCHED_MAX_BYTES, sorted(fetched.items(), key=lambda entry: -entry[1])[:5]
+
+
+def test_an_app_opens_while_its_hub_is_away_and_says_so(live_hub: LiveHub, visit: Visit) -> None:
+    page = visit(f"{live_hub.url}/wallet", service_workers="allow", forgive="ERR_INTERNET_DISCONNECTED")
+    expect(page.locator(".wallets button")).to_be_visible()
+    page.evaluate("navigator.serviceWorker.ready")
+    page.reload()  # now through the service worker, which keeps what it needs
+    expect(page.locator(".wallets button")).to_be_visible()
+    page.context.set_offline(True)
+    page.reload()
+    expect(page.locator("#sign-in")).to_contain_text("The hub does not answer", timeout=40_000)
+    page.context.set_offline(False)
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator(".wallets button")).to_be_visible()
+
+
+@pytest.mark.parametrize("name", APPS)
+def test_each_app_can_be_installed_in_both_languages(live_hub: LiveHub, name: str) -> None:
+    told = {lang: httpx.get(f"{live_hub.url}/{name}.webmanifest?lang={lang}").json() for lang in ("en", "ko")}
+    assert told["en"]["short_name"] != told["ko"]["short_name"]
+    for language, manifest in told.items():
+        assert (manifest["display"], manifest["lang"]) == ("standalone", language)
+        assert httpx.get(live_hub.url + manifest["icons"][0]["src"]).status_code == 200
+    assert httpx.get(f"{live_hub.url}/none.webmanifest").status_code == 404
