@@ -95,9 +95,9 @@ def signed_in(page: Page) -> None:
 
 def with_key(page: Page, account: Any) -> None:
     """Signed in by the local chain's test wallet, which has somebody's key."""
-    page.evaluate("key => localStorage.setItem('taesan.key.test', key)", "0x" + bytes(account.key).hex())
-    page.reload()
-    page.locator(".wallets button").last.click()
+    page.locator(".wallets summary").click()
+    page.locator("#test-key").fill("0x" + bytes(account.key).hex())
+    page.locator(".wallets details button").click()
     expect(page.locator("#who code")).to_have_attribute("title", account.address)
 
 

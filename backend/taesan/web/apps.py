@@ -27,7 +27,7 @@ class App(NamedTuple):
     sections: tuple[str, ...]
 
 
-WALLET = App("wallet", "Wallet", ("home", "shop", "rules", "gifts", "activity", "insights"))
+WALLET = App("wallet", "Wallet", ("home", "shop", "rules", "gifts", "activity", "insights", "leave"))
 MERCHANT = App("merchant", "Merchant", ("home", "payouts", "customers", "connect", "insights"))
 OPERATOR = App("operator", "Operator", ("home",))
 APPS = {app.name: app for app in (WALLET, MERCHANT, OPERATOR)}

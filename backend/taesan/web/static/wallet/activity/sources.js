@@ -3,7 +3,7 @@
 import { ask } from "/static/lib/hub.js";
 import { short } from "/static/lib/money.js";
 import { askSigned } from "/static/lib/session.js";
-import { CONVERSION_STATES, GIFT_STATES, REWARD_STATES, TRANSFER_STATES } from "/static/lib/states.js";
+import { CONVERSION_STATES, GIFT_STATES, RELAY_STATES, REWARD_STATES, TRANSFER_STATES } from "/static/lib/states.js";
 import { _ } from "/static/lib/words.js";
 
 const LIMIT = 50;
@@ -59,6 +59,13 @@ const conversions = (channel) => ({
   tell: (item) => ({ what: CONVERTED[item.kind]?.() ?? item.kind, more: item.reason?.title, amount: item.amount, sign: "", state: CONVERSION_STATES[item.state]() }),
 });
 
+const refunds = (channel) => ({
+  name: "refunds",
+  page: list(`/v1/channels/${channel}/refunds`),
+  at: (item) => item.requested_at,
+  tell: (item) => ({ what: _("Back out of your channel"), more: item.reason, amount: item.amount, sign: "+", state: RELAY_STATES[item.state]() }),
+});
+
 const others = [
   {
     name: "received",
@@ -99,5 +106,5 @@ async function channelsOf() {
 /** All of the signed-in wallet's. */
 export async function sources() {
   const channels = await channelsOf();
-  return [...channels.flatMap(({ id }) => [payments(id), firings(id), conversions(id)]), ...others];
+  return [...channels.flatMap(({ id }) => [payments(id), firings(id), conversions(id), refunds(id)]), ...others];
 }
