@@ -20,7 +20,7 @@ def test_audit_says_by_its_exit_code_whether_the_books_equal_the_chain(stage: St
     anna = stage.payer()
     anna.pay(DOLLAR)
     stage.settle()
-    code, output = run("audit", environment=stage.environment)
+    code, output = run_here("audit", environment=stage.environment)
     assert (code, "no differences: books = chain" in output) == (0, True), output
     databases.execute(
         stage.settings.database_url,
