@@ -23,7 +23,7 @@ def test_with_the_test_wallet_of_a_local_chain(
     live_hub: LiveHub, visit: Visit, screenshot: Screenshot, language: str, width: int
 ) -> None:
     page = visit(f"{live_hub.url}/wallet", language=language, width=width, forgive="404")
-    page.locator(".wallets button").click()
+    page.locator(".wallets button").first.click()
     expect(page.locator("#who code")).to_be_visible()
     page.locator("#holdings button").click()
     expect(page.locator("#holdings dd").first).to_have_text("$20.00", timeout=PATIENCE_MS)
