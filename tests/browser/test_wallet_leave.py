@@ -77,6 +77,7 @@ def test_without_the_hub_a_withdrawal_is_announced_by_the_wallet(
     page.evaluate("signed => localStorage.setItem('taesan.session', signed)", signed)
     page.reload()
     expect(page.locator("#free")).to_contain_text("A withdrawal was announced", timeout=PATIENCE_MS)
+    expect(channel).to_contain_text("can be fetched from", timeout=PATIENCE_MS)
     screenshot(page, "leave-en-1280")
 
     token = live_hub.session_of(payer["wallet"])
@@ -105,7 +106,7 @@ def test_a_wallet_without_a_node_is_given_the_commands(live_hub: LiveHub, visit:
     page = visit(f"{live_hub.url}/wallet/leave", forgive="404")
     with_key(page, payer["wallet"].key)
     expect(page.locator("#tokens pre")).to_contain_text('"redeem(uint256,address)"', timeout=PATIENCE_MS)
-    expect(page.locator("#alone pre").first).to_contain_text("initiateWithdraw(")
+    expect(page.locator("#alone pre").first).to_contain_text("initiateWithdraw(", timeout=PATIENCE_MS)
     with page.expect_download() as download:
         page.locator("#alone .ways button").click()
     assert "finalizeWithdraw" in download.value.path().read_text()

@@ -4,6 +4,7 @@
 import { lastFacts } from "/static/lib/chain.js";
 import { announce, carryOut, channelsToLeave, command, finish, followed, onChain } from "/static/lib/leaving.js";
 import { dollars, moment, short } from "/static/lib/money.js";
+import { onSession } from "/static/lib/session.js";
 import { every, html, nothing, once, part, sure } from "/static/lib/view.js";
 import { _, count } from "/static/lib/words.js";
 
@@ -80,4 +81,5 @@ export function showAlone(section) {
 
   const look = part(section.querySelector(".body"), load, show);
   every(LOOK_MS, look);
+  onSession(look);
 }
