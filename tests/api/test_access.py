@@ -253,10 +253,11 @@ def test_lists_hold_ones_own_alone(stage: Stage, ids: Json) -> None:
     assert len(stage.get("/v1/merchants/me/keys", **session)) == 1
 
 
-def test_neither_token_opens_what_the_other_does(shared_stage: Stage) -> None:
+def test_no_key_opens_what_is_a_wallets_and_no_strange_wallet_what_is_a_merchants(shared_stage: Stage) -> None:
     stage = shared_stage
     cafe = stage.merchant()
-    tokens = {"wallet": cafe.headers, "merchant": stage.session_of(cafe.wallet)}
+    tokens = {"wallet": cafe.headers, "merchant": stage.session_of(Wallet())}
+    refused = {"wallet": ("unauthorized", 401), "merchant": ("not-a-merchant", 403)}
     closed = [(name, who) for name, (who, _) in _table().items() if who in tokens]
     assert len(closed) > 15
     for name, who in closed:
@@ -268,9 +269,9 @@ def test_neither_token_opens_what_the_other_does(shared_stage: Stage) -> None:
         path = path.format(
             channel_id="0x" + "ab" * 32, address="0x" + "ab" * 20, day="2026-11-26", month="2026-11", **ids
         )
-        for headers in (tokens[who], {}):
+        for headers, problem in ((tokens[who], refused[who]), ({}, ("unauthorized", 401))):
             answer = stage.client.request(method, path, headers=headers | key(), json={"name": "x"})
-            assert_problem(answer, "unauthorized", 401)
+            assert_problem(answer, *problem)
 
 
 # -------------------------------------------------------------------- sign-in
@@ -367,6 +368,21 @@ def test_no_token_or_key_is_in_the_database(stage: Stage) -> None:
 
 
 # ------------------------------------------------------------------- API keys
+
+
+@pytest.mark.parametrize("language", ["ko", "en"])
+def test_a_merchants_own_wallet_needs_no_key(stage: Stage, language: str) -> None:
+    cafe, other = stage.merchant(), stage.merchant("Eve's")
+    session = stage.session_of(cafe.wallet) | {"Accept-Language": language}
+    assert stage.get("/v1/merchants/me", **session)["id"] == cafe.id
+    amount = {"value": "450", "asset": "USD", "exponent": 2}
+    asked = stage.client.post("/v1/invoices", json={"amount": amount, "description": "Tea"}, headers=session | key())
+    assert (asked.status_code, asked.json()["merchant_id"]) == (201, cafe.id)
+    (seen,) = stage.get("/v1/invoices", **cafe.headers)["items"]
+    assert seen["id"] == asked.json()["id"]
+    assert stage.get("/v1/invoices", **stage.session_of(other.wallet))["items"] == []
+    assert stage.client.delete("/v1/auth/sessions/current", headers=session).status_code == 204
+    assert_problem(stage.client.get("/v1/account", headers=session), "unauthorized", 401)
 
 
 def test_a_key_that_is_revoked_opens_nothing_and_the_others_go_on(stage: Stage) -> None:

@@ -1,6 +1,7 @@
 """A wallet extension, as a page sees it (EIP-6963, EIP-1193): announced in the page, signing in Python with a library of its own."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +10,8 @@ from eth_account.messages import encode_defunct, encode_typed_data
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.support.chain import FEES, BareChain
+from tests.support.live import LiveHub
+from tests.support.stage import DOLLAR
 
 _ANNOUNCES = """(() => {
   const request = async ({ method, params = [] }) => {
@@ -68,6 +71,20 @@ class Extension:
         known["nonce"] = int(chain.ask("eth_getTransactionCount", self.account.address, "pending"), 16)
         known["gas"] = 2 * int(chain.ask("eth_estimateGas", asked), 16)
         return chain.ask("eth_sendRawTransaction", "0x" + self.account.sign_transaction(known).raw_transaction.hex())
+
+
+def with_channel(
+    live_hub: LiveHub, visit: Callable[..., Page], dollars: str, forgive: str = "404", **options: object
+) -> tuple[Page, Extension]:
+    """A page of whoever has just opened a channel. :param dollars: its deposit, such as `9.00`, out of 20 in the wallet"""
+    extension = Extension()
+    live_hub.give_dollars(extension.account.address, 20 * DOLLAR)
+    page = visit(f"{live_hub.url}/wallet", forgive=forgive, extension=extension, **options)
+    page.locator(".wallets button").first.click()
+    page.locator("#amount").fill(dollars)
+    page.locator("#channel form button").click()
+    expect(page.locator("#channel .big")).to_have_text(f"${dollars}", timeout=30_000)
+    return page, extension
 
 
 def signed_in(page: Page) -> None:

@@ -225,6 +225,7 @@ class HubPublic(Shape):
     asset: str = ShapeField(description="CAIP-19")
     asset_symbol: str
     asset_exponent: int
+    asset_currency: str = ShapeField(description="ISO 4217: what the asset stands for, and amounts in rules are in")
     asset_domain: dict[str, str | int] = ShapeField(description="The asset's EIP-712 domain")
     gift_token: str
     gift_domain: dict[str, str | int]

@@ -41,6 +41,7 @@ def get_hub_facts(hub: HubDep) -> HubPublic:
         asset=hub.asset.id,
         asset_symbol=hub.asset.symbol,
         asset_exponent=hub.asset.exponent,
+        asset_currency=hub.settings.asset_currency,
         asset_domain=_domain(hub.asset.domain),
         gift_token=hub.gift.id,
         gift_domain=_domain(hub.gift.domain),

@@ -96,7 +96,7 @@ async function start() {
       <p class="hint">${toldOf(gift)}</p>
       <p class="ways">
         ${link && gift.state !== "expired" ? html`
-          ${navigator.share ? html`<button @click=${once(() => share(gift, link))}>${_("Share")}</button>` : nothing}
+          ${navigator.share ? html`<button @click=${once(() => share(gift, link))}>${_("Send the link")}</button>` : nothing}
           <button class="quiet" @click=${once(() => copy(link))}>${_("Copy the link")}</button>` : nothing}
         ${canTakeBack(gift) ? html`<button class="quiet" @click=${once(() => back(gift))}>${_("Take it back")}</button>` : nothing}
       </p>
