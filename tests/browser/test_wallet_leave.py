@@ -56,7 +56,7 @@ def test_without_the_hub_a_withdrawal_is_announced_by_the_wallet(
     live_hub: LiveHub, visit: Visit, screenshot: Screenshot
 ) -> None:
     """Of a channel whose hot key is elsewhere, by what the browser remembers, with no sign-in; and the call that fetches it is the contract's own."""
-    payer = live_hub.payers[2]
+    payer = live_hub.newcomer()
     extension = Extension(account=payer["wallet"].key, chain=live_hub.chain)
     page = visit(f"{live_hub.url}/wallet/leave", extension=extension, forgive="Failed to load resource")
     signed_in(page)
