@@ -98,7 +98,7 @@ def test_a_payment_is_proved_by_the_wallets_own_node_and_a_forged_one_is_not(
 @pytest.mark.parametrize(
     "forge",
     [
-        lambda told: told["leaf"].update(amount="1"),
+        lambda told: told["leaf"].update(amount=str(int(told["leaf"]["amount"]) + 1)),
         lambda told: told["proof"].append("0x" + "ab" * 32),
         lambda told: told["leaf"].update(channel_id="0x" + "ab" * 32),
     ],

@@ -57,7 +57,7 @@ def test_a_link_is_made_shared_and_taken_back_and_tokens_are_sent(
     before = live_hub.gift_tokens(holder.address)
     gift.get_by_role("button", name="되찾기").click()
     page.locator("dialog button[value=yes]").click()
-    expect(gift).to_have_attribute("data-state", "claimed", timeout=PATIENCE_MS)
+    expect(gift).to_have_attribute("data-state", "returned", timeout=PATIENCE_MS)
     assert live_hub.gift_tokens(holder.address) == before + 7 * CENT
     expect(gift.locator("button")).to_have_count(0)
     assert page.evaluate("Object.keys(localStorage).filter((name) => name.startsWith('taesan.gift.'))") == []

@@ -149,6 +149,12 @@ class LiveHub:
     def chain_url(self) -> str:
         return self._chain.url
 
+    def newcomer(self) -> dict[str, Any]:
+        """A payer with a channel of 50 dollars, who is none of those that pay by chance."""
+        payer = self._open_channel(Wallet())
+        _wait(lambda: self._get(f"/v1/deposits/{payer['deposit']}")["state"] == "confirmed")
+        return payer
+
     def give_dollars(self, address: str, amount: int) -> None:
         self._chain.give_dollars(address, amount)
 

@@ -93,9 +93,12 @@ def script_texts(request: Request, language: str) -> Response:
         raise not_found("The language", language)
     script = words.script(language)
     tag = f'"{hashlib.sha256(script.encode()).hexdigest()[:16]}"'
-    headers = {"etag": tag, "cache-control": "no-cache"}
+    headers = {"etag": tag, "cache-control": "no-cache", "vary": "accept-encoding"}
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        packed = headers | {"content-encoding": "gzip"}
+        return Response(words.packed(language), media_type="text/javascript", headers=packed)
     return Response(script, media_type="text/javascript", headers=headers)
 
 

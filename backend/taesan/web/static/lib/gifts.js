@@ -13,6 +13,7 @@ const RETURN_LIFE_S = 366 * 86_400;
 const OVER = new Set(["claimed", "returned", "failed"]);
 
 const keyPlace = (address) => `taesan.gift.${address}`;
+const backPlace = ({ id }) => `taesan.back.${id}`;
 const links = begun("gift");
 const transfers = begun("transfer");
 
@@ -70,6 +71,12 @@ export function linkOf(gift) {
   return key && `${gift.url}#${btoa(String.fromCharCode(...key)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")}`;
 }
 
+/** What the hub calls claimed is what came back, if it was this browser that claimed it. */
+export function stateOf(gift) {
+  const isMine = localStorage.getItem(backPlace(gift)) !== null;
+  return isMine && ["claiming", "claimed"].includes(gift.state) ? { claiming: "returning", claimed: "returned" }[gift.state] : gift.state;
+}
+
 export const canTakeBack = (gift) => gift.state === "expired" || (gift.state === "open" && keyOf(gift) !== null);
 
 /** Before its end by the link's key, as whoever has the link could; after it by what was signed when it was made. */
@@ -80,6 +87,7 @@ export async function takeBack(gift) {
   const nonce = newNonce();
   const validBefore = Math.floor(Date.parse(gift.expires_at) / 1_000);
   const transfer = { to: recipient, value: gift.amount, validAfter: 0, validBefore, nonce };
+  localStorage.setItem(backPlace(gift), nonce);
   return ask("POST", `/v1/gifts/${gift.id}/claim`, { body: { recipient, nonce, signature: signTransfer(keyOf(gift), domain, transfer) }, key: nonce });
 }
 

@@ -1,9 +1,9 @@
 // Ways out: what the hub gives back without gas, and what a wallet can do on the chain by itself, with the hub gone too.
 
 import { callData, wordsOf } from "/static/lib/abi.js";
-import { ownWallet, read, receipt, send } from "/static/lib/chain.js";
+import { chainTime, lastFacts, ownWallet, read, receipt, send } from "/static/lib/chain.js";
 import * as channel from "/static/lib/channel.js";
-import { ask, facts, newKey } from "/static/lib/hub.js";
+import { ask, newKey, Unanswered } from "/static/lib/hub.js";
 import { askSigned, session } from "/static/lib/session.js";
 
 const CONFIG = "(address,address,address,address,address,uint40,bytes32)";
@@ -50,7 +50,7 @@ export async function emptyJar(id) {
 const act = (to, signature, words, told = words) => ({ to, data: callData(signature, ...words), signature, told });
 
 /** Burns gift tokens and pays their face value in dollars. */
-export const cashOut = async (amount) => act((await facts()).settlement, "redeem(uint256,address)", [amount, session().address]);
+export const cashOut = async (amount) => act((await lastFacts()).settlement, "redeem(uint256,address)", [amount, session().address]);
 
 /** Takes savings out of the vault, as gift tokens. */
 export async function withdrawSavings(amount) {
@@ -76,7 +76,7 @@ export function claim({ settlement, batch_id: batch, account, cumulative, proof 
 
 const onChannel = async (name, config, ...more) => {
   const values = configOf(config);
-  const contract = (await facts()).voucher_domain.verifyingContract;
+  const contract = (await lastFacts()).voucher_domain.verifyingContract;
   return act(contract, name, [...values, ...more], [`"(${values.join(",")})"`, ...more]);
 };
 export const announce = (config, amount) => onChannel(`initiateWithdraw(${CONFIG},uint128)`, config, amount);
@@ -85,15 +85,39 @@ export const finish = (config) => onChannel(`finalizeWithdraw(${CONFIG})`, confi
 /** The same by the command line, with a key that pays the gas. */
 export const command = ({ to, signature, told }) => `cast send ${to} "${signature}" ${told.join(" ")} --rpc-url "$NODE" --private-key "$KEY"`;
 
+const WAYS = "taesan.channels";
+const PARTS = ["id", "payer", "payer_authorizer", "receiver", "receiver_authorizer", "token", "withdraw_delay", "salt", "available", "in_jar"];
+const keptWays = () => JSON.parse(localStorage.getItem(WAYS) ?? "[]");
+
+const answers = () => ask("GET", "/v1/hub").then(() => true, (error) => !(error instanceof Unanswered));
+
+/** The channels of the signed-in wallet, which this browser remembers for a day without the hub; then, who cannot sign in gets those. */
+export async function channelsToLeave() {
+  const mine = session()?.address;
+  const kept = keptWays();
+  if (!mine) return (await answers()) ? [] : kept;
+  try {
+    const { items } = await askSigned("GET", "/v1/channels?limit=100");
+    const told = items.filter(({ state }) => !["pending", "rejected"].includes(state));
+    const ways = told.map((one) => Object.fromEntries(PARTS.map((name) => [name, one[name]])));
+    localStorage.setItem(WAYS, JSON.stringify([...kept.filter(({ payer }) => payer !== mine), ...ways]));
+    return told;
+  } catch (error) {
+    const known = kept.filter(({ payer }) => payer === mine);
+    if (!(error instanceof Unanswered) || !known.length) throw error;
+    return known;
+  }
+}
+
 /** What the chain has of a channel, by the wallet's own node; null if it has none.
- * @returns {Promise<{left: bigint, announced: bigint, opensAt: number} | null>} `opensAt`: Unix seconds; 0: nothing is announced */
+ * @returns {Promise<{left: bigint, announced: bigint, opensAt: number, now: number} | null>} Unix seconds; `opensAt` 0: nothing is announced */
 export async function onChain(config) {
   const wallet = await ownWallet();
   if (!wallet) return null;
-  const contract = (await facts()).voucher_domain.verifyingContract;
+  const contract = (await lastFacts()).voucher_domain.verifyingContract;
   const [balance, claimed] = wordsOf(await read(wallet, contract, callData("channels(bytes32)", config.id)));
   const [announced, at] = wordsOf(await read(wallet, contract, callData("pendingWithdrawals(bytes32)", config.id)));
-  return { left: balance - claimed, announced, opensAt: at ? Number(at) + config.withdraw_delay : 0 };
+  return { left: balance - claimed, announced, opensAt: at ? Number(at) + config.withdraw_delay : 0, now: await chainTime(wallet) };
 }
 
 // ---------------------------------------------------------------- transactions
@@ -101,9 +125,8 @@ export async function onChain(config) {
 const sentPlace = (name) => `taesan.sent.${name}`;
 
 /** Has the wallet send one; its hash is kept, so that it is followed after a reload too. */
-export async function carryOut(name, { to, data }) {
-  const wallet = await ownWallet();
-  localStorage.setItem(sentPlace(name), await send(wallet, session().address, to, data));
+export async function carryOut(name, { to, data }, from = session()?.address) {
+  localStorage.setItem(sentPlace(name), await send(await ownWallet(), from, to, data));
 }
 
 /** How far the last one by this name is. @returns {Promise<{hash: string, state: "pending" | "done" | "failed"} | null>} */

@@ -28,15 +28,20 @@ function testWallet() {
   return { info: { rdns: TEST_WALLET, name: _("Test wallet"), icon: "/static/favicon.svg" }, provider: { request }, isTest: true };
 }
 
-/** All wallets, each once, the test wallet last. */
-export async function wallets() {
+/** Those of extensions, each once. */
+export async function extensions() {
   const found = new Map();
   const announced = ({ detail }) => found.set(detail.info.rdns, { ...detail, isTest: false });
   addEventListener("eip6963:announceProvider", announced);
   dispatchEvent(new Event("eip6963:requestProvider"));
   await new Promise((done) => setTimeout(done, MS_TO_ANNOUNCE));
   removeEventListener("eip6963:announceProvider", announced);
-  const all = [...found.values()];
+  return [...found.values()];
+}
+
+/** All wallets, the test wallet last. */
+export async function wallets() {
+  const all = await extensions();
   return (await isLocal()) ? [...all, testWallet()] : all;
 }
 

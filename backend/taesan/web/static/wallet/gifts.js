@@ -1,7 +1,7 @@
 // Gift links: made, shared, taken back; and gift tokens to somebody's address.
 
 import { behindSignIn } from "/static/lib/gate.js";
-import { canTakeBack, give, linkOf, resume, send, takeBack, tidy, whyNot } from "/static/lib/gifts.js";
+import { canTakeBack, give, linkOf, resume, send, stateOf, takeBack, tidy, whyNot } from "/static/lib/gifts.js";
 import { facts } from "/static/lib/hub.js";
 import { day, dollars, minorUnits, moment, short } from "/static/lib/money.js";
 import { askSigned } from "/static/lib/session.js";
@@ -89,9 +89,9 @@ async function start() {
 
   function giftCard(gift) {
     const link = linkOf(gift);
-    return html`<li class="gift" data-state=${gift.state} ?data-newest=${newest?.id === gift.id}>
+    return html`<li class="gift" data-state=${stateOf(gift)} ?data-newest=${newest?.id === gift.id}>
       <svg class="ribbon" viewBox="0 0 24 24" aria-hidden="true" focusable="false"><path d="M4 9h16v4H4zM5.5 13v8h13v-8M12 9v12M12 9S7 9 7 6.2C7 4 10.5 3.5 12 9zM12 9s5 0 5-2.8C17 4 13.5 3.5 12 9z"/></svg>
-      <p class="worth">${money(gift.amount)} ${pill(GIFT_STATES[gift.state]())}</p>
+      <p class="worth">${money(gift.amount)} ${pill(GIFT_STATES[stateOf(gift)]())}</p>
       ${gift.message ? html`<blockquote>${gift.message}</blockquote>` : nothing}
       <p class="hint">${toldOf(gift)}</p>
       <p class="ways">
@@ -106,7 +106,7 @@ async function start() {
 
   function toldOf(gift) {
     if (gift.reason) return gift.reason;
-    if (gift.claimed_at) return _("Taken %(when)s", { when: moment(gift.claimed_at) });
+    if (gift.claimed_at && stateOf(gift) === "claimed") return _("Taken %(when)s", { when: moment(gift.claimed_at) });
     return _("Made %(made)s, to be taken until %(until)s", { made: day(gift.made_at), until: day(gift.expires_at) });
   }
 

@@ -1,30 +1,26 @@
-// Leaving with everything: jar, channel, tokens, and the way without the hub. Each step's state is read anew, so it goes on after a reload.
+// Leaving with everything: jar, channel, tokens, and the way without the hub (`leave/alone.js`). Each step's state is read anew, so it goes on
+// after a reload.
 
 import * as channel from "/static/lib/channel.js";
 import { ownWallet } from "/static/lib/chain.js";
 import { behindSignIn } from "/static/lib/gate.js";
-import { facts, signingTime } from "/static/lib/hub.js";
-import { announce, carryOut, cashOut, command, emptyJar, finish, followed, onChain, refund, unclaimed, withdrawSavings } from "/static/lib/leaving.js";
+import { facts } from "/static/lib/hub.js";
+import { carryOut, cashOut, command, emptyJar, followed, refund, unclaimed, withdrawSavings } from "/static/lib/leaving.js";
 import { dollars, moment, short } from "/static/lib/money.js";
 import { askSigned, session } from "/static/lib/session.js";
 import { every, html, nothing, once, part, say, sure } from "/static/lib/view.js";
-import { _, count, language } from "/static/lib/words.js";
+import { _, language } from "/static/lib/words.js";
+import { progressOf, showAlone } from "/static/wallet/leave/alone.js";
 
 const LOOK_MS = 4_000;
 const body = (id) => document.querySelector(`#${id} .body`);
 const page = (name) => `/wallet/${name}?lang=${language}`;
 
 behindSignIn(_("What is yours goes with you: out of the jar, out of the channel, out of this hub."), start);
-
-/** The wait between announcing a withdrawal and fetching it. */
-function span(seconds) {
-  if (seconds >= 86_400) return count("%(count)s day", "%(count)s days", Math.ceil(seconds / 86_400));
-  if (seconds >= 3_600) return count("%(count)s hour", "%(count)s hours", Math.ceil(seconds / 3_600));
-  return count("%(count)s minute", "%(count)s minutes", Math.ceil(seconds / 60));
-}
+showAlone(document.getElementById("alone"));
 
 async function start() {
-  const { asset_exponent: exponent, min_relayed: least, withdraw_delay: delay } = await facts();
+  const { asset_exponent: exponent, min_relayed: least } = await facts();
   const money = (value) => dollars(value, exponent);
   const here = (await channel.mine()).id;
   const finished = (text) => html`<p class="finished">${text}</p>`;
@@ -88,12 +84,10 @@ async function start() {
     return { held, wallet, minting, cashing, saving, commands: wallet ? [] : ways.filter(Boolean) };
   }
 
-  const DONE = { pending: _("Sent to the chain: %(hash)s"), done: _("Done on the chain: %(hash)s"), failed: _("The chain has refused it: %(hash)s") };
-  const progressOf = (sent) => sent ? html`<p class="hint" role="status" data-state=${sent.state}>${DONE[sent.state].replace("%(hash)s", short(sent.hash))}</p>` : nothing;
   const typed = (...acts) => html`<p class="hint">${_("This wallet has no node of its own and cannot send transactions. By the command line it is:")}</p><pre tabindex="0"><code>${acts.map(command).join("\n\n")}</code></pre>`;
 
-  const act = (name, make, label, isBusy, of = session().address) => html`<button ?disabled=${isBusy} @click=${once(async () => {
-    await carryOut(`${name}.${of}`, await make());
+  const act = (name, make, label, isBusy) => html`<button ?disabled=${isBusy} @click=${once(async () => {
+    await carryOut(`${name}.${session().address}`, await make());
     waiting = null;
     await refresh();
   })}>${label}</button>`;
@@ -117,56 +111,11 @@ async function start() {
       ${wallet ? act("cash", () => cashOut(held.gift), _("Cash out %(amount)s", { amount: money(held.gift) }), cashing?.state === "pending") : nothing}${progressOf(cashing)}</li>
   </ul>`;
 
-  // --------------------------------------------------------------------- alone
-
-  async function aloneOf() {
-    const now = await signingTime();
-    return Promise.all((await channels()).map(async (one) => {
-      const chain = await onChain(one);
-      const all = BigInt(one.available) + BigInt(one.in_jar);
-      return { ...one, chain, now, sent: await followed(`withdraw.${one.id}`), acts: [await announce(one, chain?.left || all), await finish(one)] };
-    }));
-  }
-
-  const aloneShown = (found) => html`
-    <p class="hint">${_("If the hub does not answer any more, the contract gives you all that no voucher has claimed, the jar's content too: announce it, wait %(delay)s, and fetch it. Your wallet pays the gas. While the hub is there, the steps above are quicker.", { delay: span(delay) })}</p>
-    ${found.map(withdrawalOf)}
-    ${found.length ? html`<p class="ways"><button class="quiet" @click=${() => save(found)}>${_("Save all this for a day without the hub")}</button></p>` : nothing}`;
-
-  function withdrawalOf(one) {
-    const [announcing, finishing] = one.acts;
-    const isBusy = one.sent?.state === "pending";
-    return html`<div class="way" data-channel=${one.id}>
-      <h3>${_("Channel %(id)s", { id: short(one.id) })}</h3>
-      ${one.chain === null ? nothing : html`<p>${_("On the chain: %(amount)s that nobody has claimed.", { amount: money(one.chain.left) })}</p>
-        ${one.chain.opensAt === 0
-          ? one.chain.left ? html`<button class="quiet" ?disabled=${isBusy} @click=${once(async () => {
-              if (!(await sure(_("Announce a withdrawal of %(amount)s? The channel takes no payments until it is over.", { amount: money(one.chain.left) }), _("Announce the withdrawal")))) return;
-              await carryOut(`withdraw.${one.id}`, announcing);
-              await refresh();
-            })}>${_("Announce the withdrawal")}</button>` : nothing
-          : html`<p role="status">${_("Announced: %(amount)s can be fetched from %(when)s on.", { amount: money(one.chain.announced), when: moment(one.chain.opensAt * 1_000) })}</p>
-            ${act("withdraw", () => finishing, _("Fetch it"), isBusy || one.now < one.chain.opensAt, one.id)}`}
-        ${progressOf(one.sent)}`}
-      <details ?open=${one.chain === null}><summary>${_("The commands")}</summary><pre tabindex="0"><code>${command(announcing)}\n\n${command(finishing)}</code></pre></details>
-    </div>`;
-  }
-
-  function save(found) {
-    const lines = found.flatMap((one) => [`# ${one.id}`, ...one.acts.map(command), ""]);
-    const file = document.createElement("a");
-    file.href = URL.createObjectURL(new Blob([[location.origin, session().address, "", ...lines].join("\n")], { type: "text/plain" }));
-    file.download = `leave-${session().address}.txt`;
-    file.click();
-    URL.revokeObjectURL(file.href);
-  }
-
   // ---------------------------------------------------------------------- page
 
   const jar = part(body("jar"), eachWith("jar/firings", "firings"), (found) => html`${found.map(jarOf)}${found.some(({ in_jar: left }) => left !== "0") ? nothing : finished(_("The jar is empty."))}`);
   const free = part(body("free"), eachWith("refunds", "refunds"), (found) => (found.length ? found.map(freeOf) : finished(_("You have no channel. There is nothing to get back."))));
   const tokens = part(body("tokens"), heldOf, tokensOf);
-  const alone = part(body("alone"), aloneOf, aloneShown);
-  const refresh = () => Promise.all([jar(), free(), tokens(), alone()]);
+  const refresh = () => Promise.all([jar(), free(), tokens()]);
   every(LOOK_MS, refresh);
 }
