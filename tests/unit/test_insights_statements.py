@@ -144,6 +144,7 @@ def test_what_is_guessed_is_what_the_columns_are() -> None:
         incoming="skipped",
         currency="KRW",
         names=["보낸분/받는분", "적요"],
+        type="적요",
         balance="잔액",
     )
     found = guess(EU)
@@ -224,6 +225,80 @@ def test_debits_that_are_all_negative_are_spent() -> None:
     found = contents(file)
     assert [(line.kind, line.amount) for line in found.lines] == [("spent", 450)]
     assert found.skipped == [(3, lines.INCOMING)]
+
+
+KB_HEAD = "거래일시,적요,보낸분/받는분,송금메모,출금액,입금액,잔액,거래점\n"
+
+
+def skipped_of(*rows: tuple[str, str], head: str = KB_HEAD) -> list[str | None]:
+    """Of an account's lines that pay something, by their type and name: why each counts for nothing, if it does."""
+    file = head + "".join(
+        f"2026.10.{n:02} 10:00:00,{type_},{name},,1000,0,{n}000,강남\n" for n, (type_, name) in enumerate(rows, start=1)
+    )
+    reasons = {line: str(reason) for line, reason in contents(korean(file)).skipped}
+    return [reasons.get(line) for line in range(2, len(rows) + 2)]
+
+
+def test_an_account_that_pays_a_cards_bill_spends_nothing_by_it() -> None:
+    """The card's own statement has the purchases."""
+    bills = [
+        "신한카드",
+        "삼성카드(주)",
+        "(주)KB국민카드",
+        "현대 카드 결제",
+        "롯데카드11월",
+        "비씨카드-1234",
+        "하나카드 대금",
+    ]
+    assert skipped_of(*[("FBS출금", name) for name in bills]) == ["card-bill"] * len(bills)
+    assert skipped_of(("카드대금", "3월분"), ("출금", "카드대금")) == ["card-bill"] * 2
+
+
+def test_a_shop_that_is_called_like_a_cards_company_is_a_shop() -> None:
+    shops = ["현대카드 쿠킹라이브러리", "신한카드블루스퀘어", "우리카드게임방", "생일카드", "서울신한카드"]
+    assert skipped_of(*[("이체", name) for name in shops]) == [None] * len(shops)
+    assert skipped_of(("체크카드", "신한카드"), ("FBS출금", "한빛생명")) == [None, None]
+    assert [line.name for line in contents(korean("이용일,가맹점명,이용금액\n2026-10-01,신한카드,900\n")).lines] == [
+        "신한카드"
+    ]
+
+
+def test_money_that_goes_to_ones_own_account_is_not_spent() -> None:
+    own = [
+        ("일반이체", "김민지(본인)"),
+        ("이체", "본인"),
+        ("본인송금", "김민지"),
+        ("내계좌", "월급통장"),
+        ("출금", "세이프박스"),
+    ]
+    assert skipped_of(*own) == ["transfer"] * len(own)
+    assert skipped_of(("일반이체", "김민지"), ("체크카드", "본인식당"), ("이체", "박본인")) == [None] * 3
+
+
+def test_a_bank_that_tells_ones_own_transfers_by_a_sign() -> None:
+    file = (
+        "거래일시,구분,거래금액,거래 후 잔액,거래구분,내용,메모\n"
+        "2026.10.02 09:00:00,출금,-500000,300000,일반이체,김민지(본인),\n"
+        "2026.10.03 12:00:00,출금,-9000,291000,체크카드결제,메가커피,\n"
+    )
+    assert guess(file.encode()).type == "거래구분"
+    found = contents(file.encode())
+    assert ([line.name for line in found.lines], found.skipped) == (["메가커피"], [(2, lines.TRANSFER)])
+
+
+def test_what_has_a_word_that_the_mapping_skips_counts_for_nothing() -> None:
+    file = korean(
+        KB_HEAD
+        + "2026.10.01,ATM출금,,,50000,0,1,강남\n2026.10.02,이체,김민지,,700,0,1,강남\n2026.10.03,이체,a1,,5,0,1,강남\n"
+    )
+    mapping = guess(file)
+    assert len(statements.read(table_of(file), mapping).lines) == 3
+    found = statements.read(table_of(file), mapping.model_copy(update={"skip_words": ["atm", "민지", "A1x"]}))
+    assert [line.name for line in found.lines] == ["a1"]
+    assert [told(one, "ko").reason.title for one in found.skipped] == [
+        "열 설정에서 제외한 낱말이 있는 거래: “atm”",
+        "열 설정에서 제외한 낱말이 있는 거래: “민지”",
+    ]
 
 
 def test_what_is_not_booked_counts_for_nothing() -> None:

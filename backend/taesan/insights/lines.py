@@ -33,6 +33,7 @@ UNBOOKED = Reason("unbooked")
 NOTHING = Reason("nothing")
 NOTE = Reason("note")
 CORRECTION = Reason("correction")
+SKIP_WORD = Reason("skip-word")
 
 
 class Fault(NamedTuple):

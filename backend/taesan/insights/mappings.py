@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self, TypeVar
 from pydantic import Field, field_validator, model_validator
 
 from taesan.core.values import Shape, Text
+from taesan.insights.bank_words import is_cancelled
 from taesan.insights.figures import CURRENCIES, DecimalSign, Order, clock, exponent_of, minor_units, moment
 from taesan.insights.tables import MAX_PREAMBLE, Record, heading
 
@@ -14,6 +15,7 @@ T = TypeVar("T")
 
 MAX_HEADING = 100
 MOST_NAMES = 3
+MOST_WORDS, MAX_WORD = 20, 40
 
 Column = Annotated[Text, Field(min_length=1, max_length=MAX_HEADING)]
 
@@ -42,6 +44,9 @@ _HEADINGS: dict[str, tuple[str, ...]] = {
         "verwendungszweck", "buchungstext", "memo",
         "가맹점명", "이용가맹점", "이용하신곳", "가맹점", "사용처", "거래내용", "내용", "보낸분/받는분", "받는분", "기재내용", "의뢰인/수취인", "적요",
     ),
+    "type": (
+        "거래구분", "거래유형", "거래종류", "적요", "구분", "type", "transaction type", "buchungstext", "umsatzart",
+    ),
     "category": ("category", "kategorie", "categoría", "catégorie", "업종", "업종명", "가맹점업종", "분류", "카테고리"),
     "currency": ("currency", "währung", "waehrung", "divisa", "devise", "통화", "통화코드"),
     "reference": ("transaction id", "reference number", "reference", "승인번호", "거래번호"),
@@ -50,8 +55,6 @@ _HEADINGS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 _KOREAN = re.compile("[가-힣]")
 _ACCOUNT = re.compile("iban|konto|account|계좌|잔액", re.IGNORECASE)
-_UNBOOKED = re.compile("pending|declined|failed|vorgemerkt|대기|거절|실패", re.IGNORECASE)
-_CANCELLED = re.compile(r"취소|cancel|reversed|^y$", re.IGNORECASE)
 
 
 class Mapping(Shape):
@@ -74,6 +77,16 @@ class Mapping(Shape):
     currency_column: Column | None = None
     names: list[Column] = Field(
         min_length=1, max_length=MOST_NAMES, description="Who was paid: the first of these that is filled"
+    )
+    type: Column | None = Field(
+        default=None,
+        description="What kind of movement it was, in the bank's words: transfers and bills are known by it",
+    )
+    skip_words: list[Annotated[Text, Field(min_length=1, max_length=MAX_WORD)]] = Field(
+        default_factory=list,
+        max_length=MOST_WORDS,
+        description="A line counts for nothing if one of these stands in `type` or in one of `names`",
+        examples=[["FBS출금", "김민지"]],
     )
     category: Column | None = Field(default=None, description="What kind of shop it was, in the bank's words")
     reference: Column | None = Field(default=None, description="The bank's own number of a line")
@@ -103,7 +116,7 @@ class Mapping(Shape):
         """The headings that the file must have."""
         named = (
             self.date, self.time, self.amount, self.debit, self.credit, self.currency_column,
-            self.category, self.reference, self.balance, self.status, *self.names,
+            self.type, self.category, self.reference, self.balance, self.status, *self.names,
         )  # fmt: skip
         return [column for column in named if column is not None]
 
@@ -159,15 +172,6 @@ def guess(headings: list[str], rows: Sequence[Record], separator: str) -> Mappin
         incoming="skipped" if is_account or any(map(_ACCOUNT.search, headings)) or "balance" in found else "refunded",
         cancelled=_cancellations(headings, found, rows),
     )
-
-
-def is_cancelled(status: str) -> bool:
-    return bool(_CANCELLED.search(status))
-
-
-def counts_not(status: str) -> bool:
-    """Whether a line tells of nothing that has been booked: refused, or not yet."""
-    return bool(_UNBOOKED.search(status))
 
 
 def _found(headings: Iterable[str]) -> dict[str, list[str]]:

@@ -50,4 +50,5 @@ TITLES = {
     "nothing": "An amount of zero.",
     "note": "A note or a sum.",
     "correction": "A correction of an earlier line.",
+    "skip-word": "The mapping skips what has the word “{value}”.",
 }

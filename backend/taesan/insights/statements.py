@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 from taesan.core.reasons import written
+from taesan.insights import bank_words, mappings, tables, texts
 from taesan.insights import lines as kept
-from taesan.insights import mappings, tables, texts
 from taesan.insights.figures import clock, exponent_of, minor_units, moment
 from taesan.insights.lines import Contents, Fault, Kind, Line, Reason, Skipped, Unreadable, shown
 from taesan.insights.mappings import Mapping
@@ -15,8 +15,6 @@ from taesan.insights.tables import Record
 T = TypeVar("T")
 
 _SUM = re.compile(r"합계|총계|소계|누계|총 ?\d+ ?건|(total|sum|summe|saldo|balance)\b", re.IGNORECASE)
-_BILL_PAID = re.compile(r"카드대금|결제대금|\bcredit (card|crd)\b.*\b(payment|pymt|autopay)\b", re.IGNORECASE)
-_BILL_TAKEN = re.compile(r"\b(payment|autopay)\b|카드대금|결제대금|선결제", re.IGNORECASE)
 
 
 class Table(NamedTuple):
@@ -120,9 +118,9 @@ class _Reader:
         if mapping.time:
             at = self._taken(row, self._cell(row, mapping.time), clock, "no-time") or at
         amount, is_reversal = self._amount(row, exponent, currency)
-        name = next((kept.cleaned(text) for column in mapping.names if (text := self._cell(row, column))), "")
-        status = self._cell(row, mapping.status)
-        kind = self._kind(amount, name, status) if not is_reversal else "refunded"
+        names = [kept.cleaned(text) for column in mapping.names if (text := self._cell(row, column))]
+        name = names[0] if names else ""
+        kind = self._kind(amount, names, row) if not is_reversal else "refunded"
         if isinstance(kind, Reason):
             return Skipped(row.line, kind)
         told = (self._cell(row, mapping.reference), self._cell(row, mapping.balance))
@@ -154,19 +152,33 @@ class _Reader:
             raise Unreadable(Fault(row.line, written("missing", name=shown(mapping.amount))))
         return sign * units(mapping.amount), False
 
-    def _kind(self, amount: int, name: str, status: str) -> Kind | Reason:
+    def _kind(self, amount: int, names: Sequence[str], row: Record) -> Kind | Reason:
         """What it is, or why it counts for nothing."""
+        status, type_ = self._cell(row, self._mapping.status), self._cell(row, self._mapping.type)
         if amount == 0:
             return kept.NOTHING
-        if mappings.counts_not(status):
+        if bank_words.counts_not(status):
             return kept.UNBOOKED
-        if (_BILL_PAID if amount > 0 else _BILL_TAKEN).search(name):
-            return kept.CARD_BILL
-        if mappings.is_cancelled(status):
+        if (reason := self._moved_only(amount, names, type_)) is not None:
+            return reason
+        if bank_words.is_cancelled(status):
             return "refunded" if self._mapping.cancelled == "refunded" else kept.CANCELLED
         if amount > 0:
             return "spent"
         return "refunded" if self._mapping.incoming == "refunded" else kept.INCOMING
+
+    def _moved_only(self, amount: int, names: Sequence[str], type_: str) -> Reason | None:
+        """Why money that has moved was not spent, by the words of the bank or of the person."""
+        word = bank_words.word_in((*names, type_), self._mapping.skip_words)
+        if word is not None:
+            return Reason(written(kept.SKIP_WORD, value=word))
+        if bank_words.is_bill(names[0] if names else "", is_paid=amount > 0):
+            return kept.CARD_BILL
+        if amount < 0 or self._mapping.incoming == "refunded":  # of a card
+            return None
+        if bank_words.is_issuers_bill(names, type_):
+            return kept.CARD_BILL
+        return kept.TRANSFER if bank_words.is_own_transfer(names, type_) else None
 
     def _is_note(self, row: Record) -> bool:
         """What stands below or between the lines: a sum, or a sentence in one cell. A line that is cut off begins with a date."""
