@@ -62,6 +62,11 @@ class Person:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
+    def put_in_or_out(self, what: str, movement: Json) -> Any:
+        answer = self.stage.client.post(f"/v1/insights/movements/{movement['id']}/{what}", headers=self.headers)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
     def movements(self, source: str = "statement") -> list[Json]:
         items: list[Json] = self.get(f"movements?limit=500&source={source}")["items"]
         return items
@@ -513,6 +518,67 @@ def test_two_accounts_still_show_one_purchase_when_the_wallet_that_paid_goes(sha
     assert found["original"]["source"] == "statement"
     assert person.spent("USD") == 1177
     assert stage.rows(said, owner=owner) == [(0,)]
+
+
+def test_a_line_that_the_person_leaves_out_is_in_no_sum_until_it_is_taken_back(person: Person) -> None:
+    made = person.bring(US)
+    whole = person.spent("USD")
+    line = next(m for m in person.movements() if m["amount"] == "525")
+    for _ in range(2):  # the second time it is as it is
+        left_out = person.put_in_or_out("exclude", line)
+        assert (left_out["excluded"], left_out["duplicate_of"]) == (True, None)
+        assert person.spent("USD") == whole - 525
+    assert person.get("duplicates")["items"] == []
+    path = f"/v1/insights/duplicates/{line['id']}/confirm"
+    assert_problem(person.stage.client.post(path, headers=person.headers), "no-duplicate", 409)
+    # Also when the file is imported again.
+    assert person.remove(made).status_code == 204
+    person.bring(US)
+    assert person.spent("USD") == whole - 525
+    (again,) = [m for m in person.movements() if m["excluded"]]
+    assert again["key"] == line["key"]
+    for _ in range(2):
+        assert person.put_in_or_out("include", again)["excluded"] is False
+        assert person.spent("USD") == whole
+    assert person.remove(person.get("imports")["items"][0]).status_code == 204
+    person.bring(US)
+    assert person.spent("USD") == whole
+
+
+def test_a_line_that_is_taken_back_is_compared_with_other_sources(person: Person) -> None:
+    card = person.bring(LINE.format("2026-10-02").encode())
+    bank = b"Date,Payee,Debit,Credit,Balance\n2026-10-03,BLUE BOTTLE COFFEE,11.77,,5.00\n"
+    person.bring(bank)
+    (found,) = person.get("duplicates")["items"]
+    line = person.put_in_or_out("exclude", found["movement"])
+    assert (person.spent("USD"), person.get("duplicates")["items"]) == (1177, [])
+    # Its original goes: what is left out stays so.
+    assert person.remove(card).status_code == 204
+    assert person.spent("USD") == 0
+    person.bring(LINE.format("2026-10-02").encode())
+    assert person.spent("USD") == 1177
+    taken_back = person.put_in_or_out("include", line)
+    (found,) = person.get("duplicates")["items"]
+    assert (person.spent("USD"), found["original"]) == (1177, taken_back)
+
+
+def test_standing_costs_leave_out_what_the_person_does(person: Person) -> None:
+    days = [date(2026, 8, 4) + timedelta(days=7 * n) for n in range(8)]
+    person.bring(("Date,Description,Amount\n" + "".join(f"{d},SQ *BLUE BOTTLE,11.77\n" for d in days)).encode())
+    assert person.standing() == ["blue bottle"]
+    for line in person.movements()[:6]:
+        person.put_in_or_out("exclude", line)
+    assert person.standing() == []
+
+
+def test_what_the_hub_knows_itself_stays_in_the_sums(shared_stage: Stage, anna: Payer) -> None:
+    person = a_person_who_pays(anna)
+    buy(anna)
+    line = person.movements("hub")[0]
+    path = f"/v1/insights/movements/{line['id']}/exclude"
+    assert_problem(shared_stage.client.post(path, headers=person.headers), "not-of-a-statement", 409)
+    other = Person(shared_stage, shared_stage.session_of(Wallet()))
+    assert_problem(shared_stage.client.post(path, headers=other.headers), "not-found", 404)
 
 
 def test_only_a_duplicate_can_be_judged_and_only_ones_own(person: Person) -> None:

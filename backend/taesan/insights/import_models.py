@@ -78,7 +78,7 @@ class StatementMapping(SQLModel, table=True):
 
 class DuplicateVerdict(SQLModel, table=True):
     """What a person has said of two movements, by what their sources call them: it outlives the rows of a file that is removed and
-    imported again. `line`, `other`: such as `statement/spent/…`."""
+    imported again. `line`, `other`: such as `statement/spent/…`; if both are one, it is left out of the sums (`exclusions.py`)."""
 
     __tablename__ = "duplicate_verdict"
     __table_args__ = (Index("ix_duplicate_verdict_owner", "owner", "line", "other", unique=True),)

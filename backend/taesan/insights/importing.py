@@ -15,7 +15,7 @@ from taesan.core import bulk
 from taesan.core.ids import new_id
 from taesan.core.problems import Problem
 from taesan.core.values import canonical_json
-from taesan.insights import doubles, ofx, statements, texts
+from taesan.insights import doubles, exclusions, ofx, statements, texts
 from taesan.insights.duplicates import KINDS, Pair
 from taesan.insights.import_models import StatementImport, StatementLine, StatementMapping
 from taesan.insights.lines import Contents, Fault, Line, Unreadable
@@ -182,6 +182,7 @@ def _add(session: Session, owner: int, zone: ZoneInfo, file: File, new: Sequence
     )  # fmt: skip
     bulk.insert(connection, MovementRow, columns, rows)
     doubles.mark(session, owner, others)
+    exclusions.exclude_again(session, owner, [f"statement/{line.kind}/{line.key}" for line in new])
 
 
 def _stored(session: Session, owner: int, lines: Sequence[Line]) -> set[str]:

@@ -13,11 +13,12 @@ from taesan.core.values import Text
 from taesan.hub import HubDep
 from taesan.identity.access import CurrentWallet
 from taesan.identity.rates import COUNTED
-from taesan.insights import doubles, importing, imports, persons
+from taesan.insights import doubles, exclusions, importing, imports, persons, streams
 from taesan.insights.import_models import MAX_LABEL, DuplicatePublic, ImportPublic, MappingPublic, PreviewPublic
 from taesan.insights.importing import File
 from taesan.insights.lines import Unreadable
 from taesan.insights.mappings import Mapping
+from taesan.insights.models import MovementPublic
 
 router = APIRouter(prefix="/v1/insights", tags=["insights"])
 
@@ -215,3 +216,32 @@ def dismiss_duplicate(hub: HubDep, wallet: CurrentWallet, movement_id: str) -> D
         row = doubles.find_movement(session, owner, movement_id)
         doubles.dismiss(session, row, hub.clock.now())
         return doubles.public(session, row)
+
+
+# ------------------------------------------------------------------- exclusions
+
+
+@router.post(
+    "/movements/{movement_id}/exclude", operation_id="excludeMovement", dependencies=COUNTED, responses=_CHANGES
+)
+@retried
+def exclude_movement(hub: HubDep, wallet: CurrentWallet, movement_id: str) -> MovementPublic:
+    """Leaves a statement's line out of all sums. It stays so when the file is imported again."""
+    with hub.db.write() as session:
+        owner = persons.number_of(persons.find(session, wallet))
+        row = doubles.find_movement(session, owner, movement_id)
+        exclusions.exclude(session, row, hub.clock.now())
+        return streams.public(row)
+
+
+@router.post(
+    "/movements/{movement_id}/include", operation_id="includeMovement", dependencies=COUNTED, responses=_CHANGES
+)
+@retried
+def include_movement(hub: HubDep, wallet: CurrentWallet, movement_id: str) -> MovementPublic:
+    """Takes back that it was left out."""
+    with hub.db.write() as session:
+        owner = persons.number_of(persons.find(session, wallet))
+        row = doubles.find_movement(session, owner, movement_id)
+        exclusions.include(session, row)
+        return streams.public(row)
