@@ -311,7 +311,8 @@ def test_a_mapping_that_files_were_imported_by_stays(person: Person) -> None:
     path = f"/v1/insights/statement-mappings/{known['fingerprint']}"
     assert person.confirm_columns(known["fingerprint"], known["mapping"]).status_code == 200
     changed = person.confirm_columns(known["fingerprint"], known["mapping"] | {"names": ["Category"]})
-    assert_problem(changed, "mapping-in-use", 409)
+    problem = assert_problem(changed, "mapping-in-use", 409)
+    assert [used["id"] for used in problem["imports"]] == [made["id"]]
     assert_problem(person.stage.client.delete(path, headers=person.headers), "mapping-in-use", 409)
     assert person.remove(made).status_code == 204
     changed = person.confirm_columns(known["fingerprint"], known["mapping"] | {"names": ["Category"]})
@@ -319,6 +320,31 @@ def test_a_mapping_that_files_were_imported_by_stays(person: Person) -> None:
     assert person.stage.client.delete(path, headers=person.headers).status_code == 204
     assert_problem(person.stage.client.delete(path, headers=person.headers), "not-found", 404)
     assert person.get("statement-mappings") == []
+
+
+def test_a_mapping_that_files_were_imported_by_is_put_right_without_a_wrong_sum(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its imports go with it, as their lines were read another way; other mappings' stay."""
+    person.bring(KR_CARD)
+    files = [b"Date,Description,Amount\n0%d/04/2026,Shop,%d.00\n" % (day, day) for day in (3, 5)]
+    for file in files:
+        person.bring(file)
+    known = next(m for m in person.get("statement-mappings") if m["mapping"]["currency"] == "USD")
+    right = known["mapping"] | {"date_order": "dmy"}
+    path = f"{known['fingerprint']}?remove_imports=true"
+    with monkeypatch.context() as patched:
+        patched.setattr(imports, "MAX_LINES", 1)
+        problem = assert_problem(person.confirm_columns(path, right), "mapping-in-use", 409)
+        assert len(problem["imports"]) == len(files)
+    assert person.confirm_columns(path, known["mapping"]).status_code == 200  # as it was: nothing goes
+    assert person.spent("USD") == 800
+    assert person.confirm_columns(path, right).status_code == 200
+    assert person.spent("USD") == 0
+    assert len(person.get("imports")["items"]) == 1
+    for file in files:
+        assert person.try_to_import(file).json()["added"] == 1
+    assert sorted(m["day"] for m in person.movements() if m["asset"] == "USD") == ["2026-04-03", "2026-04-05"]
 
 
 # ------------------------------------------------------------------- removing

@@ -227,6 +227,22 @@ def test_debits_that_are_all_negative_are_spent() -> None:
     assert found.skipped == [(3, lines.INCOMING)]
 
 
+@pytest.mark.parametrize("column", ["매출상태", "비고", "승인구분"])
+def test_what_was_cancelled_is_told_by_the_column_that_says_so(column: str) -> None:
+    file = korean(
+        f"이용일자,가맹점명,이용금액,이용구분,{column}\n"
+        "2026-10-05,가전나라,89000,일시불,정상\n2026-10-06,가전나라,89000,일시불,취소\n2026-10-07,취소만화방,900,일시불,\n"
+    )
+    assert (guess(file).status, guess(file).cancelled) == (column, "refunded")
+    assert [(line.kind, line.amount) for line in contents(file).lines] == [
+        ("spent", 89_000),
+        ("refunded", 89_000),
+        ("spent", 900),
+    ]
+    alone = file.replace("2026-10-05,가전나라,89000,일시불,정상\n".encode("cp949"), b"")
+    assert contents(alone).skipped == [(2, lines.CANCELLED)]
+
+
 KB_HEAD = "거래일시,적요,보낸분/받는분,송금메모,출금액,입금액,잔액,거래점\n"
 
 

@@ -6,6 +6,10 @@ from collections.abc import Iterable
 _UNBOOKED = re.compile("pending|declined|failed|vorgemerkt|대기|거절|실패", re.IGNORECASE)
 _CANCELLED = re.compile(r"취소|cancel|reversed|^y$", re.IGNORECASE)
 
+_ONLY_CANCELLED = re.compile(
+    "(승인|매출|결제|거래|이용|사용|전체|부분)? ?취소 ?(완료|됨|매출|승인|건)?|cancell?ed|reversed", re.IGNORECASE
+)
+
 _BILL_PAID = re.compile(r"카드대금|결제대금|\bcredit (card|crd)\b.*\b(payment|pymt|autopay)\b", re.IGNORECASE)
 _BILL_TAKEN = re.compile(r"\b(payment|autopay)\b|카드대금|결제대금|선결제", re.IGNORECASE)
 _COMPANY = r"(?:\(주\)|㈜|주식회사)?"
@@ -32,6 +36,11 @@ def counts_not(status: str) -> bool:
 
 def is_cancelled(status: str) -> bool:
     return bool(_CANCELLED.search(status))
+
+
+def says_cancelled(text: str) -> bool:
+    """Whether it says so and nothing else, in whichever column it stands."""
+    return bool(_ONLY_CANCELLED.fullmatch(text))
 
 
 def is_bill(name: str, *, is_paid: bool) -> bool:

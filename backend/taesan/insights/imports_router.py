@@ -47,6 +47,10 @@ Account = Annotated[
 ]
 Fingerprint = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="As a preview tells it")]
 
+RemoveImports = Annotated[
+    bool, Query(description="Removes the imports that were made by the mapping before, if it was another")
+]
+
 
 def _read(hub: HubDep, request: Request, wallet: CurrentWallet, content: Content, account: Account = "") -> File:
     """:raises Problem: `no-insights`, `statement-unreadable`"""
@@ -157,11 +161,19 @@ def list_mappings(hub: HubDep, wallet: CurrentWallet) -> list[MappingPublic]:
     responses=_CHANGES,
 )
 @retried
-def set_mapping(hub: HubDep, wallet: CurrentWallet, fingerprint: Fingerprint, mapping: Mapping) -> MappingPublic:
-    """Says what the columns under some headings mean. It is remembered for every file with these headings."""
+def set_mapping(
+    hub: HubDep,
+    wallet: CurrentWallet,
+    fingerprint: Fingerprint,
+    mapping: Mapping,
+    remove_imports: RemoveImports = False,
+) -> MappingPublic:
+    """Says what the columns under some headings mean. It is remembered for every file with these headings. One that files were
+    imported by is put right with `remove_imports=true`; import them again then, as the hub has not kept them."""
     with hub.db.write() as session:
         owner = persons.number_of(persons.find(session, wallet))
-        return imports.set_mapping(session, owner, fingerprint, mapping, hub.clock.now())
+        now = hub.clock.now()
+        return imports.set_mapping(session, owner, fingerprint, mapping, now, remove_imports=remove_imports)
 
 
 @router.delete(

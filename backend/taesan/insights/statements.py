@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 from taesan.core.reasons import written
-from taesan.insights import bank_words, mappings, tables, texts
+from taesan.insights import bank_words, guessing, tables, texts
 from taesan.insights import lines as kept
 from taesan.insights.figures import clock, exponent_of, minor_units, moment
 from taesan.insights.lines import Contents, Fault, Kind, Line, Reason, Skipped, Unreadable, shown
@@ -46,10 +46,10 @@ def table(content: bytes, is_known: Callable[[str], bool]) -> Table:
             for index, record in enumerate(records[: tables.MAX_PREAMBLE]):
                 if is_known(tables.fingerprint(record.cells)):
                     return _table(records, index, separator)
-            at = mappings.headings_at(records)
+            at = guessing.headings_at(records)
             if at is not None:
                 return _table(records, at, separator)
-            at = mappings.likely_headings_at(records)
+            at = guessing.likely_headings_at(records)
             if at is not None and likely is None:
                 likely = _table(records, at, separator)
     if likely is None or faults:
@@ -67,7 +67,7 @@ def _table(records: Sequence[Record], index: int, separator: str) -> Table:
 
 
 def guess(table: Table) -> Mapping | None:
-    return mappings.guess(table.headings, table.rows, table.separator)
+    return guessing.guess(table.headings, table.rows, table.separator)
 
 
 def read(table: Table, mapping: Mapping, label: str = "") -> Contents:
