@@ -132,6 +132,14 @@ def test_the_separator_makes_no_difference(separator: str) -> None:
     assert len(statements.read(table, guess(text.encode())).lines) == 5
 
 
+def test_a_sign_within_quotations_separates_nothing() -> None:
+    """Such a file was called broken, by the sign that separates nothing there."""
+    two = b'"Foo","Bar"\n"a|b","c"\n'
+    assert fault_of(lambda: table_of(two)) == (1, "No line has the headings of a table.")
+    many = '"Kuupaev";"Saaja";"Summa"\n' + 3 * '"2026-10-02";"Pood, tänav, maja, linn";"-1,00"\n'
+    assert table_of(many.encode()).headings == ["Kuupaev", "Saaja", "Summa"]
+
+
 # ---------------------------------------------------------------- guesses
 
 

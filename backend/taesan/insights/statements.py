@@ -35,14 +35,15 @@ def table(content: bytes, is_known: Callable[[str], bool]) -> Table:
     faults: list[Unreadable] = []
     likely: Table | None = None
     for text in texts.readings(content):
-        for separator in sorted(tables.SEPARATORS, key=lambda s: -text.count(s)):
-            if separator not in text:
-                continue
+        is_read = False
+        for separator in tables.separators_in(text):
             try:
                 records = tables.records(text, separator)
             except Unreadable as error:
-                faults.append(error)
+                if not is_read:  # by a likelier one, within whose cells this one stands
+                    faults.append(error)
                 continue
+            is_read = True
             for index, record in enumerate(records[: tables.MAX_PREAMBLE]):
                 if is_known(tables.fingerprint(record.cells)):
                     return _table(records, index, separator)
