@@ -330,6 +330,28 @@ def test_what_is_not_booked_counts_for_nothing() -> None:
     assert contents(file).skipped == [(2, lines.UNBOOKED), (3, lines.UNBOOKED)]
 
 
+def test_what_was_reverted_counts_for_nothing_and_a_fee_is_one() -> None:
+    file = (
+        b"Date,Description,Amount,Fee,Currency,State,Balance\n"
+        b"2026-10-02 08:12:11,Shop,-10.00,0.50,EUR,COMPLETED,5.00\n"
+        b"2026-10-03 08:12:11,Shop,-11.00,0.00,EUR,REVERTED,\n"
+        b",Shop,-12.00,0.00,EUR,PENDING,\n"
+        b"2026-10-03 09:00:00,Payroll,500.00,0.25,EUR,COMPLETED,504.75\n"
+        b"2026-10-04 09:00:00,Shop,-1.00,,EUR,DECLINED,\n"
+        b"2026-10-04 09:00:00,Shop,-1.00,,EUR,FAILED,\n"
+        b"2026-10-05 09:00:00,Inn,-1.00,0.75,EUR,CANCELLED,\n"
+    )
+    found = contents(file)
+    assert [(line.number, line.kind, line.amount) for line in found.lines] == [
+        (2, "spent", 1_000),
+        (2, "fee", 50),
+        (5, "fee", 25),
+    ]
+    assert len({line.key for line in found.lines}) == 3
+    unbooked = [(n, lines.UNBOOKED) for n in (3, 4)], [(n, lines.UNBOOKED) for n in (6, 7)]
+    assert found.skipped == [*unbooked[0], (5, lines.INCOMING), *unbooked[1], (8, lines.CANCELLED)]
+
+
 def test_names_have_no_line_breaks_and_are_bounded() -> None:
     file = 'Date,Description,Amount\n2026-10-01,"A\u202e\tb\nc",1.00\n2026-10-02,{},1.00\n'.format("x" * 900)
     first, second = contents(file.encode()).lines

@@ -3,7 +3,9 @@
 import re
 from collections.abc import Iterable
 
-_UNBOOKED = re.compile("pending|declined|failed|vorgemerkt|대기|거절|실패", re.IGNORECASE)
+_UNBOOKED = re.compile(
+    "pending|declined|failed|refused|rejected|reverted|expired|vorgemerkt|대기|거절|실패", re.IGNORECASE
+)
 _CANCELLED = re.compile(r"취소|cancel|reversed|^y$", re.IGNORECASE)
 
 _ONLY_CANCELLED = re.compile(

@@ -30,6 +30,7 @@ _HEADINGS: dict[str, tuple[str, ...]] = {
         "credit", "credit amount", "deposit", "deposits", "paid in", "money in", "haben", "crédit",
         "입금액", "입금금액", "입금", "맡기신금액",
     ),
+    "fee": ("fee", "fees"),
     "names": (
         "merchant", "merchant name", "payee", "description", "name", "beguenstigter/zahlungspflichtiger",
         "begünstigter/zahlungspflichtiger", "auftraggeber/empfänger", "empfänger", "gegenpartei", "concepto", "libellé",

@@ -23,6 +23,7 @@ class Mapping(Shape):
     amount: Column | None = Field(default=None, description="Or `debit`, and perhaps `credit`")
     debit: Column | None = None
     credit: Column | None = None
+    fee: Column | None = Field(default=None, description="What the bank took besides, whatever its sign")
     spending: Literal["positive", "negative"] = Field(
         default="positive", description="Which sign an amount has in the column `amount` or `debit` when money is spent"
     )
@@ -72,7 +73,7 @@ class Mapping(Shape):
     def columns(self) -> list[str]:
         """The headings that the file must have."""
         named = (
-            self.date, self.time, self.amount, self.debit, self.credit, self.currency_column,
+            self.date, self.time, self.amount, self.debit, self.credit, self.fee, self.currency_column,
             self.type, self.category, self.reference, self.balance, self.status, *self.names,
         )  # fmt: skip
         return [column for column in named if column is not None]

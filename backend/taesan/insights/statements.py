@@ -95,24 +95,28 @@ class _Reader:
         faults: list[Fault] = []
         for row in self._table.rows:
             try:
-                line = self._line(row)
+                read = self._lines(row)
             except Unreadable as error:
                 faults += error.faults
                 continue
-            if isinstance(line, Skipped):
-                skipped.append(line)
-            else:
-                found.append(line)
+            for line in read:
+                if isinstance(line, Skipped):
+                    skipped.append(line)
+                else:
+                    found.append(line)
         if faults:
             raise Unreadable(*faults)
         return Contents(kept.identified(account, found), skipped)
 
-    def _line(self, row: Record) -> Line | Skipped:
+    def _lines(self, row: Record) -> list[Line | Skipped]:
+        """What the row tells of, and perhaps a fee beside it."""
         mapping = self._mapping
         if self._is_note(row):
-            return Skipped(row.line, kept.NOTE)
+            return [Skipped(row.line, kept.NOTE)]
         if len(row.cells) <= max(self._at[column] for column in mapping.columns()):
             raise Unreadable(Fault(row.line, "cut-off"))
+        if bank_words.counts_not(self._cell(row, mapping.status)):  # such a row may have no date yet
+            return [Skipped(row.line, kept.UNBOOKED)]
         currency = self._cell(row, mapping.currency_column).upper() or mapping.currency
         exponent = self._taken(row, currency, exponent_of, "no-currency")
         day, at = self._taken(row, self._cell(row, mapping.date), lambda t: moment(t, mapping.date_order), "no-date")
@@ -121,27 +125,29 @@ class _Reader:
         amount, is_reversal = self._amount(row, exponent, currency)
         names = [kept.cleaned(text) for column in mapping.names if (text := self._cell(row, column))]
         name = names[0] if names else ""
-        kind = self._kind(amount, names, row) if not is_reversal else "refunded"
-        if isinstance(kind, Reason):
-            return Skipped(row.line, kind)
         told = (self._cell(row, mapping.reference), self._cell(row, mapping.balance))
-        identity = (day.isoformat(), at.isoformat() if at else "", kind, str(amount), currency, name, *told)
         category = kept.cleaned(self._cell(row, mapping.category))
-        return Line(row.line, day, kind, name, currency, exponent, abs(amount), at, None, category, identity)
+
+        def line(kind: Kind, amount: int) -> Line:
+            identity = (day.isoformat(), at.isoformat() if at else "", kind, str(amount), currency, name, *told)
+            return Line(row.line, day, kind, name, currency, exponent, abs(amount), at, None, category, identity)
+
+        kind = self._kind(amount, names, row) if not is_reversal else "refunded"
+        fee = abs(self._units(row, mapping.fee, exponent, currency))
+        found = Skipped(row.line, kind) if isinstance(kind, Reason) else line(kind, amount)
+        return [found, line("fee", fee)] if fee and self._is_paid(kind, row) else [found]
+
+    def _is_paid(self, kind: Kind | Reason, row: Record) -> bool:
+        """Whether a fee beside it was: of what was cancelled it was not, and what the person skips is skipped with it."""
+        is_skipped = isinstance(kind, Reason) and kind.startswith(kept.SKIP_WORD)
+        return not is_skipped and not bank_words.is_cancelled(self._cell(row, self._mapping.status))
 
     def _amount(self, row: Record, exponent: int, currency: str) -> tuple[int, bool]:
         """Above zero: spent; and whether it takes back what an account has paid, for which it has no other column."""
         mapping = self._mapping
 
         def units(column: str | None) -> int:
-            text = self._cell(row, column)
-            if text in ("", "-"):
-                return 0
-
-            def exactly(text: str) -> int:
-                return minor_units(text, exponent, mapping.decimal)
-
-            return self._taken(row, text, exactly, "no-amount", currency=currency)
+            return self._units(row, column, exponent, currency)
 
         sign = 1 if mapping.spending == "positive" else -1
         if mapping.amount is None:
@@ -153,13 +159,21 @@ class _Reader:
             raise Unreadable(Fault(row.line, written("missing", name=shown(mapping.amount))))
         return sign * units(mapping.amount), False
 
+    def _units(self, row: Record, column: str | None, exponent: int, currency: str) -> int:
+        text = self._cell(row, column)
+        if text in ("", "-"):
+            return 0
+
+        def exactly(text: str) -> int:
+            return minor_units(text, exponent, self._mapping.decimal)
+
+        return self._taken(row, text, exactly, "no-amount", currency=currency)
+
     def _kind(self, amount: int, names: Sequence[str], row: Record) -> Kind | Reason:
         """What it is, or why it counts for nothing."""
         status, type_ = self._cell(row, self._mapping.status), self._cell(row, self._mapping.type)
         if amount == 0:
             return kept.NOTHING
-        if bank_words.counts_not(status):
-            return kept.UNBOOKED
         if (reason := self._moved_only(amount, names, type_)) is not None:
             return reason
         if bank_words.is_cancelled(status):
