@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date, time
+from functools import partial
 
 import pytest
 from pydantic import ValidationError
@@ -440,8 +441,13 @@ def test_what_is_no_statement_is_refused(file: bytes, reason: str) -> None:
 
 
 def test_there_is_a_most_of_lines() -> None:
-    many = HEAD + b"2026-10-01,Shop,1.00,USD\n" * (lines.MAX_LINES + 1)
-    assert fault_of(lambda: contents(many)) == (lines.MAX_LINES + 1, f"The file has more than {lines.MAX_LINES} lines.")
+    row, preamble = b"2026-10-01,Shop,1.00,USD\n", b"Account,1\n\n"
+    assert len(contents(HEAD + row * lines.MAX_LINES + b"\n" * 100).lines) == lines.MAX_LINES
+    for more in (1, 100):  # told with the first line that is too many
+        for head in (HEAD, preamble + HEAD):
+            many = head + row * (lines.MAX_LINES + more)
+            line = head.count(b"\n") + lines.MAX_LINES + 1
+            assert fault_of(partial(contents, many)) == (line, f"The file has more than {lines.MAX_LINES} lines.")
 
 
 def test_a_mapping_of_another_file_is_told() -> None:

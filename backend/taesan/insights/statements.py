@@ -62,8 +62,8 @@ def _table(records: Sequence[Record], index: int, separator: str) -> Table:
     headings = records[index].cells
     while headings and not headings[-1]:
         headings = headings[:-1]
-    rows = [record for record in records[index + 1 :] if not record.is_blank]
-    kept.check_size(len(rows))
+    rows = list(records[index + 1 :])
+    kept.check_size([row.line for row in rows])
     return Table(tables.fingerprint(records[index].cells), headings, rows, separator)
 
 
