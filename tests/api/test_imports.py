@@ -199,7 +199,12 @@ BROKEN = {
     ),
     "zero-byte": (US.replace(b"PAPERLY", b"PAP\0RLY"), 2, "A zero byte stands in the text.", "0바이트"),
     "field-too-long": (US.replace(b"TINY", b"T" * 2_000), 5, "A field has more than 1000 characters.", "1000자"),
-    "not-in-encoding": (US.replace(b"TINY", b"\x81\xff"), 5, "The text is not in the encoding utf-8.", "utf-8"),
+    "not-in-encoding": (
+        US.replace(b"TINY", b"\x81\xff"),
+        5,
+        "The text is not in the encoding utf-8; save the file as UTF-8 and send it again.",
+        "utf-8",
+    ),
     "is-zip": (b"PK\x03\x04rest", 1, "The file is a ZIP or an Excel file; save it as CSV first.", "엑셀"),
     "empty": (b"", 1, "The file is empty.", "비어"),
 }

@@ -100,7 +100,11 @@ def test_a_correction_is_told_and_not_followed() -> None:
         (SGML[:1500], 94, "</BANKT is no tag."),
         (SGML.replace(b"</BANKTRANLIST>", b"</STMTTRN>"), 94, "</STMTTRN> closes what is not open."),
         (SGML.replace(b"-15.99", b"&euro;15"), 69, "&euro; is not known here."),
-        (XML.replace(b"\xc3\x89", b"\xc9"), 22, "The text is not in the encoding utf-8."),
+        (
+            XML.replace(b"\xc3\x89", b"\xc9"),
+            22,
+            "The text is not in the encoding utf-8; save the file as UTF-8 and send it again.",
+        ),
         (
             XML.replace(b"<OFX>", b'<!DOCTYPE OFX [<!ENTITY x SYSTEM "file:///etc/passwd">]>\n<OFX>'),
             4,

@@ -141,6 +141,21 @@ def test_a_sign_within_quotations_separates_nothing() -> None:
     assert table_of(many.encode()).headings == ["Kuupaev", "Saaja", "Summa"]
 
 
+@pytest.mark.parametrize("encoding", ["cp949", "utf-8"])
+def test_a_broken_byte_is_told_in_the_encoding_that_the_file_has(encoding: str) -> None:
+    file = KR_ACCOUNT.decode("cp949").encode(encoding)
+    at = file.index("구름음악".encode(encoding))
+    line = file.count(b"\n", 0, at) + 1
+    place, title = fault_of(partial(contents, file[:at] + b"\xff" + file[at + 1 :]))
+    assert (place, title.partition(";")[0]) == (line, f"The text is not in the encoding {encoding}")
+
+
+def test_a_japanese_card_in_shift_jis() -> None:
+    text = "利用日,利用店名・商品名,利用者,支払方法,利用金額\n2026/10/02,スーパー タナカ,本人,1回払い,1234\n"
+    for encoding in ("cp932", "utf-8"):
+        assert table_of(text.encode(encoding)).headings[1] == "利用店名・商品名"
+
+
 # ---------------------------------------------------------------- guesses
 
 
@@ -409,7 +424,10 @@ HEAD = b"Date,Description,Amount,Currency\n"
         (b"2026-10-02," + b"x" * 1_001 + b",1.00,USD", "A field has more than 1000 characters."),
         (b'2026-10-02,"' + b"x" * 140_000 + b'",1.00,USD', "A field has more than 1000 characters."),
         (b"," * 60, "The line has more than 60 columns."),
-        (b"2026-10-02,Shop\x81\xff,1.00,USD", "The text is not in the encoding utf-8."),
+        (
+            b"2026-10-02,Shop\x81\xff,1.00,USD",
+            "The text is not in the encoding utf-8; save the file as UTF-8 and send it again.",
+        ),
     ],
 )
 def test_what_is_broken_is_refused_with_its_line(row: bytes, reason: str) -> None:
@@ -429,7 +447,7 @@ def test_what_is_broken_is_refused_with_its_line(row: bytes, reason: str) -> Non
         (b"\xef\xbb\xbf\r\n<HTML><table>", "The file is a web page; save it as CSV first."),
         (b"x" * 1_000_001, "The file has more than 1000000 bytes."),
         (b"hello", "No line has the headings of a table."),
-        (b"\xff\xfe\x00", "The text is not in the encoding utf-16."),
+        (b"\xff\xfe\x00", "The text is not in the encoding utf-16; save the file as UTF-8 and send it again."),
     ],
 )
 def test_what_is_no_statement_is_refused(file: bytes, reason: str) -> None:

@@ -25,7 +25,7 @@ router = APIRouter(prefix="/v1/insights", tags=["insights"])
 _FILE: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "The file as the bank gives it: OFX 1 or 2, or CSV in UTF-8, UTF-16, CP949 or Windows-1252",
+        "description": "The file as the bank gives it: OFX 1 or 2, or CSV in UTF-8, UTF-16, CP949, Shift JIS or Windows-1252",
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 }

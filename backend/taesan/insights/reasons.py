@@ -14,7 +14,7 @@ TITLES = {
     "is-web-page": "The file is a web page; save it as CSV first.",
     "no-statement": "The file holds no statement of an account.",
     "no-account": "The statement does not tell its account.",
-    "not-in-encoding": "The text is not in the encoding {name}.",
+    "not-in-encoding": "The text is not in the encoding {name}; save the file as UTF-8 and send it again.",
     "unknown-encoding": "The encoding {name} is not known here.",
     "zero-byte": "A zero byte stands in the text.",
     "control-character": "A control character stands in the text.",
