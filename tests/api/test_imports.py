@@ -277,11 +277,14 @@ def test_a_wrong_guess_is_put_right_and_remembered(person: Person) -> None:
     file = b"Date,Description,Amount\n03/04/2026,Shop,1.00\n"
     shown = person.preview(file)
     assert shown["first_lines"][0]["day"] == "2026-03-04"
+    (question,) = shown["questions"]
+    assert question["values"] == {"value": "03/04/2026", "first": "2026-03-04", "second": "2026-04-03"}
     right = shown["mapping"] | {"date_order": "dmy", "currency": "GBP"}
     assert person.confirm_columns(shown["fingerprint"], right).status_code == 200
     assert person.try_to_import(file).status_code == 201
     assert [(m["day"], m["asset"]) for m in person.movements()] == [("2026-04-03", "GBP")]
     later = b"Date,Description,Amount\n05/04/2026,Shop,2.00\n"
+    assert person.preview(later)["questions"] == []
     assert person.try_to_import(later).json()["added"] == 1
     assert [m["mapping"] for m in person.get("statement-mappings")] == [right]
 
@@ -290,6 +293,14 @@ def test_unknown_columns_are_named_by_the_person(person: Person) -> None:
     file = "Kuupäev;Saaja;Summa\n2026-10-02;Pood;-1,00\n".encode()
     problem = assert_problem(person.try_to_import(file), "mapping-unconfirmed", 409)
     assert (problem["headings"], problem["mapping"]) == (["Kuupäev", "Saaja", "Summa"], None)
+    shown = person.preview(file)
+    assert shown["draft"] == problem["draft"]
+    assert (shown["draft"]["date"], shown["draft"]["decimal"]) == (None, ",")
+    assert [question["code"] for question in shown["questions"]] == [
+        "no-date-column",
+        "no-name-column",
+        "no-amount-column",
+    ]
     told: Json = {
         "date": "Kuupäev",
         "date_order": "ymd",

@@ -188,6 +188,62 @@ def test_the_order_of_dates_is_the_one_by_which_they_are_dates(dates: list[str],
     )
 
 
+NEWER_BANKS = {
+    "N26": (
+        '"Booking Date","Value Date","Partner Name","Partner Iban",Type,"Payment Reference","Account Name","Amount (EUR)"\n'
+        "2026-10-02,2026-10-02,Bakery,,Presentment,,Main,-3.80\n",
+        ("Bakery", 380, "EUR"),
+    ),
+    "Revolut": (
+        "Type,Product,Started Date,Completed Date,Description,Amount,Fee,Currency,State,Balance\n"
+        "CARD_PAYMENT,Current,2026-10-02 08:12:11,2026-10-03 09:00:00,Bakery,-3.80,0.00,GBP,COMPLETED,5.00\n",
+        ("Bakery", 380, "GBP"),
+    ),
+    "Toss": (
+        "거래 일시,적요,거래 유형,거래 기관,계좌번호,거래 금액,거래 후 잔액,메모\n"
+        '2026.10.02 08:12:11,메가커피,체크카드결제,토스뱅크,1,"-4,500","10,000",\n',
+        ("메가커피", 4_500, "KRW"),
+    ),
+    "Rakuten": (
+        "利用日,利用店名・商品名,利用者,支払方法,利用金額\n2026/10/02,スーパー タナカ,本人,1回払い,1234\n",
+        ("スーパー タナカ", 1_234, "JPY"),
+    ),
+    "Rakuten Bank": (
+        "取引日,入出金(円),取引後残高(円),入出金内容\n20261002,-1234,9999,スーパー タナカ\n",
+        ("スーパー タナカ", 1_234, "JPY"),
+    ),
+}
+
+
+@pytest.mark.parametrize("bank", NEWER_BANKS)
+def test_what_newer_banks_call_their_columns_is_known(bank: str) -> None:
+    text, told = NEWER_BANKS[bank]
+    (line,) = contents(text.encode()).lines
+    assert (line.name, line.amount, line.currency) == told
+    assert (line.day, line.kind) == (date(2026, 10, 2), "spent")
+
+
+def asked(text: str) -> tuple[dict[str, object], list[str]]:
+    draft, questions = statements.draft(table_of(text.encode()))
+    return draft, [question.partition(" ")[0] for question in questions]
+
+
+def test_what_can_be_told_of_columns_is_told_and_the_rest_asked_for() -> None:
+    draft, questions = asked("Booking Date;Kes;Summa;Saldo;Status\n02.10.2026;Pood;-1,00;5,00;ok\n")
+    assert (draft["date"], draft["date_order"], draft["balance"]) == ("Booking Date", "dmy", "Saldo")
+    assert (draft["names"], draft["amount"], questions) == ([], None, ["no-name-column", "no-amount-column"])
+    assert Mapping.model_validate(draft | {"names": ["Kes"], "amount": "Summa", "spending": "negative"})
+    assert asked("Bank\nKes,Palju,Amount\nPood,x,1.00\n")[1] == ["no-date-column", "no-name-column"]
+    assert asked("2026-10-02,Shop,1.00\n2026-10-03,Shop,2.00\n")[1] == ["no-heading-line"]
+
+
+def test_dates_that_may_be_either_way_are_asked_about() -> None:
+    head = "Date,Description,Amount\n"
+    assert asked(f"{head}03/04/2026,Shop,1.00\n04/04/2026,Shop,1.00\n")[1] == ["dates-either-way"]
+    for plain in ("04/04/2026", "03/14/2026", "2026-03-04", "03.04.2026", "3 Apr 2026"):
+        assert asked(f"{head}{plain},Shop,1.00\n")[1] == [], plain
+
+
 def test_unknown_headings_are_shown_and_not_guessed() -> None:
     file = b"Kuupaev;Saaja;Summa\n2026-10-02;Pood;-1,00\n"
     found = table_of(file)

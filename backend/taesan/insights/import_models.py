@@ -142,6 +142,12 @@ class PreviewPublic(Shape):
     fingerprint: str | None = ShapeField(description="Of a CSV's headings: what its mapping is set by")
     headings: list[str]
     mapping: Mapping | None
+    draft: dict[str, Any] | None = ShapeField(
+        description="Where `mapping` is null, what could be guessed of one: fill in what is empty"
+    )
+    questions: list[ReasonPublic] = ShapeField(
+        description="What only you can say: what is missing, or may be otherwise"
+    )
     confirmed: bool = ShapeField(description="False: set the mapping before the import")
     lines: int
     added: int

@@ -99,6 +99,8 @@ def preview(session: Session, owner: int, file: File, language: str) -> PreviewP
         fingerprint=file.fingerprint,
         headings=list(file.headings),
         mapping=file.mapping,
+        draft=dict(file.draft) if file.draft is not None else None,
+        questions=[reasons.told(question, TITLES, language) for question in file.questions],
         confirmed=file.is_confirmed,
         lines=len(lines),
         added=len(new),

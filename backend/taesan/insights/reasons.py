@@ -20,6 +20,12 @@ TITLES = {
     "control-character": "A control character stands in the text.",
     "no-headings": "No line has the headings of a table.",
     "no-column": "The file has no column {name}.",
+    # What only the person can say.
+    "no-heading-line": "No line seems to have headings: put the columns' names above the first line.",
+    "no-date-column": "No column seems to have the date.",
+    "no-name-column": "No column seems to tell who was paid.",
+    "no-amount-column": "No column seems to have the amount.",
+    "dates-either-way": "“{value}” may be {first} or {second}: see that `date_order` is right.",
     # A line.
     "cut-off": "The line ends too early.",
     "too-many-columns": "The line has more than {most} columns.",

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from taesan.core.reasons import written
 from taesan.insights import bank_words, guessing, tables, texts
@@ -69,6 +69,12 @@ def _table(records: Sequence[Record], index: int, separator: str) -> Table:
 
 def guess(table: Table) -> Mapping | None:
     return guessing.guess(table.headings, table.rows, table.separator)
+
+
+def draft(table: Table) -> tuple[dict[str, Any], list[str]]:
+    """As much of a mapping as can be told, and what only the person can say, as reasons."""
+    told = guessing.draft(table.headings, table.rows, table.separator)
+    return told, guessing.questions(table.headings, table.rows, told)
 
 
 def read(table: Table, mapping: Mapping, label: str = "") -> Contents:

@@ -56,9 +56,9 @@ def readings(content: bytes) -> list[str]:
     if "cp949" not in found or not _is_korean(found["cp949"]):
         if _is_japanese(found.get("cp932", "")):
             return [_checked(found["cp932"])]
-        for encoding, error in faults.items():
+        for encoding, fault in faults.items():
             if _is_nearly(content, encoding):
-                raise _undecodable(content, encoding, error)
+                raise _undecodable(content, encoding, fault)
     likely = [found[encoding] for encoding in ("cp949", "cp1252") if encoding in found]
     if not likely:
         raise _undecodable(content, "utf-8", faults["utf-8"])
