@@ -313,6 +313,22 @@ def test_unknown_columns_are_named_by_the_person(person: Person) -> None:
     assert person.try_to_import(file).json()["added"] == 1
 
 
+def test_a_mapping_of_columns_that_the_file_has_not_is_refused_at_once_if_its_headings_are_told(
+    person: Person,
+) -> None:
+    shown = person.preview(b"Date,Description,Amount,,\n2026-10-02,Shop,1.00,,\n")
+    told = shown["mapping"] | {"headings": shown["headings"]}
+    problem = assert_problem(
+        person.confirm_columns(shown["fingerprint"], told | {"names": ["Merchant"]}), "invalid-request", 422
+    )
+    assert "the file has no column Merchant" in str(problem["errors"])
+    other = told | {"headings": [*shown["headings"], "Balance"]}
+    assert_problem(person.confirm_columns(shown["fingerprint"], other), "other-headings", 422)
+    assert person.get("statement-mappings") == []
+    kept_as = person.confirm_columns(shown["fingerprint"], told).json()["mapping"]
+    assert kept_as == shown["mapping"]
+
+
 def test_a_preview_tells_what_cannot_be_read_by_a_mapping(person: Person) -> None:
     file = b"Date,Description,Amount\n2026-10-02,Shop,1.00\n2026-10-02,Shop,one\n"
     shown = person.preview(file)

@@ -14,10 +14,16 @@ from taesan.hub import HubDep
 from taesan.identity.access import CurrentWallet
 from taesan.identity.rates import COUNTED
 from taesan.insights import doubles, exclusions, importing, imports, persons, streams
-from taesan.insights.import_models import MAX_LABEL, DuplicatePublic, ImportPublic, MappingPublic, PreviewPublic
+from taesan.insights.import_models import (
+    MAX_LABEL,
+    DuplicatePublic,
+    ImportPublic,
+    MappingPublic,
+    MappingTerms,
+    PreviewPublic,
+)
 from taesan.insights.importing import File
 from taesan.insights.lines import Unreadable
-from taesan.insights.mappings import Mapping
 from taesan.insights.models import MovementPublic
 
 router = APIRouter(prefix="/v1/insights", tags=["insights"])
@@ -165,15 +171,16 @@ def set_mapping(
     hub: HubDep,
     wallet: CurrentWallet,
     fingerprint: Fingerprint,
-    mapping: Mapping,
+    mapping: MappingTerms,
     remove_imports: RemoveImports = False,
 ) -> MappingPublic:
     """Says what the columns under some headings mean. It is remembered for every file with these headings. One that files were
     imported by is put right with `remove_imports=true`; import them again then, as the hub has not kept them."""
+    told = mapping.of_file(fingerprint)
     with hub.db.write() as session:
         owner = persons.number_of(persons.find(session, wallet))
         now = hub.clock.now()
-        return imports.set_mapping(session, owner, fingerprint, mapping, now, remove_imports=remove_imports)
+        return imports.set_mapping(session, owner, fingerprint, told, now, remove_imports=remove_imports)
 
 
 @router.delete(
