@@ -62,6 +62,11 @@ class Person:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
+    def put_in_or_out(self, what: str, movement: Json) -> Any:
+        answer = self.stage.client.post(f"/v1/insights/movements/{movement['id']}/{what}", headers=self.headers)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
     def movements(self, source: str = "statement") -> list[Json]:
         items: list[Json] = self.get(f"movements?limit=500&source={source}")["items"]
         return items
@@ -194,7 +199,12 @@ BROKEN = {
     ),
     "zero-byte": (US.replace(b"PAPERLY", b"PAP\0RLY"), 2, "A zero byte stands in the text.", "0바이트"),
     "field-too-long": (US.replace(b"TINY", b"T" * 2_000), 5, "A field has more than 1000 characters.", "1000자"),
-    "not-in-encoding": (US.replace(b"TINY", b"\x81\xff"), 5, "The text is not in the encoding utf-8.", "utf-8"),
+    "not-in-encoding": (
+        US.replace(b"TINY", b"\x81\xff"),
+        5,
+        "The text is not in the encoding utf-8; save the file as UTF-8 and send it again.",
+        "utf-8",
+    ),
     "is-zip": (b"PK\x03\x04rest", 1, "The file is a ZIP or an Excel file; save it as CSV first.", "엑셀"),
     "empty": (b"", 1, "The file is empty.", "비어"),
 }
@@ -267,11 +277,14 @@ def test_a_wrong_guess_is_put_right_and_remembered(person: Person) -> None:
     file = b"Date,Description,Amount\n03/04/2026,Shop,1.00\n"
     shown = person.preview(file)
     assert shown["first_lines"][0]["day"] == "2026-03-04"
+    (question,) = shown["questions"]
+    assert question["values"] == {"value": "03/04/2026", "first": "2026-03-04", "second": "2026-04-03"}
     right = shown["mapping"] | {"date_order": "dmy", "currency": "GBP"}
     assert person.confirm_columns(shown["fingerprint"], right).status_code == 200
     assert person.try_to_import(file).status_code == 201
     assert [(m["day"], m["asset"]) for m in person.movements()] == [("2026-04-03", "GBP")]
     later = b"Date,Description,Amount\n05/04/2026,Shop,2.00\n"
+    assert person.preview(later)["questions"] == []
     assert person.try_to_import(later).json()["added"] == 1
     assert [m["mapping"] for m in person.get("statement-mappings")] == [right]
 
@@ -280,6 +293,14 @@ def test_unknown_columns_are_named_by_the_person(person: Person) -> None:
     file = "Kuupäev;Saaja;Summa\n2026-10-02;Pood;-1,00\n".encode()
     problem = assert_problem(person.try_to_import(file), "mapping-unconfirmed", 409)
     assert (problem["headings"], problem["mapping"]) == (["Kuupäev", "Saaja", "Summa"], None)
+    shown = person.preview(file)
+    assert shown["draft"] == problem["draft"]
+    assert (shown["draft"]["date"], shown["draft"]["decimal"]) == (None, ",")
+    assert [question["code"] for question in shown["questions"]] == [
+        "no-date-column",
+        "no-name-column",
+        "no-amount-column",
+    ]
     told: Json = {
         "date": "Kuupäev",
         "date_order": "ymd",
@@ -290,6 +311,22 @@ def test_unknown_columns_are_named_by_the_person(person: Person) -> None:
     more = {"decimal": ",", "currency": "EUR", "names": ["Saaja"]}
     assert person.confirm_columns(problem["fingerprint"], told | more).status_code == 200
     assert person.try_to_import(file).json()["added"] == 1
+
+
+def test_a_mapping_of_columns_that_the_file_has_not_is_refused_at_once_if_its_headings_are_told(
+    person: Person,
+) -> None:
+    shown = person.preview(b"Date,Description,Amount,,\n2026-10-02,Shop,1.00,,\n")
+    told = shown["mapping"] | {"headings": shown["headings"]}
+    problem = assert_problem(
+        person.confirm_columns(shown["fingerprint"], told | {"names": ["Merchant"]}), "invalid-request", 422
+    )
+    assert "the file has no column Merchant" in str(problem["errors"])
+    other = told | {"headings": [*shown["headings"], "Balance"]}
+    assert_problem(person.confirm_columns(shown["fingerprint"], other), "other-headings", 422)
+    assert person.get("statement-mappings") == []
+    kept_as = person.confirm_columns(shown["fingerprint"], told).json()["mapping"]
+    assert kept_as == shown["mapping"]
 
 
 def test_a_preview_tells_what_cannot_be_read_by_a_mapping(person: Person) -> None:
@@ -306,7 +343,8 @@ def test_a_mapping_that_files_were_imported_by_stays(person: Person) -> None:
     path = f"/v1/insights/statement-mappings/{known['fingerprint']}"
     assert person.confirm_columns(known["fingerprint"], known["mapping"]).status_code == 200
     changed = person.confirm_columns(known["fingerprint"], known["mapping"] | {"names": ["Category"]})
-    assert_problem(changed, "mapping-in-use", 409)
+    problem = assert_problem(changed, "mapping-in-use", 409)
+    assert [used["id"] for used in problem["imports"]] == [made["id"]]
     assert_problem(person.stage.client.delete(path, headers=person.headers), "mapping-in-use", 409)
     assert person.remove(made).status_code == 204
     changed = person.confirm_columns(known["fingerprint"], known["mapping"] | {"names": ["Category"]})
@@ -314,6 +352,31 @@ def test_a_mapping_that_files_were_imported_by_stays(person: Person) -> None:
     assert person.stage.client.delete(path, headers=person.headers).status_code == 204
     assert_problem(person.stage.client.delete(path, headers=person.headers), "not-found", 404)
     assert person.get("statement-mappings") == []
+
+
+def test_a_mapping_that_files_were_imported_by_is_put_right_without_a_wrong_sum(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its imports go with it, as their lines were read another way; other mappings' stay."""
+    person.bring(KR_CARD)
+    files = [b"Date,Description,Amount\n0%d/04/2026,Shop,%d.00\n" % (day, day) for day in (3, 5)]
+    for file in files:
+        person.bring(file)
+    known = next(m for m in person.get("statement-mappings") if m["mapping"]["currency"] == "USD")
+    right = known["mapping"] | {"date_order": "dmy"}
+    path = f"{known['fingerprint']}?remove_imports=true"
+    with monkeypatch.context() as patched:
+        patched.setattr(imports, "MAX_LINES", 1)
+        problem = assert_problem(person.confirm_columns(path, right), "mapping-in-use", 409)
+        assert len(problem["imports"]) == len(files)
+    assert person.confirm_columns(path, known["mapping"]).status_code == 200  # as it was: nothing goes
+    assert person.spent("USD") == 800
+    assert person.confirm_columns(path, right).status_code == 200
+    assert person.spent("USD") == 0
+    assert len(person.get("imports")["items"]) == 1
+    for file in files:
+        assert person.try_to_import(file).json()["added"] == 1
+    assert sorted(m["day"] for m in person.movements() if m["asset"] == "USD") == ["2026-04-03", "2026-04-05"]
 
 
 # ------------------------------------------------------------------- removing
@@ -513,6 +576,67 @@ def test_two_accounts_still_show_one_purchase_when_the_wallet_that_paid_goes(sha
     assert found["original"]["source"] == "statement"
     assert person.spent("USD") == 1177
     assert stage.rows(said, owner=owner) == [(0,)]
+
+
+def test_a_line_that_the_person_leaves_out_is_in_no_sum_until_it_is_taken_back(person: Person) -> None:
+    made = person.bring(US)
+    whole = person.spent("USD")
+    line = next(m for m in person.movements() if m["amount"] == "525")
+    for _ in range(2):  # the second time it is as it is
+        left_out = person.put_in_or_out("exclude", line)
+        assert (left_out["excluded"], left_out["duplicate_of"]) == (True, None)
+        assert person.spent("USD") == whole - 525
+    assert person.get("duplicates")["items"] == []
+    path = f"/v1/insights/duplicates/{line['id']}/confirm"
+    assert_problem(person.stage.client.post(path, headers=person.headers), "no-duplicate", 409)
+    # Also when the file is imported again.
+    assert person.remove(made).status_code == 204
+    person.bring(US)
+    assert person.spent("USD") == whole - 525
+    (again,) = [m for m in person.movements() if m["excluded"]]
+    assert again["key"] == line["key"]
+    for _ in range(2):
+        assert person.put_in_or_out("include", again)["excluded"] is False
+        assert person.spent("USD") == whole
+    assert person.remove(person.get("imports")["items"][0]).status_code == 204
+    person.bring(US)
+    assert person.spent("USD") == whole
+
+
+def test_a_line_that_is_taken_back_is_compared_with_other_sources(person: Person) -> None:
+    card = person.bring(LINE.format("2026-10-02").encode())
+    bank = b"Date,Payee,Debit,Credit,Balance\n2026-10-03,BLUE BOTTLE COFFEE,11.77,,5.00\n"
+    person.bring(bank)
+    (found,) = person.get("duplicates")["items"]
+    line = person.put_in_or_out("exclude", found["movement"])
+    assert (person.spent("USD"), person.get("duplicates")["items"]) == (1177, [])
+    # Its original goes: what is left out stays so.
+    assert person.remove(card).status_code == 204
+    assert person.spent("USD") == 0
+    person.bring(LINE.format("2026-10-02").encode())
+    assert person.spent("USD") == 1177
+    taken_back = person.put_in_or_out("include", line)
+    (found,) = person.get("duplicates")["items"]
+    assert (person.spent("USD"), found["original"]) == (1177, taken_back)
+
+
+def test_standing_costs_leave_out_what_the_person_does(person: Person) -> None:
+    days = [date(2026, 8, 4) + timedelta(days=7 * n) for n in range(8)]
+    person.bring(("Date,Description,Amount\n" + "".join(f"{d},SQ *BLUE BOTTLE,11.77\n" for d in days)).encode())
+    assert person.standing() == ["blue bottle"]
+    for line in person.movements()[:6]:
+        person.put_in_or_out("exclude", line)
+    assert person.standing() == []
+
+
+def test_what_the_hub_knows_itself_stays_in_the_sums(shared_stage: Stage, anna: Payer) -> None:
+    person = a_person_who_pays(anna)
+    buy(anna)
+    line = person.movements("hub")[0]
+    path = f"/v1/insights/movements/{line['id']}/exclude"
+    assert_problem(shared_stage.client.post(path, headers=person.headers), "not-of-a-statement", 409)
+    other = Person(shared_stage, shared_stage.session_of(Wallet()))
+    assert_problem(shared_stage.client.post(path, headers=other.headers), "not-found", 404)
 
 
 def test_only_a_duplicate_can_be_judged_and_only_ones_own(person: Person) -> None:

@@ -19,7 +19,7 @@ from taesan.webhooks.events import tell_payments_step
 from taesan.webhooks.schedule import EVENT_TYPES
 from tests.support import gifts
 from tests.support import x402_exact as exact
-from tests.support.bank_files import import_two
+from tests.support.bank_files import TWO, import_two
 from tests.support.chain import free_port
 from tests.support.conversions import gather, permit, sign_rule, to
 from tests.support.gateway import Gateway, payment
@@ -312,6 +312,13 @@ def _import_statements(stage: Stage, anna: Payer) -> Json:
     path = f"/v1/insights/statement-mappings/{made['fingerprint']}"
     assert client.delete(path, headers=headers).status_code == 204
     made = import_two(client, headers)
+    # Left out, imported again, taken back.
+    assert client.post(f"/v1/insights/movements/{made['movement_id']}/exclude", headers=headers).status_code == 200
+    assert client.delete(f"/v1/insights/imports/{made['import_id']}", headers=headers).status_code == 204
+    made["import_id"] = client.post("/v1/insights/imports", content=TWO[1], headers=headers).json()["id"]
+    (left_out,) = [m for m in stage.get("/v1/insights/movements", **headers)["items"] if m["excluded"]]
+    made["movement_id"] = left_out["id"]
+    assert client.post(f"/v1/insights/movements/{left_out['id']}/include", headers=headers).json()["duplicate_of"]
     stage.write("UPDATE duplicate_cursor SET movement_id = 0 WHERE id = 1")
     stage.tick(2)
     return made

@@ -17,6 +17,10 @@ MAPPING: Json = {
     "currency": "USD",
     "names": ["Description"],
 }
+TWO = (
+    b"Date,Description,Amount\n2026-10-02,SQ *BLUE DOOR,11.77\n",
+    b"Date,Payee,Debit,Credit\n2026-10-03,Blue Door,11.77,\n",
+)
 SAMPLES = sorted(path.name for path in FOLDER.iterdir())
 
 
@@ -43,10 +47,7 @@ def import_two(client: httpx.Client, headers: Json) -> Json:
     """Of somebody who has asked for insights: a card's statement and its account's, which show one purchase. Returns ids, by the
     names of the paths' parameters."""
     made: Json = {}
-    for file in (
-        b"Date,Description,Amount\n2026-10-02,SQ *BLUE DOOR,11.77\n",
-        b"Date,Payee,Debit,Credit\n2026-10-03,Blue Door,11.77,\n",
-    ):
+    for file in TWO:
         shown = client.post("/v1/insights/imports/preview", content=file, headers=headers).json()
         fingerprint = shown["fingerprint"]
         path = f"/v1/insights/statement-mappings/{fingerprint}"

@@ -1,5 +1,6 @@
 """OFX 1 (SGML) and OFX 2 (XML), and what pretends to be."""
 
+import re
 from datetime import date, time, timedelta
 
 import pytest
@@ -99,7 +100,11 @@ def test_a_correction_is_told_and_not_followed() -> None:
         (SGML[:1500], 94, "</BANKT is no tag."),
         (SGML.replace(b"</BANKTRANLIST>", b"</STMTTRN>"), 94, "</STMTTRN> closes what is not open."),
         (SGML.replace(b"-15.99", b"&euro;15"), 69, "&euro; is not known here."),
-        (XML.replace(b"\xc3\x89", b"\xc9"), 22, "The text is not in the encoding utf-8."),
+        (
+            XML.replace(b"\xc3\x89", b"\xc9"),
+            22,
+            "The text is not in the encoding utf-8; save the file as UTF-8 and send it again.",
+        ),
         (
             XML.replace(b"<OFX>", b'<!DOCTYPE OFX [<!ENTITY x SYSTEM "file:///etc/passwd">]>\n<OFX>'),
             4,
@@ -130,9 +135,10 @@ def test_all_faults_are_told_up_to_a_bound() -> None:
 
 def test_values_are_bounded() -> None:
     assert fault_of(SGML.replace(b"TO SAVINGS", b"S" * 1_001))[1] == "The value of NAME is too long."
-    row = b"<STMTTRN><TRNTYPE>POS<DTPOSTED>20261001<TRNAMT>-1<FITID>%d</STMTTRN>"
+    row = b"<STMTTRN><TRNTYPE>POS<DTPOSTED>20261001<TRNAMT>-1<FITID>%d</STMTTRN>\n"
     many = SGML.replace(b"</BANKTRANLIST>", b"".join(row % n for n in range(lines.MAX_LINES)) + b"</BANKTRANLIST>")
-    assert fault_of(many) == (lines.MAX_LINES + 1, f"The file has more than {lines.MAX_LINES} lines.")
+    beyond = [found.start() for found in re.finditer(b"<STMTTRN>", many)][lines.MAX_LINES]
+    assert fault_of(many) == (many.count(b"\n", 0, beyond) + 1, f"The file has more than {lines.MAX_LINES} lines.")
 
 
 def test_what_is_nested_without_end_takes_no_long_time() -> None:

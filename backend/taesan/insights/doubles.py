@@ -131,7 +131,7 @@ def _said(session: Session, owner: int, ids: dict[str, int]) -> dict[str, list[P
     found: dict[str, list[Pair]] = {"confirmed": [], "dismissed": []}
     columns = col(DuplicateVerdict.line), col(DuplicateVerdict.other), col(DuplicateVerdict.verdict)
     for line, other, verdict in session.execute(select(*columns).where(col(DuplicateVerdict.owner) == owner)):
-        if line in ids and other in ids:
+        if line in ids and other in ids and line != other:
             found[verdict].append(Pair(ids[line], ids[other]))
     return found
 
@@ -146,7 +146,7 @@ def _taken(session: Session, owner: int, ids: Collection[int]) -> set[tuple[int,
     return taken
 
 
-def _look_again(session: Session, owner: int, ids: Sequence[int]) -> None:
+def look_again(session: Session, owner: int, ids: Sequence[int]) -> None:
     """For movements that are stored."""
     rows = session.execute(select(*_COLUMNS).where(col(MovementRow.id).in_(ids)))
     mark(session, owner, look(session, owner, [known(*row) for row in rows]))
@@ -159,7 +159,7 @@ def release(session: Session, owner: int, originals: Collection[int]) -> None:
         found = session.scalars(select(col(MovementRow.id)).where(*of)).all()
         session.execute(update(MovementRow).where(*of).values(duplicate_of=None))
         for ids in _chunks([id_ for id_ in found if id_ is not None]):
-            _look_again(session, owner, ids)
+            look_again(session, owner, ids)
             changes.note_those_of(session, owner, ids)
 
 
@@ -188,7 +188,7 @@ def look_step(hub: Hub) -> bool:
             if source != "statement":
                 learned[owner].append(id_)
         for owner, ids in learned.items():
-            _look_again(session, owner, ids)
+            look_again(session, owner, ids)
         at.movement_id = rows[-1][0] if rows else at.movement_id
         session.add(at)
         return len(rows) == PAGE
@@ -212,8 +212,12 @@ def find_movement(session: Session, owner: int, movement_id: str) -> MovementRow
 
 
 def duplicates_of(session: Session, owner: int, before: int | None, limit: int) -> Sequence[MovementRow]:
-    of_person = (col(MovementRow.owner) == owner, col(MovementRow.duplicate_of).is_not(None))
-    return newest_first(session, select(MovementRow).where(*of_person), col(MovementRow.id), before, limit)
+    of_person = select(MovementRow).where(
+        col(MovementRow.owner) == owner,
+        col(MovementRow.duplicate_of).is_not(None),
+        col(MovementRow.duplicate_of) != col(MovementRow.id),  # what the person has left out
+    )
+    return newest_first(session, of_person, col(MovementRow.id), before, limit)
 
 
 def public(session: Session, row: MovementRow) -> DuplicatePublic:
@@ -226,12 +230,12 @@ def public(session: Session, row: MovementRow) -> DuplicatePublic:
 
 
 def original_of(session: Session, row: MovementRow) -> MovementRow | None:
-    return session.get(MovementRow, row.duplicate_of) if row.duplicate_of is not None else None
+    return None if row.duplicate_of is None or row.is_excluded else session.get(MovementRow, row.duplicate_of)
 
 
 def confirm(session: Session, row: MovementRow, now: datetime) -> None:
     """It is the same; also if that was dismissed before. :raises Problem: `no-duplicate`, also if it is the one that stays"""
-    other = original_of(session, row) or _dismissed(session, row)
+    other = None if row.is_excluded else original_of(session, row) or _dismissed(session, row)
     if other is None or other.duplicate_of is not None or (other.source == "statement" and row.source != "statement"):
         raise _no_duplicate()
     row.duplicate_of = other.id
@@ -281,6 +285,7 @@ def _said_of(session: Session, row: MovementRow, other: MovementRow) -> Duplicat
         col(DuplicateVerdict.owner) == row.owner,
         col(DuplicateVerdict.line).in_(names),
         col(DuplicateVerdict.other).in_(names),
+        col(DuplicateVerdict.line) != col(DuplicateVerdict.other),
     )
     return session.scalars(both).first()
 

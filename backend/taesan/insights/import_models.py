@@ -1,18 +1,22 @@
 """Imported statements: which files, which of their lines, how their columns are read, and what a person has said of duplicates."""
 
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field as ShapeField
+from pydantic import model_validator
 from sqlalchemy import JSON, BigInteger, Column, Date, ForeignKey, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel, col
 
 from taesan.core.models import BIG_ID, UtcDateTime
+from taesan.core.problems import Problem
 from taesan.core.reasons import ReasonPublic
-from taesan.core.values import AmountOut, Shape
-from taesan.insights.lines import Kind
+from taesan.core.values import AmountOut, Shape, Text
+from taesan.insights import tables
+from taesan.insights.lines import MAX_FIELD, Kind, shown
 from taesan.insights.mappings import Mapping
 from taesan.insights.models import MovementPublic
+from taesan.insights.tables import MAX_CELLS
 
 MAX_LABEL = 60  # characters of what a person calls an account, or a file
 
@@ -78,7 +82,7 @@ class StatementMapping(SQLModel, table=True):
 
 class DuplicateVerdict(SQLModel, table=True):
     """What a person has said of two movements, by what their sources call them: it outlives the rows of a file that is removed and
-    imported again. `line`, `other`: such as `statement/spent/…`."""
+    imported again. `line`, `other`: such as `statement/spent/…`; if both are one, it is left out of the sums (`exclusions.py`)."""
 
     __tablename__ = "duplicate_verdict"
     __table_args__ = (Index("ix_duplicate_verdict_owner", "owner", "line", "other", unique=True),)
@@ -142,6 +146,12 @@ class PreviewPublic(Shape):
     fingerprint: str | None = ShapeField(description="Of a CSV's headings: what its mapping is set by")
     headings: list[str]
     mapping: Mapping | None
+    draft: dict[str, Any] | None = ShapeField(
+        description="Where `mapping` is null, what could be guessed of one: fill in what is empty"
+    )
+    questions: list[ReasonPublic] = ShapeField(
+        description="What only you can say: what is missing, or may be otherwise"
+    )
     confirmed: bool = ShapeField(description="False: set the mapping before the import")
     lines: int
     added: int
@@ -150,6 +160,30 @@ class PreviewPublic(Shape):
     skipped: list[FaultPublic] = ShapeField(description="The first of those lines that count for nothing, and why")
     skipped_count: int
     faults: list[FaultPublic] = ShapeField(description="What cannot be read by this mapping: nothing would be imported")
+
+
+class MappingTerms(Mapping):
+    """`headings`: with them it is told at once, and not by the first import, that the file has no column of that name."""
+
+    headings: list[Annotated[Text, ShapeField(max_length=MAX_FIELD)]] | None = ShapeField(
+        default=None, max_length=MAX_CELLS, description="As the preview tells them"
+    )
+
+    @model_validator(mode="after")
+    def _names_what_there_is(self) -> Self:
+        missing = [column for column in self.columns() if column not in (self.headings or self.columns())]
+        if missing:
+            raise ValueError(f"the file has no column {shown(missing[0])}")
+        return self
+
+    def of_file(self, fingerprint: str) -> Mapping:
+        """:raises Problem: `other-headings`: these are not the headings that the fingerprint is of"""
+        # A line of headings may end in empty cells.
+        told = self.headings or []
+        ends = range(MAX_CELLS - len(told) + 1)
+        if self.headings is not None and all(tables.fingerprint(told + n * [""]) != fingerprint for n in ends):
+            raise Problem("other-headings", 422, "The fingerprint is of other headings than these.")
+        return Mapping.model_validate(self.model_dump(exclude={"headings"}))
 
 
 class MappingPublic(Shape):

@@ -5,7 +5,7 @@ from collections.abc import Mapping as Dict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
@@ -15,7 +15,7 @@ from taesan.core import bulk
 from taesan.core.ids import new_id
 from taesan.core.problems import Problem
 from taesan.core.values import canonical_json
-from taesan.insights import doubles, ofx, statements, texts
+from taesan.insights import doubles, exclusions, ofx, statements, texts
 from taesan.insights.duplicates import KINDS, Pair
 from taesan.insights.import_models import StatementImport, StatementLine, StatementMapping
 from taesan.insights.lines import Contents, Fault, Line, Unreadable
@@ -29,6 +29,7 @@ MOST_IMPORTS, MOST_LINES = 1_000, 200_000  # of a person
 @dataclass(frozen=True, slots=True)
 class File:
     """As it was read. :ivar contents: None: its columns are not known. :ivar faults: why its lines cannot be read, if so
+    :ivar draft: what could be guessed where that is no mapping. :ivar questions: what only the person can say of it, as reasons
     :ivar merchants: name → `merchants.normalised`"""
 
     format: Literal["ofx", "csv"]
@@ -39,6 +40,8 @@ class File:
     mapping: Mapping | None = None
     is_confirmed: bool = True
     faults: tuple[Fault, ...] = ()
+    draft: Dict[str, Any] | None = None
+    questions: tuple[str, ...] = ()
     merchants: Dict[str, str] = field(default_factory=dict)
 
 
@@ -51,6 +54,7 @@ def read(content: bytes, account: str, known: Dict[str, Mapping]) -> File:
         return File("ofx", _digest(content, account, None), contents, merchants=_merchants(contents))
     table = statements.table(content, known.__contains__)
     mapping = known.get(table.fingerprint) or statements.guess(table)
+    draft, questions = ({}, []) if table.fingerprint in known else statements.draft(table)
     read_, faults = None, tuple[Fault, ...]()
     if mapping is not None:
         try:
@@ -66,6 +70,8 @@ def read(content: bytes, account: str, known: Dict[str, Mapping]) -> File:
         mapping,
         table.fingerprint in known,
         faults,
+        draft if mapping is None else None,
+        tuple(questions),
         _merchants(read_) if read_ else {},
     )
 
@@ -182,6 +188,7 @@ def _add(session: Session, owner: int, zone: ZoneInfo, file: File, new: Sequence
     )  # fmt: skip
     bulk.insert(connection, MovementRow, columns, rows)
     doubles.mark(session, owner, others)
+    exclusions.exclude_again(session, owner, [f"statement/{line.kind}/{line.key}" for line in new])
 
 
 def _stored(session: Session, owner: int, lines: Sequence[Line]) -> set[str]:
@@ -223,12 +230,16 @@ def _check_mapping(session: Session, owner: int, file: File) -> None:
     known = session.scalars(select(col(StatementMapping.mapping)).where(*of_file)).first()
     if known is not None and Mapping.model_validate(known) == file.mapping:
         return
+    path = f"/v1/insights/statement-mappings/{file.fingerprint}"
     raise Problem(
         "mapping-unconfirmed",
         409,
         "What the columns of this file mean has to be confirmed first.",
-        f"Look at `mapping`, put it right, and PUT it to /v1/insights/statement-mappings/{file.fingerprint}.",
+        f"Look at `mapping`, put it right, and PUT it to {path}."
+        if file.mapping
+        else f"Fill in what is empty in `draft`, by `headings`, and PUT it to {path}; the preview's `questions` tell what is missing.",
         fingerprint=file.fingerprint,
         headings=list(file.headings),
         mapping=file.mapping.model_dump() if file.mapping else None,
+        draft=file.draft,
     )

@@ -1,6 +1,5 @@
 """Imports that were made, what a person has said of columns, and both as the API tells them."""
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -25,14 +24,14 @@ from taesan.insights.import_models import (
     StatementMapping,
 )
 from taesan.insights.importing import File
-from taesan.insights.lines import Fault, Skipped, Unreadable
+from taesan.insights.lines import MAX_LINES, Fault, Skipped, Unreadable
 from taesan.insights.mappings import Mapping
 from taesan.insights.models import MovementRow
 from taesan.insights.reasons import TITLES
 from taesan.insights.streams import PREFIX
 
 MOST_MAPPINGS = 100
-SHOWN_LINES, SHOWN_SKIPPED = 20, 100
+SHOWN_LINES, SHOWN_SKIPPED, SHOWN_IMPORTS = 20, 100, 100
 
 
 # ------------------------------------------------------------------- imports
@@ -100,6 +99,8 @@ def preview(session: Session, owner: int, file: File, language: str) -> PreviewP
         fingerprint=file.fingerprint,
         headings=list(file.headings),
         mapping=file.mapping,
+        draft=dict(file.draft) if file.draft is not None else None,
+        questions=[reasons.told(question, TITLES, language) for question in file.questions],
         confirmed=file.is_confirmed,
         lines=len(lines),
         added=len(new),
@@ -154,8 +155,11 @@ def public_mappings(session: Session, owner: int) -> list[MappingPublic]:
     return [_public_mapping(row) for row in _mappings(session, owner)]
 
 
-def set_mapping(session: Session, owner: int, fingerprint: str, mapping: Mapping, now: datetime) -> MappingPublic:
-    """:raises Problem: `mapping-in-use`, `too-many-mappings`"""
+def set_mapping(
+    session: Session, owner: int, fingerprint: str, mapping: Mapping, now: datetime, *, remove_imports: bool = False
+) -> MappingPublic:
+    """:param remove_imports: those by another mapping go, as nothing tells how their lines would be read by this one
+    :raises Problem: `mapping-in-use`, `too-many-mappings`"""
     row = _mapping(session, owner, fingerprint)
     if row is None:
         count = session.scalar(select(func.count()).where(col(StatementMapping.owner) == owner)) or 0
@@ -163,6 +167,8 @@ def set_mapping(session: Session, owner: int, fingerprint: str, mapping: Mapping
             raise Problem("too-many-mappings", 409, "Too many mappings are remembered.", f"At most {MOST_MAPPINGS}.")
         row = StatementMapping(owner=owner, fingerprint=fingerprint, mapping={}, set_at=now)
     elif Mapping.model_validate(row.mapping) != mapping:
+        if remove_imports:
+            _remove_imports(session, owner, fingerprint)
         _check_unused(session, owner, fingerprint)
     row.mapping, row.set_at = mapping.model_dump(), now
     session.add(row)
@@ -181,17 +187,30 @@ def forget_mapping(session: Session, owner: int, fingerprint: str) -> None:
 
 def _check_unused(session: Session, owner: int, fingerprint: str) -> None:
     """Read another way, the lines of a file would not be known again when it comes once more."""
-    used = select(col(StatementImport.name)).where(
-        col(StatementImport.owner) == owner, col(StatementImport.fingerprint) == fingerprint
-    )
-    names = Counter(session.scalars(used))
-    if names:
+    used = _by_mapping(session, owner, fingerprint)
+    if used:
         raise Problem(
             "mapping-in-use",
             409,
             "Files were imported by this mapping.",
-            f"Remove those imports first ({names.total()}), change the mapping, and import them again.",
+            f"Set it with `remove_imports=true`, which removes the imports ({len(used)}), and import the files again. "
+            f"If they have more than {MAX_LINES} lines in all, remove some one by one first.",
+            imports=[public(row).model_dump() for row in used[:SHOWN_IMPORTS]],
         )
+
+
+def _remove_imports(session: Session, owner: int, fingerprint: str) -> None:
+    """All of them, unless that would be more than one transaction should do."""
+    used = _by_mapping(session, owner, fingerprint)
+    if sum(row.lines for row in used) <= MAX_LINES:
+        for row in used:
+            remove(session, row)
+
+
+def _by_mapping(session: Session, owner: int, fingerprint: str) -> Sequence[StatementImport]:
+    """The newest first."""
+    of = (col(StatementImport.owner) == owner, col(StatementImport.fingerprint) == fingerprint)
+    return session.scalars(select(StatementImport).where(*of).order_by(col(StatementImport.id).desc())).all()
 
 
 def _mapping(session: Session, owner: int, fingerprint: str) -> StatementMapping | None:

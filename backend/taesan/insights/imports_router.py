@@ -13,18 +13,25 @@ from taesan.core.values import Text
 from taesan.hub import HubDep
 from taesan.identity.access import CurrentWallet
 from taesan.identity.rates import COUNTED
-from taesan.insights import doubles, importing, imports, persons
-from taesan.insights.import_models import MAX_LABEL, DuplicatePublic, ImportPublic, MappingPublic, PreviewPublic
+from taesan.insights import doubles, exclusions, importing, imports, persons, streams
+from taesan.insights.import_models import (
+    MAX_LABEL,
+    DuplicatePublic,
+    ImportPublic,
+    MappingPublic,
+    MappingTerms,
+    PreviewPublic,
+)
 from taesan.insights.importing import File
 from taesan.insights.lines import Unreadable
-from taesan.insights.mappings import Mapping
+from taesan.insights.models import MovementPublic
 
 router = APIRouter(prefix="/v1/insights", tags=["insights"])
 
 _FILE: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "The file as the bank gives it: OFX 1 or 2, or CSV in UTF-8, UTF-16, CP949 or Windows-1252",
+        "description": "The file as the bank gives it: OFX 1 or 2, or CSV in UTF-8, UTF-16, CP949, Shift JIS or Windows-1252",
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
@@ -45,6 +52,10 @@ Account = Annotated[
     ),
 ]
 Fingerprint = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="As a preview tells it")]
+
+RemoveImports = Annotated[
+    bool, Query(description="Removes the imports that were made by the mapping before, if it was another")
+]
 
 
 def _read(hub: HubDep, request: Request, wallet: CurrentWallet, content: Content, account: Account = "") -> File:
@@ -156,11 +167,20 @@ def list_mappings(hub: HubDep, wallet: CurrentWallet) -> list[MappingPublic]:
     responses=_CHANGES,
 )
 @retried
-def set_mapping(hub: HubDep, wallet: CurrentWallet, fingerprint: Fingerprint, mapping: Mapping) -> MappingPublic:
-    """Says what the columns under some headings mean. It is remembered for every file with these headings."""
+def set_mapping(
+    hub: HubDep,
+    wallet: CurrentWallet,
+    fingerprint: Fingerprint,
+    mapping: MappingTerms,
+    remove_imports: RemoveImports = False,
+) -> MappingPublic:
+    """Says what the columns under some headings mean. It is remembered for every file with these headings. One that files were
+    imported by is put right with `remove_imports=true`; import them again then, as the hub has not kept them."""
+    told = mapping.of_file(fingerprint)
     with hub.db.write() as session:
         owner = persons.number_of(persons.find(session, wallet))
-        return imports.set_mapping(session, owner, fingerprint, mapping, hub.clock.now())
+        now = hub.clock.now()
+        return imports.set_mapping(session, owner, fingerprint, told, now, remove_imports=remove_imports)
 
 
 @router.delete(
@@ -215,3 +235,32 @@ def dismiss_duplicate(hub: HubDep, wallet: CurrentWallet, movement_id: str) -> D
         row = doubles.find_movement(session, owner, movement_id)
         doubles.dismiss(session, row, hub.clock.now())
         return doubles.public(session, row)
+
+
+# ------------------------------------------------------------------- exclusions
+
+
+@router.post(
+    "/movements/{movement_id}/exclude", operation_id="excludeMovement", dependencies=COUNTED, responses=_CHANGES
+)
+@retried
+def exclude_movement(hub: HubDep, wallet: CurrentWallet, movement_id: str) -> MovementPublic:
+    """Leaves a statement's line out of all sums. It stays so when the file is imported again."""
+    with hub.db.write() as session:
+        owner = persons.number_of(persons.find(session, wallet))
+        row = doubles.find_movement(session, owner, movement_id)
+        exclusions.exclude(session, row, hub.clock.now())
+        return streams.public(row)
+
+
+@router.post(
+    "/movements/{movement_id}/include", operation_id="includeMovement", dependencies=COUNTED, responses=_CHANGES
+)
+@retried
+def include_movement(hub: HubDep, wallet: CurrentWallet, movement_id: str) -> MovementPublic:
+    """Takes back that it was left out."""
+    with hub.db.write() as session:
+        owner = persons.number_of(persons.find(session, wallet))
+        row = doubles.find_movement(session, owner, movement_id)
+        exclusions.include(session, row)
+        return streams.public(row)

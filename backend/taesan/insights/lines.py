@@ -33,6 +33,7 @@ UNBOOKED = Reason("unbooked")
 NOTHING = Reason("nothing")
 NOTE = Reason("note")
 CORRECTION = Reason("correction")
+SKIP_WORD = Reason("skip-word")
 
 
 class Fault(NamedTuple):
@@ -106,10 +107,11 @@ def identified(account: str, lines: Iterable[Line]) -> list[Line]:
     return found
 
 
-def check_size(count: int) -> None:
-    """:raises Unreadable: more lines than one file may have"""
-    if count > MAX_LINES:
-        raise Unreadable(Fault(MAX_LINES + 1, written("too-many-lines", most=MAX_LINES)))
+def check_size(numbers: Sequence[int]) -> None:
+    """:param numbers: of a statement's lines in the file
+    :raises Unreadable: more lines than one file may have; told with the first that is too many"""
+    if len(numbers) > MAX_LINES:
+        raise Unreadable(Fault(numbers[MAX_LINES], written("too-many-lines", most=MAX_LINES)))
 
 
 def shown(text: str) -> str:

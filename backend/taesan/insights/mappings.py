@@ -1,57 +1,17 @@
-"""Which column of a CSV means what: told by a person, or guessed from the headings and the values. Pure."""
+"""Which column of a CSV means what, as a person has told it. Pure."""
 
-import re
-from collections.abc import Callable, Iterable, Sequence
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from taesan.core.values import Shape, Text
-from taesan.insights.figures import CURRENCIES, DecimalSign, Order, clock, exponent_of, minor_units, moment
-from taesan.insights.tables import MAX_PREAMBLE, Record, heading
-
-T = TypeVar("T")
+from taesan.insights.figures import CURRENCIES, DecimalSign, Order
 
 MAX_HEADING = 100
 MOST_NAMES = 3
+MOST_WORDS, MAX_WORD = 20, 40
 
 Column = Annotated[Text, Field(min_length=1, max_length=MAX_HEADING)]
-
-_HEADINGS: dict[str, tuple[str, ...]] = {
-    "date": (
-        "transaction date", "trans. date", "trans date", "date", "posting date", "posted date", "post date",
-        "buchungstag", "buchungsdatum", "buchung", "datum", "fecha", "date de l'opération", "data",
-        "거래일시", "거래일자", "거래일", "이용일시", "이용일자", "이용일", "승인일시", "승인일자", "승인일", "사용일자", "일시", "일자", "날짜",
-    ),
-    "time": ("time", "거래시간", "거래시각", "이용시간", "승인시간", "승인시각", "시간"),
-    "amount": (
-        "amount", "transaction amount", "betrag", "umsatz", "importe", "montant", "importo", "bedrag",
-        "이용금액", "승인금액", "사용금액", "결제금액", "거래금액", "국내이용금액", "금액",
-    ),
-    "debit": (
-        "debit", "debit amount", "withdrawal", "withdrawals", "paid out", "money out", "soll", "débit",
-        "출금액", "출금금액", "출금", "찾으신금액", "지급금액",
-    ),
-    "credit": (
-        "credit", "credit amount", "deposit", "deposits", "paid in", "money in", "haben", "crédit",
-        "입금액", "입금금액", "입금", "맡기신금액",
-    ),
-    "names": (
-        "merchant", "merchant name", "payee", "description", "name", "beguenstigter/zahlungspflichtiger",
-        "begünstigter/zahlungspflichtiger", "auftraggeber/empfänger", "empfänger", "gegenpartei", "concepto", "libellé",
-        "verwendungszweck", "buchungstext", "memo",
-        "가맹점명", "이용가맹점", "이용하신곳", "가맹점", "사용처", "거래내용", "내용", "보낸분/받는분", "받는분", "기재내용", "의뢰인/수취인", "적요",
-    ),
-    "category": ("category", "kategorie", "categoría", "catégorie", "업종", "업종명", "가맹점업종", "분류", "카테고리"),
-    "currency": ("currency", "währung", "waehrung", "divisa", "devise", "통화", "통화코드"),
-    "reference": ("transaction id", "reference number", "reference", "승인번호", "거래번호"),
-    "balance": ("balance", "running bal.", "running balance", "saldo", "solde", "잔액", "거래후잔액", "거래 후 잔액"),
-    "status": ("취소여부", "취소구분", "취소", "승인구분", "이용구분", "승인상태", "상태", "status", "info"),
-}  # fmt: skip
-_KOREAN = re.compile("[가-힣]")
-_ACCOUNT = re.compile("iban|konto|account|계좌|잔액", re.IGNORECASE)
-_UNBOOKED = re.compile("pending|declined|failed|vorgemerkt|대기|거절|실패", re.IGNORECASE)
-_CANCELLED = re.compile(r"취소|cancel|reversed|^y$", re.IGNORECASE)
 
 
 class Mapping(Shape):
@@ -63,6 +23,7 @@ class Mapping(Shape):
     amount: Column | None = Field(default=None, description="Or `debit`, and perhaps `credit`")
     debit: Column | None = None
     credit: Column | None = None
+    fee: Column | None = Field(default=None, description="What the bank took besides, whatever its sign")
     spending: Literal["positive", "negative"] = Field(
         default="positive", description="Which sign an amount has in the column `amount` or `debit` when money is spent"
     )
@@ -74,6 +35,16 @@ class Mapping(Shape):
     currency_column: Column | None = None
     names: list[Column] = Field(
         min_length=1, max_length=MOST_NAMES, description="Who was paid: the first of these that is filled"
+    )
+    type: Column | None = Field(
+        default=None,
+        description="What kind of movement it was, in the bank's words: transfers and bills are known by it",
+    )
+    skip_words: list[Annotated[Text, Field(min_length=1, max_length=MAX_WORD)]] = Field(
+        default_factory=list,
+        max_length=MOST_WORDS,
+        description="A line counts for nothing if one of these stands in `type` or in one of `names`",
+        examples=[["FBS출금", "김민지"]],
     )
     category: Column | None = Field(default=None, description="What kind of shop it was, in the bank's words")
     reference: Column | None = Field(default=None, description="The bank's own number of a line")
@@ -102,131 +73,7 @@ class Mapping(Shape):
     def columns(self) -> list[str]:
         """The headings that the file must have."""
         named = (
-            self.date, self.time, self.amount, self.debit, self.credit, self.currency_column,
-            self.category, self.reference, self.balance, self.status, *self.names,
+            self.date, self.time, self.amount, self.debit, self.credit, self.fee, self.currency_column,
+            self.type, self.category, self.reference, self.balance, self.status, *self.names,
         )  # fmt: skip
         return [column for column in named if column is not None]
-
-
-def headings_at(records: Sequence[Record]) -> int | None:
-    """Which record has the headings, if they are of those that are known: the first with a date, an amount and a name."""
-    for index, record in enumerate(records[:MAX_PREAMBLE]):
-        found = _found(record.cells)
-        if "date" in found and "names" in found and ("amount" in found or "debit" in found):
-            return index
-    return None
-
-
-def likely_headings_at(records: Sequence[Record]) -> int | None:
-    """As well as can be told of headings that nobody knows: the first record that has most cells filled."""
-    filled = [sum(map(bool, record.cells)) for record in records[:MAX_PREAMBLE]]
-    return filled.index(max(filled)) if filled and max(filled) >= 3 else None
-
-
-def guess(headings: list[str], rows: Sequence[Record], separator: str) -> Mapping | None:
-    """What the columns seem to be; None if that cannot be told. A person looks at it before anything is imported."""
-    found = _found(headings)
-    if "date" not in found or "names" not in found or not ("amount" in found or "debit" in found):
-        return None
-
-    def values(kind: str) -> list[str]:
-        index = headings.index(found[kind][0]) if kind in found else None
-        return [] if index is None else [r.cells[index] for r in rows if len(r.cells) > index and r.cells[index]]
-
-    is_account = "debit" in found
-    spent = values("debit" if is_account else "amount")
-    amounts = spent + values("credit")
-    currency = next((c for c in values("currency") if c in CURRENCIES), _currency(headings, separator))
-    decimal = _decimal(amounts, currency, separator)
-    negative = sum(_sign(a, currency, decimal) for a in spent)
-    order = _first_that_reads(values("date"), _orders(headings, separator), moment)
-    columns = {
-        kind: of[0] for kind, of in found.items() if kind not in ("names", "amount", "debit", "credit", "currency")
-    }
-    if "time" in found and not all(_reads(clock, text) for text in values("time")):
-        del columns["time"]
-    money = ("debit", "credit") if is_account else ("amount",)
-    columns |= {kind: found[kind][0] for kind in money if kind in found}
-    return Mapping(
-        **columns,
-        date_order=order,
-        decimal=decimal,
-        currency=currency,
-        currency_column=found["currency"][0] if "currency" in found else None,
-        names=found["names"][:MOST_NAMES],
-        spending="negative" if negative > 0 else "positive",
-        # What comes into an account is a salary rather than a refund.
-        incoming="skipped" if is_account or any(map(_ACCOUNT.search, headings)) or "balance" in found else "refunded",
-        cancelled=_cancellations(headings, found, rows),
-    )
-
-
-def is_cancelled(status: str) -> bool:
-    return bool(_CANCELLED.search(status))
-
-
-def counts_not(status: str) -> bool:
-    """Whether a line tells of nothing that has been booked: refused, or not yet."""
-    return bool(_UNBOOKED.search(status))
-
-
-def _found(headings: Iterable[str]) -> dict[str, list[str]]:
-    """Kind of column → the headings that are of it, the likeliest first."""
-    known = {heading(cell): cell for cell in reversed(list(headings)) if len(cell) <= MAX_HEADING and cell}
-    return {
-        kind: found for kind, words in _HEADINGS.items() if (found := [known[word] for word in words if word in known])
-    }
-
-
-def _currency(headings: list[str], separator: str) -> str:
-    text = " ".join(headings)
-    if _KOREAN.search(text):
-        return "KRW"
-    return "EUR" if separator == ";" or "€" in text else "USD"
-
-
-def _decimal(amounts: list[str], currency: str, separator: str) -> DecimalSign:
-    """The one by which all amounts are amounts; of two such, the one that goes with the separator."""
-    likely: tuple[DecimalSign, ...] = (",", ".") if separator == ";" else (".", ",")
-    return _first_that_reads(amounts, likely, lambda t, d: minor_units(t, exponent_of(currency), d))
-
-
-def _orders(headings: list[str], separator: str) -> tuple[Order, ...]:
-    if _KOREAN.search("".join(headings)):
-        return "ymd", "mdy", "dmy"
-    return ("dmy", "ymd", "mdy") if separator == ";" else ("mdy", "ymd", "dmy")
-
-
-def _first_that_reads(texts: list[str], choices: tuple[T, ...], read: Callable[[str, T], object]) -> T:
-    """The choice by which most of the texts can be read."""
-    return max(choices, key=lambda choice: sum(_reads(lambda t: read(t, choice), text) for text in texts))
-
-
-def _reads(read: Callable[[str], object], text: str) -> bool:
-    try:
-        read(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _sign(text: str, currency: str, decimal: DecimalSign) -> int:
-    """1 for less than nothing, -1 for more."""
-    try:
-        amount = minor_units(text, exponent_of(currency), decimal)
-    except ValueError:
-        return 0
-    return (amount < 0) - (amount > 0)
-
-
-def _cancellations(
-    headings: list[str], found: dict[str, list[str]], rows: Sequence[Record]
-) -> Literal["refunded", "skipped"]:
-    """Each cancelled line with the purchase that it takes back somewhere else is a line of its own."""
-    if "status" not in found or "amount" not in found:
-        return "refunded"
-    status, amount, name = (headings.index(found[kind][0]) for kind in ("status", "amount", "names"))
-    full = [row.cells for row in rows if len(row.cells) > max(status, amount, name)]
-    bought = {(cells[amount], cells[name]) for cells in full if not is_cancelled(cells[status])}
-    back = [(cells[amount].lstrip("-"), cells[name]) for cells in full if is_cancelled(cells[status])]
-    return "refunded" if all(purchase in bought for purchase in back) else "skipped"

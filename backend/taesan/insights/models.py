@@ -79,6 +79,11 @@ class MovementRow(SQLModel, table=True):
     wallet: str | None = None
     duplicate_of: int | None = Field(default=None, sa_column=Column(BigInteger))
 
+    @property
+    def is_excluded(self) -> bool:
+        """By the person: it is told as its own duplicate (`exclusions.py`)."""
+        return self.duplicate_of is not None and self.duplicate_of == self.id
+
 
 class InsightsCursor(SQLModel, table=True):
     """The last payment, refund and gateway's payment that were looked at; one row, from the first person on."""
@@ -175,6 +180,7 @@ class MovementPublic(Shape):
     duplicate_of: str | None = ShapeField(
         description="The same, as another source has it: this one is left out of all sums"
     )
+    excluded: bool = ShapeField(description="The person has left it out of all sums")
 
 
 class MovementNews(Shape):

@@ -76,7 +76,7 @@ def read(content: bytes) -> Contents:
     found = [(kind, statement) for kind in ("STMTRS", "CCSTMTRS") for statement in tree.all(kind)]
     if not found:
         raise Unreadable(Fault(1, "no-statement"))
-    kept.check_size(sum(1 for _, statement in found for _ in statement.all("STMTTRN")))
+    kept.check_size([row.line for _, statement in found for row in statement.all("STMTTRN")])
     skipped, faults = list[Skipped](), list[Fault]()
     by_account: dict[str, list[Line]] = {}
     for kind, statement in found:

@@ -14,12 +14,18 @@ TITLES = {
     "is-web-page": "The file is a web page; save it as CSV first.",
     "no-statement": "The file holds no statement of an account.",
     "no-account": "The statement does not tell its account.",
-    "not-in-encoding": "The text is not in the encoding {name}.",
+    "not-in-encoding": "The text is not in the encoding {name}; save the file as UTF-8 and send it again.",
     "unknown-encoding": "The encoding {name} is not known here.",
     "zero-byte": "A zero byte stands in the text.",
     "control-character": "A control character stands in the text.",
     "no-headings": "No line has the headings of a table.",
     "no-column": "The file has no column {name}.",
+    # What only the person can say.
+    "no-heading-line": "No line seems to have headings: put the columns' names above the first line.",
+    "no-date-column": "No column seems to have the date.",
+    "no-name-column": "No column seems to tell who was paid.",
+    "no-amount-column": "No column seems to have the amount.",
+    "dates-either-way": "“{value}” may be {first} or {second}: see that `date_order` is right.",
     # A line.
     "cut-off": "The line ends too early.",
     "too-many-columns": "The line has more than {most} columns.",
@@ -50,4 +56,5 @@ TITLES = {
     "nothing": "An amount of zero.",
     "note": "A note or a sum.",
     "correction": "A correction of an earlier line.",
+    "skip-word": "The mapping skips what has the word “{value}”.",
 }

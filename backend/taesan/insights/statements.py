@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from taesan.core.reasons import written
+from taesan.insights import bank_words, guessing, tables, texts
 from taesan.insights import lines as kept
-from taesan.insights import mappings, tables, texts
 from taesan.insights.figures import clock, exponent_of, minor_units, moment
 from taesan.insights.lines import Contents, Fault, Kind, Line, Reason, Skipped, Unreadable, shown
 from taesan.insights.mappings import Mapping
@@ -15,8 +15,6 @@ from taesan.insights.tables import Record
 T = TypeVar("T")
 
 _SUM = re.compile(r"합계|총계|소계|누계|총 ?\d+ ?건|(total|sum|summe|saldo|balance)\b", re.IGNORECASE)
-_BILL_PAID = re.compile(r"카드대금|결제대금|\bcredit (card|crd)\b.*\b(payment|pymt|autopay)\b", re.IGNORECASE)
-_BILL_TAKEN = re.compile(r"\b(payment|autopay)\b|카드대금|결제대금|선결제", re.IGNORECASE)
 
 
 class Table(NamedTuple):
@@ -37,21 +35,22 @@ def table(content: bytes, is_known: Callable[[str], bool]) -> Table:
     faults: list[Unreadable] = []
     likely: Table | None = None
     for text in texts.readings(content):
-        for separator in sorted(tables.SEPARATORS, key=lambda s: -text.count(s)):
-            if separator not in text:
-                continue
+        is_read = False
+        for separator in tables.separators_in(text):
             try:
                 records = tables.records(text, separator)
             except Unreadable as error:
-                faults.append(error)
+                if not is_read:  # by a likelier one, within whose cells this one stands
+                    faults.append(error)
                 continue
+            is_read = True
             for index, record in enumerate(records[: tables.MAX_PREAMBLE]):
                 if is_known(tables.fingerprint(record.cells)):
                     return _table(records, index, separator)
-            at = mappings.headings_at(records)
+            at = guessing.headings_at(records)
             if at is not None:
                 return _table(records, at, separator)
-            at = mappings.likely_headings_at(records)
+            at = guessing.likely_headings_at(records)
             if at is not None and likely is None:
                 likely = _table(records, at, separator)
     if likely is None or faults:
@@ -63,13 +62,19 @@ def _table(records: Sequence[Record], index: int, separator: str) -> Table:
     headings = records[index].cells
     while headings and not headings[-1]:
         headings = headings[:-1]
-    rows = [record for record in records[index + 1 :] if not record.is_blank]
-    kept.check_size(len(rows))
+    rows = list(records[index + 1 :])
+    kept.check_size([row.line for row in rows])
     return Table(tables.fingerprint(records[index].cells), headings, rows, separator)
 
 
 def guess(table: Table) -> Mapping | None:
-    return mappings.guess(table.headings, table.rows, table.separator)
+    return guessing.guess(table.headings, table.rows, table.separator)
+
+
+def draft(table: Table) -> tuple[dict[str, Any], list[str]]:
+    """As much of a mapping as can be told, and what only the person can say, as reasons."""
+    told = guessing.draft(table.headings, table.rows, table.separator)
+    return told, guessing.questions(table.headings, table.rows, told)
 
 
 def read(table: Table, mapping: Mapping, label: str = "") -> Contents:
@@ -96,53 +101,59 @@ class _Reader:
         faults: list[Fault] = []
         for row in self._table.rows:
             try:
-                line = self._line(row)
+                read = self._lines(row)
             except Unreadable as error:
                 faults += error.faults
                 continue
-            if isinstance(line, Skipped):
-                skipped.append(line)
-            else:
-                found.append(line)
+            for line in read:
+                if isinstance(line, Skipped):
+                    skipped.append(line)
+                else:
+                    found.append(line)
         if faults:
             raise Unreadable(*faults)
         return Contents(kept.identified(account, found), skipped)
 
-    def _line(self, row: Record) -> Line | Skipped:
+    def _lines(self, row: Record) -> list[Line | Skipped]:
+        """What the row tells of, and perhaps a fee beside it."""
         mapping = self._mapping
         if self._is_note(row):
-            return Skipped(row.line, kept.NOTE)
+            return [Skipped(row.line, kept.NOTE)]
         if len(row.cells) <= max(self._at[column] for column in mapping.columns()):
             raise Unreadable(Fault(row.line, "cut-off"))
+        if bank_words.counts_not(self._cell(row, mapping.status)):  # such a row may have no date yet
+            return [Skipped(row.line, kept.UNBOOKED)]
         currency = self._cell(row, mapping.currency_column).upper() or mapping.currency
         exponent = self._taken(row, currency, exponent_of, "no-currency")
         day, at = self._taken(row, self._cell(row, mapping.date), lambda t: moment(t, mapping.date_order), "no-date")
         if mapping.time:
             at = self._taken(row, self._cell(row, mapping.time), clock, "no-time") or at
         amount, is_reversal = self._amount(row, exponent, currency)
-        name = next((kept.cleaned(text) for column in mapping.names if (text := self._cell(row, column))), "")
-        status = self._cell(row, mapping.status)
-        kind = self._kind(amount, name, status) if not is_reversal else "refunded"
-        if isinstance(kind, Reason):
-            return Skipped(row.line, kind)
+        names = [kept.cleaned(text) for column in mapping.names if (text := self._cell(row, column))]
+        name = names[0] if names else ""
         told = (self._cell(row, mapping.reference), self._cell(row, mapping.balance))
-        identity = (day.isoformat(), at.isoformat() if at else "", kind, str(amount), currency, name, *told)
         category = kept.cleaned(self._cell(row, mapping.category))
-        return Line(row.line, day, kind, name, currency, exponent, abs(amount), at, None, category, identity)
+
+        def line(kind: Kind, amount: int) -> Line:
+            identity = (day.isoformat(), at.isoformat() if at else "", kind, str(amount), currency, name, *told)
+            return Line(row.line, day, kind, name, currency, exponent, abs(amount), at, None, category, identity)
+
+        kind = self._kind(amount, names, row) if not is_reversal else "refunded"
+        fee = abs(self._units(row, mapping.fee, exponent, currency))
+        found = Skipped(row.line, kind) if isinstance(kind, Reason) else line(kind, amount)
+        return [found, line("fee", fee)] if fee and self._is_paid(kind, row) else [found]
+
+    def _is_paid(self, kind: Kind | Reason, row: Record) -> bool:
+        """Whether a fee beside it was: of what was cancelled it was not, and what the person skips is skipped with it."""
+        is_skipped = isinstance(kind, Reason) and kind.startswith(kept.SKIP_WORD)
+        return not is_skipped and not bank_words.is_cancelled(self._cell(row, self._mapping.status))
 
     def _amount(self, row: Record, exponent: int, currency: str) -> tuple[int, bool]:
         """Above zero: spent; and whether it takes back what an account has paid, for which it has no other column."""
         mapping = self._mapping
 
         def units(column: str | None) -> int:
-            text = self._cell(row, column)
-            if text in ("", "-"):
-                return 0
-
-            def exactly(text: str) -> int:
-                return minor_units(text, exponent, mapping.decimal)
-
-            return self._taken(row, text, exactly, "no-amount", currency=currency)
+            return self._units(row, column, exponent, currency)
 
         sign = 1 if mapping.spending == "positive" else -1
         if mapping.amount is None:
@@ -154,19 +165,41 @@ class _Reader:
             raise Unreadable(Fault(row.line, written("missing", name=shown(mapping.amount))))
         return sign * units(mapping.amount), False
 
-    def _kind(self, amount: int, name: str, status: str) -> Kind | Reason:
+    def _units(self, row: Record, column: str | None, exponent: int, currency: str) -> int:
+        text = self._cell(row, column)
+        if text in ("", "-"):
+            return 0
+
+        def exactly(text: str) -> int:
+            return minor_units(text, exponent, self._mapping.decimal)
+
+        return self._taken(row, text, exactly, "no-amount", currency=currency)
+
+    def _kind(self, amount: int, names: Sequence[str], row: Record) -> Kind | Reason:
         """What it is, or why it counts for nothing."""
+        status, type_ = self._cell(row, self._mapping.status), self._cell(row, self._mapping.type)
         if amount == 0:
             return kept.NOTHING
-        if mappings.counts_not(status):
-            return kept.UNBOOKED
-        if (_BILL_PAID if amount > 0 else _BILL_TAKEN).search(name):
-            return kept.CARD_BILL
-        if mappings.is_cancelled(status):
+        if (reason := self._moved_only(amount, names, type_)) is not None:
+            return reason
+        if bank_words.is_cancelled(status):
             return "refunded" if self._mapping.cancelled == "refunded" else kept.CANCELLED
         if amount > 0:
             return "spent"
         return "refunded" if self._mapping.incoming == "refunded" else kept.INCOMING
+
+    def _moved_only(self, amount: int, names: Sequence[str], type_: str) -> Reason | None:
+        """Why money that has moved was not spent, by the words of the bank or of the person."""
+        word = bank_words.word_in((*names, type_), self._mapping.skip_words)
+        if word is not None:
+            return Reason(written(kept.SKIP_WORD, value=word))
+        if bank_words.is_bill(names[0] if names else "", is_paid=amount > 0):
+            return kept.CARD_BILL
+        if amount < 0 or self._mapping.incoming == "refunded":  # of a card
+            return None
+        if bank_words.is_issuers_bill(names, type_):
+            return kept.CARD_BILL
+        return kept.TRANSFER if bank_words.is_own_transfer(names, type_) else None
 
     def _is_note(self, row: Record) -> bool:
         """What stands below or between the lines: a sum, or a sentence in one cell. A line that is cut off begins with a date."""

@@ -154,6 +154,7 @@ def public(row: MovementRow) -> MovementPublic:
             "id": f"{PREFIX}{row.id}",
             "at": rfc3339(row.at),
             "day": row.day.isoformat(),
-            "duplicate_of": None if row.duplicate_of is None else f"{PREFIX}{row.duplicate_of}",
+            "duplicate_of": None if row.duplicate_of is None or row.is_excluded else f"{PREFIX}{row.duplicate_of}",
+            "excluded": row.is_excluded,
         }
     )

@@ -14,6 +14,7 @@ _OTHER_FORMATS = {
     b"\x1f\x8b": "is-compressed",
     b"{\\rtf": "is-rich-text",
 }
+_BROKEN = "\ufffd"
 _PAGE = re.compile(rb"\s*<(!doctype html|html|table|meta|head)\b", re.IGNORECASE)
 
 
@@ -33,8 +34,8 @@ def check_file(content: bytes) -> None:
 def readings(content: bytes) -> list[str]:
     """All texts that the bytes may be, the likeliest first.
 
-    A mark at the beginning settles it. UTF-8 is never read by accident; CP949 (Korean) seldom, and of Western European all
-    bytes are some text.
+    A mark at the beginning settles it. UTF-8 is never read by accident; CP949 (Korean) and Shift JIS seldom, and of Western European
+    all bytes are some text.
 
     :raises Unreadable: in no encoding it is a text
     """
@@ -43,19 +44,40 @@ def readings(content: bytes) -> list[str]:
             return [decoded(content, encoding)]
     if b"\0" in content:
         raise Unreadable(Fault(content[: content.index(b"\0")].count(b"\n") + 1, "zero-byte"))
-    try:
-        return [_checked(content.decode())]
-    except UnicodeDecodeError as error:
-        first_fault = error
-    found = []
-    for encoding in ("cp949", "cp1252"):
+    found: dict[str, str] = {}
+    faults: dict[str, UnicodeDecodeError] = {}
+    for encoding in ("utf-8", "cp949", "cp932", "cp1252"):
         try:
-            found.append(_checked(content.decode(encoding)))
-        except UnicodeDecodeError:
-            continue
-    if not found:
-        raise _undecodable(content, "utf-8", first_fault)
-    return found if _is_korean(found[0]) else found[::-1]
+            found[encoding] = content.decode(encoding)
+        except UnicodeDecodeError as error:
+            faults[encoding] = error
+    if "utf-8" in found:
+        return [_checked(found["utf-8"])]
+    if "cp949" not in found or not _is_korean(found["cp949"]):
+        if _is_japanese(found.get("cp932", "")):
+            return [_checked(found["cp932"])]
+        for encoding, fault in faults.items():
+            if _is_nearly(content, encoding):
+                raise _undecodable(content, encoding, fault)
+    likely = [found[encoding] for encoding in ("cp949", "cp1252") if encoding in found]
+    if not likely:
+        raise _undecodable(content, "utf-8", faults["utf-8"])
+    return [_checked(text) for text in (likely if _is_korean(likely[0]) else likely[::-1])]
+
+
+def _is_nearly(content: bytes, encoding: str) -> bool:
+    """Whether it is text in this encoding but for a few bytes that were broken on the way: of its letters, not one in twenty."""
+    if encoding not in ("utf-8", "cp949"):
+        return False
+    text = content.decode(encoding, "replace")
+    broken, read = text.count(_BROKEN), re.sub(rf"[\x00-\x7f{_BROKEN}]", "", text)
+    return 20 * broken < len(read) and (encoding == "utf-8" or _is_korean(read))
+
+
+def _is_japanese(text: str) -> bool:
+    """Nobody's bytes become kana by accident."""
+    foreign = [c for c in text if not c.isascii()]
+    return 10 * sum("\u3041" <= c <= "\u30fa" for c in foreign) > len(foreign)
 
 
 def _is_korean(text: str) -> bool:
