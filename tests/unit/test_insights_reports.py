@@ -71,7 +71,7 @@ def _counted(count: int, amount: int, before: int = 0) -> dict[str, int]:
 
 def _budget(**told: Any) -> BudgetPublic:
     scope = "merchant" if told["key"] else "all"
-    return BudgetPublic(id="bud_1", scope=scope, asset="KRW", exponent=0, alerts=[], **told)  # type: ignore[arg-type]
+    return BudgetPublic(id="bud_1", scope=scope, asset="KRW", exponent=0, count=1, other_assets=[], alerts=[], **told)  # type: ignore[arg-type]
 
 
 def audit_of(names: list[str], **changes: Any) -> MonthAudit:
@@ -119,9 +119,9 @@ def audit_of(names: list[str], **changes: Any) -> MonthAudit:
         "assets_left_out": 0,
         "became": became,
         "budgets": [
-            _budget(key="", amount=10_000, spent=4_500, forecast=13_500),
-            _budget(key="café dust", amount=4_000, spent=4_500, forecast=13_500),
-            _budget(key="books", amount=4_000, spent=0, forecast=None),
+            _budget(key="", amount=10_000, spent=4_500, pace=13_500),
+            _budget(key="café dust", amount=4_000, spent=4_500, pace=13_500),
+            _budget(key="books", amount=4_000, spent=0, pace=None),
         ],
     }
     return MonthAudit(**told | changes)

@@ -229,12 +229,12 @@ class Writer:
 
     def _budget(self, budget: BudgetPublic) -> str:
         spent, limit, forecast = (
-            self.money(n, budget.asset, budget.exponent) for n in (budget.spent, budget.amount, budget.forecast or 0)
+            self.money(n, budget.asset, budget.exponent) for n in (budget.spent, budget.amount, budget.pace or 0)
         )
         told = "{name}: {spent} of {limit} is spent."
         if budget.spent > budget.amount:
             told = "{name}: {spent} is spent, more than the budget of {limit}."
-        elif budget.forecast is not None:
+        elif budget.pace is not None:
             told = "{name}: {spent} of {limit} is spent. At this pace it is {forecast} at the month's end."
         name = plain(budget.key) or self._say("All spending")
         return self._say(told).format(name=name, spent=spent, limit=limit, forecast=forecast)

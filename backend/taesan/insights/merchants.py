@@ -7,6 +7,8 @@ a word stay, as they are names (`gs25`, `11번가`, `7-eleven`). Nothing is gues
 import re
 from unicodedata import normalize
 
+from taesan.core.values import parse_address
+
 # Who stands between, before a mark: `SQ *`, `PAYPAL *SQ *`, `KCP_`, `토스페이먼츠_`.
 _ACQUIRERS = (
     "sq|sqc|gosq.com|tst|sp|spo|pp|py|paypal|zettle|izettle|sumup|stripe|adyen|mollie|klarna|ppro|2co|fs|cko|wl|dri|bt|pos|google|amzn"
@@ -59,8 +61,23 @@ _CITIES = (
 _AFTER = re.compile(rf"(?<=\w)(?:[\s,]+(?:(?:{_FORMS})\.?|{_CITIES}|{_STATES}|{_COUNTRIES})(?=[\s,]|$))++$")
 _MARKS = re.compile(r"[^\w&+'-]+|(?<!\w)[-'_]+|[-'_]+(?!\w)|_+")
 _AFTER_NUMBER = re.compile(r"(?<=[^\W\d])\s+(?:store\s+|#\s*)?#?\d{3,}\s+[a-z .]+$")  # `starbucks 04521 seattle wa`
+_PERSON = re.compile(r"0x[0-9a-fA-F]{40}")
 _MOST = 200  # characters of a name that are looked at
 _MOST_ROUNDS = 8  # names as banks write them need two or three
+
+
+def key_of(asked: str) -> str:
+    """What movements are found by, of a merchant as a person has seen it: any of its names, or of another person the address.
+
+    :raises ValueError: an address with a mistyped digit
+    """
+    asked = asked.strip()
+    return parse_address(asked) if _PERSON.fullmatch(asked) else normalised(asked)
+
+
+def category_of(asked: str) -> str:
+    """By which categories are compared: who writes them does not agree on capitals."""
+    return _plain(asked)
 
 
 def normalised(name: str) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
+from pydantic import AfterValidator
 
 from taesan.core.days import day_of
 from taesan.core.db import retried
@@ -19,6 +20,7 @@ from taesan.identity.models import SignIn
 from taesan.identity.rates import COUNTED
 from taesan.insights import persons, privacy, streams
 from taesan.insights.live import NewsWatch
+from taesan.insights.merchants import key_of
 from taesan.insights.models import MovementNews, MovementPublic, MovementRow, PersonPublic, PersonTerms, SumsPublic
 from taesan.insights.movements import Source, month_of
 from taesan.insights.streams import By
@@ -32,8 +34,12 @@ Since = Annotated[
     date | None, Query(alias="from", ge=_FIRST, le=_LAST, description="The first day; in the person's time zone")
 ]
 Until = Annotated[date | None, Query(alias="to", ge=_FIRST, le=_LAST, description="The day after the last")]
-Merchant = Annotated[Text | None, Query(max_length=200, description="As movements tell it; empty: nobody knows")]
-Category = Annotated[Text | None, Query(max_length=200)]
+Merchant = Annotated[
+    Text | None,
+    AfterValidator(lambda name: name and key_of(name)),
+    Query(max_length=200, description="By any of its names; empty: nobody knows"),
+]
+Category = Annotated[Text | None, Query(max_length=200, description="In capitals or not; empty: nobody knows")]
 
 
 # ------------------------------------------------------------------- persons
