@@ -169,7 +169,7 @@ def _text(document: Document) -> str:
                 "Café Dust",
                 "12.345678 TUSD",
                 "4,500원",
-                "돈을 쓴 날은 2일이고, 가장 많이 쓴 날은 2026년 11월 5일(12.000001 TUSD)입니다.",
+                "모두 2일 동안 돈을 썼고, 가장 많이 쓴 날은 2026년 11월 5일(12.000001 TUSD)입니다.",
                 "저축 (완료)",
                 "1.23 TUSD",
                 "1.75 TUSD",
@@ -190,6 +190,24 @@ def test_paper_and_page_say_the_same_in_each_language(language: str, told: list[
         assert re.sub(r"\s", "", words) in paper, words
         assert re.sub(r"\s", "", words) in page, words
     assert f'<htmllang="{language}">' in page
+
+
+def test_what_grew_was_spent_and_one_day_is_one() -> None:
+    """What was only given back in the month before is no growth, and a net of nothing neither."""
+    audit = audit_of([])
+    dollars = audit.assets[0]
+    places = [_place("returned", 0, -4_500), _place("back again", 700_000, -4_500), _place("dearer", 500, 300, 100)]
+    merchants = dollars.merchants.model_copy(update={"items": places})
+    dollars = dollars.model_copy(update={"merchants": merchants, "days": dollars.days[:1]})
+    document = document_in("en", audit.model_copy(update={"assets": [dollars]}))
+    (grew,) = [section for section in document.sections if section.title == "TUSD: what grew"]
+    assert grew.lines == (
+        "back again: 0.70 TUSD, where nothing was spent in the month before and a year ago.",
+        "dearer: 0.0002 TUSD more than in the month before, 0.0005 TUSD in all.",
+    )
+    chart = document.sections[0].chart
+    assert chart is not None
+    assert chart.alternative == "Something was spent on one day, November 5, 2026: 12.000001 TUSD."
 
 
 def test_a_month_in_more_currencies_than_are_told_says_so() -> None:
@@ -266,7 +284,9 @@ def test_all_of_it_is_there_in_korean_with_the_same_places() -> None:
     words |= {
         node.value.value
         for node in ast.walk(module.tree)
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and "{name}" in str(node.value.value)
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Constant)
+        and re.search(r"\{(name|day)\}", str(node.value.value))
     }
     assert len(words) > 55
     assert_told_in_korean(words)

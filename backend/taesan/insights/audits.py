@@ -65,11 +65,15 @@ def _span(days: Days) -> Span:
 
 
 def _names(session: Session, owner: int, merchants: Iterable[str]) -> dict[str, str]:
-    """As the newest line of each writes it: one question, in which each is looked up by the index."""
+    """As the newest purchase at each writes it: one question, in which each is looked up by the index."""
     of_list = func.json_each if bulk.is_sqlite(session.connection()) else func.json_array_elements_text
     asked = literal(sorted(filter(None, merchants)), JSON)
     merchant = of_list(asked).table_valued(column("value", Text), name="json_each").c.value
-    of_merchant = (col(MovementRow.owner) == owner, col(MovementRow.merchant) == merchant)
+    of_merchant = (
+        col(MovementRow.owner) == owner,
+        col(MovementRow.merchant) == merchant,
+        col(MovementRow.kind) == "spent",
+    )
     newest = select(col(MovementRow.name)).where(*of_merchant)
     newest = newest.order_by(col(MovementRow.day).desc(), col(MovementRow.id).desc()).limit(1)
     rows = session.execute(select(merchant, newest.correlate(merchant.table).scalar_subquery()))

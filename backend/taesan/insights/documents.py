@@ -93,6 +93,11 @@ def plain(text: str) -> str:
     return kept if len(kept) <= MAX_NAME else kept[: MAX_NAME - 1] + "…"
 
 
+def _growth(place: Place) -> int:
+    """Of what was spent there: that less was given back than in the month before is none."""
+    return place.net - max(0, place.before) if place.net > 0 else 0
+
+
 class Writer:
     """:param symbols: of tokens, by their asset ids"""
 
@@ -161,8 +166,8 @@ class Writer:
                 self._places(say("By category"), asset.categories, asset),
             )
             yield Section(f"{name}: {say('where it went')}", tables=tables)
-        if grown := [place for place in asset.merchants.items if place.change > 0]:
-            grown = sorted(grown, key=lambda place: (-place.change, place.key))[:MOST_GROWN]
+        if grown := [place for place in asset.merchants.items if _growth(place) > 0]:
+            grown = sorted(grown, key=lambda place: (-_growth(place), place.key))[:MOST_GROWN]
             yield Section(f"{name}: {say('what grew')}", lines=tuple(self._grown(place, asset) for place in grown))
 
     def _compared_head(self) -> tuple[str, ...]:
@@ -200,9 +205,9 @@ class Writer:
 
     def _grown(self, place: Place, of: AssetAudit) -> str:
         told = "{name}: {change} more than in the month before, {net} in all."
-        if place.before == 0 and place.year_before == 0:
+        if place.before <= 0 and place.year_before <= 0:
             told = "{name}: {net}, where nothing was spent in the month before and a year ago."
-        change, net = (self.money(n, of.asset, of.exponent) for n in (place.change, place.net))
+        change, net = (self.money(n, of.asset, of.exponent) for n in (_growth(place), place.net))
         return self._say(told).format(name=self._name(place), change=change, net=net)
 
     def _chart(self, asset: AssetAudit, first: date) -> Chart | None:
@@ -216,7 +221,10 @@ class Writer:
             spent = of_days[number].spent if number in of_days else 0
             value = self.money(spent, asset.asset, asset.exponent)
             bars.append(Bar(str(number), value, spent * 1_000 // most.spent))
-        alternative = self._say("On {count} days something was spent, most on {day}: {amount}.").format(
+        told = "Something was spent on one day, {day}: {amount}."
+        if len(of_days) > 1:
+            told = "On {count} days something was spent, most on {day}: {amount}."
+        alternative = self._say(told).format(
             count=self._count(len(of_days)),
             day=self._day(most.day),
             amount=self.money(most.spent, asset.asset, asset.exponent),

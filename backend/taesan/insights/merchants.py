@@ -24,6 +24,11 @@ _KIND = re.compile(
 _KIND_KO = re.compile(
     r"^(?:(?:체크카드|신용카드|카드결제|자동결제|정기결제|자동이체|해외결제|해외승인|cms|체크)[\s_:\-]+)+(?=\S)"
 )
+# What was given back was paid under the same name.
+_GIVEN_BACK = re.compile(
+    r"^[\[(]?(?:승인|부분|매출|결제)?(?:취소|환불)[\])]?\s+(?=\S)"
+    r"|(?<=\S)\s*[\[(](?:승인|부분|매출|결제)?(?:취소|환불)[\])]$|(?<=\S)\s+(?:승인|부분|매출|결제)?(?:취소|환불)$|(?<=\S)\s+(?:refund|reversal)$"
+)
 _FORM_KO = re.compile(r"\((?:주|유|재|사|합)\)|주식회사|유한회사|유한책임회사|재단법인|사단법인")
 _FORMS = r"inc|llc|ltd|limited|corp|corporation|co\.?,? ?ltd|gmbh|ag|s\.?a\.?r\.?l|s\.?a|b\.?v|oy|ab|plc|pty ?ltd|kk"
 _ADDRESS = re.compile(
@@ -104,6 +109,7 @@ def _stripped(name: str) -> str:
         (_KIND, ""),
         (_KIND_KO, ""),
         (_ACQUIRED, ""),
+        (_GIVEN_BACK, ""),
         (_FORM_KO, " "),
         (_ADDRESS, r"\1 "),
         (_CODE, ""),
