@@ -10,7 +10,7 @@ from pydantic import AfterValidator
 
 from taesan.core.days import day_of
 from taesan.core.db import retried
-from taesan.core.http import problem_responses
+from taesan.core.http import Language, problem_responses
 from taesan.core.pages import Cursor, Limit, Page, cursor_of, page
 from taesan.core.values import Address, Text
 from taesan.hub import Hub, HubDep
@@ -47,11 +47,11 @@ Category = Annotated[Text | None, Query(max_length=200, description="In capitals
 
 @router.put("/me", operation_id="askForInsights", dependencies=COUNTED, responses=problem_responses(401, 422, 429))
 @retried
-def ask_for_insights(hub: HubDep, wallet: CurrentWallet, body: PersonTerms) -> PersonPublic:
+def ask_for_insights(hub: HubDep, wallet: CurrentWallet, body: PersonTerms, language: Language) -> PersonPublic:
     """Has the hub gather what moves in the signed-in wallet's small money, from the first payment on; or changes the time zone and
     the language. Nothing is gathered of who never asked."""
     with hub.db.write() as session:
-        return persons.public(session, persons.ask(session, wallet, body, hub.clock.now()))
+        return persons.public(session, persons.ask(session, wallet, body, hub.clock.now(), language))
 
 
 @router.get("/me", operation_id="getPerson", responses=problem_responses(401, 404))
