@@ -42,3 +42,11 @@ def test_a_language_that_is_left_out_is_as_it_was_and_at_first_the_callers(anna:
     assert puts() == "ko"
     assert puts(language="en") == "en"
     assert puts() == "en"
+
+
+def test_a_first_day_is_told_though_nothing_can_be_forecast_of_it(anna: Saver) -> None:
+    assert _get(anna, "forecast")["items"] == []
+    anna.move(700)
+    (told,) = _get(anna, "forecast")["items"]
+    assert (told["spent"], told["due"]) == ("700", "0")
+    assert (told["expected"], told["total"], told["low"], told["high"]) == (None, None, None, None)

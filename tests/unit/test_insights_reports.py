@@ -259,6 +259,10 @@ def test_csv_has_each_figure_in_minor_units() -> None:
     rows = list(csv.DictReader(StringIO(report.as_csv(audit_of(["Café Dust"])))))
     of = {(row["asset"], row["section"], row["key"]): row for row in rows}
     assert of[TOKEN, "moved", "spent"]["amount"] == "12345678"
+    decimals = [row["decimal_amount"] for row in (of[TOKEN, "moved", "spent"], of["KRW", "moved", "spent"], rows[-1])]
+    assert decimals == ["12.345678", "4500", "5"]
+    assert of[TOKEN, "became", "fired"]["decimal_amount"] == "2.500000"
+    assert not [row for row in rows if None in row or None in row.values()], "a line has as many cells as the first"
     assert of[TOKEN, "merchant", "café dust"]["before"] == "0"
     rest = of[TOKEN, "merchant", ""]
     assert [rest[name] for name in ("amount", "before", "year_before")] == ["9", "4", "0"]

@@ -54,9 +54,7 @@ def ask(session: Session, wallet: str, terms: PersonTerms, now: datetime, langua
     """Makes the wallet's person, or changes what it has said. :param language: at first, if it says none"""
     linked = session.get(PersonWallet, wallet)
     if linked is None:
-        person = Person(
-            public_id=new_id("per"), zone=terms.zone, language=terms.language or language, created_at=now
-        )
+        person = Person(public_id=new_id("per"), zone=terms.zone, language=terms.language or language, created_at=now)
         session.add(person)
         session.flush()
         _link(session, person, wallet, now)

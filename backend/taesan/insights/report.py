@@ -4,6 +4,7 @@ import base64
 import csv
 import hashlib
 from collections.abc import Iterator
+from decimal import Decimal
 from functools import cache
 from io import StringIO
 from pathlib import Path
@@ -24,6 +25,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 NOTHING = ("",) * 6
 HEAD = (
     "month", "asset", "exponent", "section", "key", "name", "count", "amount", "before", "year_before", "count_before", "count_year_before",
+    "decimal_amount",
 )  # fmt: skip
 
 
@@ -32,7 +34,7 @@ def written(audit: MonthAudit, form: Format, hub: Hub, language: str) -> bytes:
     if form == "json":
         return audit.model_dump_json(indent=2).encode()
     if form == "csv":
-        return as_csv(audit).encode()
+        return as_csv(audit).encode("utf-8-sig")  # by whose mark spreadsheets know it
     document = document_of(audit, hub, language)
     return as_page(document).encode() if form == "html" else pdf.render(document, hub.settings.npm_dir)
 
@@ -46,15 +48,16 @@ def document_of(audit: MonthAudit, hub: Hub, language: str) -> Document:
 
 
 def as_csv(audit: MonthAudit) -> str:
-    """A line for each figure, in minor units: of all kinds, merchants and categories (their net), days, what was gathered; and points."""
+    """A line for each figure, in minor units, and the month's in whole ones too: of all kinds, merchants and categories (their net), days, what was gathered; and points."""
     text = StringIO()
     writer = csv.writer(text)
     writer.writerow(HEAD)
     for asset in audit.assets:
-        writer.writerows((audit.month, cell(asset.asset), asset.exponent, *row) for row in _rows(asset))
+        of = (cell(asset.asset), asset.exponent)
+        writer.writerows((audit.month, *of, *row, _decimal(row[4], asset.exponent)) for row in _rows(asset))
     if audit.assets_left_out:
-        writer.writerow((audit.month, "", "", "asset", "", f"({audit.assets_left_out} more)", *NOTHING))
-    writer.writerows((audit.month, *row) for row in _became(audit.became))
+        writer.writerow((audit.month, "", "", "asset", "", f"({audit.assets_left_out} more)", *NOTHING, ""))
+    writer.writerows((audit.month, *row, _decimal(row[6], row[1])) for row in _became(audit.became))
     return text.getvalue()
 
 
@@ -91,6 +94,12 @@ def _became(became: Became) -> Iterator[tuple[object, ...]]:
     yield "", "", "points", "earned", "", *_figures(became.points_earned)
     yield "", "", "points", "left", "", *_figure(became.points)
     yield "", "", "points", "lapsing", "", *_figure(became.points_lapsing)
+
+
+def _decimal(amount: object, exponent: object) -> str:
+    """For a spreadsheet; points have no decimals."""
+    places = int(str(exponent or 0))
+    return f"{Decimal(str(amount)).scaleb(-places):.{places}f}"
 
 
 def _figures(of: Amounts) -> tuple[object, ...]:
