@@ -18,7 +18,7 @@ from taesan.hub import Hub
 from taesan.insights import pdf
 from taesan.insights.audit_models import Amounts, AssetAudit, Became, Counted, MonthAudit, Places
 from taesan.insights.cells import cell
-from taesan.insights.documents import Document, Writer
+from taesan.insights.documents import NONE, Document, Writer
 
 Format = Literal["json", "csv", "html", "pdf"]
 TEMPLATES = Path(__file__).parent / "templates"
@@ -118,7 +118,10 @@ def _figure(amount: int) -> tuple[object, ...]:
 
 def as_page(document: Document) -> str:
     """Everything in one file: no script, and nothing is fetched from anywhere."""
-    html: str = _environment().get_template("report.html").render(document=document, css=Markup(css()), policy=policy())  # noqa: S704
+    style = Markup(css())  # noqa: S704
+    html: str = (
+        _environment().get_template("report.html").render(document=document, nothing=NONE, css=style, policy=policy())
+    )
     return html
 
 
