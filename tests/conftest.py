@@ -1,18 +1,25 @@
 """Fixtures: one real chain for all tests of a process, put back to its first state for each test that uses it."""
 
 import os
+import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
 
-from tests.support import databases, executed, thrift
+from tests.support import databases, executed, postgres, thrift
 from tests.support.fewest import Note, fewest, read, write
 
 # The chains are on this machine, and `requests` would look for a proxy in the environment at each question to them.
 os.environ["NO_PROXY"] = "127.0.0.1,localhost"
+# A commit waits for a disk, for milliseconds: in memory a database lasts as long as a test can tell, which kills processes and
+# no machines. `make chaos` and `make load` have theirs on the disk.
+_MEMORY, _ROOM_BYTES = Path("/dev/shm"), 4 * 2**30  # Linux has it, with little room in some containers
+if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
 # Plain lines: what structlog prints without being told is for a person at a terminal, and slow.
 structlog.configure(
     wrapper_class=structlog.make_filtering_bound_logger("info"),
@@ -38,6 +45,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addoption("--note", type=Path, help="the file to note in what each test has the database execute")
     parser.addoption("--briefly", type=Path, help="such a file: few tests, which execute all that is noted there")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One PostgreSQL server for all processes of tests: to make one takes seconds."""
+    is_first = not hasattr(config, "workerinput")
+    if is_first and config.getoption("--database") == "postgresql" and postgres.THEIRS not in os.environ:
+        stack = ExitStack()
+        config.add_cleanup(stack.close)
+        os.environ[postgres.THEIRS] = stack.enter_context(postgres.server_for_tests())
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 
 from limits import parse
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from taesan.core import crashpoints
+from taesan.core.smtp_settings import SmtpSettings
 from taesan.core.values import parse_address
 
 # Hardhat's, anvil's and (by its mnemonic) our Ganache's first account: known to everyone.
@@ -22,7 +23,7 @@ Mode = Literal["test", "live"]
 MAIN_CHAINS = frozenset({1, 10, 56, 100, 137, 8_217, 8_453, 42_161, 43_114, 59_144})
 
 
-class Settings(BaseSettings):
+class Settings(SmtpSettings):
     model_config = SettingsConfigDict(env_prefix="TAESAN_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     environment: Literal["local", "test-chain", "production"] = "local"
@@ -222,6 +223,10 @@ class Settings(BaseSettings):
     signer_balance_min_gwei: int = Field(
         default=10_000_000, ge=0, description="With less for gas (0.01 ether) the operator's key signs nothing new"
     )
+    sample_shop: str | None = Field(
+        default=None,
+        description="On a local chain: the wallet whose merchant sells sample goods at /wallet/shop; `taesan demo` and `devnet` set it",
+    )
     crash_at: str | None = Field(
         default=None, description="For tests: where a process ends itself (core/crashpoints.py)"
     )
@@ -255,7 +260,7 @@ class Settings(BaseSettings):
             raise ValueError("a rate is more than zero")
         return rate
 
-    @field_validator("operator_address")
+    @field_validator("operator_address", "sample_shop")
     @classmethod
     def _is_address(cls, address: str | None) -> str | None:
         return None if address is None else parse_address(address)
@@ -280,6 +285,16 @@ class Settings(BaseSettings):
     def _names_a_model(self) -> Self:
         if (self.advice_llm_url is None) != (self.advice_llm_model is None):
             raise ValueError("TAESAN_ADVICE_LLM_URL and TAESAN_ADVICE_LLM_MODEL go together")
+        return self
+
+    @model_validator(mode="after")
+    def _mails_in_private(self) -> Self:
+        if self.environment == "local" or self.smtp_host is None:
+            return self
+        if self.smtp_tls == "none":
+            raise ValueError(f"TAESAN_SMTP_TLS=none sends in the open: for local use alone, not for {self.environment}")
+        if not self.public_url.startswith("https://"):
+            raise ValueError("mails have a link to unsubscribe (RFC 8058): TAESAN_PUBLIC_URL has to be https://…")
         return self
 
     @model_validator(mode="after")

@@ -21,6 +21,7 @@ from taesan.gateways import funding
 from taesan.hub import Hub
 from taesan.insights import budgeting, doubles, filling, keeping
 from taesan.insights import following as insights
+from taesan.insights.mailing import MailWorker
 from taesan.insights.scheduling import ReportWorker
 from taesan.jars import service as jars
 from taesan.loyalty import badges, campaigns, following, lapsing
@@ -206,10 +207,13 @@ def build_worker(hub: Hub) -> Worker:
 
 
 class Background:
-    """All that a hub does by itself: the pipeline, and beside it, so that none waits for another, webhooks and persons' reports."""
+    """All that a hub does by itself: the pipeline, and beside it, so that none waits for another, webhooks, persons' reports and mails."""
 
     def __init__(self, hub: Hub) -> None:
-        self._pipeline, self._beside = build_worker(hub), (WebhookWorker(hub), ReportWorker(hub))
+        self._pipeline = build_worker(hub)
+        self._beside: list[Worker] = [WebhookWorker(hub), ReportWorker(hub)]
+        if hub.settings.smtp_host is not None:
+            self._beside.append(MailWorker(hub))
 
     def run(self) -> None:
         """Until told to stop."""

@@ -122,7 +122,7 @@ def test_whatever_changes_anything_is_limited(shared_stage: Stage) -> None:
 def ids(stage: Stage) -> Json:
     """Of things that are somebody's, by the name of the path's parameter; and `secrets`, which nobody else may be told."""
     anna, cafe = stage.payer(), stage.merchant()
-    anna.pay(3 * DOLLAR, cafe)
+    payment = anna.pay(3 * DOLLAR, cafe)["id"]
     anna.pay(2 * DOLLAR)
     stage.settle()
     redemption = cafe.redeem(anna.wallet, DOLLAR).json()["id"]
@@ -143,6 +143,7 @@ def ids(stage: Stage) -> Json:
     delivery = stage.client.post(f"/v1/webhooks/{webhook['id']}/test", headers=cafe.headers).json()
     return {
         "address": anna.address,
+        "payment_id": payment,
         "channel_id": anna.id,
         "rule_id": anna.sign_rule("top-ups", "when I say so").id,
         "redemption_id": redemption,
@@ -216,6 +217,7 @@ def test_nobody_sees_or_changes_what_is_somebody_elses(stage: Stage, ids: Json) 
     voucher = {"channel_id": ids["channel_id"], "max_claimable_amount": "1", "signature": "0x" + "ab" * 65}
     bodies = {
         "PUT /v1/channels/{channel_id}/jar": {"round_up_step": str(DOLLAR), "trigger_count": 1},
+        "POST /v1/channels/{channel_id}/refunds": {},
         "POST /v1/channels/{channel_id}/rules": eve.wallet.rule(stage.facts, 1, "top-ups", "when I say so"),
         "POST /v1/channels/{channel_id}/rules/dry-run": {"gather": "top-ups", "fires": "when I say so"},
         "POST /v1/merchants/me/keys/{key_id}/rotate": {"overlap_s": 0},
@@ -231,7 +233,8 @@ def test_nobody_sees_or_changes_what_is_somebody_elses(stage: Stage, ids: Json) 
         if who not in headers or "{" not in path:
             continue
         tried += 1
-        answer = stage.client.request(method, path.format(**ids), headers=headers[who], json=bodies.get(name))
+        told = headers[who] | key()
+        answer = stage.client.request(method, path.format(**ids), headers=told, json=bodies.get(name))
         own_day = path.startswith("/v1/closings/")  # everybody has one
         assert answer.status_code == 200 if own_day else answer.status_code in (403, 404), name
         assert not [secret for secret in ids["secrets"] if secret in answer.text], name
@@ -250,24 +253,25 @@ def test_lists_hold_ones_own_alone(stage: Stage, ids: Json) -> None:
     assert len(stage.get("/v1/merchants/me/keys", **session)) == 1
 
 
-def test_neither_token_opens_what_the_other_does(shared_stage: Stage) -> None:
+def test_no_key_opens_what_is_a_wallets_and_no_strange_wallet_what_is_a_merchants(shared_stage: Stage) -> None:
     stage = shared_stage
     cafe = stage.merchant()
-    tokens = {"wallet": cafe.headers, "merchant": stage.session_of(cafe.wallet)}
+    tokens = {"wallet": cafe.headers, "merchant": stage.session_of(Wallet())}
+    refused = {"wallet": ("unauthorized", 401), "merchant": ("not-a-merchant", 403)}
     closed = [(name, who) for name, (who, _) in _table().items() if who in tokens]
     assert len(closed) > 15
     for name, who in closed:
         method, path = name.split(" ")
         named = ("redemption_id", "payout_id", "key_id", "invoice_id", "refund_id", "webhook_id", "delivery_id")
         named += ("gateway_id", "transfer_id", "rule_id", "conversion_id", "campaign_id", "recurring_id", "budget_id")
-        named += ("import_id", "fingerprint", "movement_id", "advice_id")
+        named += ("import_id", "fingerprint", "movement_id", "advice_id", "payment_id")
         ids = dict.fromkeys(named, "x")
         path = path.format(
             channel_id="0x" + "ab" * 32, address="0x" + "ab" * 20, day="2026-11-26", month="2026-11", **ids
         )
-        for headers in (tokens[who], {}):
+        for headers, problem in ((tokens[who], refused[who]), ({}, ("unauthorized", 401))):
             answer = stage.client.request(method, path, headers=headers | key(), json={"name": "x"})
-            assert_problem(answer, "unauthorized", 401)
+            assert_problem(answer, *problem)
 
 
 # -------------------------------------------------------------------- sign-in
@@ -364,6 +368,21 @@ def test_no_token_or_key_is_in_the_database(stage: Stage) -> None:
 
 
 # ------------------------------------------------------------------- API keys
+
+
+@pytest.mark.parametrize("language", ["ko", "en"])
+def test_a_merchants_own_wallet_needs_no_key(stage: Stage, language: str) -> None:
+    cafe, other = stage.merchant(), stage.merchant("Eve's")
+    session = stage.session_of(cafe.wallet) | {"Accept-Language": language}
+    assert stage.get("/v1/merchants/me", **session)["id"] == cafe.id
+    amount = {"value": "450", "asset": "USD", "exponent": 2}
+    asked = stage.client.post("/v1/invoices", json={"amount": amount, "description": "Tea"}, headers=session | key())
+    assert (asked.status_code, asked.json()["merchant_id"]) == (201, cafe.id)
+    (seen,) = stage.get("/v1/invoices", **cafe.headers)["items"]
+    assert seen["id"] == asked.json()["id"]
+    assert stage.get("/v1/invoices", **stage.session_of(other.wallet))["items"] == []
+    assert stage.client.delete("/v1/auth/sessions/current", headers=session).status_code == 204
+    assert_problem(stage.client.get("/v1/account", headers=session), "unauthorized", 401)
 
 
 def test_a_key_that_is_revoked_opens_nothing_and_the_others_go_on(stage: Stage) -> None:

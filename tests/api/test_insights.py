@@ -337,7 +337,7 @@ def test_who_waits_is_told_as_soon_as_something_moves(shared_stage: Stage) -> No
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(stage.get, f"{path}?after={start['cursor']}&wait_s=20", **hers)
         watch = stage.client.app.state.movement_news  # type: ignore[attr-defined]
-        while not watch._count:
+        while not watch._watch.waiting(number_of(stage, anna.address)):
             time.sleep(0.01)
         ben.pay(CENT)
         anna.pay(2 * CENT)

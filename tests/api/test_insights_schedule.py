@@ -14,10 +14,12 @@ from sqlmodel import Session
 from taesan.app import create_app
 from taesan.core import restoration
 from taesan.hub import Hub
-from taesan.insights import audits, filling, privacy
+from taesan.insights import audits, filling, privacy, turns
 from taesan.insights.audit_models import MonthAudit
 from taesan.insights.models import Person
+from taesan.insights.schedule_models import ReportSchedule
 from taesan.insights.scheduling import ReportWorker
+from taesan.webhooks.deliveries import CLAIM
 from taesan.webhooks.schedule import WAITS
 from tests.api.test_insights_budgets import Saver
 from tests.support.offline import offline_hub
@@ -131,7 +133,7 @@ def test_what_is_being_sent_is_no_other_workers(anna: Subscriber) -> None:
     """Not until its claim has run out: whoever died meanwhile is followed by somebody."""
     anna.clock.at = OVER
     with anna.hub.db.write() as session:
-        assert len(anna.worker._claim(session, OVER)) == 1
+        assert len(turns.claim(session, ReportSchedule, OVER, OVER + CLAIM, 1)) == 1
     anna.work()
     assert anna.receiver.got == []
     anna.clock.at += timedelta(minutes=1)

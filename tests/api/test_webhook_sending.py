@@ -1,7 +1,6 @@
 """One try: to the address that was checked, under the name that was given, within bounds, whatever the other side does."""
 
 import ssl
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from standardwebhooks.webhooks import Webhook
 from taesan.webhooks import sending
 from taesan.webhooks.addresses import NOT_PUBLIC
 from taesan.webhooks.sending import MAX_ANSWER, MAX_KEPT, Pinned, Try
+from tests.support.certificates import server_context
 from tests.support.chain import free_port
 from tests.support.loops import run_async
 from tests.support.receiver import Answer, Receiver
@@ -149,15 +149,8 @@ def test_a_proxy_of_the_environment_is_not_asked(receiver: Receiver, monkeypatch
 @pytest.fixture
 def tls(receiver: Receiver, tmp_path: Path) -> tuple[ssl.SSLContext, list[str]]:
     """The receiver speaks TLS, with a certificate for its name; what a client trusts, and which names were asked for."""
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1",
-         "-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}", "-keyout", key, "-out", certificate],
-        check=True, capture_output=True,
-    )  # fmt: skip
+    context, certificate = server_context(tmp_path, NAME)
     asked: list[str] = []
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
     context.sni_callback = lambda _socket, name, _context: asked.append(name or "")
     receiver.speak_tls(context)
     return ssl.create_default_context(cafile=str(certificate)), asked

@@ -116,9 +116,10 @@ def page(found: list[str], forecast: list[str]) -> str:
         "purchases. What only looks regular: coffee, weekly lunches, barbers, top-ups, markets, a weekday's habit, treats after payday, birthdays, "
         "groceries, now and then. What is due every other week or every quarter is not made, and not looked for.",
         "",
-        f"Thresholds were set on the seeds “tuned on” ({_noise(TUNED_ON)}). “Held out” are other seeds of a rougher kind "
-        f"({_noise(HELD_OUT)}), which nothing was set by. A rule is right about a standing cost if four in five of the payments that it names "
-        "are that one's, half of its payments are named, and the cadence is right; once for each. The rule's names are the banks' many "
+        f"Thresholds were set on the seeds “tuned on” ({_noise(TUNED_ON)}), and on seeds 1000 to 1017 of a rougher kind "
+        f"({_noise(HELD_OUT)}). “Held out” are other seeds of that kind, which nothing was set by. A rule is right about a standing cost if four in five of the payments that it names "
+        "are that one's, half of its payments are named, and the cadence is right; once for each. What stays lost is short (three to five payments of "
+        "which some are late, left out or at another price), or one of two at one merchant and price that are due within days of each other. The rule's names are the banks' many "
         "ways to write them, made one by `insights/merchants.py`, for all rules.",
         "",
         *found,

@@ -17,7 +17,7 @@ _FETCHED = """() => performance.getEntriesByType("navigation").concat(performanc
 
 def test_a_first_visit_fetches_little(live_hub: LiveHub, visit: Visit) -> None:
     page = visit(f"{live_hub.url}/wallet?lang=ko", language="ko", width=360)
-    expect(page.locator(".wallets button")).to_be_visible()
+    expect(page.locator(".wallets li > button")).to_be_visible()
     fetched = dict(page.evaluate(_FETCHED))
     assert len(fetched) > 10
     assert sum(fetched.values()) < FETCHED_MAX_BYTES, sorted(fetched.items(), key=lambda entry: -entry[1])[:5]
@@ -25,16 +25,16 @@ def test_a_first_visit_fetches_little(live_hub: LiveHub, visit: Visit) -> None:
 
 def test_an_app_opens_while_its_hub_is_away_and_says_so(live_hub: LiveHub, visit: Visit) -> None:
     page = visit(f"{live_hub.url}/wallet", service_workers="allow", forgive="ERR_INTERNET_DISCONNECTED")
-    expect(page.locator(".wallets button")).to_be_visible()
+    expect(page.locator(".wallets li > button")).to_be_visible()
     page.evaluate("navigator.serviceWorker.ready")
     page.reload()  # now through the service worker, which keeps what it needs
-    expect(page.locator(".wallets button")).to_be_visible()
+    expect(page.locator(".wallets li > button")).to_be_visible()
     page.context.set_offline(True)
     page.reload()
     expect(page.locator("#sign-in")).to_contain_text("The hub does not answer", timeout=40_000)
     page.context.set_offline(False)
     page.get_by_role("button", name="Try again").click()
-    expect(page.locator(".wallets button")).to_be_visible()
+    expect(page.locator(".wallets li > button")).to_be_visible()
 
 
 @pytest.mark.parametrize("name", APPS)

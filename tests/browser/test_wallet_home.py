@@ -23,14 +23,14 @@ def test_with_the_test_wallet_of_a_local_chain(
     live_hub: LiveHub, visit: Visit, screenshot: Screenshot, language: str, width: int
 ) -> None:
     page = visit(f"{live_hub.url}/wallet", language=language, width=width, forgive="404")
-    page.locator(".wallets button").click()
+    page.locator(".wallets li > button").click()
     expect(page.locator("#who code")).to_be_visible()
     page.locator("#holdings button").click()
     expect(page.locator("#holdings dd").first).to_have_text("$20.00", timeout=PATIENCE_MS)
     page.locator("#amount").fill("12.50")
     page.locator("#channel form button").click()
     expect(page.locator("#channel .big")).to_have_text("$12.50", timeout=PATIENCE_MS)
-    expect(page.locator("#jar progress")).to_be_visible()
+    expect(page.locator("#jar .jar-picture")).to_be_visible()
     assert _is_narrow_enough(page)
     screenshot(page, f"wallet-home-{language}-{width}")
     page.locator("#who button").click()

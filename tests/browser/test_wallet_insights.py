@@ -20,9 +20,9 @@ CARD = "이용일자,이용가맹점,이용금액\n2026-11-03,동네책방,12000
 def test_a_payer_sees_where_it_went(
     live_hub: LiveHub, visit: Visit, screenshot: Screenshot, tmp_path: Path, language: str, width: int
 ) -> None:
-    who = 1 if language == "ko" else 2
-    live_hub.pay_once(to_merchant=True, by=who)
-    extension = Extension(Account.from_key(bytes(live_hub.payers[who]["wallet"].key.key)))
+    payer = live_hub.payers[1 if language == "ko" else 2]
+    live_hub.pay_once(to_merchant=True, by=payer)
+    extension = Extension(Account.from_key(bytes(payer["wallet"].key.key)))
     page = visit(f"{live_hub.url}/wallet/insights", language=language, width=width, extension=extension, forgive="404")
     page.get_by_role("button", name="Anna's wallet").click()
     expect(page.locator("#of-month")).to_be_hidden()  # nothing is gathered of who has not asked

@@ -169,6 +169,24 @@ def test_who_has_a_tier_has_what_it_does_to_round_ups(tmp_path: Path) -> None:
     database.close()
 
 
+def test_points_are_of_the_time_of_their_payment(tmp_path: Path) -> None:
+    database = Database(databases.here().new(tmp_path))
+    _migrate(database, command.upgrade, "0003")
+    databases.execute(database.url, *BEFORE_GROUPS)
+    _migrate(database, command.upgrade, "0031")
+    columns = "member_id, source, points, remaining, expires_at, lapsed"
+    lot = f"INSERT INTO loyalty_points ({columns}) VALUES (7, 'pay_1', 30, 30, '2027-01-01 12:00:00', false)"
+    databases.execute(database.url, lot)
+    _migrate(database, command.upgrade, "head")
+    with database.read() as session:
+        found = session.connection().exec_driver_sql(
+            "SELECT p.accepted_at = l.paid_at FROM loyalty_points l JOIN payment p ON p.public_id = l.source"
+        )
+        assert [bool(same) for (same,) in found] == [True]
+    _migrate(database, command.downgrade, "0031")
+    database.close()
+
+
 _MEMBERS = [("", "a", 1), ("", "b", 0), ("m", "a", 3)]
 
 

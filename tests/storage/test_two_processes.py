@@ -6,7 +6,7 @@ import random
 import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +24,7 @@ from taesan.ledger.audit import Report, audit_books
 from taesan.payments.invoices import Invoice
 from taesan.payments.models import Payment
 from taesan.settlement.audit_checkout import audit_checkout
-from tests.bench.payers import AMOUNT, Facts, Payer, move_in
+from tests.bench.payers import AMOUNT, Payer, move_in
 from tests.support import databases
 from tests.support.chain import free_port
 from tests.support.loops import run_async
@@ -57,21 +57,33 @@ def servers(hub: Hub, tmp_path: Path) -> Iterator[dict[str, Process]]:
         yield found
 
 
-def test_payments_sent_to_both_are_in_order_and_in_the_books_once_even_when_one_dies(
-    hub: Hub, servers: dict[str, Process]
-) -> None:
+@pytest.fixture
+def payers(hub: Hub) -> list[Payer]:
     facts = move_in(hub, CHANNELS)
-    lost = run_async(_pay(facts, servers))
+    return [Payer(facts, number) for number in range(CHANNELS)]
+
+
+def test_whatever_is_sent_to_either_or_both_is_in_the_books_once_and_in_order(
+    hub: Hub, servers: dict[str, Process], payers: list[Payer]
+) -> None:
+    """On the same two, as each start of one takes seconds: the second part kills one of them."""
+    _each_invoice_is_paid_once_by_whoever_comes_first(hub, list(servers), payers)
+    _payments_sent_to_both_are_taken_once_even_when_one_dies(hub, servers, payers)
+
+
+def _payments_sent_to_both_are_taken_once_even_when_one_dies(
+    hub: Hub, servers: dict[str, Process], payers: Sequence[Payer]
+) -> None:
+    lost = run_async(_pay(payers, servers))
     assert lost > 0, "the kill met no request"
-    _check(hub, CHANNELS * PAYMENTS)
+    _check(hub, INVOICES + CHANNELS * PAYMENTS)
 
 
-async def _pay(facts: Facts, servers: dict[str, Process]) -> int:
+async def _pay(payers: Sequence[Payer], servers: dict[str, Process]) -> int:
     """All channels at once, each payment to both servers at once; half way, one of them is killed.
 
     :return: requests that were on their way to it, so that their connections broke
     """
-    payers = [Payer(facts, number) for number in range(CHANNELS)]
     limits = httpx.Limits(max_connections=100)
     async with httpx.AsyncClient(timeout=60, limits=limits) as client:
         await asyncio.gather(*(_pay_in_turn(client, payer, list(servers), PAYMENTS // 2) for payer in payers))
@@ -108,15 +120,14 @@ async def _pay_in_turn(
     return lost
 
 
-def test_each_invoice_is_paid_once_by_whoever_comes_first_to_either(hub: Hub, servers: dict[str, Process]) -> None:
-    facts = move_in(hub, CHANNELS)
+def _each_invoice_is_paid_once_by_whoever_comes_first(hub: Hub, urls: list[str], payers: Sequence[Payer]) -> None:
     ids = [f"inv_{n}" for n in range(INVOICES)]
     later = hub.clock.now() + timedelta(hours=1)
     with hub.db.write() as session:
         session.add_all(
             Invoice(
                 public_id=id_,
-                merchant_id=facts.merchant_ids[0],
+                merchant_id=payers[0].facts.merchant_ids[0],
                 currency="USD",
                 amount=2,
                 quote=AMOUNT,
@@ -128,7 +139,7 @@ def test_each_invoice_is_paid_once_by_whoever_comes_first_to_either(hub: Hub, se
             )
             for id_ in ids
         )
-    statuses = run_async(_race(facts, list(servers), ids))
+    statuses = run_async(_race(payers, urls, ids))
     assert statuses == {201: INVOICES, 409: INVOICES * (CHANNELS - 1)}
     _check(hub, INVOICES)
     with hub.db.read() as session:
@@ -138,12 +149,11 @@ def test_each_invoice_is_paid_once_by_whoever_comes_first_to_either(hub: Hub, se
         assert report.counted["invoices paid"] == INVOICES
 
 
-async def _race(facts: Facts, urls: list[str], ids: list[str]) -> Counter[int]:
+async def _race(payers: Sequence[Payer], urls: list[str], ids: list[str]) -> Counter[int]:
     """All payers try to pay all invoices, half of them from the last to the first; how each request was answered."""
     statuses: Counter[int] = Counter()
 
-    async def pay_all(client: httpx.AsyncClient, number: int) -> None:
-        payer = Payer(facts, number)
+    async def pay_all(client: httpx.AsyncClient, number: int, payer: Payer) -> None:
         for id_ in ids if number % 2 else reversed(ids):
             body = payer.payment() | {"destination": {"type": "invoice", "invoice_id": id_}}
             headers = {"Idempotency-Key": id_}
@@ -154,7 +164,7 @@ async def _race(facts: Facts, urls: list[str], ids: list[str]) -> Counter[int]:
                 payer.paid -= 1
 
     async with httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_connections=100)) as client:
-        await asyncio.gather(*(pay_all(client, number) for number in range(CHANNELS)))
+        await asyncio.gather(*(pay_all(client, number, payer) for number, payer in enumerate(payers)))
     return statuses
 
 

@@ -1,12 +1,17 @@
 """A wallet extension, as a page sees it (EIP-6963, EIP-1193): announced in the page, signing in Python with a library of its own."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from eth_account import Account
 from eth_account.messages import encode_defunct, encode_typed_data
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.support.chain import FEES, BareChain
+from tests.support.live import LiveHub
+from tests.support.stage import DOLLAR
 
 _ANNOUNCES = """(() => {
   const request = async ({ method, params = [] }) => {
@@ -25,10 +30,12 @@ _ANNOUNCES = """(() => {
 
 @dataclass
 class Extension:
-    """:ivar declines: whether its person says no to everything. :ivar asked: the methods, in order"""
+    """:ivar declines: whether its person says no to everything. :ivar chain: its own node; None: it has none. :ivar asked: the
+    methods, in order"""
 
     account: Any = field(default_factory=Account.create)
     declines: bool = False
+    chain: BareChain | None = None
     asked: list[str] = field(default_factory=list)
 
     def install(self, context: BrowserContext) -> None:
@@ -50,4 +57,55 @@ class Extension:
         if method == "eth_signTypedData_v4":
             signed = self.account.sign_message(encode_typed_data(full_message=json.loads(params[1])))
             return "0x" + signed.signature.hex()
+        if self.chain and method == "eth_sendTransaction":
+            return self._send(self.chain, params[0])
+        if self.chain and method in ("eth_chainId", "eth_call", "eth_getTransactionReceipt"):
+            return self.chain.ask(method, *params)
         raise NotImplementedError(method)
+
+    def _send(self, chain: BareChain, asked: dict[str, Any]) -> Any:
+        """With gas money from nowhere, and signed here."""
+        assert asked["from"] == self.account.address
+        chain.ask("anvil_setBalance", self.account.address, hex(10**20))
+        known = {"to": asked["to"], "data": asked["data"], "chainId": chain.chain_id, "value": 0} | FEES
+        known["nonce"] = int(chain.ask("eth_getTransactionCount", self.account.address, "pending"), 16)
+        known["gas"] = 2 * int(chain.ask("eth_estimateGas", asked), 16)
+        return chain.ask("eth_sendRawTransaction", "0x" + self.account.sign_transaction(known).raw_transaction.hex())
+
+
+def with_channel(
+    live_hub: LiveHub, visit: Callable[..., Page], dollars: str, forgive: str = "404", **options: object
+) -> tuple[Page, Extension]:
+    """A page of whoever has just opened a channel. :param dollars: its deposit, such as `9.00`, out of 20 in the wallet"""
+    extension = Extension()
+    live_hub.give_dollars(extension.account.address, 20 * DOLLAR)
+    page = visit(f"{live_hub.url}/wallet", forgive=forgive, extension=extension, **options)
+    page.locator(".wallets button").first.click()
+    page.locator("#amount").fill(dollars)
+    page.locator("#channel form button").click()
+    expect(page.locator("#channel .big")).to_have_text(f"${dollars}", timeout=30_000)
+    return page, extension
+
+
+def signed_in(page: Page) -> None:
+    """By the first wallet that the page offers."""
+    page.locator(".wallets button").first.click()
+    expect(page.locator("#who code")).to_be_visible()
+
+
+def with_key(page: Page, account: Any) -> None:
+    """Signed in by the local chain's test wallet, which has somebody's key."""
+    page.locator(".wallets summary").click()
+    page.locator("#test-key").fill("0x" + bytes(account.key).hex())
+    page.locator(".wallets details button").click()
+    expect(page.locator("#who code")).to_have_attribute("title", account.address)
+
+
+def wider_than_the_screen(page: Page) -> list[str]:
+    """What would have the reader scroll sideways."""
+    found: list[str] = page.evaluate(
+        """() => document.documentElement.scrollWidth <= document.documentElement.clientWidth ? [] :
+          [...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > document.documentElement.clientWidth)
+            .map((e) => `${e.tagName}.${e.className} ${e.textContent.slice(0, 40)}`)"""
+    )
+    return found

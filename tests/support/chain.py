@@ -59,6 +59,10 @@ class BareChain:
         """State is lost unless an option says otherwise."""
         self._process.stop()
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def ask(self, method: str, *parameters: Any) -> Any:
         answer = self.web3.provider.make_request(method, list(parameters))  # type: ignore[arg-type]
         assert "error" not in answer, answer

@@ -71,7 +71,7 @@ class SqliteFiles:
 
 
 class PostgresDatabases:
-    """On one server for each process of tests."""
+    """On one server, for all processes of tests."""
 
     def __init__(self) -> None:
         self._stack = contextlib.ExitStack()

@@ -15,6 +15,8 @@ from eth_account import Account
 from taesan.app import create_app
 from taesan.auditing import audit
 from taesan.core.server import BoundedHttp
+from taesan.demo import folder as demo_folder
+from taesan.demo import sample_shop
 from taesan.hub import open_hub
 from taesan.ledger.audit import Report
 from taesan.settings import Settings
@@ -36,11 +38,12 @@ class LiveHub:
 
     def __init__(self, folder: Path, chain_id: int = CHAIN_ID, **more: Any) -> None:
         self._random = random.Random(1)
+        self.database = folder / "taesan.db"
         self._chain = Chain(folder, "--block-time=1", "--mixed-mining", chain_id=chain_id)
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         settings = Settings(
-            database_url=f"sqlite:///{folder / 'taesan.db'}",
+            database_url=f"sqlite:///{self.database}",
             rpc_url=self._chain.url,
             deployment_file=self._chain.save_deployment(folder),
             artifacts_dir=ARTIFACTS,
@@ -52,6 +55,7 @@ class LiveHub:
             token_gather_s=0,
             gift_least_s=1,
             worker_tick_s=0.1,
+            sample_shop=demo_folder.SAMPLE_SHOP,
             **more,
         )
         self._hub = open_hub(settings)
@@ -98,12 +102,16 @@ class LiveHub:
     # ---------------------------------------------------------------- actions
 
     def pay_once(
-        self, amount: int = 23 * CENT, *, to_merchant: bool = False, rule_id: str | None = None, by: int | None = None
+        self,
+        amount: int = 23 * CENT,
+        *,
+        to_merchant: bool = False,
+        rule_id: str | None = None,
+        by: dict[str, Any] | None = None,
     ) -> Json:
         """One more accepted payment by one of the payers, to a jar or to the merchant; the API's answer. :param rule_id: of the first
-        payer's, who then pays to her jar by it :param by: which payer; None: any"""
-        who = 0 if rule_id else by
-        payer = self._random.choice(self.payers) if who is None else self.payers[who]
+        payer's, who then pays to her jar by it"""
+        payer = by or (self.payers[0] if rule_id else self._random.choice(self.payers))
         jar = {"type": "jar"} | ({"rule_id": rule_id} if rule_id else {})
         cumulative = payer["charged"] + amount
         body = {
@@ -173,6 +181,7 @@ class LiveHub:
             time.sleep(0.02)
         self.facts: Json = self._get("/v1/hub")
         self.merchant_id = self._open_merchant()
+        sample_shop.open_at(self.url)
         self.payers: list[dict[str, Any]] = [self._open_channel(Wallet(f"live {n}")) for n in range(PAYERS)]
         for payer in self.payers:
             _wait(lambda id_=payer["deposit"]: self._get(f"/v1/deposits/{id_}")["state"] == "confirmed")

@@ -28,6 +28,7 @@ THEIRS = "TAESAN_TEST_DATABASE_URL"
 _HURRIED = ("fsync", "synchronous_commit", "full_page_writes")
 _PATIENCE_S = 20
 _MEMORY = Path("/dev/shm")  # Linux has it, macOS does not
+_SYSTEM = "/usr/sbin"  # has `useradd`, and is not on everybody's path
 
 
 class Server:
@@ -37,6 +38,8 @@ class Server:
     """
 
     def __init__(self, folder: Path) -> None:
+        if _SYSTEM not in os.environ["PATH"].split(os.pathsep):
+            os.environ["PATH"] += os.pathsep + _SYSTEM
         self._server = wheel.get_server(folder / "postgres", cleanup_mode=None)
         self.url = _render(make_url(self._server.get_uri()).set(drivername="postgresql+psycopg"))
 

@@ -1,9 +1,9 @@
 """The service's source as syntax trees, for the lints."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[2] / "backend" / "taesan"
@@ -22,10 +22,15 @@ class Module:
         """The folder, or the file itself if it lies at the top."""
         return self.path.parts[0].removesuffix(".py")
 
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """All of the tree, which every lint walks through."""
+        return tuple(ast.walk(self.tree))
+
     def imports(self) -> list[tuple[str, int]]:
         """(module of ours that is imported, line), also inside functions."""
         found = []
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Import):
                 found += [(alias.name, node.lineno) for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
@@ -39,7 +44,7 @@ class Module:
         """Local name → name in `module`, for `from module import …`."""
         return {
             alias.asname or alias.name: alias.name
-            for node in ast.walk(self.tree)
+            for node in self.nodes
             if isinstance(node, ast.ImportFrom) and node.module == module
             for alias in node.names
         }
@@ -65,9 +70,9 @@ def names() -> frozenset[str]:
     return frozenset(m.name for m in modules())
 
 
-def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
+def calls(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, ast.Call]]:
     """(called name without what stands before its last dot, call)."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Call):
             if isinstance(node.func, ast.Attribute):
                 yield node.func.attr, node

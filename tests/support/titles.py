@@ -9,7 +9,7 @@ def titles() -> dict[str, str]:
     """Title → where it stands. A title is either written where the problem is made, or in a table of that module."""
     found: dict[str, str] = {}
     for module in modules():
-        for name, call in calls(module.tree):
+        for name, call in calls(module.nodes):
             if name != "Problem":
                 continue
             title = call.args[2]
@@ -27,7 +27,7 @@ def titles() -> dict[str, str]:
 
 def _table(module: Module) -> list[str]:
     """The titles of the module's pairs of (problem type, title)."""
-    pairs = [node.elts for node in ast.walk(module.tree) if isinstance(node, ast.Tuple) and len(node.elts) == 2]
+    pairs = [node.elts for node in module.nodes if isinstance(node, ast.Tuple) and len(node.elts) == 2]
     return [
         title.value
         for _, title in pairs

@@ -23,7 +23,7 @@ def test_every_point_is_reached_in_one_place_and_none_is_unlisted() -> None:
         call.args[0].value if isinstance(call.args[0], ast.Constant) else module.at(call)
         for module in modules()
         if "reach" in module.imported_from("taesan.core.crashpoints")
-        for name, call in calls(module.tree)
+        for name, call in calls(module.nodes)
         if name == "reach"
     )
     assert reached == dict.fromkeys(POINTS, 1)

@@ -14,7 +14,7 @@ from tests.support.source import modules
 def _tables() -> set[Any]:
     """Of the insights."""
     for module in modules():
-        classes = [node for node in ast.walk(module.tree) if isinstance(node, ast.ClassDef)]
+        classes = [node for node in module.nodes if isinstance(node, ast.ClassDef)]
         if module.domain == "insights" and any(k.arg == "table" for node in classes for k in node.keywords):
             import_module(module.name)
     mapped = {mapper.class_ for mapper in SQLModel._sa_registry.mappers}

@@ -1,6 +1,7 @@
 """Which payments are a standing cost, what it costs, and what is hidden in it."""
 
 from calendar import monthrange
+from collections import Counter
 from datetime import date, timedelta
 from itertools import pairwise
 
@@ -8,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taesan.insights.cadence import Calendar, calendar_of
+from taesan.insights import fitting
+from taesan.insights.cadence import Calendar, Grid, Grids, calendar_of
+from taesan.insights.fitting import Payments, best_change, best_fit
 from taesan.insights.hidden import Standing, doubles, rise
 from taesan.insights.recurring import Charge, Stream, streams
 
@@ -103,6 +106,11 @@ def test_a_price_may_change_once(before: int, after: int) -> None:
     assert (found.price, found.yearly, found.changed) == (11_900, 12 * 11_900, (before, 9_900))
 
 
+def test_who_pays_the_old_price_once_more_still_has_the_new_one() -> None:
+    (found,) = _found(_months(10, 3), _months(10, 2, 11_900, begin=3), [(date(2025, 8, 23), 9_900)])
+    assert [c.amount for c in found.charges] == 3 * [9_900] + 2 * [11_900]
+
+
 def test_two_changes_are_not_one_standing_cost() -> None:
     found = _found(_months(10, 5), _months(10, 5, 11_900, begin=5), _months(10, 5, 13_900, begin=10))
     assert all(len({c.amount for c in stream.charges}) <= 2 for stream in found)
@@ -124,6 +132,28 @@ def test_two_at_one_merchant_are_told_apart_by_their_amounts() -> None:
 def test_two_at_one_price_are_told_apart_by_their_days() -> None:
     found = _found(_months(3, 9), _months(20, 9))
     assert [{c.day.day for c in s.charges} for s in found] == [{3}, {20}]
+
+
+def test_two_at_one_price_may_be_further_apart_than_either_is_late() -> None:
+    birthdays = [[(date(year, month, 4), 29_000) for year in range(2021, 2025)] for month in (1, 7)]
+    assert [{c.day.month for c in s.charges} for s in _found(*birthdays)] == [{1}, {7}]
+
+
+def test_three_payments_do_among_many_purchases_at_prices_of_their_own() -> None:
+    casual = [(date(2025, 1, 1) + 3 * n * DAY, 20_000 + 1_730 * (n * 17 % 41)) for n in range(40)]
+    found = _found(_months(15, 3, 4_900), casual)
+    assert [(s.cadence, s.price, len(s.charges)) for s in found] == [("monthly", 4_900, 3)]
+
+
+def test_three_that_are_regular_among_as_many_that_are_not_are_none() -> None:
+    assert len(_found(_months(15, 3))) == 1
+    assert _found(_months(15, 3), [(date(2025, *day), 9_900) for day in ((1, 23), (4, 27), (5, 6))]) == []
+
+
+def test_what_is_late_nearly_as_often_as_not_is_still_found() -> None:
+    late = [(day + 2 * DAY if n in (2, 3, 6, 7, 9) else day, price) for n, (day, price) in enumerate(_months(10, 12))]
+    (found,) = _found(late)
+    assert len(found.charges) == 12
 
 
 def test_purchases_beside_it_do_not_hide_it() -> None:
@@ -164,6 +194,34 @@ def test_whatever_is_paid_each_payment_is_in_one_stream_that_keeps_the_rules(row
         changes = sum(a.amount != b.amount for a, b in pairwise(stream.charges))
         assert stream.about or changes <= 1
         assert stream.next_due > stream.last - 10 * DAY
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.integers(0, 500), min_size=3, max_size=40),
+    st.lists(st.integers(0, 500), min_size=1, max_size=40),
+    st.integers(0, 9_000),
+)
+def test_what_is_not_looked_at_to_save_time_would_not_have_been_better(
+    old: list[int], new: list[int], least: int
+) -> None:
+    grids = Grids(KOREA)
+    before, after = (
+        Payments(range(len(days)), [date(2024, 1, 1) + n * DAY for n in sorted(days)], grids) for days in (old, new)
+    )
+    quick = best_fit(before, least), best_change(before, after, least)
+    with pytest.MonkeyPatch.context() as patch:
+        # All grids, and each as if it might be the best.
+        patch.setattr(Payments, "top", lambda *_: 10**9)
+        patch.setattr(fitting, "_hopeful", lambda _, *parts: [(10**9, grid) for grid in _tried(parts)])
+        slow = best_fit(before, least), best_change(before, after, least)
+    assert [fit and fit.worth for fit in quick] == [fit and fit.worth for fit in slow]
+
+
+def _tried(parts: tuple[Payments, ...]) -> list[Grid]:
+    votes = sum((part.votes for part in parts), Counter[Grid]())
+    enough = max(2, sum(len(part.days) for part in parts) // fitting.VOTES)
+    return [grid for grid, n in votes.items() if n >= enough]
 
 
 # ---------------------------------------------------------------------- hidden

@@ -349,12 +349,12 @@ def test_without_its_typeface_there_is_no_paper(tmp_path: Path) -> None:
 def test_all_of_it_is_there_in_korean_with_the_same_places() -> None:
     (module,) = (m for m in modules() if m.path.as_posix() == "insights/documents.py")
     words = {*documents.KINDS.values(), *documents.CONVERSIONS.values(), *documents.STATES.values()}
-    for name, call in calls(module.tree):
+    for name, call in calls(module.nodes):
         if name in ("say", "_say", "counted"):
             words |= {a.value for a in call.args if hasattr(a, "value") and isinstance(a.value, str)}
     words |= {
         node.value.value
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.Assign)
         and isinstance(node.value, ast.Constant)
         and re.search(r"\{\w+\}", str(node.value.value))

@@ -21,7 +21,7 @@ def _codes() -> set[str]:
     for module in modules():
         if module.domain != "insights":
             continue
-        for name, call in calls(module.tree):
+        for name, call in calls(module.nodes):
             if name in TOLD_BY:
                 said = [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
                 found |= {text for text in said if CODE.fullmatch(text)}

@@ -78,7 +78,7 @@ def test_one_type_of_problem_has_one_title() -> None:
     """A type is part of the API: its title may not depend on where it was raised."""
     by_type: dict[object, set[object]] = {}
     for module in modules():
-        for name, call in calls(module.tree):
+        for name, call in calls(module.nodes):
             constant = [argument.value for argument in call.args[:3] if isinstance(argument, ast.Constant)]
             if name == "Problem" and len(constant) == 3:
                 by_type.setdefault(constant[0], set()).add(constant[2])

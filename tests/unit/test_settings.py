@@ -157,6 +157,42 @@ def test_nonsense_is_refused_at_start(wrong: dict[str, object]) -> None:
         Settings(**wrong)  # type: ignore[arg-type]
 
 
+MAIL: dict[str, Any] = {"smtp_host": "mail.example", "smtp_from": "reports@hub.example"}
+ELSEWHERE: dict[str, Any] = {"environment": "production", "public_url": "https://hub.example", **KEYSTORE}
+
+
+def test_mail_is_sent_by_who_says_how_and_not_in_the_open() -> None:
+    nothing = dict.fromkeys(("host", "port", "user", "password", "password_file", "from"), "")
+    for told in ({}, {f"smtp_{name}": value for name, value in nothing.items()}):
+        assert Settings(**told).smtp_host is None  # type: ignore[arg-type]
+    ports = [Settings(**MAIL, smtp_tls=tls).mail_port for tls in ("starttls", "tls", "none")]  # type: ignore[arg-type]
+    assert ports == [587, 465, 25]
+    assert (Settings(**MAIL).smtp_tls, Settings(**MAIL, smtp_port=2525).mail_port) == ("starttls", 2525)
+    shown = Settings(**MAIL, **ELSEWHERE, smtp_user="hub", smtp_password="s3cret")  # type: ignore[arg-type]
+    assert "s3cret" not in repr(shown) + str(shown) + shown.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"smtp_from": None}, "go together"),
+        ({"smtp_host": None}, "go together"),
+        ({"smtp_user": "hub"}, "goes with one of"),
+        ({"smtp_password": "s3cret"}, "goes with one of"),
+        ({"smtp_user": "hub", "smtp_password": "s3cret", "smtp_password_file": "file"}, "goes with one of"),
+        ({"smtp_from": "Taesan <reports@hub.example>"}, "must be a plain address"),
+        ({"smtp_from": "reports@hub.example\r\nBcc: x@hub.example"}, "must be a plain address"),
+        ({"smtp_port": 65_536}, "less than"),
+        ({**ELSEWHERE, "smtp_tls": "none"}, "in the open"),
+        ({**ELSEWHERE, "public_url": "http://hub.example"}, "TAESAN_PUBLIC_URL has to be https"),
+    ],
+)
+def test_a_mail_server_that_cannot_be_used_is_refused_at_start(changes: dict[str, Any], fault: str) -> None:
+    with pytest.raises(ValidationError, match=fault) as refused:
+        Settings(**MAIL | changes)
+    assert "s3cret" not in str(refused.value)
+
+
 @pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg", "postgres"])
 def test_postgresql_is_taken_by_any_of_its_names(scheme: str) -> None:
     settings = Settings(database_url=f"{scheme}://taesan@db.example:5433/taesan?sslmode=require")

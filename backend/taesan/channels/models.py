@@ -178,13 +178,33 @@ class DepositPublic(Shape):
     transaction: str | None = None
 
 
+class ChannelRefundCreate(Shape):
+    amount: AmountIn | None = ShapeField(default=None, description="Minor units; all that is free if left out")
+
+
+class ChannelRefundPublic(Shape):
+    id: str = ShapeField(examples=["rfd_019ac5b2f1d06f0c2a9b1d3e4f506172"])
+    channel_id: str
+    amount: AmountOut
+    state: str = ShapeField(description="received, sent, confirmed or failed")
+    reason: str | None
+    requested_at: str
+    transaction: str | None
+
+
 class ChannelPublic(Shape):
-    """Amounts in minor units of the reserve asset. `available` is what can still be spent."""
+    """Amounts in minor units of the reserve asset. `available` is what can still be spent. With its whole `ChannelConfig`, which
+    its payer needs to withdraw without the hub."""
 
     id: str
     state: str
     payer: str
     payer_authorizer: str
+    receiver: str
+    receiver_authorizer: str
+    token: str
+    withdraw_delay: int = ShapeField(description="Seconds")
+    salt: str
     available: AmountOut
     in_jar: AmountOut
     charged_cumulative: AmountOut
@@ -205,6 +225,7 @@ class HubPublic(Shape):
     asset: str = ShapeField(description="CAIP-19")
     asset_symbol: str
     asset_exponent: int
+    asset_currency: str = ShapeField(description="ISO 4217: what the asset stands for, and amounts in rules are in")
     asset_domain: dict[str, str | int] = ShapeField(description="The asset's EIP-712 domain")
     gift_token: str
     gift_domain: dict[str, str | int]

@@ -4,8 +4,9 @@ The operator's key is the channels' receiver authoriser, so its own call is enou
 its way the channel takes no payments (`refunding`), so nobody spends the money a second time.
 """
 
+import math
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -16,6 +17,7 @@ from taesan.chain.models import transaction_of
 from taesan.channels import queries
 from taesan.channels.models import Channel, RefundRelay
 from taesan.core import restoration
+from taesan.core.clock import rfc3339
 from taesan.core.ids import new_id
 from taesan.core.outbox import Handler
 from taesan.core.problems import Problem, too_small
@@ -53,6 +55,22 @@ def check(session: Session, hub: Hub, channel: Channel, asked: int | None) -> in
     if amount < hub.settings.least_relayed:
         raise too_small(hub.settings.least_relayed)
     return amount
+
+
+def require_pause(session: Session, hub: Hub, channel: Channel, now: datetime) -> None:
+    """On chain there is no limit. :raises Problem: `refund-too-soon`: the last one was so lately that this would be gas for nothing"""
+    last = newest(session, channel.id)
+    if last is None or last.state != "confirmed":
+        return
+    until = last.requested_at + timedelta(seconds=hub.settings.refund_pause_s)
+    if now < until:
+        raise Problem(
+            "refund-too-soon",
+            409,
+            "The channel's last refund was only lately.",
+            f"The channel's next refund is from {rfc3339(until)} on.",
+            headers={"retry-after": str(math.ceil((until - now).total_seconds()))},
+        )
 
 
 def request(session: Session, hub: Hub, channel: Channel, asked: int | None, now: datetime) -> RefundRelay:

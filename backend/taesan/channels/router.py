@@ -4,11 +4,13 @@ from fastapi import APIRouter, Response
 from sqlmodel import Session
 
 from taesan.chain import view
-from taesan.channels import holdings, queries, service
+from taesan.channels import holdings, queries, refunds, service
 from taesan.channels.models import (
     ChannelCreate,
     ChannelCreated,
     ChannelPublic,
+    ChannelRefundCreate,
+    ChannelRefundPublic,
     DepositPublic,
     HoldingsPublic,
     HubPublic,
@@ -39,6 +41,7 @@ def get_hub_facts(hub: HubDep) -> HubPublic:
         asset=hub.asset.id,
         asset_symbol=hub.asset.symbol,
         asset_exponent=hub.asset.exponent,
+        asset_currency=hub.settings.asset_currency,
         asset_domain=_domain(hub.asset.domain),
         gift_token=hub.gift.id,
         gift_domain=_domain(hub.gift.domain),
@@ -113,6 +116,53 @@ def get_channel(hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32) -> Chan
     """A channel's state: its payer's alone, for it tells more than the chain does."""
     with hub.db.read() as session:
         return queries.public_channel(session, hub, service.find_own_channel(session, channel_id, wallet))
+
+
+@router.post(
+    "/channels/{channel_id}/refunds",
+    tags=["channels"],
+    operation_id="refundChannel",
+    status_code=202,
+    response_model=ChannelRefundPublic,
+    dependencies=COUNTED,
+    responses=problem_responses(400, 401, 403, 404, 409, 422, 429, 503),
+)
+def refund_channel(
+    hub: HubDep,
+    wallet: CurrentWallet,
+    channel_id: Bytes32,
+    body: ChannelRefundCreate,
+    idempotency_key: IdempotencyKeyHeader,
+) -> Response:
+    """Gives back to the payer what is free in a channel, without gas. What was promised, and what is in the jar, stays. Meanwhile
+    the channel takes no payments (`GET /v1/channels/{id}/refunds`)."""
+    now = hub.clock.now()
+    with hub.db.read() as session:
+        service.find_own_channel(session, channel_id, wallet)
+
+    def effect(session: Session) -> ChannelRefundPublic:
+        channel = service.find_own_channel(session, channel_id, wallet)
+        refunds.require_pause(session, hub, channel, now)
+        return queries.public_refund(session, refunds.request(session, hub, channel, body.amount, now))
+
+    scope = f"channel-refund:{channel_id}"
+    return idempotency.once(hub.db, scope, idempotency_key, body, now, effect, closed=view.closed, status=202)
+
+
+@router.get(
+    "/channels/{channel_id}/refunds",
+    tags=["channels"],
+    operation_id="listChannelRefunds",
+    responses=problem_responses(401, 403, 404, 422),
+)
+def list_channel_refunds(
+    hub: HubDep, wallet: CurrentWallet, channel_id: Bytes32, cursor: Cursor = None, limit: Limit = 100
+) -> Page[ChannelRefundPublic]:
+    """What was given back out of a channel, newest first, and how far it is."""
+    with hub.db.read() as session:
+        channel = service.find_own_channel(session, channel_id, wallet)
+        rows = queries.refunds_of(session, channel, cursor, limit)
+        return page(rows, limit, lambda row: row.id, lambda row: queries.public_refund(session, row))
 
 
 @router.get("/holdings", tags=["channels"], operation_id="getHoldings", responses=problem_responses(401))

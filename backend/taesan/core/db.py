@@ -21,7 +21,6 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from psycopg.types.numeric import IntLoader
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionLeft
@@ -179,6 +178,8 @@ def _engine(url: str, cache_mib: int) -> Engine:
 
 
 def _set_up_postgresql(connection: Any, _entry: ConnectionPoolEntry) -> None:
+    from psycopg.types.numeric import IntLoader
+
     # What 64-bit integers add up to is NUMERIC there; we store no fractions.
     connection.adapters.register_loader("numeric", IntLoader)
 

@@ -25,6 +25,11 @@ MAX_AMOUNT = 2**63 - 1  # what a BIGINT column holds; 9.2e12 dollars at 6 decima
 
 _AMOUNT = re.compile(r"0|[1-9][0-9]{0,18}")
 _HEX = re.compile(r"0x(?:[0-9a-fA-F]{2})*")
+_ATOM, _LABEL = r"[A-Za-z0-9_'+&=~#-]+", r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_MAIL = re.compile(
+    rf"(?=[A-Za-z0-9_][^@]{{0,63}}@){_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+[A-Za-z](?:[A-Za-z0-9-]*[A-Za-z0-9])"
+)
+MAX_MAIL_ADDRESS = 254  # RFC 5321's path, without its brackets
 
 
 def parse_amount(value: object) -> int:
@@ -58,6 +63,14 @@ def parse_hex(value: str, length: int | None = None) -> str:
     return value.lower()
 
 
+def parse_mail_address(value: str) -> str:
+    """A plain `name@host.example` (RFC 5321, without quotes, comments, other scripts and numeric hosts), its host in lower case."""
+    if len(value) > MAX_MAIL_ADDRESS or not _MAIL.fullmatch(value):
+        raise PydanticCustomError("invalid-mail-address", "must be a plain address, such as anna@example.com")
+    name, _, host = value.partition("@")
+    return f"{name}@{host.lower()}"
+
+
 def parse_time_zone(name: str) -> str:
     if name not in days.zones():
         raise ValueError("must be a name of the IANA time zone database, such as Asia/Seoul")
@@ -88,6 +101,9 @@ SignedAmountOut = Annotated[
 ]
 
 Address = Annotated[str, AfterValidator(parse_address), Field(examples=["0x70997970C51812dc3A010C7d01b50e0d17dc79C8"])]
+MailAddress = Annotated[
+    str, Field(max_length=MAX_MAIL_ADDRESS, examples=["anna@example.com"]), AfterValidator(parse_mail_address)
+]
 Bytes32 = Annotated[str, AfterValidator(lambda v: parse_hex(v, 32)), Field(examples=["0x" + "ab" * 32])]
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 """Any text but with U+0000, which PostgreSQL cannot hold."""

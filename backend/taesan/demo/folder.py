@@ -16,6 +16,8 @@ DEFAULT = Path("var/demo")
 CHAIN_PORT, PORT = 8545, 8000
 WITHDRAW_DELAY_S = 900
 """The least that x402 knows, so that a withdrawal can be tried out."""
+SAMPLE_SHOP = "0xba53AEe06c4Cc6513Ff01Dd3335A6A6F5952D966"
+"""The wallet of `demo.sample_shop`: everybody has its key."""
 _OURS = (
     "anvil.json",
     "chain-port",
@@ -79,6 +81,7 @@ def environment(folder: Path, chain_port: int, port: int) -> dict[str, str]:
         "TAESAN_RPC_URL": f"http://127.0.0.1:{chain_port}",
         "TAESAN_DEPLOYMENT_FILE": str(folder / "deployment.json"),
         "TAESAN_WITHDRAW_DELAY_S": str(WITHDRAW_DELAY_S),
+        "TAESAN_SAMPLE_SHOP": SAMPLE_SHOP,
         "TAESAN_HOST": "127.0.0.1",
         "TAESAN_PORT": str(port),
         "TAESAN_PUBLIC_URL": f"http://127.0.0.1:{port}",

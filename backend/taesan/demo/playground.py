@@ -13,7 +13,7 @@ from taesan.chain.contracts import Contracts, Deployment
 from taesan.chain.deployment import CANONICAL, CEILING_WEI
 from taesan.chain.rpc import Node
 from taesan.chain.signers import open_signer
-from taesan.demo import devnet, folder
+from taesan.demo import devnet, folder, sample_shop
 from taesan.demo.faucet import Faucet
 from taesan.demo.folder import ChainName
 from taesan.demo.processes import DemoFailed
@@ -68,6 +68,7 @@ def run(options: Options, console: Console) -> None:
                     with phase(console, "the hub starts"):
                         stage.start_hub()
                         stage.wait_for_hub()
+                        sample_shop.open_at(stage.settings.public_url)
                 _show(stage, deployment, console)
                 _show_hub(stage, options.with_hub, console)
                 while True:

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from taesan.chain.contracts import Contracts, Deployment
 from taesan.chain.rpc import Node, NodeUnavailable
-from taesan.demo import folder
+from taesan.demo import folder, sample_shop
 from taesan.demo.client import HubClient
 from taesan.demo.faucet import Faucet, TransferGas
 from taesan.demo.figures import recompute
@@ -89,6 +89,7 @@ def _perform(options: Options, stage: Stage, console: Console) -> bool:
     with phase(console, "the hub starts: service and worker") as bar:
         stage.start_hub()
         stage.wait_for_hub()
+        sample_shop.open_at(stage.settings.public_url)
         bar.say(f"live on {stage.settings.public_url}")
     replay, transfers = asyncio.run(_tell(options, stage, deployment, purchases, console))
     with phase(console, "books, proofs and chain are checked") as bar:

@@ -16,7 +16,8 @@ _session = HTTPBearer(auto_error=False, scheme_name="wallet session", descriptio
 _key = HTTPBearer(
     auto_error=False,
     scheme_name="merchant API key",
-    description="`tsk_test_…` or `tsk_live_…`, as `mode` in `GET /v1/hub` says",
+    description="`tsk_test_…` or `tsk_live_…`, as `mode` in `GET /v1/hub` says; or the session of the merchant's own wallet, which "
+    "may do everything",
 )
 
 
@@ -34,29 +35,39 @@ def _wallet(hub: HubDep, token: SessionToken) -> str:
 
 
 class Caller(NamedTuple):
+    """:ivar key: what came along; None: the merchant's own wallet has signed in, who could make itself any key"""
+
     merchant: Merchant
-    key: ApiKey
+    key: ApiKey | None
 
 
 def _caller(hub: HubDep, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_key)]) -> Iterator[Caller]:
     now = hub.clock.now()
+    token = bearer.credentials if bearer else ""
     with hub.db.read() as session:
-        key = keys.authenticate(session, bearer.credentials if bearer else "", hub.mode, now)
-        caller = Caller(session.get_one(Merchant, key.merchant_id), key)
+        wallet = None if token.startswith(keys.PREFIX) else auth.find_address(session, token, now)
+        if wallet is not None:
+            caller = Caller(keys.merchant_of_wallet(session, wallet), None)
+        else:
+            key = keys.authenticate(session, token, hub.mode, now)
+            caller = Caller(session.get_one(Merchant, key.merchant_id), key)
     try:
         yield caller
     finally:
-        keys.note_use(hub.db, key, now)  # when the answer is out: nobody waits for it
+        if caller.key is not None:
+            keys.note_use(hub.db, caller.key, now)  # when the answer is out: nobody waits for it
 
 
 @dataclass(frozen=True)
 class Needs:
-    """The merchant whose API key came along: 401 without one, 403 if the key has not the scope."""
+    """The merchant whose API key, or whose own wallet's session, came along: 401 without either, 403 if the key has not the scope or the
+    wallet is no merchant's."""
 
     scope: Scope
 
     def __call__(self, caller: Annotated[Caller, Depends(_caller)]) -> Merchant:
-        keys.require(caller.key, self.scope)
+        if caller.key is not None:
+            keys.require(caller.key, self.scope)
         return caller.merchant
 
 
@@ -67,4 +78,5 @@ def _merchant(caller: Annotated[Caller, Depends(_caller)]) -> Merchant:
 CurrentWallet = Annotated[str, Depends(_wallet)]
 """The EIP-55 address that signed in; 401 without one."""
 CurrentMerchant = Annotated[Merchant, Depends(_merchant)]
-"""The merchant whose API key came along, whatever its scopes; 401 without one."""
+"""The merchant whose API key, whatever its scopes, or whose own wallet's session came along; 401 without either, 403 if the wallet is no
+merchant's."""

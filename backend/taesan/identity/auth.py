@@ -88,10 +88,16 @@ def address_of(session: Session, token: str, now: datetime) -> str:
 
     :raises Problem: `unauthorized`
     """
-    login = session.get(LoginSession, hash_secret(token))
-    if login is None or login.expires_at < now:
+    address = find_address(session, token, now)
+    if address is None:
         raise unauthorized("Sign in with your wallet first (POST /v1/auth/sessions).")
-    return login.address
+    return address
+
+
+def find_address(session: Session, token: str, now: datetime) -> str | None:
+    """As `address_of`; None if it is no session's token, or not any more."""
+    login = session.get(LoginSession, hash_secret(token))
+    return None if login is None or login.expires_at < now else login.address
 
 
 def sign_out(session: Session, token: str) -> None:

@@ -144,10 +144,27 @@ def own_merchant(session: Session, wallet: str) -> Merchant:
 
     :raises Problem: `unknown-merchant`
     """
-    merchant = session.scalar(select(Merchant).where(col(Merchant.address) == wallet))
+    merchant = _find_by_wallet(session, wallet)
     if merchant is None:
         raise Problem("unknown-merchant", 404, "This merchant is not known here.", f"{wallet} is no merchant here.")
     return merchant
+
+
+def merchant_of_wallet(session: Session, wallet: str) -> Merchant:
+    """Who asks with a session for what merchants may. :raises Problem: `not-a-merchant`"""
+    merchant = _find_by_wallet(session, wallet)
+    if merchant is None:
+        raise Problem(
+            "not-a-merchant",
+            403,
+            "This wallet has no merchant account.",
+            f"{wallet} opens one with POST /v1/merchants.",
+        )
+    return merchant
+
+
+def _find_by_wallet(session: Session, wallet: str) -> Merchant | None:
+    return session.scalar(select(Merchant).where(col(Merchant.address) == wallet))
 
 
 def authenticate(session: Session, key: str, mode: Mode, now: datetime) -> ApiKey:

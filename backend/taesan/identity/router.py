@@ -197,9 +197,9 @@ def revoke_api_key(hub: HubDep, wallet: CurrentWallet, key_id: str) -> None:
         keys.revoke(session, keys.own_merchant(session, wallet).id, key_id, hub.clock.now())
 
 
-@router.get("/merchants/me", tags=["merchants"], operation_id="getOwnMerchant", responses=problem_responses(401))
+@router.get("/merchants/me", tags=["merchants"], operation_id="getOwnMerchant", responses=problem_responses(401, 403))
 def get_own_merchant(merchant: CurrentMerchant) -> MerchantPublic:
-    """The merchant that the API key belongs to."""
+    """The merchant that the API key, or the signed-in wallet, belongs to."""
     return MerchantPublic(id=merchant.id, name=merchant.name, address=merchant.address)
 
 

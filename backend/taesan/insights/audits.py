@@ -155,6 +155,7 @@ def _earned(session: Session, members: Sequence[int | None], begins: datetime, e
 def _points(session: Session, members: Sequence[int | None], now: datetime) -> tuple[int, int]:
     """All that there are, and of them those that lapse soon."""
     left = (col(PointsLot.remaining) > 0, col(PointsLot.expires_at) > now)
-    lots = select(func.sum(PointsLot.remaining)).where(col(PointsLot.member_id).in_(members), *left)
-    lapsing = lots.where(col(PointsLot.expires_at) <= now + SOON)
-    return int(session.scalar(lots) or 0), int(session.scalar(lapsing) or 0)
+    points = func.sum(PointsLot.remaining)
+    found = select(points, points.filter(col(PointsLot.expires_at) <= now + SOON))
+    there_are, lapsing = session.execute(found.where(col(PointsLot.member_id).in_(members), *left)).one()
+    return int(there_are or 0), int(lapsing or 0)

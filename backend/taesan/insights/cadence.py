@@ -1,29 +1,24 @@
-"""How well days of payment follow a cadence: weekly, four-weekly, monthly or yearly. Pure.
+"""Cadences - weekly, four-weekly, monthly, yearly - and how a day of payment lies about their due days. Pure.
 
 A cadence is a grid of due days. A due day that is a weekend or a holiday may be kept to, put off to the next business day or drawn
-forward to the last one: always the same of the three. How much likelier a row of days is by a standing order that is sometimes late
-and sometimes left out than by somebody who comes about as often, but when she likes, is added up day by day, in thousandths of a nat;
-the best row of the best grid is the fit. So three days that are exact may do, and thirty that are about right do not.
+forward to the last one. How much likelier a payment is on its day by a standing order that is sometimes late than by somebody who comes
+about as often, but when she likes, is told in thousandths of a nat; `fitting.py` adds them up.
 """
 
 from calendar import monthrange
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date, timedelta
 from functools import cache, lru_cache
-from itertools import pairwise
 from math import log
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from babel.core import get_global
-from holidays import HolidayBase, country_holidays
-from holidays.registry import COUNTRIES
+
+if TYPE_CHECKING:
+    from holidays import HolidayBase
 
 _ONE = timedelta(days=1)
-_WAYS = (1, 2, 3)  # places in a row of `_fits`
-LEAST_HITS = 3
-LEAST_ON_TIME = 65  # of a hundred payments
-SKIPPED_AT_MOST = 4  # one of so many due days, at most, has no payment
+WAYS = (0, 1, 2)  # of `Calendar.moved`
 
 
 class Cadence(NamedTuple):
@@ -54,7 +49,7 @@ YEARLY = Cadence("yearly", 0, 12, 10, 20, 1, 21, 0)
 CADENCES = (WEEKLY, FOUR_WEEKLY, MONTHLY, THIRTY_DAYS, YEARLY)
 
 
-def _nats(odds: float) -> int:
+def nats(odds: float) -> int:
     """In thousandths."""
     return round(1000 * log(odds))
 
@@ -62,9 +57,10 @@ def _nats(odds: float) -> int:
 # How often a standing order is on time, a day late, …; the last for each day that is later still.
 _ON_TIME, _LATE, _EARLY = 0.80, (0.07, 0.03, 0.02, 0.01, 0.01, 0.007), (0.01, 0.002)
 _SKIPS = 0.06
-_FILLED = _nats((1 - _SKIPS) / (1 - 0.37))  # who comes once a period on the average leaves out 37 of a hundred
-_LEFT_OUT = _nats(_SKIPS / 0.37)
-_STRAY = -1_600  # a payment of the same price that no due day asks for
+_LEAVES_OUT = 0.37  # who comes once a period on the average
+LEFT_OUT = nats(_SKIPS / _LEAVES_OUT)
+APART = -700  # a payment of the same price that is not of the standing order speaks two to one against there being one
+_LATE_DAYS = 3  # one that is later than that rather is none
 
 
 class Calendar:
@@ -73,6 +69,8 @@ class Calendar:
     def __init__(self, country: str | None) -> None:
         self._holidays: HolidayBase | frozenset[date] = frozenset()
         if country is not None and country in _countries():
+            from holidays import country_holidays  # seldom needed, and a tenth of a second
+
             self._holidays = country_holidays(country)
         self._moved: dict[date, tuple[date, date, date]] = {}
 
@@ -91,9 +89,23 @@ class Calendar:
             found = self._moved[due] = (due, on, before)
         return found
 
+    def due_for(self, day: date) -> list[date]:
+        """On which days something may be due that is paid then, or up to three days late: those, and the days next to them that are not open."""
+        in_time = [day - n * _ONE for n in range(_LATE_DAYS + 1)]
+        found = list(in_time)
+        for paid in filter(self.is_open, in_time):
+            for step in (-_ONE, _ONE):
+                due = paid + step
+                while not self.is_open(due):
+                    found.append(due)
+                    due += step
+        return list(dict.fromkeys(found))
+
 
 @cache
 def _countries() -> frozenset[str]:
+    from holidays.registry import COUNTRIES
+
     return frozenset(code for names in COUNTRIES.values() for code in names[1:])
 
 
@@ -106,31 +118,50 @@ def calendar_of(zone: str) -> Calendar:
 
 # ------------------------------------------------------------------- the grid
 
+Mark = tuple[int, tuple[int, ...], int]
+"""Whose due day's a payment would be, what it speaks for in each of `WAYS`, and the most of that; nothing, between those of two due days."""
 
-class Grid(NamedTuple):
-    """:ivar anchor: one due day. :ivar month_day: of a cadence in months: a shorter month's last day stands in for it"""
 
-    cadence: Cadence
-    anchor: date
-    month_day: int = 0
+class Grid:
+    """Due days of a cadence, and how days lie about them. It is equal to itself only.
+
+    :ivar anchor: one due day; in months, its day is each month's, and a shorter one's last day stands in for it
+    :ivar base: what its payments have to make up for. :ivar exact: what one on its day speaks for
+    """
+
+    def __init__(self, cadence: Cadence, anchor: date, calendar: Calendar) -> None:
+        self.cadence = cadence
+        self.anchor = anchor
+        self.calendar = calendar
+        self.base = cadence.prior - nats(cadence.about)
+        self.exact = _gain(cadence.about, 0)
+        self._marks: dict[date, Mark] = {}
 
     def due(self, slot: int) -> date:
         """:param slot: 0 is the anchor's"""
         if self.cadence.days:
             return self.anchor + timedelta(days=slot * self.cadence.days)
         month = self.anchor.year * 12 + self.anchor.month - 1 + slot * self.cadence.months
-        return _in_month(month // 12, month % 12 + 1, self.month_day)
+        return _in_month(month // 12, month % 12 + 1, self.anchor.day)
 
-    def slot_of(self, day: date) -> int | None:
-        """Whose day this would be; None between those of two due days."""
+    def mark(self, day: date) -> Mark:
+        found = self._marks.get(day)
+        if found is None:
+            slot, is_near = self._slot_of(day)
+            dues = self.calendar.moved(self.due(slot)) if is_near else ()
+            gains = tuple(_gain(self.cadence.about, (day - due).days) for due in dues)
+            found = self._marks[day] = (slot, gains, max(gains, default=0))
+        return found
+
+    def _slot_of(self, day: date) -> tuple[int, bool]:
         if self.cadence.days:
             near = (day - self.anchor).days // self.cadence.days
         else:
             near = ((day.year - self.anchor.year) * 12 + day.month - self.anchor.month) // self.cadence.months
         for slot in (near, near + 1, near - 1):
             if -self.cadence.early <= (day - self.due(slot)).days <= self.cadence.late:
-                return slot
-        return None
+                return slot, True
+        return near if self.due(near) <= day else near - 1, False
 
 
 @lru_cache(maxsize=20_000)  # of some forty years
@@ -140,105 +171,53 @@ def _in_month(year: int, month: int, day: int) -> date:
 
 @cache
 def _gain(about: int, late: int) -> int:
-    """Of a payment so many days late (early, if negative), against one on any of so many days."""
-    if late == 0:
-        return _nats(_ON_TIME * about)
-    table = _LATE if late > 0 else _EARLY
-    return _nats(table[min(abs(late), len(table)) - 1] * about)
+    """Of a payment so many days late (early, if negative), against one that may be left out, or be on any of so many days; more than if it
+    were not counted in."""
+    odds = _ON_TIME
+    if late:
+        table = _LATE if late > 0 else _EARLY
+        odds = table[min(abs(late), len(table)) - 1]
+    return nats(odds * about) + nats((1 - _SKIPS) / (1 - _LEAVES_OUT)) - APART
 
 
-# --------------------------------------------------------------------- fitting
+class Grids:
+    """Those that a payment may speak for, each once."""
+
+    def __init__(self, calendar: Calendar) -> None:
+        self.calendar = calendar
+        self._grids: dict[tuple[Cadence, date], Grid] = {}
+        self._of_day: dict[date, list[tuple[Grid, int]]] = {}
+
+    def of(self, day: date) -> list[tuple[Grid, int]]:
+        """All that a payment on that day speaks for, and how much in one of `WAYS`; those of its own day first."""
+        found = self._of_day.get(day)
+        if found is None:
+            most: dict[Grid, int] = {}
+            for due in self.calendar.due_for(day):
+                moved = self.calendar.moved(due)
+                for grid in self._due_on(due):
+                    gain = max(_gain(grid.cadence.about, (day - to).days) for to in moved)
+                    if gain > most.get(grid, 0):
+                        most[grid] = gain
+            found = self._of_day[day] = list(most.items())
+        return found
+
+    def _due_on(self, due: date) -> Iterator[Grid]:
+        for cadence in CADENCES:
+            if cadence.days:
+                yield self._grid(cadence, date.fromordinal(due.toordinal() % cadence.days + cadence.days))
+        is_last = (due + _ONE).day == 1
+        for day in range(due.day, 32 if is_last else due.day + 1):
+            yield self._grid(MONTHLY, date(_LEAP_YEAR, 1, day))
+        yield self._grid(YEARLY, due.replace(year=_LEAP_YEAR))
+        if is_last and due.day == 28:
+            yield self._grid(YEARLY, date(_LEAP_YEAR, 2, 29))
+
+    def _grid(self, cadence: Cadence, anchor: date) -> Grid:
+        key = cadence, anchor
+        if key not in self._grids:
+            self._grids[key] = Grid(cadence, anchor, self.calendar)
+        return self._grids[key]
 
 
-class Fit(NamedTuple):
-    """:ivar hits: places in the days that were given, a slot each, in order. :ivar slots: of the hits
-    :ivar score: thousandths of a nat"""
-
-    grid: Grid
-    hits: tuple[int, ...]
-    slots: tuple[int, ...]
-    score: int
-
-    @property
-    def skipped(self) -> int:
-        return self.slots[-1] - self.slots[0] + 1 - len(self.slots)
-
-
-def best_fit(days: Sequence[date], calendar: Calendar) -> Fit | None:
-    """The best of all grids for days of payments, in order; None if no three of them make one."""
-    fits = (fitted for grid in _grids(days) for fitted in _fits(grid, days, calendar))
-    return max(fits, key=lambda fit: fit.score, default=None)
-
-
-def _fits(grid: Grid, days: Sequence[date], calendar: Calendar) -> Iterator[Fit]:
-    """The stretch of a grid that the days follow best, for each way of moving a due day that is no business day: that is kept to."""
-    by_slot: dict[int, list[tuple[int, int, int, int]]] = {}  # place, and how late in each way
-    strays: dict[int, int] = {}
-    for place, day in enumerate(days):
-        slot = grid.slot_of(day)
-        if slot is None:
-            near = (day - grid.anchor).days // grid.cadence.period
-            strays[near] = strays.get(near, 0) + 1
-            continue
-        on, after, before = calendar.moved(grid.due(slot))
-        by_slot.setdefault(slot, []).append((place, (day - on).days, (day - after).days, (day - before).days))
-    if len(by_slot) < LEAST_HITS:
-        return
-    for slot, several in by_slot.items():
-        if len(several) > 1:
-            strays[slot] = strays.get(slot, 0) + len(several) - 1
-    about = grid.cadence.about
-    for way in _WAYS:
-        chosen = {slot: max((_gain(about, row[way]), -row[0]) for row in rows) for slot, rows in by_slot.items()}
-        score, slots = _stretch({slot: gain for slot, (gain, _) in chosen.items()}, strays)
-        on_time = sum(1 for slot in slots if chosen[slot][0] == _gain(about, 0))
-        length = slots[-1] - slots[0] + 1
-        if len(slots) < LEAST_HITS or on_time * 100 < len(slots) * LEAST_ON_TIME:
-            continue
-        if (length - len(slots)) * SKIPPED_AT_MOST <= length:
-            score += grid.cadence.prior - _nats(about)
-            yield Fit(grid, tuple(-chosen[slot][1] for slot in slots), tuple(slots), score)
-
-
-def _stretch(gains: dict[int, int], strays: dict[int, int]) -> tuple[int, list[int]]:
-    """The slots from one to another that are worth the most together (Kadane)."""
-    slots = sorted(gains)
-    best, found, total, begin = 0, (0, 1), 0, 0
-    for n, slot in enumerate(slots):
-        total += (slot - slots[n - 1] - 1) * _LEFT_OUT if n else 0
-        if total <= 0:
-            total, begin = 0, n
-        total += gains[slot] + _FILLED + strays.get(slot, 0) * _STRAY
-        if total > best:
-            best, found = total, (begin, n + 1)
-    return best, slots[found[0] : found[1]]
-
-
-def _grids(days: Sequence[date]) -> Iterator[Grid]:
-    """Those that some of the payments speak for, of the cadences that are not far too seldom for the gaps, nor far too frequent."""
-    if len(days) < LEAST_HITS:
-        return
-    least = max(2, len(days) // 6)
-    gaps = [(b - a).days for a, b in pairwise(days)]
-    for cadence in CADENCES:
-        if max(gaps) < cadence.period - cadence.early - cadence.late or min(gaps) > 2 * cadence.period:
-            continue
-        if cadence.days:
-            phases = Counter(day.toordinal() % cadence.days for day in days)
-            yield from (
-                Grid(cadence, date.fromordinal(n + cadence.days)) for n, count in phases.items() if count >= least
-            )
-        elif cadence.months == 1:
-            yield from (Grid(cadence, _in_month(days[0].year, days[0].month, n), n) for n in _month_days(days, least))
-        else:
-            around = [day + timedelta(days=n) for day in days for n in range(-3, 4)]
-            often = Counter((day.month, day.day) for day in around)
-            once = {(day.month, day.day): day for day in around if often[day.month, day.day] >= least}
-            yield from (Grid(cadence, day, day.day) for day in once.values())
-
-
-def _month_days(days: Sequence[date], least: int) -> list[int]:
-    """Days of the month that payments were on, or that a weekend or a short month may have moved there."""
-    around = Counter((day + timedelta(days=n)).day for day in days for n in range(-3, 4))
-    found = {day for day, count in around.items() if count >= least}
-    return sorted(found | {29, 30, 31} if found & {27, 28, 29, 30, 31} else found)
+_LEAP_YEAR = 2000

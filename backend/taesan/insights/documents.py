@@ -18,7 +18,7 @@ from taesan.insights.audit_models import Amounts, AssetAudit, Counted, MonthAudi
 from taesan.insights.budgets import BudgetPublic
 from taesan.insights.movements import next_month
 
-MOST_ROWS, MOST_GROWN = 20, 5
+MOST_ROWS, MOST_GROWN, MOST_IN_BRIEF = 20, 5, 3
 MAX_NAME = 60
 MOST_CUT = 3  # bars
 NONE = "–"  # stands where a figure is zero
@@ -165,7 +165,6 @@ class Writer:
 
     def document(self, audit: MonthAudit) -> Document:
         say, first = self._say, date.fromisoformat(audit.days.since)
-        month = format_skeleton("yMMMM", first, locale=self._language)
         made_at = datetime.fromisoformat(audit.made_at).astimezone(ZoneInfo(audit.zone))
         notes = [
             say("Days begin at midnight in {zone}. Made on {at}.").format(
@@ -186,7 +185,7 @@ class Writer:
             sections = [Section(say("Nothing moved in this month."))]
         return Document(
             self._language,
-            say("Your small money in {month}").format(month=month),
+            self.title(audit),
             tuple(self._summary(asset) for asset in audit.assets if asset.merchants.items),
             tuple(notes),
             (*sections, *self._budgets(audit), *self._became(audit)),
@@ -215,6 +214,27 @@ class Writer:
             told = "{gathered} was gathered."
             texts.append(say(told).format(gathered=self._money_of(moved["gathered"].amount, asset)))
         return " ".join(texts)
+
+    def title(self, audit: MonthAudit) -> str:
+        month = format_skeleton("yMMMM", date.fromisoformat(audit.days.since), locale=self._language)
+        return self._say("Your small money in {month}").format(month=month)
+
+    def brief(self, audit: MonthAudit) -> Iterator[str]:
+        """What moved, in a line for each kind, and what of it became gift tokens: no merchant's name is in it."""
+        say, became = self._say, audit.became
+        for asset in audit.assets[:MOST_IN_BRIEF]:
+            for moved in asset.moved:
+                amount, before = (self.money(n, asset.asset, asset.exponent) for n in (moved.amount, moved.before))
+                kind, count = say(KINDS[moved.kind]), self._count(moved.count)
+                told = say("{kind}: {amount} ({count} times; the month before: {before})")
+                yield told.format(kind=kind, amount=amount, count=count, before=before)
+        if not audit.assets:
+            yield say("Nothing moved in this month.")
+        for label, gathered in (
+            ("Became gift tokens", became.fired.amount),
+            ("In the jar, not converted yet", became.in_jars),
+        ):
+            yield f"{say(label)}: {self.money(gathered, became.asset, became.exponent)}"
 
     def _of_asset(self, asset: AssetAudit, first: date) -> Iterator[Section]:
         say, name = self._say, self._asset(asset.asset)

@@ -19,7 +19,7 @@ from taesan.insights.budget_models import Budget, BudgetAlert
 from taesan.insights.import_models import DuplicateVerdict, StatementImport, StatementLine, StatementMapping
 from taesan.insights.models import Filling, MovementRow, Person, PersonWallet
 from taesan.insights.recurring_models import Recurring, RecurringDue
-from taesan.insights.schedule_models import ReportSchedule
+from taesan.insights.schedule_models import ReportMail, ReportSchedule
 
 PERSONAL: tuple[type[SQLModel], ...] = (
     PersonWallet,
@@ -35,9 +35,10 @@ PERSONAL: tuple[type[SQLModel], ...] = (
     Budget,
     BudgetAlert,
     ReportSchedule,
+    ReportMail,
 )
 """Every table with an `owner`; each with an index that begins with that."""
-NOT_TOLD = {"owner", "secret"}
+NOT_TOLD = {"owner", "secret", "token", "code_hash"}
 PAGE = 500
 
 

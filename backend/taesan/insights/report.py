@@ -15,7 +15,6 @@ from markupsafe import Markup
 
 from taesan.core.i18n import translations
 from taesan.hub import Hub
-from taesan.insights import pdf
 from taesan.insights.audit_models import Amounts, AssetAudit, Became, Counted, MonthAudit, Places
 from taesan.insights.cells import cell
 from taesan.insights.documents import NONE, Document, Writer
@@ -36,12 +35,20 @@ def written(audit: MonthAudit, form: Format, hub: Hub, language: str) -> bytes:
     if form == "csv":
         return as_csv(audit).encode("utf-8-sig")  # by whose mark spreadsheets know it
     document = document_of(audit, hub, language)
-    return as_page(document).encode() if form == "html" else pdf.render(document, hub.settings.npm_dir)
+    if form == "html":
+        return as_page(document).encode()
+    from taesan.insights import pdf  # with all of ReportLab, which few processes ever need
+
+    return pdf.render(document, hub.settings.npm_dir)
 
 
 def document_of(audit: MonthAudit, hub: Hub, language: str) -> Document:
+    return writer_in(language, hub).document(audit)
+
+
+def writer_in(language: str, hub: Hub) -> Writer:
     symbols = {token.id: token.symbol for token in (hub.asset, hub.gift)}
-    return Writer(language, translations(language).gettext, symbols).document(audit)
+    return Writer(language, translations(language).gettext, symbols)
 
 
 # ----------------------------------------------------------------------- CSV

@@ -11,9 +11,17 @@ from taesan.core.values import Month
 from taesan.hub import Hub, HubDep
 from taesan.identity.access import CurrentWallet
 from taesan.identity.rates import COUNTED
-from taesan.insights import audits, persons, report, scheduling
+from taesan.insights import audits, persons, report, scheduling, subscribing, turns
 from taesan.insights.audit_models import MonthAudit
-from taesan.insights.schedule_models import ScheduleCreated, SchedulePublic, ScheduleTerms
+from taesan.insights.schedule_models import (
+    MailCode,
+    MailPublic,
+    MailTerms,
+    ReportMail,
+    ScheduleCreated,
+    SchedulePublic,
+    ScheduleTerms,
+)
 
 router = APIRouter(prefix="/v1/insights", tags=["insights"])
 
@@ -128,3 +136,59 @@ def end_schedule(hub: HubDep, wallet: CurrentWallet) -> None:
     """No more reports are sent."""
     with hub.db.write() as session:
         scheduling.remove(session, persons.find(session, wallet))
+
+
+# ----------------------------------------------------------------- by e-mail
+
+
+@router.put(
+    "/me/schedule/mail",
+    operation_id="scheduleReportsByMail",
+    dependencies=COUNTED,
+    responses=problem_responses(401, 404, 409, 422, 429),
+)
+@retried
+def schedule_mails(hub: HubDep, wallet: CurrentWallet, body: MailTerms) -> MailPublic:
+    """Has each month's report sent to a mail address, as a PDF, once whoever reads there has agreed: until then a code is sent and nothing
+    else. `mail-not-offered`, if this hub sends no mail."""
+    with hub.db.write() as session:
+        person = persons.find(session, wallet)
+        return subscribing.public(hub, subscribing.put(session, hub, person, wallet, body, hub.clock.now()))
+
+
+@router.post(
+    "/me/schedule/mail/confirm",
+    operation_id="confirmMailAddress",
+    dependencies=COUNTED,
+    responses=problem_responses(401, 404, 422, 429),
+)
+@retried
+def confirm_mail(hub: HubDep, wallet: CurrentWallet, body: MailCode) -> MailPublic:
+    """With the code of the newest mail: from now on reports go there, the running month's as the first."""
+    with hub.db.write() as session:
+        person = persons.find(session, wallet)
+        row, is_confirmed = subscribing.confirm(session, person, body.code, hub.clock.now())
+    if not is_confirmed:  # only now: a wrong attempt is kept
+        raise subscribing.wrong_code()
+    return subscribing.public(hub, row)
+
+
+@router.get("/me/schedule/mail", operation_id="getMailSchedule", responses=problem_responses(401, 404))
+def get_mail_schedule(hub: HubDep, wallet: CurrentWallet) -> MailPublic:
+    """Whether this hub sends mail at all; to which address reports go, when the next does, and whether the last was taken."""
+    with hub.db.read() as session:
+        return subscribing.public(hub, turns.of_person(session, ReportMail, persons.find(session, wallet)))
+
+
+@router.delete(
+    "/me/schedule/mail",
+    operation_id="endMailSchedule",
+    status_code=204,
+    dependencies=COUNTED,
+    responses=problem_responses(401, 404, 429),
+)
+@retried
+def end_mail_schedule(hub: HubDep, wallet: CurrentWallet) -> None:
+    """No more mails are sent, and the address is forgotten."""
+    with hub.db.write() as session:
+        subscribing.remove(session, persons.find(session, wallet))

@@ -7,37 +7,29 @@ import asyncio
 import json
 import random
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import NamedTuple
 
-import structlog
-from sqlalchemy import select
-from sqlmodel import Session, col
+from sqlmodel import Session
 
 from taesan.core import restoration
 from taesan.core.clock import rfc3339
-from taesan.core.days import begins_at, day_of
-from taesan.core.db import UNAVAILABLE
+from taesan.core.days import day_of
 from taesan.core.problems import not_found
 from taesan.core.signing_secrets import new_secret
 from taesan.core.worker import Worker
 from taesan.hub import Hub
-from taesan.insights import audits, persons
+from taesan.insights import persons, turns
 from taesan.insights.models import Person
-from taesan.insights.movements import month_of, next_month
+from taesan.insights.movements import month_of
 from taesan.insights.schedule_models import ReportSchedule, SchedulePublic, ScheduleTerms
 from taesan.webhooks import deliveries, endpoints, sending
 from taesan.webhooks.schedule import wait_after
 from taesan.webhooks.sending import Pinned, Try
 
-log = structlog.get_logger()
-
 TYPE = "insights.month"
 LEASE = "reports"
-AFTER_MONTH = timedelta(hours=1)
-"""What moved in its last moments is known by then."""
 AT_ONCE = 8  # so that a server that never answers holds up few
-NOT_MADE = "the report could not be made"
 
 
 class Parcel(NamedTuple):
@@ -54,9 +46,9 @@ def put(session: Session, hub: Hub, person: Person, terms: ScheduleTerms, now: d
     """With a new secret. The running month's report is the first. :raises Problem: `webhook-url-refused`"""
     endpoints.check_url(hub, terms.url)
     owner, month = persons.number_of(person), month_of(day_of(now, persons.zone_of(person)))
-    row = _of_person(session, owner) or ReportSchedule(owner=owner, created_at=now)  # type: ignore[call-arg]
+    row = turns.of_person(session, ReportSchedule, person) or ReportSchedule(owner=owner, created_at=now)  # type: ignore[call-arg]
     row.url, row.secret = terms.url, new_secret()
-    _await(row, person, month)
+    turns.wait_for(row, person, month)
     session.add(row)
     session.flush()
     return row
@@ -64,7 +56,7 @@ def put(session: Session, hub: Hub, person: Person, terms: ScheduleTerms, now: d
 
 def find(session: Session, person: Person) -> ReportSchedule:
     """:raises Problem: `not-found`"""
-    row = _of_person(session, persons.number_of(person))
+    row = turns.of_person(session, ReportSchedule, person)
     if row is None:
         raise not_found("A schedule of", person.public_id)
     return row
@@ -86,19 +78,6 @@ def public(row: ReportSchedule) -> SchedulePublic:
     )
 
 
-def _of_person(session: Session, owner: int) -> ReportSchedule | None:
-    return session.scalar(select(ReportSchedule).where(col(ReportSchedule.owner) == owner))
-
-
-def _await(row: ReportSchedule, person: Person, month: date) -> None:
-    row.month, row.tries, row.fault = month, 0, None
-    row.due_at = _due_at(person, month)
-
-
-def _due_at(person: Person, month: date) -> datetime:
-    return begins_at(next_month(month), persons.zone_of(person)) + AFTER_MONTH
-
-
 # -------------------------------------------------------------------- sending
 
 
@@ -118,10 +97,11 @@ class ReportWorker(Worker):
         """Worker step: tries some of those that are due longest, side by side; returns whether there were any."""
         now = self._hub.clock.now()
         with self._hub.db.read() as session:
-            if not _due(session, now) or restoration.is_reconciling(session):
+            if not turns.due(session, ReportSchedule, now, 1) or restoration.is_reconciling(session):
                 return False
         with self._hub.db.write() as session:
-            claimed = self._claim(session, now)
+            rows = turns.claim(session, ReportSchedule, now, now + deliveries.CLAIM, AT_ONCE)
+            claimed = [row.id for row in rows if row.id is not None]
         parcels = [parcel for schedule_id in claimed if (parcel := self._made(schedule_id, now)) is not None]
         tried = asyncio.run(self._post(parcels))
         with self._hub.db.write() as session:
@@ -129,39 +109,17 @@ class ReportWorker(Worker):
                 self._note(session, parcel, one, self._hub.clock.now())
         return True
 
-    def _claim(self, session: Session, now: datetime) -> list[int]:
-        """Schedules of which nobody else makes a report meanwhile. Whoever dies with them has tried, too."""
-        claimed = []
-        for row in _due(session, now):
-            row.due_at = now + deliveries.CLAIM
-            session.add(row)
-            person = session.get(Person, row.owner)
-            if person is None:
-                continue  # who is being erased
-            if now < (due_at := _due_at(person, row.month)):
-                row.due_at = due_at  # in another time zone since
-                continue
-            row.tries += 1
-            assert row.id is not None
-            claimed.append(row.id)
-        session.flush()
-        return claimed
-
     def _made(self, schedule_id: int, now: datetime) -> Parcel | None:
         """While others write: a busy month takes long to be added up."""
         with self._hub.db.read() as session:
-            row = session.get(ReportSchedule, schedule_id)
-            person = None if row is None else session.get(Person, row.owner)
-            if row is None or person is None or row.due_at != now + deliveries.CLAIM:
-                return None  # removed or changed meanwhile
+            found = turns.claimed(session, ReportSchedule, schedule_id, now + deliveries.CLAIM)
+            if found is None:
+                return None
+            row, person = found
             month, url, secret = row.month, row.url, row.secret
-            try:
-                audit = audits.month_audit(session, self._hub, person, month, now)
-            except UNAVAILABLE:
-                raise
-            except Exception:  # of one person, whom it may hold up, but nobody else
-                log.exception("insights.report_not_made", schedule=schedule_id)
-                return Parcel(schedule_id, month, url, {}, None)
+            audit = turns.audited(session, self._hub, row, person, now)
+        if audit is None:
+            return Parcel(schedule_id, month, url, {}, None)
         body = json.dumps({"type": TYPE, "timestamp": rfc3339(now), "data": audit.model_dump(mode="json")})
         id_ = f"rep_{person.public_id}_{audit.month}"
         return Parcel(schedule_id, month, url, deliveries.signed(id_, body, [secret], now), body)
@@ -171,7 +129,7 @@ class ReportWorker(Worker):
 
         async def post(parcel: Parcel) -> Try:
             if parcel.body is None:
-                return Try(None, NOT_MADE, "", 0)
+                return Try(None, turns.NOT_MADE, "", 0)
             return await sending.post(transport, parcel.url, parcel.headers, parcel.body)
 
         try:
@@ -183,22 +141,5 @@ class ReportWorker(Worker):
         row = session.get(ReportSchedule, parcel.schedule_id)
         if row is None or (row.month, row.url) != (parcel.month, parcel.url):
             return  # changed meanwhile
-        wait = None if tried.is_success else wait_after(row.tries, self._chance())
-        if wait is not None:
-            row.fault, row.due_at = tried.error or f"answered {tried.status}", now + wait
-        else:
-            person = session.get(Person, row.owner)
-            if person is None:
-                return
-            _await(row, person, next_month(row.month))
-            if tried.is_success:
-                row.sent_at = now
-            else:  # given up; the month after is sent again
-                row.fault = tried.error or f"answered {tried.status}"
-        session.add(row)
-        session.flush()
-
-
-def _due(session: Session, now: datetime) -> Sequence[ReportSchedule]:
-    due = select(ReportSchedule).where(col(ReportSchedule.due_at) <= now)
-    return session.scalars(due.order_by(col(ReportSchedule.due_at)).limit(AT_ONCE)).all()
+        fault = None if tried.is_success else tried.error or f"answered {tried.status}"
+        turns.note(session, row, fault, wait_after(row.tries, self._chance()), now)

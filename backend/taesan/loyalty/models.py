@@ -130,7 +130,14 @@ class PointsLot(SQLModel, table=True):
     __tablename__ = "loyalty_points"
     __table_args__ = (
         Index("ix_loyalty_points_source", "source", "member_id", unique=True),
-        Index("ix_loyalty_points_member", "member_id", "expires_at", sqlite_where=_LEFT, postgresql_where=_LEFT),
+        Index(
+            "ix_loyalty_points_member",
+            "member_id",
+            "expires_at",
+            "remaining",
+            sqlite_where=_LEFT,
+            postgresql_where=_LEFT,
+        ),
         Index("ix_loyalty_points_paid", "member_id", "paid_at", "points"),  # all that a month's sum is made of
         Index("ix_loyalty_points_expires", "expires_at", sqlite_where=_LEFT, postgresql_where=_LEFT),
         Index("ix_loyalty_points_tell", "tell_at", sqlite_where=_UNTOLD, postgresql_where=_UNTOLD),

@@ -11,7 +11,6 @@ from taesan.chain.models import ChainTransaction
 from taesan.channels import queries, refunds, vouchers
 from taesan.channels.models import Channel, RefundRelay
 from taesan.channels.waiting import RelayWatch
-from taesan.core.clock import rfc3339
 from taesan.core.db import retried
 from taesan.core.problems import Problem
 from taesan.hub import Hub
@@ -119,13 +118,11 @@ class Refunds:
         return row if is_same else None
 
     def _require_pause(self, session: Session, channel: Channel) -> None:
-        """:raises NotAccepted: the last refund was so lately that this one would be gas for nothing. On chain there is no limit"""
-        last = refunds.newest(session, channel.id)
-        if last is None or last.state != "confirmed":
-            return
-        until = last.requested_at + timedelta(seconds=self._hub.settings.refund_pause_s)
-        if self._hub.clock.now() < until:
-            raise NotAccepted(wire.reason("refund_too_soon"), f"The channel's next refund is from {rfc3339(until)} on.")
+        """:raises NotAccepted: as `refunds.require_pause`"""
+        try:
+            refunds.require_pause(session, self._hub, channel, self._hub.clock.now())
+        except Problem as problem:
+            raise NotAccepted(wire.reason("refund_too_soon"), problem.detail) from None
 
 
 def _refused(problem: Problem) -> NotAccepted:

@@ -8,6 +8,7 @@ from sqlmodel import Field, SQLModel
 
 from taesan.core.models import BIG_ID, UtcDateTime
 from taesan.core.values import AmountOut, Shape, SignedAmountOut, bytes_of, hex_of
+from taesan.jars.models import FiringPublic
 from taesan.settlement import merkle
 
 _LEFT = text("left_over > 0")
@@ -269,6 +270,14 @@ class LeafPublic(Shape):
     payee: str
 
 
+class BatchRoot(Shape):
+    """As the chain has it."""
+
+    batch_id: int
+    settlement: str = ShapeField(description="The contract that keeps it")
+    root: str | None = ShapeField(description="Null: the batch is not on the chain")
+
+
 class PaymentProof(Shape):
     """`leaf_hash` with the `proof`'s hashes, pairs sorted, gives the root that the settlement contract keeps for the batch."""
 
@@ -319,3 +328,32 @@ class LedgerTotal(Shape):
     kind: str
     asset: str
     amount: AmountOut
+
+
+class RecordedVoucher(Shape):
+    """x402 `batch-settlement`: what the payer signed, and by which key."""
+
+    channel_id: str
+    max_claimable_amount: AmountOut
+    signature: str
+    signer: str = ShapeField(description="The channel's `payerAuthorizer`, or the payer")
+
+
+class RecordedEntry(Shape):
+    """Of the journal: one for all payments that were accepted together. `hash` covers it and the entry before."""
+
+    id: int
+    kind: str
+    posted_at: str
+    hash: str
+
+
+class PaymentRecord(Shape):
+    """A payment as the hub has it, for whose it is."""
+
+    payment_id: str
+    voucher: RecordedVoucher | None = ShapeField(description="For the payer alone")
+    entry: RecordedEntry
+    lines: list[LedgerLine] = ShapeField(description="The payment's own part of the entry")
+    firings: list[FiringPublic] = ShapeField(description="Of the jar, that came with it; for the payer alone")
+    refunded: AmountOut = ShapeField(description="By its merchant: gift tokens of the payer")

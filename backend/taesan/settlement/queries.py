@@ -16,6 +16,7 @@ from taesan.settlement.models import (
     Batch,
     BatchEntitlement,
     BatchPublic,
+    BatchRoot,
     Entitlement,
     EntitlementProof,
     LeafPublic,
@@ -98,6 +99,13 @@ def entitlement_proof(session: Session, hub: Hub, account: str) -> EntitlementPr
         root=batch.root,
         settlement=hub.contracts.deployment.settlement,
     )
+
+
+def root_on_chain(hub: Hub, batch_id: int) -> BatchRoot:
+    """At the newest block. :raises NodeUnavailable: nobody can tell now"""
+    settlement = hub.contracts.deployment.settlement
+    root = hex_of(hub.node.call(settlement, hub.contracts.encode("settlement", "batches", batch_id)))
+    return BatchRoot(batch_id=batch_id, settlement=settlement, root=None if int(root, 16) == 0 else root)
 
 
 def public_batch(session: Session, batch: Batch) -> BatchPublic:

@@ -8,21 +8,24 @@ from sqlmodel import Session
 
 from taesan.chain import view
 from taesan.core import idempotency
-from taesan.core.http import problem_responses
+from taesan.core.http import Language, problem_responses
 from taesan.core.idempotency import IdempotencyKeyHeader
 from taesan.core.pages import Cursor, Limit, Page, page
 from taesan.core.values import Address
 from taesan.hub import Hub, HubDep
+from taesan.identity.access import CurrentWallet
 from taesan.identity.operators import OperatorDep
 from taesan.identity.rates import COUNTED
 from taesan.ledger import queries as ledger
-from taesan.settlement import quarantine, queries
+from taesan.settlement import quarantine, queries, records
 from taesan.settlement.models import (
     BatchPublic,
+    BatchRoot,
     EntitlementProof,
     LedgerPage,
     LedgerTotal,
     PaymentProof,
+    PaymentRecord,
     QuarantineAct,
     QuarantinePublic,
 )
@@ -46,6 +49,21 @@ def get_batch(hub: HubDep, batch_id: int) -> BatchPublic:
 
 
 @router.get(
+    "/batches/{batch_id}/root",
+    tags=["settlement"],
+    operation_id="getBatchRoot",
+    dependencies=COUNTED,
+    responses=problem_responses(404, 422, 429, 503),
+)
+def get_batch_root(hub: HubDep, batch_id: int) -> BatchRoot:
+    """The batch's root as the settlement contract has it, which this hub asks its own node. To rely on nobody, ask another one:
+    `batches(uint64)`."""
+    with hub.db.read() as session:
+        queries.find_batch(session, batch_id)
+    return queries.root_on_chain(hub, batch_id)
+
+
+@router.get(
     "/payments/{payment_id}/proof",
     tags=["settlement"],
     operation_id="getPaymentProof",
@@ -56,6 +74,18 @@ def get_payment_proof(hub: HubDep, payment_id: str) -> PaymentProof:
     """Proves that a payment is in its batch: hash the leaf, fold the proof, compare with the root on chain."""
     with hub.db.read() as session:
         return queries.payment_proof(session, hub, payment_id)
+
+
+@router.get(
+    "/payments/{payment_id}/record",
+    tags=["settlement"],
+    operation_id="getPaymentRecord",
+    responses=problem_responses(401, 403, 404, 422),
+)
+def get_payment_record(hub: HubDep, wallet: CurrentWallet, payment_id: str, language: Language) -> PaymentRecord:
+    """A payment's voucher and its place in the books: all of it to its payer, without the voucher to its merchant."""
+    with hub.db.read() as session:
+        return records.of_payment(session, hub, payment_id, wallet, language)
 
 
 @router.get("/ledger/entries", tags=["ledger"], operation_id="listLedgerEntries", responses=problem_responses(422))

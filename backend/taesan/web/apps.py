@@ -12,7 +12,7 @@ from taesan.core.i18n import LANGUAGES, translate
 from taesan.core.problems import not_found
 from taesan.hub import HubDep
 from taesan.web import words
-from taesan.web.router import CSP, page
+from taesan.web.router import CSP, currencies, page
 
 router = APIRouter()
 
@@ -27,8 +27,8 @@ class App(NamedTuple):
     sections: tuple[str, ...]
 
 
-WALLET = App("wallet", "Wallet", ("home", "shop", "rules", "gifts", "activity", "insights"))
-MERCHANT = App("merchant", "Merchant", ("home", "customers", "payouts", "connect", "insights"))
+WALLET = App("wallet", "Wallet", ("home", "shop", "rules", "gifts", "activity", "insights", "leave"))
+MERCHANT = App("merchant", "Merchant", ("home", "payouts", "customers", "connect", "insights"))
 OPERATOR = App("operator", "Operator", ("home",))
 APPS = {app.name: app for app in (WALLET, MERCHANT, OPERATOR)}
 
@@ -41,6 +41,16 @@ def wallet_home(hub: HubDep, request: Request) -> Response:
 @router.get("/wallet/{section}", include_in_schema=False, responses=problem_responses(404))
 def wallet_page(hub: HubDep, request: Request, section: str) -> Response:
     return _page(hub, request, WALLET, section)
+
+
+@router.get("/merchant", include_in_schema=False)
+def merchant_home(hub: HubDep, request: Request) -> Response:
+    return _page(hub, request, MERCHANT, "home")
+
+
+@router.get("/merchant/{section}", include_in_schema=False, responses=problem_responses(404))
+def merchant_page(hub: HubDep, request: Request, section: str) -> Response:
+    return _page(hub, request, MERCHANT, section)
 
 
 @router.get("/operator", include_in_schema=False)
@@ -100,4 +110,5 @@ def _page(hub: HubDep, request: Request, app: App, section: str) -> Response:
         section=section,
         exponent=hub.asset.exponent,
         symbol=hub.asset.symbol,
+        currencies=currencies(hub),
     )

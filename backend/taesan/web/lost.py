@@ -13,7 +13,7 @@ from taesan.web.router import page
 
 NOT_PAGES = ("/v1/", "/x402/", "/static/")
 NOWHERE = (404, 422)
-KINDS = {"/gifts/": "gift", "/pay/": "bill", "/batches/": "batch"}
+KINDS = {"/gifts/": "gift", "/pay/": "bill", "/batches/": "batch", "/payments/": "payment"}
 
 
 def install(app: FastAPI) -> None:

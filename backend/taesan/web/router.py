@@ -7,24 +7,30 @@ from fractions import Fraction
 from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import segno
 from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 from taesan.chain.rpc import Node, NodeUnavailable
-from taesan.core.http import problem_responses
+from taesan.core.db import retried
+from taesan.core.http import Language, problem_responses
 from taesan.core.i18n import LANGUAGES, language_of, translations
 from taesan.core.problems import Problem
 from taesan.gifts import queries as gifts
 from taesan.gifts import service as gift_links
 from taesan.hub import Hub, HubDep
+from taesan.identity.access import CurrentWallet
+from taesan.identity.rates import COUNTED
+from taesan.insights import subscribing
 from taesan.merchants import invoices
+from taesan.payments import queries as payment_queries
 from taesan.settlement import batcher, queries
+from taesan.web import sample_shop
 from taesan.web.overview import overview, payment_rows, shows_payments
 
 router = APIRouter()
@@ -41,6 +47,13 @@ def get_overview(hub: HubDep, request: Request) -> dict[str, Any]:
     return _overview(hub, request.app.state.node_watch)
 
 
+@router.get("/v1/sample-shop", tags=["hub"], operation_id="getSampleShop", responses=problem_responses(401, 404))
+def get_sample_shop(hub: HubDep, wallet: CurrentWallet, language: Language) -> sample_shop.SampleShopPublic:
+    """On a local chain: sample goods, with the content of those that the wallet has paid for."""
+    with hub.db.read() as session:
+        return sample_shop.public(session, hub, wallet, hub.clock.now(), language)
+
+
 @router.get("/", include_in_schema=False)
 def overview_page(hub: HubDep, request: Request) -> Response:
     return page(request, "overview.html", overview=_overview(hub, request.app.state.node_watch))
@@ -53,6 +66,14 @@ def batch_page(hub: HubDep, request: Request, batch_id: int) -> Response:
         rows = batcher.payments_of(session, batch_id, MAX_ROWS) if shows_payments(hub) else []
         payments = payment_rows(session, rows)
     return page(request, "batch.html", batch=shown, payments=payments, asset=hub.asset)
+
+
+@router.get("/payments/{payment_id}", include_in_schema=False, responses=problem_responses(404))
+def payment_page(hub: HubDep, request: Request, payment_id: str) -> Response:
+    """For developers: each step of a payment with its data. Its script asks for them."""
+    with hub.db.read() as session:
+        found = payment_queries.public_payment(payment_queries.find(session, payment_id))
+    return page(request, "payment.html", payment=found, exponent=hub.asset.exponent)
 
 
 @router.get("/pay/{invoice_id}", include_in_schema=False, responses=problem_responses(404))
@@ -103,8 +124,38 @@ def gift_page(hub: HubDep, request: Request, gift_id: str) -> Response:
 
 @router.get("/till", include_in_schema=False)
 def till_page(hub: HubDep, request: Request) -> Response:
-    currencies = ["USD", "KRW"] if hub.settings.won_for_a_dollar else [hub.settings.asset_currency]
-    return page(request, "till.html", currencies=currencies, symbol=hub.asset.symbol)
+    return page(request, "till.html", currencies=currencies(hub), symbol=hub.asset.symbol)
+
+
+def currencies(hub: Hub) -> list[str]:
+    """That invoices may ask for."""
+    return ["USD", "KRW"] if hub.settings.won_for_a_dollar else [hub.settings.asset_currency]
+
+
+Token = Annotated[str, Query(pattern="^[A-Za-z0-9_-]{1,100}$")]
+"""In the query, which is in no log of ours."""
+
+
+@router.get("/unsubscribe", include_in_schema=False, responses=problem_responses(422))
+def unsubscribe_page(hub: HubDep, request: Request, token: Token) -> Response:
+    """For who wants no more mails. Only its button ends anything: those who look for bad links open all that they find."""
+    with hub.db.read() as session:
+        return _unsubscribe_page(request, token, is_on=subscribing.is_subscribed(session, token))
+
+
+@router.post("/unsubscribe", include_in_schema=False, dependencies=COUNTED, responses=problem_responses(422, 429))
+@retried
+def unsubscribe(hub: HubDep, request: Request, token: Token) -> Response:
+    """By the page's button, or by a mail program's own (RFC 8058)."""
+    with hub.db.write() as session:
+        subscribing.unsubscribe(session, token, hub.clock.now())
+    return _unsubscribe_page(request, token, is_on=False)
+
+
+def _unsubscribe_page(request: Request, token: str, *, is_on: bool) -> Response:
+    answer = page(request, "unsubscribe.html", is_on=is_on, kept=f"token={token}&")
+    answer.headers["cache-control"] = "no-store"
+    return answer
 
 
 class NodeWatch:

@@ -1,4 +1,4 @@
-"""When points were earned"""
+"""When points were earned; what a member has is added up by indexes alone"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,9 +16,19 @@ def upgrade() -> None:
     op.add_column("loyalty_points", column)
     paid = "SELECT accepted_at FROM payment WHERE payment.public_id = loyalty_points.source"
     op.execute(f"UPDATE loyalty_points SET paid_at = ({paid})")
+    _member_index("member_id", "expires_at", "remaining")
     op.create_index("ix_loyalty_points_paid", "loyalty_points", ["member_id", "paid_at", "points"])
 
 
 def downgrade() -> None:
     op.drop_index("ix_loyalty_points_paid", "loyalty_points")
     op.drop_column("loyalty_points", "paid_at")
+    _member_index("member_id", "expires_at")
+
+
+def _member_index(*columns: str) -> None:
+    left = sa.text("remaining > 0")
+    op.drop_index("ix_loyalty_points_member", "loyalty_points")
+    op.create_index(
+        "ix_loyalty_points_member", "loyalty_points", list(columns), sqlite_where=left, postgresql_where=left
+    )

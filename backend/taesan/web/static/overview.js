@@ -182,6 +182,7 @@ function fillBatch(row, batch) {
 function fillPayment(row, payment) {
   const field = (name) => find(`[data-field="${name}"]`, row);
   setText(field("amount"), money(BigInt(payment.amount)));
+  field("amount").href = `/payments/${payment.id}?lang=${language}`;
   setText(field("destination"), { jar: texts.to_jar, gateway: texts.to_wallet, person: texts.to_person }[payment.destination] ?? payment.merchant ?? texts.to_merchant);
   setTime(find("time", row), payment.accepted_at);
   const waiting = payment.batch_id == null;
@@ -444,7 +445,7 @@ function showRest(id, proof) {
   if (transaction) parts.push(make("p", {}, `${texts.in_transaction} `, make("code", { className: "hash", textContent: transaction })));
   if (ON_CHAIN.includes(proof.state)) {
     parts.push(make("p", { textContent: texts.on_chain }));
-    parts.push(make("pre", {}, make("code", { textContent: `cast call ${settlement} "batches(uint64)(bytes32,bytes32)" ${proof.batch_id} --rpc-url "$YOUR_NODE"` })));
+    parts.push(make("pre", {}, make("code", { textContent: `cast call ${settlement} "batches(uint64)(bytes32)" ${proof.batch_id} --rpc-url "$YOUR_NODE"` })));
   }
   const links = make("p");
   links.append(make("a", { href: `/batches/${proof.batch_id}?lang=${language}`, textContent: say(texts.batch_page, { batch: proof.batch_id }) }));

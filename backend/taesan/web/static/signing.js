@@ -73,3 +73,16 @@ export function signTransfer(key, domain, transfer) {
   const types = { TransferWithAuthorization: TRANSFER };
   return signDigest(key, bytesOf(digest({ domain, primaryType: "TransferWithAuthorization", types, message })));
 }
+
+/** Whose key has signed; null if no key has. @param {string} hash `0x…`, 32 bytes @param {string} signature r, s, v as `0x…` */
+export function signerOf(hash, signature) {
+  const bytes = bytesOf(signature);
+  if (bytes.length !== 65) return null;
+  try {
+    const recovered = Uint8Array.from([bytes[64] - 27, ...bytes.slice(0, 64)]);
+    const point = secp256k1.Point.fromBytes(secp256k1.recoverPublicKey(recovered, bytesOf(hash), { prehash: false }));
+    return inMixedCase(hexOf(keccak_256(point.toBytes(false).slice(1)).slice(-20)));
+  } catch {
+    return null;
+  }
+}

@@ -1,5 +1,7 @@
-// The till: keypad → QR code → paid. The API key is kept in this page's memory alone.
+// The till: keypad → QR code → paid. It asks as the merchant who has signed in, or with an API key, which this page's memory alone keeps.
 
+import { ask, newKey, Unanswered } from "/static/lib/hub.js";
+import { askSigned, session, SignedOut } from "/static/lib/session.js";
 import { countConfirmations, countDown, follow, shownState } from "/static/invoice.js";
 
 const till = document.getElementById("main");
@@ -13,14 +15,16 @@ let current = null;
 let stop = () => {};
 let clock = null;
 
-async function call(method, path, body) {
-  const headers = { authorization: `Bearer ${key}`, "accept-language": document.documentElement.lang };
-  if (body) headers["content-type"] = "application/json";
-  if (method === "POST") headers["idempotency-key"] = crypto.getRandomValues(new Uint32Array(4)).join("-");
-  const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
-  const told = await answer.json();
-  if (!answer.ok) throw new Error([401, 403].includes(answer.status) && told.detail ? `${told.title} ${told.detail}` : told.title);
-  return told;
+function call(method, path, body) {
+  const options = { body, key: method === "POST" ? newKey() : undefined };
+  return key ? ask(method, path, { ...options, token: key }) : askSigned(method, path, options);
+}
+
+function sentence(error) {
+  if (error instanceof Unanswered) return trouble.dataset.failed;
+  if (error instanceof SignedOut) return trouble.dataset.ended;
+  const detail = [401, 403].includes(error.status) && error.problem.detail;
+  return detail ? `${error.message} ${detail}` : error.message;
 }
 
 /** Runs what a button does, once at a time, and tells what went wrong. */
@@ -34,7 +38,8 @@ function on(target, event, work) {
     try {
       await work(happened);
     } catch (error) {
-      trouble.textContent = error instanceof TypeError ? trouble.dataset.failed : error.message;
+      if (error instanceof SignedOut) till.dataset.step = "key";
+      trouble.textContent = sentence(error);
       trouble.hidden = false;
     } finally {
       busy = false;
@@ -75,13 +80,20 @@ function offerTransfer({ id, transfer }) {
   element("transfer-amount").textContent = `${digits.slice(0, point)}.${digits.slice(point)}`;
 }
 
-on(element("key-form"), "submit", async () => {
-  key = element("api-key").value.trim();
-  await call("GET", "/v1/account");
-  element("api-key").value = "";
+async function open() {
+  const { name } = await call("GET", "/v1/merchants/me");
+  element("whose").textContent = name;
   till.dataset.step = "amount";
   showAmount();
+}
+
+on(element("key-form"), "submit", async () => {
+  key = element("api-key").value.trim();
+  await open();
+  element("api-key").value = "";
 });
+
+if (session()) open().catch(() => {}); // else, or if that wallet is no merchant's, a key opens it
 
 element("keypad").addEventListener("click", ({ target }) => {
   const { digit } = target.dataset;

@@ -112,15 +112,18 @@ function goOnFrom(id, told) {
  * @param {bigint} amount minor units
  * @param {object} destination as `POST /v1/payments` takes it
  * @param {object} extra `purchase`, `reference`
+ * @param {string} key names it: what was begun by it and had no answer is answered, and not paid again
  * @throws {Refused} nothing was paid @throws {Unanswered} it may have been paid: the next call finds out first
  */
-export async function pay(amount, destination, extra = {}) {
+export async function pay(amount, destination, extra = {}, key = newKey()) {
   const { id } = await mine();
   return navigator.locks.request(`taesan.channel.${id}`, async () => {
-    await finish(id);
+    const begun = pendingOf(id);
+    const answer = await finish(id);
+    if (begun?.key === key) return answer;
     const { charged_cumulative: charged } = await askSigned("GET", `/v1/channels/${id}`);
     const cumulative = goOnFrom(id, charged) + amount;
-    localStorage.setItem(pendingPlace(id), JSON.stringify(await signed(amount, cumulative, destination, extra)));
+    localStorage.setItem(pendingPlace(id), JSON.stringify({ key, body: await signed(amount, cumulative, destination, extra) }));
     return finish(id);
   });
 }
@@ -129,13 +132,12 @@ async function signed(amount, cumulative, destination, extra) {
   const { id, hotKey, hub } = await mine();
   const voucher = { channelId: id, maxClaimableAmount: cumulative };
   const signature = hotKey.sign(digest({ domain: hub.voucher_domain, primaryType: "Voucher", types: VOUCHER, message: voucher }));
-  const body = {
+  return {
     voucher: { channel_id: id, max_claimable_amount: String(cumulative), signature },
     amount: { value: String(amount), asset: hub.asset, exponent: hub.asset_exponent },
     destination,
     ...extra,
   };
-  return { key: newKey(), body };
 }
 
 /** Sends what was begun until it has its answer; null if nothing was. */

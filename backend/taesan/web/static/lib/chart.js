@@ -10,20 +10,21 @@ const observers = new WeakMap();
 
 /**
  * @param {HTMLElement} place what it stands in; drawn anew each time
- * @param {{title: string, sentence?: string, at: string[], series: {label: string, values: (number | null)[], color?: string, bars?: boolean}[],
+ * @param {{title: string, sentence?: string, at: string[], series: {label: string, values: (number | null)[], missing?: string[], color?: string, bars?: boolean}[],
  *   tell: (value: number) => string, label?: string}} what `at`: what each point is called, in order; `label`: what they are;
- *   `color`: a variable of style.css. Numbers here are for pixels: exact amounts are told by `tell` of whoever has them
+ *   `missing`: what the table has where there is no value; `color`: a variable of style.css. Numbers here are for pixels: exact amounts are told by `tell` of whoever has them
  */
 export function chart(place, { title, sentence, at, series, tell, label = "" }) {
   render(
     html`<figure class="chart" role="group" aria-label=${title}>
       <div class="plot" aria-hidden="true"></div>
+      ${series.length > 1 ? html`<ul class="key-of-lines" aria-hidden="true">${series.map((one) => html`<li><svg width="12" height="12"><rect width="12" height="12" rx="3" fill=${`var(${one.color ?? "--pine"})`}></rect></svg> ${one.label}</li>`)}</ul>` : nothing}
       ${sentence ? html`<figcaption>${sentence}</figcaption>` : nothing}
       <details>
         <summary>${_("As a table")}</summary>
         <table>
           <thead><tr><th scope="col">${label}</th>${series.map((one) => html`<th scope="col" class="number">${one.label}</th>`)}</tr></thead>
-          <tbody>${at.map((name, row) => html`<tr><th scope="row">${name}</th>${series.map((one) => html`<td class="number" data-label=${one.label}>${one.values[row] == null ? "–" : tell(one.values[row])}</td>`)}</tr>`)}</tbody>
+          <tbody>${at.map((name, row) => html`<tr><th scope="row">${name}</th>${series.map((one) => html`<td class="number" data-label=${one.label}>${one.values[row] == null ? (one.missing?.[row] ?? "–") : tell(one.values[row])}</td>`)}</tr>`)}</tbody>
         </table>
       </details>
     </figure>`,

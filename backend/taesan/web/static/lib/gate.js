@@ -1,8 +1,8 @@
 // The door of an app: what is behind it is shown to whoever has signed in with a wallet.
 
 import { keep } from "/static/lib/keys.js";
-import { html, nothing, once, part, render } from "/static/lib/view.js";
-import { onSession, session, signIn, signOut } from "/static/lib/session.js";
+import { html, nothing, once, part, render, say, sentence } from "/static/lib/view.js";
+import { onSession, session, SignedOut, signIn, signOut } from "/static/lib/session.js";
 import { wallets } from "/static/lib/wallets.js";
 import { _ } from "/static/lib/words.js";
 import { short } from "/static/lib/money.js";
@@ -40,7 +40,10 @@ const choices = (found, why) => html`
 const badge = ({ address, rdns }) => html`
   ${rdns === "taesan.test" ? html`<span class="test">${_("Test wallet")}</span>` : nothing}
   <code title=${address}>${short(address)}</code>
-  <button class="link" @click=${once(() => signOut())}>${_("Sign out")}</button>
+  <button class="link" @click=${once(async () => {
+    await signOut();
+    location.reload(); // nothing of hers stays on the page
+  })}>${_("Sign out")}</button>
 `;
 
 /** Shows the sign-in, or what `start` draws for who has signed in. Another wallet gets a fresh page.
@@ -50,7 +53,7 @@ const badge = ({ address, rdns }) => html`
 export function behindSignIn(why, start) {
   let opened = null;
   const show = (open) => {
-    if (opened && open?.address !== opened.address) return location.reload();
+    if (opened && open && open.address !== opened.address) return location.reload();
     byId("sign-in").hidden = open !== null;
     byId("signed").hidden = open === null;
     render(open ? badge(open) : nothing, byId("who"));
@@ -58,6 +61,7 @@ export function behindSignIn(why, start) {
     else if (!opened) start((opened = open));
   };
   onSession(show);
+  addEventListener("taesan:ended", () => say(sentence(new SignedOut()), "alert"));
   show(session());
   navigator.serviceWorker?.register("/worker.js").catch(() => {}); // without it the app needs the hub to open, no more
 }

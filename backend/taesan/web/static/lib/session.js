@@ -30,6 +30,12 @@ function keep(found) {
   dispatchEvent(new Event("taesan:session"));
 }
 
+/** By itself: its time is over, or all sessions of the wallet were ended. */
+function end() {
+  keep(null);
+  dispatchEvent(new Event("taesan:ended"));
+}
+
 const hexOfText = (text) => "0x" + Array.from(new TextEncoder().encode(text), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 /** What a wallet signs to sign in, or to be linked; the message is the same as the other clients'. */
@@ -60,12 +66,15 @@ export async function signOut() {
 /** As `ask`, by the signed-in wallet. @throws {SignedOut} */
 export async function askSigned(method, path, options = {}) {
   const open = session();
-  if (!open) throw new SignedOut();
+  if (!open) {
+    if (localStorage.getItem(PLACE)) end();
+    throw new SignedOut();
+  }
   try {
     return await ask(method, path, { ...options, token: open.token });
   } catch (error) {
     if (!(error instanceof Refused) || error.status !== 401) throw error;
-    if (session()?.token === open.token) keep(null);
+    if (session()?.token === open.token) end();
     throw new SignedOut();
   }
 }

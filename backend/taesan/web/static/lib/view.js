@@ -2,7 +2,7 @@
 
 import { html, nothing, render, svg } from "/static/lit/lit-html.js";
 import { Refused, Unanswered } from "/static/lib/hub.js";
-import { SignedOut } from "/static/lib/session.js";
+import { session, SignedOut } from "/static/lib/session.js";
 import { isDeclined } from "/static/lib/wallets.js";
 import { _ } from "/static/lib/words.js";
 
@@ -47,6 +47,7 @@ export function part(place, load, show) {
       else say(sentence(error), "alert");
     }
   }
+  addEventListener("taesan:session", () => session() && place.isConnected && look()); // who signs in again goes on where she was
   look();
   return look;
 }

@@ -1,12 +1,16 @@
 // The wallet's first page: the jar and how near it is, what the channel can spend at most, what is in the wallet.
 
+import { know } from "/static/lib/change.js";
 import * as channel from "/static/lib/channel.js";
 import { behindSignIn } from "/static/lib/gate.js";
 import { facts } from "/static/lib/hub.js";
-import { dollars, minorUnits, moment } from "/static/lib/money.js";
+import { rejoice } from "/static/lib/joy.js";
+import { dollars, minorUnits } from "/static/lib/money.js";
 import { askSigned } from "/static/lib/session.js";
-import { empty, every, html, nothing, once, part, say } from "/static/lib/view.js";
-import { _, count } from "/static/lib/words.js";
+import { every, html, nothing, once, part, say } from "/static/lib/view.js";
+import { _ } from "/static/lib/words.js";
+import { jars } from "/static/wallet/home/jars.js";
+import { treasures, treasuresOf } from "/static/wallet/home/treasures.js";
 
 const body = (id) => document.querySelector(`#${id} .body`);
 const SUGGESTED = ["5", "10", "20"];
@@ -32,9 +36,13 @@ async function start() {
   `);
 
   const look = part(body("channel"), channel.state, (state) => (state && state.state !== "pending" ? spending(state) : opening(state)));
-  const jar = part(body("jar"), jarOf, (found) => found ? jarCard(found) : empty(_("Nothing yet: your jar fills with the change of what you buy.")));
+  const jar = part(body("jar"), know, (found) => {
+    if (found) rejoice(found.state.id, found.jar.firings, exponent);
+    return jars(found);
+  });
+  const all = part(body("treasures"), async () => treasuresOf((await channel.state())?.id ?? null), (found) => treasures(found, exponent));
 
-  const refresh = () => Promise.all([look(), jar(), holdings()]);
+  const refresh = () => Promise.all([look(), jar(), holdings(), all()]);
   every(LOOK_MS, () => Promise.all([look(), jar()]));
 
   const depositForm = (label) => html`
@@ -60,21 +68,4 @@ async function start() {
     <p class="big">${money(state.available)}</p>
     <p class="hint">${_("The most that this browser can spend. Everything else of your wallet is out of its reach.")}</p>
     ${depositForm(_("Add"))}`;
-
-  const jarCard = (found) => html`
-    <p class="big">${money(found.gathered)}</p>
-    ${progress(found)}
-    ${found.firings.length ? html`<p class="hint">${_("Last: %(amount)s became gift tokens, %(when)s.", { amount: money(found.firings[0].amount), when: moment(found.firings[0].fired_at) })}</p>` : nothing}`;
-
-  const progress = (found) => {
-    const [part, whole, text] = found.trigger_count
-      ? [found.payments, found.trigger_count, count("%(count)s payment until a token", "%(count)s payments until a token", Math.max(found.trigger_count - found.payments, 0))]
-      : [Number(found.gathered), Number(found.trigger_value), _("%(amount)s until a token", { amount: money(BigInt(found.trigger_value) - BigInt(found.gathered)) })];
-    return html`<label class="progress"><progress max=${whole} value=${part}></progress><span>${text}</span></label>`;
-  };
-}
-
-async function jarOf() {
-  const state = await channel.state();
-  return state && askSigned("GET", `/v1/channels/${state.id}/jar`);
 }

@@ -10,7 +10,7 @@ import { bar, change, named, told } from "/static/wallet/insights/amounts.js";
 const SHOWN = 8;
 const KINDS = {
   spent: () => _("Spent"),
-  refunded: () => _("Given back"),
+  refunded: () => _("Came back"),
   gathered: () => _("Into the jar"),
   ungathered: () => _("Out of the jar again"),
   rewarded: () => _("Cashback"),

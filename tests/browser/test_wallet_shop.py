@@ -1,0 +1,113 @@
+"""A payer in a shop: what goes into the jar is told before, falls into it after, and becomes a token in front of her."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.support.browser_wallet import with_channel
+from tests.support.live import LiveHub
+from tests.support.stage import key
+
+Visit = Callable[..., Page]
+Screenshot = Callable[[Page, str], None]
+PATIENCE_MS = 30_000
+
+
+def _is_narrow_enough(page: Page) -> bool:
+    return bool(page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
+
+
+def _renews_while_open(page: Page) -> None:
+    """As if the minute were over; the page pays for another, by itself, and says so."""
+
+    paid_until: list[str] = []
+
+    def over(route: Route) -> None:
+        answer = route.fetch()
+        shop = answer.json()
+        letters = next(good for good in shop["goods"] if good["kind"] == "subscription")
+        paid_until.append(letters["paid_until"])
+        if letters["paid_until"] == paid_until[0]:
+            letters["content"] = None
+        route.fulfill(response=answer, json=shop)
+
+    club = page.locator("[data-good=club-letters]")
+    page.route("**/v1/sample-shop", over)
+    club.locator("input").check()
+    expect(page.locator("#change .big")).to_have_text("$0.06", timeout=PATIENCE_MS)  # 0.18 and 0.88: another dollar
+    club.locator("input").uncheck()
+    page.unroute("**/v1/sample-shop")
+
+
+@pytest.mark.parametrize(("language", "width"), [("ko", 360), ("en", 1280)])
+def test_a_purchase_its_change_and_the_token(
+    live_hub: LiveHub, visit: Visit, screenshot: Screenshot, language: str, width: int
+) -> None:
+    is_still = width == 360
+    motion = {"reduced_motion": "reduce"} if is_still else {}
+    page, _ = with_channel(live_hub, visit, "9.00", language=language, width=width, **motion)
+    page.goto(f"{live_hub.url}/wallet/shop?lang={language}")
+    lantern, pebble, club = (
+        page.locator(f"[data-good={name}]") for name in ("item-lantern", "item-pebble", "club-letters")
+    )
+    expect(lantern.locator(".cost")).to_contain_text("$3.70")
+    expect(lantern.locator(".dusty")).to_contain_text("$0.30")
+    assert "M18 8h12" not in page.content()
+
+    lantern.locator("button").click()
+    expect(page.locator("#told")).to_contain_text("$0.30")
+    expect(lantern.locator(".picture path")).to_have_attribute(
+        "d", "M18 8h12M24 8V4M16 14h16l3 24H13zM13 38h22v5H13zM24 20c4 4 4 8 0 12c-4-4-4-8 0-12z"
+    )
+    expect(lantern.locator("button")).to_have_count(0)
+    expect(page.locator("#change .big")).to_have_text("$0.30")
+    fall = page.locator("#change .coin").evaluate("coin => getComputedStyle(coin).animationName")
+    assert (fall == "none") == is_still
+    assert _is_narrow_enough(page)
+    screenshot(page, f"wallet-shop-{language}-{width}")
+
+    expect(pebble.locator(".dusty")).to_contain_text("$0.15")
+    page.locator("#change input").uncheck()
+    expect(pebble.locator(".dusty")).to_have_count(0)
+    page.locator("#change input").check()
+    club.get_by_role("button").click()
+    expect(club.locator(".reading")).to_be_visible()
+    expect(page.locator("#change .big")).to_have_text("$0.18", timeout=PATIENCE_MS)  # 0.30 and 0.88: a dollar has fired
+    joy = page.locator(".joy")
+    expect(joy.locator(".big")).to_have_text("$1.00")
+    expect(joy.locator("path[data-kind=rock]").first).to_be_attached()
+    screenshot(page, f"wallet-joy-{language}-{width}")
+
+    _renews_while_open(page)
+    page.reload()
+    expect(lantern.locator(".reading")).to_be_visible()
+    expect(page.locator("#change .hint").nth(1)).to_contain_text("$3.00")
+    expect(joy).to_have_count(0)  # told once
+
+    page.evaluate(
+        "Object.keys(localStorage).filter(k => k.startsWith('taesan.joy')).forEach(k => localStorage.removeItem(k))"
+    )
+    page.goto(f"{live_hub.url}/wallet?lang={language}")  # where she has not been since
+    expect(joy.locator(".big")).to_have_text("$2.00")
+    expect(page.locator("#jar .big")).to_have_text("$0.06")
+    expect(page.locator("#jar .jar-picture")).to_have_attribute("aria-label", re.compile(r"\$0\.06.*\$0\.94"))
+    expect(page.locator("#treasures b").first).to_have_text("Walker", timeout=PATIENCE_MS)
+    expect(page.locator("#holdings dd").nth(1)).to_have_text("$2.00", timeout=PATIENCE_MS)
+    assert _is_narrow_enough(page)
+    screenshot(page, f"wallet-home-with-jar-{language}-{width}")
+
+
+def test_a_bill_is_paid_from_its_own_page(live_hub: LiveHub, visit: Visit, screenshot: Screenshot) -> None:
+    page, _ = with_channel(live_hub, visit, "5.00", language="ko", width=360)
+    body = {"amount": {"value": "285", "asset": "USD"}, "description": "라테"}
+    made = live_hub.client.post("/v1/invoices", json=body, headers=key() | live_hub.merchant_headers).json()
+    page.goto(made["pay_url"] + "?lang=ko")
+    page.locator("a.way").click()
+    expect(page.locator("#bill .cost")).to_contain_text("$0.15")
+    page.locator("#bill button").click()
+    expect(page.locator("#bill [role=status]")).to_have_text("다 낸 청구서예요.", timeout=PATIENCE_MS)
+    expect(page.locator("#change .big")).to_have_text("$0.15")
+    screenshot(page, "wallet-bill-ko-360")
+    assert live_hub.client.get(f"/v1/invoices/{made['id']}").json()["state"] == "paid"
