@@ -4,7 +4,6 @@ import base64
 import csv
 import hashlib
 from collections.abc import Iterator
-from decimal import Decimal
 from functools import cache
 from io import StringIO
 from pathlib import Path
@@ -105,8 +104,9 @@ def _became(became: Became) -> Iterator[tuple[object, ...]]:
 
 def _decimal(amount: object, exponent: object) -> str:
     """For a spreadsheet; points have no decimals."""
-    places = int(str(exponent or 0))
-    return f"{Decimal(str(amount)).scaleb(-places):.{places}f}"
+    value, places = int(str(amount)), int(str(exponent or 0))
+    whole, part = divmod(abs(value), 10**places)
+    return f"{'-' if value < 0 else ''}{whole}" + (f".{part:0{places}d}" if places else "")
 
 
 def _figures(of: Amounts) -> tuple[object, ...]:

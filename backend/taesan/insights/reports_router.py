@@ -1,5 +1,6 @@
 """A person's months over HTTP, by the session of any wallet that is linked."""
 
+import asyncio
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -21,6 +22,7 @@ from taesan.insights.schedule_models import (
     ScheduleCreated,
     SchedulePublic,
     ScheduleTerms,
+    ScheduleTried,
 )
 
 router = APIRouter(prefix="/v1/insights", tags=["insights"])
@@ -122,6 +124,23 @@ def get_schedule(hub: HubDep, wallet: CurrentWallet) -> SchedulePublic:
     """Where reports go, when the next does, and whether the last has arrived."""
     with hub.db.read() as session:
         return scheduling.public(scheduling.find(session, persons.find(session, wallet)))
+
+
+@router.post(
+    "/me/schedule/test",
+    operation_id="tryReportSchedule",
+    dependencies=COUNTED,
+    responses=problem_responses(401, 404, 422, 429),
+)
+async def try_schedule(hub: HubDep, wallet: CurrentWallet) -> ScheduleTried:
+    """Sends the running month so far at once, as `insights.test`, signed as reports are, and tells what came of it. It is not tried
+    again, and changes nothing of when reports come."""
+    return await scheduling.try_now(hub, await asyncio.to_thread(_trial_parcel, hub, wallet))
+
+
+def _trial_parcel(hub: Hub, wallet: str) -> scheduling.Parcel:
+    with hub.db.read() as session:
+        return scheduling.trial_parcel(session, hub, persons.find(session, wallet), hub.clock.now())
 
 
 @router.delete(
