@@ -3,14 +3,14 @@
 from fastapi import APIRouter
 
 from taesan.core.db import retried
-from taesan.core.http import problem_responses
+from taesan.core.http import KNOWN, problem_responses
 from taesan.hub import HubDep
 from taesan.identity.access import CurrentWallet
 from taesan.identity.rates import COUNTED
 from taesan.insights import budgeting, persons
 from taesan.insights.budgets import BudgetList, BudgetPublic, BudgetTerms
 
-router = APIRouter(prefix="/v1/insights/budgets", tags=["insights"])
+router = APIRouter(prefix="/v1/insights/budgets", tags=["insights"], dependencies=KNOWN)
 
 
 @router.get("", operation_id="listBudgets", dependencies=COUNTED, responses=problem_responses(401, 404, 429))

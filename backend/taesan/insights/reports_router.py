@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 
 from taesan.core.days import first_of
 from taesan.core.db import retried
-from taesan.core.http import problem_responses
+from taesan.core.http import KNOWN, problem_responses
 from taesan.core.values import Month
 from taesan.hub import Hub, HubDep
 from taesan.identity.access import CurrentWallet
@@ -25,7 +25,7 @@ from taesan.insights.schedule_models import (
     ScheduleTried,
 )
 
-router = APIRouter(prefix="/v1/insights", tags=["insights"])
+router = APIRouter(prefix="/v1/insights", tags=["insights"], dependencies=KNOWN)
 
 _TYPES = {"csv": "text/csv", "html": "text/html", "pdf": "application/pdf"}
 

@@ -10,22 +10,22 @@ from pydantic import AfterValidator
 
 from taesan.core.days import day_of
 from taesan.core.db import retried
-from taesan.core.http import Language, problem_responses
-from taesan.core.pages import Cursor, Limit, Page, cursor_of, page
+from taesan.core.http import KNOWN, Language, problem_responses
+from taesan.core.pages import After, Cursor, Limit, Page, cursor_of, page
 from taesan.core.values import Address, Text
 from taesan.hub import Hub, HubDep
 from taesan.identity import auth
 from taesan.identity.access import CurrentWallet
 from taesan.identity.models import SignIn
 from taesan.identity.rates import COUNTED
-from taesan.insights import persons, privacy, streams
+from taesan.insights import asked, persons, privacy, streams
 from taesan.insights.live import NewsWatch
 from taesan.insights.merchants import key_of
 from taesan.insights.models import MovementNews, MovementPublic, MovementRow, PersonPublic, PersonTerms, SumsPublic
 from taesan.insights.movements import Source, month_of
 from taesan.insights.streams import By
 
-router = APIRouter(prefix="/v1/insights", tags=["insights"])
+router = APIRouter(prefix="/v1/insights", tags=["insights"], dependencies=KNOWN)
 
 _LINES = "application/x-ndjson"
 MOST_S = 25  # that a request for news may wait
@@ -142,6 +142,7 @@ def list_movements(
     limit: Limit = 100,
 ) -> Page[MovementPublic]:
     """What moved, the newest days first, duplicates too."""
+    asked.in_order(since, until)
     with hub.db.read() as session:
         owner = persons.number_of(persons.find(session, wallet))
         rows = streams.page(
@@ -168,7 +169,7 @@ async def wait_for_movements(
     hub: HubDep,
     request: Request,
     wallet: CurrentWallet,
-    after: Cursor = None,
+    after: After = None,
     wait_s: Annotated[int, Query(ge=0, le=MOST_S, description="Seconds to wait if there is nothing yet")] = 0,
     limit: Limit = 100,
 ) -> MovementNews:
@@ -216,6 +217,7 @@ def sum_movements(
 ) -> SumsPublic:
     """What moved in some days, this month so far if none are named: for each kind and asset, by merchant, category, day, month
     or source. Duplicates are in no sum."""
+    asked.in_order(since, until)
     with hub.db.read() as session:
         person = persons.find(session, wallet)
         end = until or day_of(hub.clock.now(), persons.zone_of(person)) + timedelta(days=1)
