@@ -118,6 +118,25 @@ def test_standing_costs_idle_jars_and_cashback_elsewhere_are_advised_on(shared_s
     assert all(advice["rule"] is None for advice in found.values())
 
 
+def test_where_a_rule_gathers_already_nothing_is_advised_even_if_the_client_does_not_say_of_what(
+    shared_stage: Stage,
+) -> None:
+    stage = shared_stage
+    anna, cafe = stage.payer(), stage.merchant("Corner Café")
+    rule = anna.sign_rule("round up to 0.50 USD", "every 1000 payments", "category coffee")
+    for _ in range(5):
+        anna.pay(195 * CENT, cafe)
+        rule.pay(5 * CENT, 195, category="coffee")
+    at = f"{_last_month(stage):%Y-%m}-10 12:00:00.000000"
+    stage.write("UPDATE payment SET accepted_at = :at WHERE channel_id = :id", at=at, id=anna.id)
+    ask_for_insights(stage, anna.headers(), zone="UTC")
+    assert _advice(stage, anna.headers()) == []
+    later = f"{_last_month(stage):%Y-%m}-10 12:11:00.000000"
+    of_jar = "UPDATE payment SET accepted_at = :at WHERE channel_id = :id AND merchant_id IS NULL"
+    stage.write(of_jar, at=later, id=anna.id)
+    assert [advice["code"] for advice in _advice(stage, anna.headers())] == ["round-up-merchant"]
+
+
 def test_a_rule_that_never_fires_is_to_fire_on_a_date_too(shared_stage: Stage) -> None:
     stage = shared_stage
     anna = stage.payer()

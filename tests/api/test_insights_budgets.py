@@ -49,11 +49,13 @@ class Saver:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    def move(self, amount: int, kind: Kind = "spent", merchant: str = "café", asset: str = "USD") -> None:
+    def move(
+        self, amount: int, kind: Kind = "spent", merchant: str = "café", asset: str = "USD", category: str = "coffee"
+    ) -> None:
         at = self.clock.at
         day = day_of(at, persons.zone_of(self.person))
         key = f"pay_{next(self._numbers)}"
-        line = Movement(key, "hub", kind, at, day, merchant, merchant, "coffee", asset, 2, amount)
+        line = Movement(key, "hub", kind, at, day, merchant, merchant, category, asset, 2, amount)
         with self.hub.db.write() as session:
             reading.store(session, [(persons.number_of(self.person), line)])
         self.watched()
@@ -80,7 +82,7 @@ class Saver:
 
     def told(self, n: int = 0) -> list[tuple[str, int]]:
         """(warning, spent then) of one budget this month."""
-        budget = self.client.get(PATH, headers=self.headers).json()[n]
+        budget = self.client.get(PATH, headers=self.headers).json()["items"][n]
         return [(alert["warning"], int(alert["spent"])) for alert in budget["alerts"]]
 
 
@@ -96,7 +98,7 @@ def test_a_budget_is_told_of_before_it_is_broken_and_once(savers: tuple[Saver, S
     anna, ben = savers
     anna.move(100)  # before there is a budget
     budget = anna.put(1_000)
-    assert (budget["spent"], budget["forecast"], budget["alerts"]) == ("100", None, [])
+    assert (budget["spent"], budget["pace"], budget["alerts"]) == ("100", None, [])
     assert anna.put(2_000, scope="merchant", key="café")["spent"] == "100"
     anna.move(50, asset="KRW")
     anna.move(300, merchant="elsewhere")
@@ -117,7 +119,7 @@ def test_a_budget_is_told_of_before_it_is_broken_and_once(savers: tuple[Saver, S
     assert anna.told() == []
     anna.move(900)
     assert anna.told() == [("near", 900)]
-    assert ben.client.get(PATH, headers=ben.headers).json() == []
+    assert ben.client.get(PATH, headers=ben.headers).json() == {"items": []}
 
 
 def test_what_is_told_is_counted_anew(savers: tuple[Saver, Saver]) -> None:
@@ -192,7 +194,7 @@ def test_another_amount_is_told_of_again(savers: tuple[Saver, Saver]) -> None:
     ben.put(1)
     assert_problem(anna.client.delete(path, headers=ben.headers), "not-found", 404)
     assert anna.client.delete(path, headers=anna.headers).status_code == 204
-    assert anna.client.get(PATH, headers=anna.headers).json() == []
+    assert anna.client.get(PATH, headers=anna.headers).json() == {"items": []}
     told = {line.split('"table": "')[1].split('"')[0] for line in privacy.export(anna.hub.db, ben.person)}
     assert "budget" in told
 
@@ -205,8 +207,48 @@ def test_budgets_that_mean_nothing_are_refused(savers: tuple[Saver, Saver], monk
         ({"scope": "merchant"}, "invalid-request"),
         ({"amount": "0"}, "invalid-request"),
         ({"asset": "dollars"}, "unknown-asset"),
+        ({"asset": "XXX"}, "unknown-asset"),
     ):
         assert_problem(anna.client.put(PATH, json=terms | changes, headers=anna.headers), type_, 422)
     monkeypatch.setattr(budgeting, "MOST_BUDGETS", 1)
     anna.put(1, asset=anna.hub.asset.id)
     assert_problem(anna.client.put(PATH, json=terms, headers=anna.headers), "too-many-budgets", 409)
+
+
+def test_a_budget_counts_what_a_person_calls_by_another_name(savers: tuple[Saver, Saver]) -> None:
+    anna, ben = savers
+    anna.move(1_700, merchant="netflix")
+    anna.move(300, merchant="elsewhere", category="음식 · Food")
+    anna.move(50, merchant=ben.wallet)
+    for terms, spent in (
+        ({"scope": "merchant", "key": "NETFLIX.COM"}, "1700"),
+        ({"scope": "merchant", "key": ben.wallet.lower()}, "50"),
+        ({"scope": "category", "key": "음식 · FOOD"}, "300"),
+        ({"scope": "category", "key": " Coffee"}, "1750"),
+    ):
+        budget = anna.put(2_000, **terms)
+        assert (budget["spent"], budget["count"]) == (spent, 2 if spent == "1750" else 1), terms
+    anna.move(301, merchant="netflix")
+    assert anna.told() == [("near", 1_700), ("over", 2_001)]
+    anna.move(1_350, merchant="x", category="FOOD · 음식")
+    anna.move(1_400, merchant="x", category="음식 · food")
+    assert anna.told(2) == [("near", 1_700)]
+    assert anna.put(5, scope="merchant", key="nobody")["count"] == 0
+    for key in ("...", ben.wallet[:-1] + "é", ben.wallet.swapcase().replace("0X", "0x")):
+        terms = {"scope": "merchant", "key": key, "asset": "USD", "amount": "1"}
+        answer = anna.client.put(PATH, json=terms, headers=anna.headers)
+        assert answer.status_code == (200 if key.endswith("é") else 422), key
+    for asked, found in (("merchant=NETFLIX.COM", 2), (f"merchant={ben.wallet.lower()}", 1), ("category=COFFEE", 3)):
+        lines = anna.client.get(f"/v1/insights/movements?{asked}", headers=anna.headers).json()["items"]
+        assert len(lines) == found, asked
+
+
+def test_a_budget_in_the_hubs_token_goes_by_its_symbol_and_tells_of_others(savers: tuple[Saver, Saver]) -> None:
+    anna, _ = savers
+    token = anna.hub.asset.id
+    anna.move(4_000, asset=token)
+    in_dollars = anna.put(1_000, scope="merchant", key="café")
+    assert (in_dollars["spent"], in_dollars["count"], in_dollars["other_assets"]) == ("0", 0, [token])
+    in_tokens = anna.put(10_000, scope="merchant", key="café", asset="TUSD")
+    assert (in_tokens["asset"], in_tokens["spent"], in_tokens["other_assets"]) == (token, "4000", [])
+    assert anna.put(10_000, scope="merchant", key="CAFÉ", asset=token)["id"] == in_tokens["id"]

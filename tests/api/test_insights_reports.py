@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pypdf import PdfReader
 
+from taesan.demo import folder
 from tests.support.commands import run_here
 from tests.support.insights import ask_for_insights, link_wallet, read_all
 from tests.support.problems import assert_problem
@@ -49,7 +50,7 @@ def _moved(audit: Json) -> dict[tuple[str, str], tuple[int, int]]:
     }
 
 
-def test_a_month_is_told_in_all_forms(stage: Stage, tmp_path: Path) -> None:
+def test_a_month_is_told_in_all_forms(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     anna, hers = _people(stage)
     month = f"{stage.clock.now():%Y-%m}"
     path = f"/v1/insights/months/{month}"
@@ -81,14 +82,27 @@ def test_a_month_is_told_in_all_forms(stage: Stage, tmp_path: Path) -> None:
     assert "2.82 TUSD" in PdfReader(BytesIO(paper.content)).pages[0].extract_text()
 
     _tells_by_the_command(stage, hers, month, tmp_path)
+    _tells_of_a_folder(stage, hers, month, tmp_path, monkeypatch)
     _refuses(stage, anna, hers)
 
 
-def _tells_by_the_command(stage: Stage, payer: Payer, month: str, folder: Path) -> None:
+def _tells_of_a_folder(stage: Stage, payer: Payer, month: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a devnet that is up, whose folder says all that the settings would."""
+    path = tmp_path / "of-folder.json"
+    told = ("report", "--payer", payer.address, "--month", month, "--output", str(path), "--folder")
+    code, output = run_here(*told, str(tmp_path / "nowhere"), environment={})
+    assert (code, "there is no folder" in output, path.exists()) == (2, True, False), output
+    monkeypatch.setattr(folder, "settings", lambda *_: stage.settings)
+    with folder.held(tmp_path):
+        code, output = run_here(*told, str(tmp_path), environment={})
+    assert (code, json.loads(path.read_text())["month"]) == (0, month), output
+
+
+def _tells_by_the_command(stage: Stage, payer: Payer, month: str, place: Path) -> None:
     """In both languages, whose text is read back."""
     told = ("--payer", payer.address, "--month", month)
     for language, words in (("en", ("Your small money in", "By merchant")), ("ko", ("소액 지출 보고서", "가맹점별"))):
-        path = folder / f"{language}.pdf"
+        path = place / f"{language}.pdf"
         code, output = run_here(
             "report", *told, "--language", language, "--output", str(path), environment=stage.environment
         )
@@ -97,7 +111,7 @@ def _tells_by_the_command(stage: Stage, payer: Payer, month: str, folder: Path) 
         for word in (*words, "Café <b>Dust</b>", "3.00 TUSD", "2.82 TUSD", "0.13 TUSD", "0.05 TUSD"):
             assert word in text, (language, word)
     assert path.stat().st_mode & 0o777 == 0o600
-    path = folder / "month.json"
+    path = place / "month.json"
     code, output = run_here("report", *told, "--output", str(path), environment=stage.environment)
     assert (code, json.loads(path.read_text())["month"]) == (0, month), output
     for arguments, said in (
@@ -106,7 +120,7 @@ def _tells_by_the_command(stage: Stage, payer: Payer, month: str, folder: Path) 
         ((*told, "--language", "fr"), "--language is one of en, ko"),
         ((*told, "--output", "month.doc"), "month.doc has to end with"),
         (("--payer", stage.hub.signer.address, "--month", month), "Nothing is gathered about this wallet."),
-        ((*told, "--output", str(folder / "none" / "a.pdf")), "No such file or directory"),
+        ((*told, "--output", str(place / "none" / "a.pdf")), "No such file or directory"),
     ):
         code, output = run_here("report", *arguments, environment=stage.environment)
         assert (code, said in output, "Traceback" in output) == (2, True, False), output

@@ -96,6 +96,22 @@ def test_a_report_is_sent_once_when_its_month_is_over_there(
     assert anna.receiver.secret not in exported + printed.out + printed.err
 
 
+def test_it_can_be_tried_at_once(anna: Subscriber) -> None:
+    """Months are long: whether a server reads what we send is told before one is over."""
+    anna.move(1_234)
+    before = anna.schedule()
+    answer = anna.client.post(f"{PATH}/test", headers=anna.headers)
+    assert (answer.status_code, answer.json()) == (200, {"arrived": True, "fault": None})
+    (received,) = anna.receiver.got
+    assert (received.told["type"], received.told["data"]["month"]) == ("insights.test", "2026-11")
+    assert received.told["data"]["assets"][0]["moved"][0]["amount"] == "1234"
+    anna.receiver.answer = lambda _: Answer(500)
+    assert anna.client.post(f"{PATH}/test", headers=anna.headers).json() == {"arrived": False, "fault": "answered 500"}
+    assert (anna.schedule(), anna.receiver.refused) == (before, [])
+    assert anna.client.delete(PATH, headers=anna.headers).status_code == 204
+    assert_problem(anna.client.post(f"{PATH}/test", headers=anna.headers), "not-found", 404)
+
+
 def test_a_month_ends_where_she_lives_now(anna: Subscriber) -> None:
     moved = anna.client.put("/v1/insights/me", json={"zone": "America/New_York"}, headers=anna.headers)
     assert moved.status_code == 200

@@ -102,6 +102,8 @@ def test_a_key_needs_the_scope_and_a_month_is_one(shared_stage: Stage) -> None:
     )
     headers = {"Authorization": f"Bearer {made.json()['api_key']}"}
     assert_problem(stage.client.get("/v1/merchant-insights", headers=headers), "missing-scope", 403)
+    to_come = stage.client.get("/v1/merchant-insights?month=2999-01", headers=cafe.headers)
+    assert_problem(to_come, "month-to-come", 409)
     for query in ("month=2026-13", "before=0", "before=13"):
         wrong = stage.client.get(f"/v1/merchant-insights?{query}", headers=cafe.headers)
         assert wrong.status_code == 422

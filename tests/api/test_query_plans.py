@@ -272,7 +272,7 @@ def _gather_insights(stage: Stage, anna: Payer, ben: Payer, gateway: Gateway) ->
     for _ in range(2):
         anna.pay(CENT, cafe)
         stage.tick()
-    (of_all, *_) = stage.get("/v1/insights/budgets", **anna.headers())
+    (of_all, *_) = stage.get("/v1/insights/budgets", **anna.headers())["items"]
     assert [alert["warning"] for alert in of_all["alerts"]] == ["over"]
     for filters in ("merchant=x", "category=x", "source=hub", "from=2026-01-01&to=2027-01-01"):
         stage.get(f"/v1/insights/movements?{filters}", **anna.headers())

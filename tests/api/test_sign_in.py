@@ -49,8 +49,18 @@ def test_a_nonce_grows_old(stage: Stage) -> None:
     assert_problem(stage.client.post("/v1/auth/sessions", json=body), "invalid-sign-in", 401)
 
 
-@pytest.mark.parametrize("fault", ["domain", "chain", "expired", "another key", "another text", "lower-case address"])
-def test_a_message_that_is_not_for_here_and_now_is_refused(shared_stage: Stage, fault: str) -> None:
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("domain", "is for another site than"),
+        ("chain", "is for chain 1"),
+        ("expired", "has expired"),
+        ("another key", "the signature is not the message's"),
+        ("another text", "the signature is not the message's"),
+        ("lower-case address", "not well-formed (EIP-4361)"),
+    ],
+)
+def test_a_message_that_is_not_for_here_and_now_is_refused(shared_stage: Stage, fault: str, told: str) -> None:
     stage, anna = shared_stage, Wallet()
     now, nonce = stage.clock.now(), _nonce(stage)
     bodies = {
@@ -70,7 +80,7 @@ def test_a_message_that_is_not_for_here_and_now_is_refused(shared_stage: Stage, 
     before = stage.row_counts()
     for language in ("ko", "en"):
         answer = stage.client.post("/v1/auth/sessions", json=bodies[fault](), headers={"Accept-Language": language})
-        assert_problem(answer, "invalid-sign-in", 401)
+        assert told in assert_problem(answer, "invalid-sign-in", 401)["detail"]
     assert stage.row_counts() == before
     # The refusals did not use up the nonce.
     assert stage.client.post("/v1/auth/sessions", json=anna.sign_in(nonce, now)).status_code == 201

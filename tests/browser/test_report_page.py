@@ -29,7 +29,14 @@ def test_it_fits_and_keeps_its_own_rules(
     assert page.get_by_role("img").get_attribute("aria-label") == page.locator("figcaption").inner_text() + ". " + (
         page.locator("summary").inner_text()
     )
-    assert page.locator("svg rect").count() == 30
+    assert page.locator("svg rect:not(.cut)").count() == 30
+    assert page.locator(".axis span").all_inner_texts()[::5] == ["1", "", "", "", "", ""]
+    assert page.locator(".axis").inner_text().split() == ["1", "5", "10", "15", "20", "25", "30"]
+    name, net = page.locator("section:nth-of-type(2) tbody tr").first.locator("td:first-child, td.main").all()
+    on_one_line = [box["y"] for cell in (name, net) if (box := cell.bounding_box()) is not None]
+    assert len(on_one_line) == 2
+    assert on_one_line[0] == on_one_line[1]
+    assert page.evaluate("getComputedStyle(document.querySelector('p')).wordBreak") == "keep-all"
     page.locator("summary").click()
     assert page.locator("details tr").count() == 30
     assert said == []

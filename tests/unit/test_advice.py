@@ -52,7 +52,9 @@ def test_rounding_up_is_advised_with_what_it_would_have_brought_and_its_rule() -
         "Round up to ₩500 at Café Dust: about ₩1,400 a month, by your 5 payments there in October 2026, ₩18,600 in all."
     )
     assert title(advice, "en", {}) == told
-    korean = "Café Dust: 500원 단위로 올림해 보세요. 2026년 10월 결제 5건(모두 18,600원) 기준으로 한 달에 1,400원쯤 모입니다."
+    korean = (
+        "Café Dust: 500원 단위로 올림해 보세요. 2026년 10월 결제 5건(모두 18,600원) 기준으로 한 달에 1,400원쯤 모여요."
+    )
     assert title(advice, "ko", {}) == korean
     assert values(advice) == {
         "merchant": "Café Dust", "step": "500", "month": "2026-10", "count": "5", "spent": "18600", "gathered": "1400",
@@ -149,7 +151,7 @@ def _cost(id_: str, price: int = 9_900, **more: object) -> Cost:
 def test_what_is_hidden_in_standing_costs_is_told_with_its_yearly_cost() -> None:
     (advice,) = advise(_facts(costs=[_cost("film", was=7_900)]))
     assert title(advice, "en", {}) == "FILM costs ₩9,900 now and was ₩7,900 before: ₩24,000 more a year."
-    assert title(advice, "ko", {}) == "FILM 요금이 올랐습니다(7,900원 → 9,900원). 1년이면 24,000원 더 나갑니다."
+    assert title(advice, "ko", {}) == "FILM 요금이 올랐어요(7,900원 → 9,900원). 1년이면 24,000원 더 나가요."
     (advice,) = advise(_facts(costs=[_cost("film", trial=(date(2025, 12, 5), 100))]))
     told = "FILM began with ₩100 on December 5, 2025 and costs ₩9,900 since January 5, 2026: ₩118,800 a year. Do you still use it?"
     assert title(advice, "en", {}) == told

@@ -8,7 +8,7 @@ from taesan.insights.budgets import Standing, standing
 
 
 @pytest.mark.parametrize(
-    ("day", "spent", "forecast", "warnings"),
+    ("day", "spent", "pace", "warnings"),
     [
         (4, 799, None, set()),  # too early for a pace
         (4, 800, None, {"near"}),
@@ -24,10 +24,10 @@ from taesan.insights.budgets import Standing, standing
         (9, -5, 0, set()),  # more was refunded than spent
     ],
 )
-def test_a_budget_of_a_thousand_in_november(day: int, spent: int, forecast: int | None, warnings: set[str]) -> None:
-    assert standing(1_000, spent, date(2026, 11, day)) == Standing(max(0, spent), forecast, frozenset(warnings))
+def test_a_budget_of_a_thousand_in_november(day: int, spent: int, pace: int | None, warnings: set[str]) -> None:
+    assert standing(1_000, spent, date(2026, 11, day)) == Standing(max(0, spent), pace, frozenset(warnings))
 
 
 def test_the_pace_is_of_the_months_own_length() -> None:
-    assert standing(1_000, 500, date(2026, 2, 14)).forecast == 1_000
-    assert standing(1_000, 500, date(2026, 3, 14)).forecast == 1_108
+    assert standing(1_000, 500, date(2026, 2, 14)).pace == 1_000
+    assert standing(1_000, 500, date(2026, 3, 14)).pace == 1_108

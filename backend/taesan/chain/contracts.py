@@ -73,7 +73,7 @@ class Deployment:
         except FileNotFoundError:
             raise ArtifactsMissing(
                 f"{path} is missing: run `taesan deploy` first, or name another file in TAESAN_DEPLOYMENT_FILE "
-                "(`make devnet` prints its own)"
+                "(a devnet or demo keeps it as deployment.json in its folder)"
             ) from None
 
     def save(self, path: Path) -> None:

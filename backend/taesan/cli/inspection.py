@@ -89,12 +89,16 @@ def report(
     output: Annotated[
         Path | None, typer.Option(help="A .pdf, .html, .csv or .json file; taesan-YYYY-MM.pdf, if left out")
     ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="A devnet's or demo's folder; else the settings' database")
+    ] = None,
 ) -> None:
     """Write what went where in a person's month: as a PDF, a page, CSV or JSON."""
     from taesan.core.days import first_of
     from taesan.core.i18n import LANGUAGES
     from taesan.core.problems import Problem
     from taesan.core.values import parse_address
+    from taesan.demo.revisit import revisited
     from taesan.insights import audits, persons
     from taesan.insights import report as reports
     from taesan.insights.pdf import FontsMissing
@@ -110,17 +114,23 @@ def report(
         first = first_of(month)
     except ValueError as error:
         fail(f"--payer and --month are a wallet, 0x…, and a month, such as 2026-11: {error}")
-    hub = open_hub(explaining(Settings), patient=False)
+
+    def write() -> None:
+        with revisited(folder) as found:
+            hub = open_hub(found.settings, patient=False)
+            try:
+                with hub.db.read() as session:
+                    person = persons.find(session, wallet)
+                    told = audits.month_audit(session, hub, person, first, hub.clock.now())
+                path.touch(mode=0o600)  # it is hers
+                path.write_bytes(reports.written(told, form, hub, language or person.language))
+            finally:
+                hub.db.close()
+
     try:
-        with hub.db.read() as session:
-            person = persons.find(session, wallet)
-            told = audits.month_audit(session, hub, person, first, hub.clock.now())
-        path.touch(mode=0o600)  # it is hers
-        path.write_bytes(reports.written(told, form, hub, language or person.language))
+        explaining(write)
     except Problem as problem:
         fail(f"{problem.title} {problem.detail}")
     except (FontsMissing, OSError) as error:
         fail(str(error))
-    finally:
-        hub.db.close()
     console.print(f"{path}", soft_wrap=True, highlight=False)

@@ -6,7 +6,8 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 import structlog
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, Request, params
+from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import iter_route_contexts
@@ -67,6 +68,25 @@ def _asked_language(request: Request) -> str:
 
 Language = Annotated[str, Depends(_asked_language)]
 """The caller's, of those that we speak."""
+
+
+async def _known_parameters(request: Request) -> None:
+    if not request.query_params:
+        return
+    fields = get_flat_params(request.scope["route"].dependant)
+    known = {field.alias for field in fields if isinstance(field.field_info, params.Query)}
+    unknown = [name for name in request.query_params if name not in known]
+    if unknown:
+        raise Problem(
+            "unknown-parameter",
+            422,
+            "The request has a parameter that is not known here.",
+            _shown(", ".join(unknown)),
+        )
+
+
+KNOWN = [Depends(_known_parameters)]
+"""For a router: a typing error in a query is told, not lost."""
 
 
 def new_request_id() -> str:
@@ -148,13 +168,19 @@ def problem_of_faults(errors: Sequence[Mapping[str, Any]]) -> Problem:
     if errors[0]["type"] == "json_invalid":  # its place is a character of the body, and no field
         place = "".join(f", from character {at} on" for at in errors[0]["loc"] if isinstance(at, int))
         return Problem("invalid-request", 422, "The request is not well-formed.", f"Its body is no JSON{place}.")
-    fields = [
-        {"field": _shown(".".join(map(str, e["loc"]))), "message": _shown(e["msg"].removeprefix("Value error, "))}
-        for e in errors[:20]
-    ]
+    fields = [{"field": _shown(".".join(map(str, e["loc"]))), "message": _shown(_told(e))} for e in errors[:20]]
     detail = "; ".join(f"{f['field']}: {f['message']}" for f in fields)[:1_000]
     type_, title = _FAULTS.get(errors[0]["type"], ("invalid-request", "The request is not well-formed."))
     return Problem(type_, 422, title, detail, errors=fields)
+
+
+def _told(error: Mapping[str, Any]) -> str:
+    """In words: a regular expression tells people nothing."""
+    if error["type"] != "string_pattern_mismatch":
+        return str(error["msg"]).removeprefix("Value error, ")
+    if "\0" in str(error["input"]):
+        return "has a character U+0000, which no text may have"
+    return "has characters that do not belong there, too many, or too few"
 
 
 def _shown(text: str) -> str:

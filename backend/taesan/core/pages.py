@@ -25,7 +25,7 @@ def cursor_of(key: int) -> str:
     return base64.urlsafe_b64encode(str(key).encode()).decode().rstrip("=")
 
 
-def _key_of(cursor: object) -> int | None:
+def _key_of(cursor: object, told: str = "`next_cursor` of the page before") -> int | None:
     if cursor is None:
         return None
     try:
@@ -35,7 +35,7 @@ def _key_of(cursor: object) -> int | None:
         if not (text.isascii() and text.isdigit() and int(text) <= MAX_AMOUNT):
             raise ValueError
     except (ValueError, binascii.Error):
-        raise ValueError("send `next_cursor` of the page before, as it is") from None
+        raise ValueError(f"send {told}, as it is") from None
     return int(text)
 
 
@@ -46,6 +46,13 @@ Cursor = Annotated[
     Query(description="`next_cursor` of the page before"),
 ]
 """Comes out as the key of the row before, None for the first page."""
+After = Annotated[
+    int | None,
+    BeforeValidator(lambda cursor: _key_of(cursor, "`cursor` of the answer before")),
+    WithJsonSchema({"type": "string", "maxLength": MAX_CURSOR}),
+    Query(description="`cursor` of the answer before"),
+]
+"""The same of news, which have no pages."""
 Limit = Annotated[int, Query(ge=1, le=MAX_ROWS, description="Rows of a page")]
 
 

@@ -37,11 +37,11 @@ def parse_amount(value: object) -> int:
 
     Numbers are refused: a JSON number may be a float, or lose digits in a JavaScript client.
     """
-    if not isinstance(value, str) or not _AMOUNT.fullmatch(value) or int(value) > MAX_AMOUNT:
-        raise PydanticCustomError(
-            "invalid-amount", 'must be a string of decimal digits in minor units, such as "230000"'
-        )
-    return int(value)
+    if isinstance(value, str) and _AMOUNT.fullmatch(value) and int(value) <= MAX_AMOUNT:
+        return int(value)
+    if isinstance(value, str) and re.fullmatch(r"[1-9][0-9]{18,}", value):
+        raise PydanticCustomError("invalid-amount", "must be at most {most}", {"most": str(MAX_AMOUNT)})
+    raise PydanticCustomError("invalid-amount", 'must be a string of decimal digits in minor units, such as "230000"')
 
 
 def parse_address(value: str) -> str:
@@ -77,6 +77,12 @@ def parse_time_zone(name: str) -> str:
     return name
 
 
+def parse_month(value: str) -> str:
+    if not re.fullmatch(_MONTH, value):
+        raise ValueError("must be a month, such as 2026-11")
+    return value
+
+
 _AMOUNT_SCHEMA = WithJsonSchema({"type": "string", "pattern": "^(0|[1-9][0-9]{0,18})$", "examples": ["230000"]})
 
 
@@ -107,7 +113,10 @@ MailAddress = Annotated[
 Bytes32 = Annotated[str, AfterValidator(lambda v: parse_hex(v, 32)), Field(examples=["0x" + "ab" * 32])]
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 """Any text but with U+0000, which PostgreSQL cannot hold."""
-Month = Annotated[str, Field(pattern=r"^(19[7-9]|2[0-9]{2})[0-9]-(0[1-9]|1[0-2])$", examples=["2026-11"])]
+_MONTH = r"^(19[7-9]|2[0-9]{2})[0-9]-(0[1-9]|1[0-2])$"
+Month = Annotated[
+    str, AfterValidator(parse_month), WithJsonSchema({"type": "string", "pattern": _MONTH, "examples": ["2026-11"]})
+]
 """`days.first_of` makes a day of it."""
 TimeZone = Annotated[Text, AfterValidator(parse_time_zone), Field(max_length=64, examples=["Asia/Seoul"])]
 Signature = Annotated[str, AfterValidator(parse_hex), Field(max_length=2 + 2 * 4_096, examples=["0x" + "ab" * 65])]

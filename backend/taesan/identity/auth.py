@@ -49,7 +49,7 @@ def parse_message(message: str, signature: str, public_url: str, chain_id: int, 
         parsed.verify(signature, domain=here.netloc, timestamp=now)
         uri = urlsplit(parsed.uri)
     except (VerificationError, BadSignature, ValueError) as error:
-        raise _invalid(type(error).__name__) from error
+        raise _invalid(_why(error, here.netloc)) from error
     if (uri.scheme, uri.netloc) != (here.scheme, here.netloc) or parsed.scheme not in (None, here.scheme):
         raise _invalid(
             f"the message is for {uri.scheme}://{uri.netloc[:80]}, this hub is at {here.scheme}://{here.netloc}"
@@ -112,6 +112,18 @@ def sign_out_everywhere(session: Session, address: str) -> None:
 
 def unauthorized(detail: str) -> Problem:
     return Problem("unauthorized", 401, "You have to sign in for this.", detail, headers={"www-authenticate": "Bearer"})
+
+
+def _why(error: Exception, site: str) -> str:
+    name = type(error).__name__
+    told = {
+        "DomainMismatch": f"the message is for another site than {site}",
+        "ExpiredMessage": "the message has expired: sign a new one",
+        "NotYetValidMessage": "the message is not valid yet",
+        "InvalidSignature": "the signature is not the message's, by the address that it names",
+        "BadSignature": "the signature is not the message's, by the address that it names",
+    }
+    return told.get(name, "the message is not well-formed (EIP-4361)")
 
 
 def _invalid(detail: str) -> Problem:

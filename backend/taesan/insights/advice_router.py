@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 
 from taesan.core.db import retried
-from taesan.core.http import problem_responses
+from taesan.core.http import KNOWN, problem_responses
 from taesan.hub import HubDep
 from taesan.identity.access import CurrentWallet
 from taesan.identity.rates import COUNTED
@@ -11,7 +11,7 @@ from taesan.insights import advising, persons
 from taesan.insights.advice_models import AdviceList
 from taesan.insights.phrasing import Phraser
 
-router = APIRouter(prefix="/v1/insights/advice", tags=["insights"])
+router = APIRouter(prefix="/v1/insights/advice", tags=["insights"], dependencies=KNOWN)
 
 
 @router.get("", operation_id="listAdvice", dependencies=COUNTED, responses=problem_responses(401, 404, 429))

@@ -12,9 +12,8 @@ from taesan.conversions.models import Conversion
 from taesan.core import bulk
 from taesan.core.clock import rfc3339
 from taesan.core.days import begins_at, day_of
-from taesan.core.problems import Problem
 from taesan.hub import Hub
-from taesan.insights import audit_month, budgeting, persons, streams
+from taesan.insights import asked, audit_month, budgeting, persons, streams
 from taesan.insights.audit_models import Amounts, Became, Converted, Counted, MonthAudit, Span
 from taesan.insights.audit_month import Compared, Days
 from taesan.insights.models import MovementRow, Person
@@ -33,8 +32,7 @@ def month_audit(session: Session, hub: Hub, person: Person, month: date, now: da
     """:param month: its first day. :raises Problem: `month-to-come`"""
     owner, zone = persons.number_of(person), persons.zone_of(person)
     today = day_of(now, zone)
-    if month > today:
-        raise Problem("month-to-come", 409, "This month has not begun.", f"Today is {today} in {zone.key}.")
+    asked.begun(month, today, zone.key)
     spans = audit_month.compared(month, today)
     of_month, before, year_before = (streams.sums(session, owner, *span, ("merchant", "category")) for span in spans)
     assets = audit_month.audited(of_month, before, year_before, streams.sums(session, owner, *spans.month, ("day",)))
@@ -65,11 +63,15 @@ def _span(days: Days) -> Span:
 
 
 def _names(session: Session, owner: int, merchants: Iterable[str]) -> dict[str, str]:
-    """As the newest line of each writes it: one question, in which each is looked up by the index."""
+    """As the newest purchase at each writes it: one question, in which each is looked up by the index."""
     of_list = func.json_each if bulk.is_sqlite(session.connection()) else func.json_array_elements_text
-    asked = literal(sorted(filter(None, merchants)), JSON)
-    merchant = of_list(asked).table_valued(column("value", Text), name="json_each").c.value
-    of_merchant = (col(MovementRow.owner) == owner, col(MovementRow.merchant) == merchant)
+    merchants_asked = literal(sorted(filter(None, merchants)), JSON)
+    merchant = of_list(merchants_asked).table_valued(column("value", Text), name="json_each").c.value
+    of_merchant = (
+        col(MovementRow.owner) == owner,
+        col(MovementRow.merchant) == merchant,
+        col(MovementRow.kind) == "spent",
+    )
     newest = select(col(MovementRow.name)).where(*of_merchant)
     newest = newest.order_by(col(MovementRow.day).desc(), col(MovementRow.id).desc()).limit(1)
     rows = session.execute(select(merchant, newest.correlate(merchant.table).scalar_subquery()))

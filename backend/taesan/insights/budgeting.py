@@ -1,7 +1,6 @@
 """Keeps an eye on budgets: new movements are added up as they come. It is counted exactly only if that passes a mark, or if what was added
 up has changed since (`changes.py`)."""
 
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -18,6 +17,8 @@ from taesan.hub import Hub
 from taesan.insights import persons, streams
 from taesan.insights.budget_models import NOT_COUNTED, Budget, BudgetAlert, BudgetCursor
 from taesan.insights.budgets import BudgetAlertPublic, BudgetPublic, BudgetTerms, standing
+from taesan.insights.figures import exponent_of
+from taesan.insights.merchants import category_of
 from taesan.insights.models import MovementRow, Person
 from taesan.insights.movements import month_of, next_month
 from taesan.insights.sources import Asset
@@ -42,18 +43,17 @@ def put(session: Session, hub: Hub, person: Person, terms: BudgetTerms, now: dat
     owner, today = persons.number_of(person), _today(person, now)
     if session.get(BudgetCursor, 1) is None:
         session.add(BudgetCursor(movement_id=streams.newest(session)))
-    budgets = of_person(session, owner)
-    same = (terms.scope, terms.key, terms.asset)
+    budgets, asset, key = of_person(session, owner), _asset(hub, terms.asset), terms.matched_by
+    same = (terms.scope, key, asset.id)
     row = next((b for b in budgets if (b.scope, b.key, b.asset) == same), None)
     if row is None:
         if len(budgets) >= MOST_BUDGETS:
             raise Problem("too-many-budgets", 409, "There are too many budgets.", f"At most {MOST_BUDGETS} may be.")
-        asset = _asset(hub, terms.asset)
         row = Budget(
             public_id=new_id("bud"),
             owner=owner,
             scope=terms.scope,
-            key=terms.key,
+            key=key,
             asset=asset.id,
             exponent=asset.exponent,
             amount=terms.amount,
@@ -88,14 +88,23 @@ def of_person(session: Session, owner: int) -> Sequence[Budget]:
 
 def public(session: Session, person: Person, row: Budget, now: datetime) -> BudgetPublic:
     today = _today(person, now)
-    found = standing(row.amount, _spent(session, row, today), today)
+    sums = _sums(session, row, today)
+    found = standing(row.amount, _net(sums, row.asset), today)
     alerts = select(BudgetAlert).where(*_alerts_of(row), col(BudgetAlert.month) == month_of(today))
     told = [
-        BudgetAlertPublic(warning=a.warning, spent=a.spent, forecast=a.forecast, at=rfc3339(a.at))  # type: ignore[arg-type]
+        BudgetAlertPublic(warning=a.warning, spent=a.spent, pace=a.forecast, at=rfc3339(a.at))  # type: ignore[arg-type]
         for a in session.scalars(alerts.order_by(col(BudgetAlert.id)))
     ]
     kept = {name: getattr(row, name) for name in ("scope", "key", "asset", "exponent", "amount")}
-    return BudgetPublic(id=row.public_id, spent=found.spent, forecast=found.forecast, alerts=told, **kept)
+    return BudgetPublic(
+        id=row.public_id,
+        spent=found.spent,
+        count=sum(one.count for one in sums if one.asset == row.asset),
+        other_assets=sorted({one.asset for one in sums if one.kind == "spent"} - {row.asset}),
+        pace=found.pace,
+        alerts=told,
+        **kept,
+    )
 
 
 def _today(person: Person, now: datetime) -> date:
@@ -104,16 +113,17 @@ def _today(person: Person, now: datetime) -> date:
 
 def _asset(hub: Hub, asset: str) -> Asset:
     for token in (hub.asset, hub.gift):
-        if token.id == asset:
-            return Asset(asset, token.exponent)
-    if not re.fullmatch("[A-Z]{3}", asset):
+        if asset in (token.id, token.symbol):
+            return Asset(token.id, token.exponent)
+    try:
+        return Asset(asset, exponent_of(asset))
+    except ValueError:
         raise Problem(
             "unknown-asset",
             422,
             "A budget is in a currency or in a token of this hub.",
-            f"Such as USD or {hub.asset.id}.",
-        )
-    return Asset.of_currency(asset)
+            f"Such as USD or {hub.asset.symbol} ({hub.asset.id}).",
+        ) from None
 
 
 # ------------------------------------------------------------------- watching
@@ -170,7 +180,7 @@ def _look(session: Session, budget: Budget, new: Sequence[_Line], now: datetime)
 
 
 def _is_of(line: _Line, budget: Budget) -> bool:
-    keys = {"all": "", "merchant": line.merchant, "category": line.category}
+    keys = {"all": "", "merchant": line.merchant, "category": category_of(line.category)}
     is_new = line.id > budget.counted and month_of(line.day) == budget.month
     return is_new and line.asset == budget.asset and keys[budget.scope] == budget.key
 
@@ -197,7 +207,7 @@ def _warn(session: Session, budget: Budget, today: date, now: datetime) -> None:
             month=budget.month,
             warning=warning,
             spent=found.spent,
-            forecast=found.forecast,
+            forecast=found.pace,
             at=now,
         )
         session.add(alert)
@@ -210,23 +220,41 @@ def _alerts_of(budget: Budget) -> tuple[Any, ...]:
 
 def _count(session: Session, budget: Budget, today: date) -> None:
     budget.month, budget.counted = month_of(today), streams.newest(session, budget.owner)
-    budget.spent = _spent(session, budget, today)
+    budget.spent = _net(_sums(session, budget, today), budget.asset)
     session.add(budget)
     session.flush()
 
 
-def _spent(session: Session, budget: Budget, today: date) -> int:
-    """In the month that `today` is in, less what was refunded."""
+class _Sum(NamedTuple):
+    kind: str
+    asset: str
+    count: int
+    amount: int
+
+
+def _sums(session: Session, budget: Budget, today: date) -> list[_Sum]:
+    """Of what it is about, in any asset, in the month that `today` is in."""
     first, row = month_of(today), MovementRow
     where = [
         col(row.owner) == budget.owner,
         col(row.day) >= first,
         col(row.day) < next_month(first),
         col(row.duplicate_of).is_(None),
-        col(row.asset) == budget.asset,
+        col(row.kind).in_(["spent", "refunded"]),
     ]
-    if budget.scope != "all":
-        where.append(col(getattr(row, budget.scope)) == budget.key)
-    sums = session.execute(select(col(row.kind), func.sum(row.amount)).where(*where).group_by(col(row.kind)))
-    of = {kind: int(amount) for kind, amount in sums}
-    return of.get("spent", 0) - of.get("refunded", 0)
+    by: list[Any] = [col(row.kind), col(row.asset)]
+    if budget.scope == "merchant":
+        where.append(col(row.merchant) == budget.key)
+    elif budget.scope == "category":
+        by.append(col(row.category))  # which SQLite cannot fold but in English
+    rows = session.execute(select(*by, func.count(), func.sum(row.amount)).where(*where).group_by(*by))
+    return [
+        _Sum(kind, asset, count, int(amount))
+        for kind, asset, *category, count, amount in rows
+        if not category or category_of(category[0]) == budget.key
+    ]
+
+
+def _net(sums: Sequence[_Sum], asset: str) -> int:
+    """Spent of the asset, less what was refunded."""
+    return sum(one.amount if one.kind == "spent" else -one.amount for one in sums if one.asset == asset)

@@ -7,6 +7,7 @@ from pydantic import Field as ShapeField
 from pydantic import model_validator
 
 from taesan.core.values import AmountIn, AmountOut, Shape, Text
+from taesan.insights.merchants import category_of, key_of
 from taesan.insights.movements import month_of, next_month
 
 Scope = Literal["all", "category", "merchant"]
@@ -17,10 +18,10 @@ PACE_FROM = 5
 
 
 class Standing(NamedTuple):
-    """:ivar forecast: by the month's end, if it goes on as it has begun; None: too early to say"""
+    """:ivar pace: what it comes to by the month's end, if it goes on as it has begun; None: too early to say"""
 
     spent: int
-    forecast: int | None
+    pace: int | None
     warnings: frozenset[BudgetWarning]
 
 
@@ -28,15 +29,15 @@ def standing(limit: int, spent: int, today: date) -> Standing:
     """Of the month that `today` is in. :param spent: less what was refunded; may be negative"""
     spent = max(0, spent)
     days = (next_month(today) - month_of(today)).days
-    forecast = -(-spent * days // today.day) if today.day >= PACE_FROM else None
+    pace = -(-spent * days // today.day) if today.day >= PACE_FROM else None
     if spent > limit:
-        return Standing(spent, forecast, frozenset({"over"}))
+        return Standing(spent, pace, frozenset({"over"}))
     warnings: set[BudgetWarning] = set()
     if spent * 100 >= limit * NEAR_PERCENT:
         warnings.add("near")
-    if forecast is not None and forecast > limit:
+    if pace is not None and pace > limit:
         warnings.add("pace")
-    return Standing(spent, forecast, frozenset(warnings))
+    return Standing(spent, pace, frozenset(warnings))
 
 
 # ------------------------------------------------------------------- shapes
@@ -46,17 +47,28 @@ class BudgetTerms(Shape):
     """One for each scope, key and asset: another amount takes the place of the one before, and may be told of again."""
 
     scope: Scope
-    key: Text = ShapeField(default="", max_length=200, description="The merchant or category, as movements tell it")
-    asset: Text = ShapeField(max_length=200, description="ISO-4217 code, or a token of this hub", examples=["USD"])
+    key: Text = ShapeField(
+        default="", max_length=200, description="The merchant or category, by any name that lists and reports show"
+    )
+    asset: Text = ShapeField(
+        max_length=200, description="ISO-4217 code, or a token of this hub by its id or symbol", examples=["USD"]
+    )
     amount: AmountIn = ShapeField(description="Minor units a month")
 
     @model_validator(mode="after")
     def _is_of_something(self) -> Self:
         if (self.scope == "all") != (not self.key):
             raise ValueError("key is empty for all, and names a merchant or a category else")
+        if self.scope != "all" and not self.matched_by:
+            raise ValueError("key has no letter or digit")
         if not self.amount:
             raise ValueError("amount must be more than zero")
         return self
+
+    @property
+    def matched_by(self) -> str:
+        """What of a movement has to be the same."""
+        return {"all": str, "merchant": key_of, "category": category_of}[self.scope](self.key)
 
 
 class BudgetAlertPublic(Shape):
@@ -64,7 +76,7 @@ class BudgetAlertPublic(Shape):
         description="near: four fifths are spent; pace: if the month goes on so, it will be broken; over: it is"
     )
     spent: AmountOut
-    forecast: AmountOut | None
+    pace: AmountOut | None
     at: str
 
 
@@ -76,7 +88,15 @@ class BudgetPublic(Shape):
     exponent: int
     amount: AmountOut
     spent: AmountOut = ShapeField(description="This month, less what was refunded")
-    forecast: AmountOut | None = ShapeField(
-        description="By the month's end, if it goes on as it has begun; null in its first days"
+    count: int = ShapeField(description="How many movements of this month `spent` is made of; 0: nothing matches yet")
+    other_assets: list[str] = ShapeField(
+        description="In which the same was spent this month, and which it does not count"
+    )
+    pace: AmountOut | None = ShapeField(
+        description="What it comes to by the month's end, if it goes on as it has begun; null in its first days. No `/forecast`"
     )
     alerts: list[BudgetAlertPublic] = ShapeField(description="What was told of it this month, each once")
+
+
+class BudgetList(Shape):
+    items: list[BudgetPublic]

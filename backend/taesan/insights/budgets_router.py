@@ -3,24 +3,24 @@
 from fastapi import APIRouter
 
 from taesan.core.db import retried
-from taesan.core.http import problem_responses
+from taesan.core.http import KNOWN, problem_responses
 from taesan.hub import HubDep
 from taesan.identity.access import CurrentWallet
 from taesan.identity.rates import COUNTED
 from taesan.insights import budgeting, persons
-from taesan.insights.budgets import BudgetPublic, BudgetTerms
+from taesan.insights.budgets import BudgetList, BudgetPublic, BudgetTerms
 
-router = APIRouter(prefix="/v1/insights/budgets", tags=["insights"])
+router = APIRouter(prefix="/v1/insights/budgets", tags=["insights"], dependencies=KNOWN)
 
 
 @router.get("", operation_id="listBudgets", dependencies=COUNTED, responses=problem_responses(401, 404, 429))
-def list_budgets(hub: HubDep, wallet: CurrentWallet) -> list[BudgetPublic]:
+def list_budgets(hub: HubDep, wallet: CurrentWallet) -> BudgetList:
     """All of the person's, as they stand this month, and what was told of them."""
     now = hub.clock.now()
     with hub.db.read() as session:
         person = persons.find(session, wallet)
         rows = budgeting.of_person(session, persons.number_of(person))
-        return [budgeting.public(session, person, row, now) for row in rows]
+        return BudgetList(items=[budgeting.public(session, person, row, now) for row in rows])
 
 
 @router.put("", operation_id="setBudget", dependencies=COUNTED, responses=problem_responses(401, 404, 409, 422, 429))

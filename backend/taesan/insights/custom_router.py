@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 
 from taesan.core.days import first_of
-from taesan.core.http import problem_responses
+from taesan.core.http import KNOWN, problem_responses
 from taesan.core.values import Month
 from taesan.hub import HubDep
 from taesan.identity.access import Needs
@@ -14,7 +14,7 @@ from taesan.identity.rates import COUNTED
 from taesan.insights import customers
 from taesan.insights.custom_models import MerchantInsights
 
-router = APIRouter(prefix="/v1", tags=["insights"])
+router = APIRouter(prefix="/v1", tags=["insights"], dependencies=KNOWN)
 
 Reads = Annotated[Merchant, Depends(Needs("insights:read"))]
 
@@ -23,7 +23,7 @@ Reads = Annotated[Merchant, Depends(Needs("insights:read"))]
     "/merchant-insights",
     operation_id="getMerchantInsights",
     dependencies=COUNTED,
-    responses=problem_responses(401, 403, 422, 429),
+    responses=problem_responses(401, 403, 409, 422, 429),
 )
 def get_merchant_insights(
     hub: HubDep,

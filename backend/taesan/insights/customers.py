@@ -12,7 +12,7 @@ from taesan.core.clock import rfc3339
 from taesan.core.days import begins_at, day_of
 from taesan.hub import Hub
 from taesan.identity.models import Merchant
-from taesan.insights import custom
+from taesan.insights import asked, custom
 from taesan.insights.custom import Around, Sale, Sums
 from taesan.insights.custom_models import (
     CampaignEffect,
@@ -43,6 +43,7 @@ def insights(
     zone = ZoneInfo(schedule.settings_of(session, merchant).time_zone)
     today = day_of(now, zone)
     month = month or month_of(today)
+    asked.begun(month, today, zone.key)
     since = month
     for _ in range(before):
         since = month_of(since - timedelta(days=1))

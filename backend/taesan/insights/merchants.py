@@ -7,6 +7,8 @@ a word stay, as they are names (`gs25`, `11번가`, `7-eleven`). Nothing is gues
 import re
 from unicodedata import normalize
 
+from taesan.core.values import parse_address
+
 # Who stands between, before a mark: `SQ *`, `PAYPAL *SQ *`, `KCP_`, `토스페이먼츠_`.
 _ACQUIRERS = (
     "sq|sqc|gosq.com|tst|sp|spo|pp|py|paypal|zettle|izettle|sumup|stripe|adyen|mollie|klarna|ppro|2co|fs|cko|wl|dri|bt|pos|google|amzn"
@@ -21,6 +23,11 @@ _KIND = re.compile(
 )
 _KIND_KO = re.compile(
     r"^(?:(?:체크카드|신용카드|카드결제|자동결제|정기결제|자동이체|해외결제|해외승인|cms|체크)[\s_:\-]+)+(?=\S)"
+)
+# What was given back was paid under the same name.
+_GIVEN_BACK = re.compile(
+    r"^[\[(]?(?:승인|부분|매출|결제)?(?:취소|환불)[\])]?\s+(?=\S)"
+    r"|(?<=\S)\s*[\[(](?:승인|부분|매출|결제)?(?:취소|환불)[\])]$|(?<=\S)\s+(?:승인|부분|매출|결제)?(?:취소|환불)$|(?<=\S)\s+(?:refund|reversal)$"
 )
 _FORM_KO = re.compile(r"\((?:주|유|재|사|합)\)|주식회사|유한회사|유한책임회사|재단법인|사단법인")
 _FORMS = r"inc|llc|ltd|limited|corp|corporation|co\.?,? ?ltd|gmbh|ag|s\.?a\.?r\.?l|s\.?a|b\.?v|oy|ab|plc|pty ?ltd|kk"
@@ -59,8 +66,23 @@ _CITIES = (
 _AFTER = re.compile(rf"(?<=\w)(?:[\s,]+(?:(?:{_FORMS})\.?|{_CITIES}|{_STATES}|{_COUNTRIES})(?=[\s,]|$))++$")
 _MARKS = re.compile(r"[^\w&+'-]+|(?<!\w)[-'_]+|[-'_]+(?!\w)|_+")
 _AFTER_NUMBER = re.compile(r"(?<=[^\W\d])\s+(?:store\s+|#\s*)?#?\d{3,}\s+[a-z .]+$")  # `starbucks 04521 seattle wa`
+_PERSON = re.compile(r"0x[0-9a-fA-F]{40}")
 _MOST = 200  # characters of a name that are looked at
 _MOST_ROUNDS = 8  # names as banks write them need two or three
+
+
+def key_of(asked: str) -> str:
+    """What movements are found by, of a merchant as a person has seen it: any of its names, or of another person the address.
+
+    :raises ValueError: an address with a mistyped digit
+    """
+    asked = asked.strip()
+    return parse_address(asked) if _PERSON.fullmatch(asked) else normalised(asked)
+
+
+def category_of(asked: str) -> str:
+    """By which categories are compared: who writes them does not agree on capitals."""
+    return _plain(asked)
 
 
 def normalised(name: str) -> str:
@@ -87,6 +109,7 @@ def _stripped(name: str) -> str:
         (_KIND, ""),
         (_KIND_KO, ""),
         (_ACQUIRED, ""),
+        (_GIVEN_BACK, ""),
         (_FORM_KO, " "),
         (_ADDRESS, r"\1 "),
         (_CODE, ""),

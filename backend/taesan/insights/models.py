@@ -140,7 +140,9 @@ class PersonTerms(Shape):
     zone: Annotated[Text, AfterValidator(_known_zone)] = ShapeField(
         max_length=64, examples=["Asia/Seoul"], description="In which days and months begin"
     )
-    language: Literal["en", "ko"] = ShapeField(default="en", description="Of reports and advice")
+    language: Literal["en", "ko"] | None = ShapeField(
+        default=None, description="Of reports and advice; left out: as it was, and at first as Accept-Language wants it"
+    )
 
 
 class WalletPublic(Shape):

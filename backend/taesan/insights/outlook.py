@@ -31,7 +31,7 @@ _STEP_DAYS = {"weekly": 7, "four-weekly": 28}
 
 
 def forecast(session: Session, owner: int, month: date, today: date) -> ForecastList:
-    """Of all that is spent, by asset. :raises Problem: `no-forecast` for another month than this"""
+    """Of all that is spent, by asset: what is certain also where too little is known for more. :raises Problem: `no-forecast` for another month than this"""
     if month != month_of(today):
         raise Problem("no-forecast", 422, "Only the month that goes on can be forecast.")
     end = next_month(month)
@@ -49,9 +49,11 @@ def forecast(session: Session, owner: int, month: date, today: date) -> Forecast
         due = sum(row.price for row in own if today <= row.over_after for _ in dues(row, today, end))
         casual = of_day.get(today, 0) - apart.get(today, 0)
         found = month_end(days, so_far, casual, (end - today).days, due)
-        if found is not None:
-            told = found._asdict() | {"asset": asset, "exponent": exponent, "spent": so_far}
-            items.append(ForecastPublic(**told))
+        if found is None and not so_far and not due:
+            continue
+        told = {"due": due, "expected": None, "total": None, "low": None, "high": None}
+        told |= found._asdict() if found else {}
+        items.append(ForecastPublic(asset=asset, exponent=exponent, spent=so_far, **told))
     return ForecastList(month=month.isoformat()[:7], items=items)
 
 

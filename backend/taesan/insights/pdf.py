@@ -22,7 +22,7 @@ from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
-from reportlab.platypus import Flowable, KeepTogether, Paragraph, SimpleDocTemplate, Spacer
+from reportlab.platypus import CondPageBreak, Flowable, KeepTogether, Paragraph, SimpleDocTemplate, Spacer
 from reportlab.platypus import Table as Grid
 
 from taesan.insights.documents import Chart, Document, Section, Table
@@ -30,7 +30,9 @@ from taesan.insights.documents import Chart, Document, Section, Table
 MARGIN = 18 * mm
 WIDTH = A4[0] - 2 * MARGIN
 BARS_HEIGHT = 22 * mm
-INK, SOFT, LINE, PINE = (HexColor(f"#{c}") for c in ("14201d", "50605b", "d9e1dd", "14624f"))
+INK, SOFT, LINE, PINE, PAPER = (HexColor(f"#{c}") for c in ("14201d", "50605b", "d9e1dd", "14624f", "ffffff"))
+PADDING = 6  # of a page's frame, which ReportLab adds to the margin
+ROW, LEAST_ROWS = 16, 6  # points; what of a table stands on one page at least
 BOX = "□"
 _FONTS = {"Nanum": "400Regular/NanumGothic_400Regular.ttf", "Nanum bold": "700Bold/NanumGothic_700Bold.ttf"}
 _BESIDE = {"Nanum": ("Vera", "Vera.ttf"), "Nanum bold": ("Vera bold", "VeraBd.ttf")}  # by ReportLab's own path
@@ -57,6 +59,7 @@ def _style(size: float, *, bold: bool = False, **more: object) -> ParagraphStyle
     return ParagraphStyle("", fontName=font, fontSize=size, leading=size * 1.5, **settings)
 
 
+SUMMARY = _style(10.5, spaceAfter=4)
 TITLE, HEADING = _style(18, bold=True, spaceAfter=6), _style(12, bold=True, spaceBefore=12, spaceAfter=4)
 CAPTION, TEXT, NOTE = _style(9, bold=True, spaceBefore=6), _style(9), _style(8, textColor=SOFT)
 CELL, FIGURE = _style(8), _style(8, alignment=TA_RIGHT)
@@ -86,7 +89,7 @@ def _has(font: str, letter: str) -> bool:
 
 
 class Bars(Flowable):
-    """A bar for each day, and under it, every few days, which it is."""
+    """A bar for each day, and under it, every few days, which it is. What would be higher than there is place has a gap."""
 
     def __init__(self, chart: Chart) -> None:
         super().__init__()
@@ -103,7 +106,10 @@ class Bars(Flowable):
                 self.canv.rect(
                     n * step + 1, 4 * mm, step - 2, max(0.5, BARS_HEIGHT * bar.height / 1_000), stroke=0, fill=1
                 )
-            if n % 5 == 0:
+            if bar.is_cut:
+                self.canv.setFillColor(PAPER)
+                self.canv.rect(n * step, BARS_HEIGHT, step, 1 * mm, stroke=0, fill=1)
+            if bar.is_marked:
                 self.canv.setFillColor(SOFT)
                 self.canv.drawCentredString((n + 0.5) * step, 1 * mm, bar.label)
 
@@ -112,6 +118,7 @@ def render(document: Document, npm_dir: Path) -> bytes:
     """:raises FontsMissing: the typeface is not there"""
     _use_fonts(npm_dir)
     story: list[Flowable] = [_paragraph(document.title, TITLE)]
+    story += [_paragraph(line, SUMMARY) for line in document.summary]
     story += [_paragraph(note, NOTE) for note in document.notes]
     for section in document.sections:
         story += _section(section)
@@ -119,8 +126,8 @@ def render(document: Document, npm_dir: Path) -> bytes:
     template = SimpleDocTemplate(
         made,
         pagesize=A4,
-        leftMargin=MARGIN,
-        rightMargin=MARGIN,
+        leftMargin=MARGIN - PADDING,
+        rightMargin=MARGIN - PADDING,
         topMargin=MARGIN,
         bottomMargin=MARGIN,
         title=document.title,
@@ -138,15 +145,33 @@ def _number(canvas, template) -> None:  # type: ignore[no-untyped-def]
 
 
 def _section(section: Section) -> list[Flowable]:
-    found: list[Flowable] = [_paragraph(section.title, HEADING)]
+    found: list[Flowable] = [CondPageBreak(_least(section)), _paragraph(section.title, HEADING)]
     found += [_paragraph(line, TEXT) for line in section.lines]
     if section.chart is not None:
         chart = section.chart
         caption, alternative = _paragraph(chart.title, CAPTION), _paragraph(chart.alternative, NOTE)
         found.append(KeepTogether([caption, Bars(chart), alternative]))
     for table in section.tables:
-        found += [_paragraph(table.title, CAPTION), _grid(table), Spacer(0, 4)]
+        found += [
+            CondPageBreak(_least_of(table)),
+            _paragraph(table.title, CAPTION),
+            Spacer(0, 2),
+            _grid(table),
+            Spacer(0, 4),
+        ]
     return found
+
+
+def _least(section: Section) -> float:
+    """How high what a heading must not be parted from is."""
+    height = 2.0 * ROW + ROW * len(section.lines)
+    if section.chart is not None:
+        return height + BARS_HEIGHT + 3 * ROW
+    return height + (_least_of(section.tables[0]) if section.tables else 0)
+
+
+def _least_of(table: Table) -> float:
+    return ROW * (1.0 + min(LEAST_ROWS, len(table.rows) + 1))
 
 
 def _grid(table: Table) -> Flowable:
@@ -157,7 +182,11 @@ def _grid(table: Table) -> Flowable:
     widths = [first, *[(WIDTH - first) / (len(table.head) - 1)] * (len(table.head) - 1)]
     style = [
         ("LINEBELOW", (0, 0), (-1, -1), 0.4, LINE),
+        ("TOPPADDING", (0, 0), (-1, -1), 2),
+        ("BOTTOMPADDING", (0, 0), (-1, -1), 2),
         ("VALIGN", (0, 0), (-1, -1), "TOP"),
         ("LEFTPADDING", (0, 0), (0, -1), 0),
+        ("RIGHTPADDING", (-1, 0), (-1, -1), 0),
+        ("NOSPLIT", (0, max(1, len(rows) - 2)), (-1, -1)),  # no row goes to another page alone
     ]
     return Grid([head, *rows], colWidths=widths, repeatRows=1, style=style)

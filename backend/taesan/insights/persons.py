@@ -50,11 +50,11 @@ def number_of(person: Person) -> int:
     return person.id
 
 
-def ask(session: Session, wallet: str, terms: PersonTerms, now: datetime) -> Person:
-    """Makes the wallet's person, or changes what it has said."""
+def ask(session: Session, wallet: str, terms: PersonTerms, now: datetime, language: str = "en") -> Person:
+    """Makes the wallet's person, or changes what it has said. :param language: at first, if it says none"""
     linked = session.get(PersonWallet, wallet)
     if linked is None:
-        person = Person(public_id=new_id("per"), zone=terms.zone, language=terms.language, created_at=now)
+        person = Person(public_id=new_id("per"), zone=terms.zone, language=terms.language or language, created_at=now)
         session.add(person)
         session.flush()
         _link(session, person, wallet, now)
@@ -62,7 +62,7 @@ def ask(session: Session, wallet: str, terms: PersonTerms, now: datetime) -> Per
     person = session.get_one(Person, linked.owner)
     if person.zone != terms.zone:
         person.zone, person.redated = terms.zone, 0
-    person.language = terms.language
+    person.language = terms.language or person.language
     session.add(person)
     session.flush()
     return person

@@ -138,8 +138,10 @@ class ForecastPublic(Shape):
     exponent: int
     spent: AmountOut = ShapeField(description="In the month so far")
     due: AmountOut = ShapeField(description="Standing costs until its end")
-    expected: AmountOut = ShapeField(description="What else is to be expected")
-    total: AmountOut
+    expected: AmountOut | None = ShapeField(
+        description="What else is to be expected; null, as `total` is, with less than two weeks of payments"
+    )
+    total: AmountOut | None
     low: AmountOut | None = ShapeField(
         description="In one case of ten it is less; null: too little is known for a range"
     )

@@ -7,18 +7,18 @@ from fastapi import APIRouter, Query
 
 from taesan.core.days import day_of, first_of
 from taesan.core.db import retried
-from taesan.core.http import problem_responses
+from taesan.core.http import KNOWN, problem_responses
 from taesan.core.values import Month
 from taesan.hub import Hub, HubDep
 from taesan.identity.access import CurrentWallet
 from taesan.identity.rates import COUNTED
-from taesan.insights import keeping, outlook, persons
+from taesan.insights import asked, keeping, outlook, persons
 from taesan.insights.models import Person
 from taesan.insights.movements import month_of
 from taesan.insights.outlook import By
 from taesan.insights.recurring_models import ForecastList, RecurringList, RecurringPublic, UnusualList, Verdict
 
-router = APIRouter(prefix="/v1/insights", tags=["insights"])
+router = APIRouter(prefix="/v1/insights", tags=["insights"], dependencies=KNOWN)
 
 MonthOrThis = Annotated[Month | None, Query(description="Of the person's time zone; this one, if left out")]
 
@@ -82,10 +82,13 @@ def forecast_month(hub: HubDep, wallet: CurrentWallet, month: MonthOrThis = None
 
 
 @router.get(
-    "/unusual", operation_id="listUnusual", dependencies=COUNTED, responses=problem_responses(401, 404, 422, 429)
+    "/unusual", operation_id="listUnusual", dependencies=COUNTED, responses=problem_responses(401, 404, 409, 422, 429)
 )
 def list_unusual(hub: HubDep, wallet: CurrentWallet, month: MonthOrThis = None, by: By = "merchant") -> UnusualList:
     """Merchants or categories that cost more in a month than they usually do, and the payments that made it so."""
     with hub.db.read() as session:
         person = persons.find(session, wallet)
-        return outlook.unusual_in(session, persons.number_of(person), _month(month, _today(hub, person)), by)
+        today = _today(hub, person)
+        first = _month(month, today)
+        asked.begun(first, today, person.zone)
+        return outlook.unusual_in(session, persons.number_of(person), first, by)

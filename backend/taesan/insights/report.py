@@ -16,13 +16,14 @@ from taesan.core.i18n import translations
 from taesan.hub import Hub
 from taesan.insights.audit_models import Amounts, AssetAudit, Became, Counted, MonthAudit, Places
 from taesan.insights.cells import cell
-from taesan.insights.documents import Document, Writer
+from taesan.insights.documents import NONE, Document, Writer
 
 Format = Literal["json", "csv", "html", "pdf"]
 TEMPLATES = Path(__file__).parent / "templates"
 NOTHING = ("",) * 6
 HEAD = (
     "month", "asset", "exponent", "section", "key", "name", "count", "amount", "before", "year_before", "count_before", "count_year_before",
+    "decimal_amount",
 )  # fmt: skip
 
 
@@ -31,7 +32,7 @@ def written(audit: MonthAudit, form: Format, hub: Hub, language: str) -> bytes:
     if form == "json":
         return audit.model_dump_json(indent=2).encode()
     if form == "csv":
-        return as_csv(audit).encode()
+        return as_csv(audit).encode("utf-8-sig")  # by whose mark spreadsheets know it
     document = document_of(audit, hub, language)
     if form == "html":
         return as_page(document).encode()
@@ -53,15 +54,16 @@ def writer_in(language: str, hub: Hub) -> Writer:
 
 
 def as_csv(audit: MonthAudit) -> str:
-    """A line for each figure, in minor units: of all kinds, merchants and categories (their net), days, what was gathered; and points."""
+    """A line for each figure, in minor units, and the month's in whole ones too: of all kinds, merchants and categories (their net), days, what was gathered; and points."""
     text = StringIO()
     writer = csv.writer(text)
     writer.writerow(HEAD)
     for asset in audit.assets:
-        writer.writerows((audit.month, cell(asset.asset), asset.exponent, *row) for row in _rows(asset))
+        of = (cell(asset.asset), asset.exponent)
+        writer.writerows((audit.month, *of, *row, _decimal(row[4], asset.exponent)) for row in _rows(asset))
     if audit.assets_left_out:
-        writer.writerow((audit.month, "", "", "asset", "", f"({audit.assets_left_out} more)", *NOTHING))
-    writer.writerows((audit.month, *row) for row in _became(audit.became))
+        writer.writerow((audit.month, "", "", "asset", "", f"({audit.assets_left_out} more)", *NOTHING, ""))
+    writer.writerows((audit.month, *row, _decimal(row[6], row[1])) for row in _became(audit.became))
     return text.getvalue()
 
 
@@ -100,6 +102,13 @@ def _became(became: Became) -> Iterator[tuple[object, ...]]:
     yield "", "", "points", "lapsing", "", *_figure(became.points_lapsing)
 
 
+def _decimal(amount: object, exponent: object) -> str:
+    """For a spreadsheet; points have no decimals."""
+    value, places = int(str(amount)), int(str(exponent or 0))
+    whole, part = divmod(abs(value), 10**places)
+    return f"{'-' if value < 0 else ''}{whole}" + (f".{part:0{places}d}" if places else "")
+
+
 def _figures(of: Amounts) -> tuple[object, ...]:
     if isinstance(of, Counted):
         return of.count, of.amount, of.before, of.year_before, of.count_before, of.count_year_before
@@ -116,7 +125,10 @@ def _figure(amount: int) -> tuple[object, ...]:
 
 def as_page(document: Document) -> str:
     """Everything in one file: no script, and nothing is fetched from anywhere."""
-    html: str = _environment().get_template("report.html").render(document=document, css=Markup(css()), policy=policy())  # noqa: S704
+    style = Markup(css())  # noqa: S704
+    html: str = (
+        _environment().get_template("report.html").render(document=document, nothing=NONE, css=style, policy=policy())
+    )
     return html
 
 

@@ -1,12 +1,13 @@
 """A person's months over HTTP, by the session of any wallet that is linked."""
 
+import asyncio
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 
 from taesan.core.days import first_of
 from taesan.core.db import retried
-from taesan.core.http import problem_responses
+from taesan.core.http import KNOWN, problem_responses
 from taesan.core.values import Month
 from taesan.hub import Hub, HubDep
 from taesan.identity.access import CurrentWallet
@@ -21,9 +22,10 @@ from taesan.insights.schedule_models import (
     ScheduleCreated,
     SchedulePublic,
     ScheduleTerms,
+    ScheduleTried,
 )
 
-router = APIRouter(prefix="/v1/insights", tags=["insights"])
+router = APIRouter(prefix="/v1/insights", tags=["insights"], dependencies=KNOWN)
 
 _TYPES = {"csv": "text/csv", "html": "text/html", "pdf": "application/pdf"}
 
@@ -122,6 +124,23 @@ def get_schedule(hub: HubDep, wallet: CurrentWallet) -> SchedulePublic:
     """Where reports go, when the next does, and whether the last has arrived."""
     with hub.db.read() as session:
         return scheduling.public(scheduling.find(session, persons.find(session, wallet)))
+
+
+@router.post(
+    "/me/schedule/test",
+    operation_id="tryReportSchedule",
+    dependencies=COUNTED,
+    responses=problem_responses(401, 404, 422, 429),
+)
+async def try_schedule(hub: HubDep, wallet: CurrentWallet) -> ScheduleTried:
+    """Sends the running month so far at once, as `insights.test`, signed as reports are, and tells what came of it. It is not tried
+    again, and changes nothing of when reports come."""
+    return await scheduling.try_now(hub, await asyncio.to_thread(_trial_parcel, hub, wallet))
+
+
+def _trial_parcel(hub: Hub, wallet: str) -> scheduling.Parcel:
+    with hub.db.read() as session:
+        return scheduling.trial_parcel(session, hub, persons.find(session, wallet), hub.clock.now())
 
 
 @router.delete(

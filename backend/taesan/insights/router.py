@@ -6,24 +6,26 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
+from pydantic import AfterValidator
 
 from taesan.core.days import day_of
 from taesan.core.db import retried
-from taesan.core.http import problem_responses
-from taesan.core.pages import Cursor, Limit, Page, cursor_of, page
+from taesan.core.http import KNOWN, Language, problem_responses
+from taesan.core.pages import After, Cursor, Limit, Page, cursor_of, page
 from taesan.core.values import Address, Text
 from taesan.hub import Hub, HubDep
 from taesan.identity import auth
 from taesan.identity.access import CurrentWallet
 from taesan.identity.models import SignIn
 from taesan.identity.rates import COUNTED
-from taesan.insights import persons, privacy, streams
+from taesan.insights import asked, persons, privacy, streams
 from taesan.insights.live import NewsWatch
+from taesan.insights.merchants import key_of
 from taesan.insights.models import MovementNews, MovementPublic, MovementRow, PersonPublic, PersonTerms, SumsPublic
 from taesan.insights.movements import Source, month_of
 from taesan.insights.streams import By
 
-router = APIRouter(prefix="/v1/insights", tags=["insights"])
+router = APIRouter(prefix="/v1/insights", tags=["insights"], dependencies=KNOWN)
 
 _LINES = "application/x-ndjson"
 MOST_S = 25  # that a request for news may wait
@@ -32,8 +34,12 @@ Since = Annotated[
     date | None, Query(alias="from", ge=_FIRST, le=_LAST, description="The first day; in the person's time zone")
 ]
 Until = Annotated[date | None, Query(alias="to", ge=_FIRST, le=_LAST, description="The day after the last")]
-Merchant = Annotated[Text | None, Query(max_length=200, description="As movements tell it; empty: nobody knows")]
-Category = Annotated[Text | None, Query(max_length=200)]
+Merchant = Annotated[
+    Text | None,
+    AfterValidator(lambda name: name and key_of(name)),
+    Query(max_length=200, description="By any of its names; empty: nobody knows"),
+]
+Category = Annotated[Text | None, Query(max_length=200, description="In capitals or not; empty: nobody knows")]
 
 
 # ------------------------------------------------------------------- persons
@@ -41,11 +47,11 @@ Category = Annotated[Text | None, Query(max_length=200)]
 
 @router.put("/me", operation_id="askForInsights", dependencies=COUNTED, responses=problem_responses(401, 422, 429))
 @retried
-def ask_for_insights(hub: HubDep, wallet: CurrentWallet, body: PersonTerms) -> PersonPublic:
+def ask_for_insights(hub: HubDep, wallet: CurrentWallet, body: PersonTerms, language: Language) -> PersonPublic:
     """Has the hub gather what moves in the signed-in wallet's small money, from the first payment on; or changes the time zone and
     the language. Nothing is gathered of who never asked."""
     with hub.db.write() as session:
-        return persons.public(session, persons.ask(session, wallet, body, hub.clock.now()))
+        return persons.public(session, persons.ask(session, wallet, body, hub.clock.now(), language))
 
 
 @router.get("/me", operation_id="getPerson", responses=problem_responses(401, 404))
@@ -136,6 +142,7 @@ def list_movements(
     limit: Limit = 100,
 ) -> Page[MovementPublic]:
     """What moved, the newest days first, duplicates too."""
+    asked.in_order(since, until)
     with hub.db.read() as session:
         owner = persons.number_of(persons.find(session, wallet))
         rows = streams.page(
@@ -162,7 +169,7 @@ async def wait_for_movements(
     hub: HubDep,
     request: Request,
     wallet: CurrentWallet,
-    after: Cursor = None,
+    after: After = None,
     wait_s: Annotated[int, Query(ge=0, le=MOST_S, description="Seconds to wait if there is nothing yet")] = 0,
     limit: Limit = 100,
 ) -> MovementNews:
@@ -210,6 +217,7 @@ def sum_movements(
 ) -> SumsPublic:
     """What moved in some days, this month so far if none are named: for each kind and asset, by merchant, category, day, month
     or source. Duplicates are in no sum."""
+    asked.in_order(since, until)
     with hub.db.read() as session:
         person = persons.find(session, wallet)
         end = until or day_of(hub.clock.now(), persons.zone_of(person)) + timedelta(days=1)

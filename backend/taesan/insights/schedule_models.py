@@ -94,6 +94,11 @@ class ScheduleCreated(SchedulePublic):
     secret: str = ShapeField(description="`whsec_…`, for verifying signatures; shown this once")
 
 
+class ScheduleTried(Shape):
+    arrived: bool = ShapeField(description="Whether it was answered with 2xx")
+    fault: str | None = ShapeField(description="Why not")
+
+
 class MailTerms(Shape):
     address: MailAddress
 

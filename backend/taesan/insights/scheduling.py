@@ -15,19 +15,20 @@ from sqlmodel import Session
 from taesan.core import restoration
 from taesan.core.clock import rfc3339
 from taesan.core.days import day_of
+from taesan.core.ids import new_id
 from taesan.core.problems import not_found
 from taesan.core.signing_secrets import new_secret
 from taesan.core.worker import Worker
 from taesan.hub import Hub
-from taesan.insights import persons, turns
+from taesan.insights import audits, persons, turns
 from taesan.insights.models import Person
 from taesan.insights.movements import month_of
-from taesan.insights.schedule_models import ReportSchedule, SchedulePublic, ScheduleTerms
+from taesan.insights.schedule_models import ReportSchedule, SchedulePublic, ScheduleTerms, ScheduleTried
 from taesan.webhooks import deliveries, endpoints, sending
 from taesan.webhooks.schedule import wait_after
 from taesan.webhooks.sending import Pinned, Try
 
-TYPE = "insights.month"
+TYPE, TEST = "insights.month", "insights.test"
 LEASE = "reports"
 AT_ONCE = 8  # so that a server that never answers holds up few
 
@@ -76,6 +77,33 @@ def public(row: ReportSchedule) -> SchedulePublic:
         sent_at=rfc3339(row.sent_at) if row.sent_at else None,
         fault=row.fault,
     )
+
+
+# -------------------------------------------------------------------- trying
+
+
+def trial_parcel(session: Session, hub: Hub, person: Person, now: datetime) -> Parcel:
+    """What a month's report will look like: the running month so far. :raises Problem: `not-found`"""
+    row = find(session, person)
+    month = month_of(day_of(now, persons.zone_of(person)))
+    audit = audits.month_audit(session, hub, person, month, now)
+    body = json.dumps({"type": TEST, "timestamp": rfc3339(now), "data": audit.model_dump(mode="json")})
+    headers = deliveries.signed(new_id("rep"), body, [row.secret], now)
+    return Parcel(row.id or 0, month, row.url, headers, body)
+
+
+async def try_now(hub: Hub, parcel: Parcel) -> ScheduleTried:
+    """Once, and no more: nothing is kept of it."""
+    transport = Pinned(local_allowed=hub.settings.local_webhooks)
+    try:
+        tried = await sending.post(transport, parcel.url, parcel.headers, parcel.body or "")
+    finally:
+        await transport.aclose()
+    return ScheduleTried(arrived=tried.is_success, fault=_fault(tried))
+
+
+def _fault(tried: Try) -> str | None:
+    return None if tried.is_success else tried.error or f"answered {tried.status}"
 
 
 # -------------------------------------------------------------------- sending
@@ -141,5 +169,4 @@ class ReportWorker(Worker):
         row = session.get(ReportSchedule, parcel.schedule_id)
         if row is None or (row.month, row.url) != (parcel.month, parcel.url):
             return  # changed meanwhile
-        fault = None if tried.is_success else tried.error or f"answered {tried.status}"
-        turns.note(session, row, fault, wait_after(row.tries, self._chance()), now)
+        turns.note(session, row, _fault(tried), wait_after(row.tries, self._chance()), now)

@@ -11,6 +11,7 @@ from sqlmodel import Session, col
 
 from taesan.core.clock import rfc3339
 from taesan.core.pages import newest_id
+from taesan.insights.merchants import category_of
 from taesan.insights.models import MovementPublic, MovementRow, SumPublic, SumsPublic
 from taesan.insights.movements import Kind, Source, month_of
 
@@ -38,7 +39,7 @@ def sums(
     asked = ["day" if name == "month" else name for name in by]
     keys = [col(getattr(MovementRow, name)) for name in asked]
     of = [col(MovementRow.kind), col(MovementRow.asset), col(MovementRow.exponent)]
-    query = _only(select(*keys, *of, func.count(), func.sum(MovementRow.amount)), owner, None, None, source)
+    query = _only(select(*keys, *of, func.count(), func.sum(MovementRow.amount)), owner, None, source)
     rows = session.execute(query.where(*_counting(since, until)).group_by(*keys, *of)).all()
     found: dict[tuple[Any, ...], tuple[int, int]] = defaultdict(lambda: (0, 0))
     for *values, kind, asset, exponent, count, amount in rows:
@@ -56,12 +57,9 @@ def _counting(since: date, until: date) -> tuple[Any, ...]:
     return day >= since, day < until, col(MovementRow.duplicate_of).is_(None)
 
 
-def _only(
-    query: Select[Any], owner: int, merchant: str | None, category: str | None, source: str | None
-) -> Select[Any]:
+def _only(query: Select[Any], owner: int, merchant: str | None, source: str | None) -> Select[Any]:
     query = query.where(col(MovementRow.owner) == owner)
-    wanted = ((MovementRow.merchant, merchant), (MovementRow.category, category), (MovementRow.source, source))
-    for column, value in wanted:
+    for column, value in ((MovementRow.merchant, merchant), (MovementRow.source, source)):
         if value is not None:
             query = query.where(col(column) == value)
     return query
@@ -107,15 +105,21 @@ def page(
 ) -> Sequence[MovementRow]:
     """The newest days first, and of a day what came last; one more than `limit` if there are more. :param before: a `position`"""
     day, number = col(MovementRow.day), col(MovementRow.id)
-    query = _only(select(MovementRow), owner, merchant, category, source)
-    if since is not None:
-        query = query.where(day >= since)
-    if until is not None:
-        query = query.where(day < until)
+    days = ([] if since is None else [day >= since]) + ([] if until is None else [day < until])
+    query = _only(select(MovementRow), owner, merchant, source).where(*days)
+    if category is not None:
+        query = query.where(col(MovementRow.category).in_(_spellings(session, owner, category, days)))
     if before is not None:
         last_day, last_number = date.fromordinal(_bounded(before >> _BITS)), before & (1 << _BITS) - 1
         query = query.where(day <= last_day, (day < last_day) | (number < last_number))
     return session.scalars(query.order_by(day.desc(), number.desc()).limit(limit + 1)).all()
+
+
+def _spellings(session: Session, owner: int, category: str, days: Sequence[Any]) -> list[str]:
+    """A category as the sources write it."""
+    written = select(col(MovementRow.category)).where(col(MovementRow.owner) == owner, *days).distinct()
+    asked = category_of(category)
+    return [one for one in session.scalars(written) if category_of(one) == asked]
 
 
 _BITS = 40  # for a row's number; its day goes before

@@ -20,6 +20,7 @@ from taesan.payments.models import Payment
 
 MOST = 20_000  # payments that are looked at
 SHOWN = 100
+SOON = timedelta(minutes=10)
 
 
 def dry_run(session: Session, hub: Hub, channel: Channel, asked: DryRunAsked, now: datetime, language: str) -> DryRun:
@@ -97,11 +98,12 @@ def _bought(hub: Hub, payments: list[Payment]) -> Iterator[Bought]:
 def purchases(
     session: Session, hub: Hub, channel: Channel, start: datetime, end: datetime
 ) -> tuple[list[tuple[Bought, bool]], bool]:
-    """The channel's purchases of that time as a dry run takes them, each with whether its change was gathered; and whether they
-    are all."""
+    """The channel's purchases of that time as a dry run takes them, each with whether its change was gathered, so far as that can
+    be told; and whether they are all."""
     payments, is_complete = _payments(session, channel, start, end)
     paid = {payment.public_id for payment in payments if payment.merchant_id is not None}
     rounded = {payment.reference for payment in payments if payment.purchase_value is not None} & paid
+    rounded |= _unnamed(hub, payments, paid)
     found = []
     for payment in payments:
         if payment.merchant_id is None and payment.reference in paid:
@@ -109,3 +111,19 @@ def purchases(
         is_gathered = payment.merchant_id is None or payment.public_id in rounded
         found += [(bought, is_gathered) for bought in _bought(hub, [payment])]
     return found, is_complete
+
+
+def _unnamed(hub: Hub, payments: list[Payment], paid: set[str]) -> set[str]:
+    """Of the payments here those of whose price, soon after, something was gathered whose client does not say of what; each once."""
+    found: set[str] = set()
+    waiting: dict[int, list[Payment]] = {}
+    for payment in payments:
+        if payment.merchant_id is not None:
+            waiting.setdefault(payment.amount, []).append(payment)
+        elif payment.reference not in paid:
+            for bought in _bought(hub, [payment]):
+                while candidates := waiting.get(bought.price):
+                    if payment.accepted_at - (candidate := candidates.pop()).accepted_at <= SOON:
+                        found.add(candidate.public_id)
+                        break
+    return found

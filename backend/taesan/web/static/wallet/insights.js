@@ -61,7 +61,7 @@ function show(person) {
   };
   go(newest);
   part(body("standing"), () => askSigned("GET", "/v1/insights/recurring"), standing);
-  part(body("budgets"), async () => ({ rows: await askSigned("GET", "/v1/insights/budgets"), hub: await facts() }), budgets);
+  part(body("budgets"), async () => ({ rows: (await askSigned("GET", "/v1/insights/budgets")).items, hub: await facts() }), budgets);
   part(body("advice"), () => askSigned("GET", "/v1/insights/advice"), advice);
   part(body("sources"), sources.load, sources.show);
   privacy(body("privacy"));

@@ -23,7 +23,8 @@ const row = (one, again) => html`<li>
   <span>${one.scope === "all" ? _("All together") : one.key}</span>
   <span class="amount">${_("%(spent)s of %(amount)s", { spent: told(one.spent, one), amount: told(one.amount, one) })}</span>
   ${bar(BigInt(one.spent) > 0n ? one.spent : 0, one.amount)}
-  ${one.forecast === null ? nothing : html`<span class="hint">${_("About %(amount)s by the month's end", { amount: told(one.forecast, one) })}</span>`}
+  ${one.pace === null ? nothing : html`<span class="hint">${_("About %(amount)s by the month's end", { amount: told(one.pace, one) })}</span>`}
+  ${one.other_assets.length ? html`<span class="hint">${_("Spent in another currency too, which does not count here")}</span>` : nothing}
   ${one.alerts.map((alert) => html`<span class="flag">${WARNED[alert.warning]?.() ?? alert.warning}</span>`)}
   <div class="ways"><button class="link" @click=${once(async () => { await askSigned("DELETE", `/v1/insights/budgets/${one.id}`); await again(); })}>${_("Remove")}</button></div>
 </li>`;
