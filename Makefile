@@ -129,6 +129,11 @@ test-postgresql: build/.stamp ## What is marked for both databases, on PostgreSQ
 test-browser: build/.stamp ## What people see, in Chromium against a live hub and chain, on phone and desk, in Korean and English; pictures in reports/screenshots
 	@$(BIN)/python -m pytest tests/browser -n $(WORKERS) --dist worksteal $(ARGS)
 
+PICTURES := overview-en-1280-light:overview wallet-joy-en-1280:wallet merchant-home-en-1280:merchant
+
+images: test-browser ## The README's pictures, as make test-browser leaves them
+	@for pair in $(PICTURES); do cp "reports/screenshots/$${pair%%:*}.png" "docs/images/$${pair##*:}.png"; done
+
 test-x402: build/.stamp ## The clients of PyPI and npm, each in its own process, pay a merchant through a hub, by each scheme; books audited
 	@$(BIN)/python -m pytest tests/x402 $(ARGS)
 

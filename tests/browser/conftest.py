@@ -224,6 +224,7 @@ def screenshot(axe: str) -> Callable[[Page, str], None]:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         if page.locator("#mountain").count():
             page.wait_for_timeout(1_800)  # it has been poured and the figures stand still
+        page.evaluate("scrollTo(0, 0)")  # what stands still while one scrolls stands at the top
         page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
         page.evaluate(axe)
         found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]

@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from eth_account import Account
 from playwright.sync_api import Page, expect
 
-from tests.support.browser_wallet import Extension
+from taesan.web.apps import APPS
+from tests.support.browser_wallet import Extension, with_key
 from tests.support.live import LiveHub
-from tests.support.stage import CENT, DOLLAR
+from tests.support.stage import CENT, DOLLAR, OPERATOR_KEY
 
 Visit = Callable[..., Page]
 Screenshot = Callable[[Page, str], None]
@@ -100,6 +101,39 @@ def test_nothing_is_lost_and_what_to_do_is_told(live_hub: LiveHub, visit: Visit,
         screenshot(page, "wallet-node-away-en-1280")
     page.locator("#holdings button").click()
     expect(page.locator("#holdings dd").first).to_have_text("$0.00", timeout=PATIENCE_MS)
+
+
+def _parts(page: Page) -> dict[str, str]:
+    """What each part of the page has come to, when none waits any more."""
+    expect(page.locator(".skeleton:visible")).to_have_count(0, timeout=PATIENCE_MS)
+    return dict(
+        page.evaluate(
+            "[...document.querySelectorAll('[id] > .body')].map((e) => [e.parentElement.id, e.innerText.trim()])"
+        )
+    )
+
+
+def test_each_page_comes_to_a_clear_state_while_the_node_hangs(live_hub: LiveHub, visit: Visit) -> None:
+    page = visit(f"{live_hub.url}/wallet", forgive="Failed to load resource")
+    with_key(page, Account.from_key(OPERATOR_KEY))
+    paths = [
+        f"/{app.name}" + ("" if section == "home" else f"/{section}")
+        for app in APPS.values()
+        for section in app.sections
+    ]
+    with _hanging(live_hub):
+        for path in [*paths, "/", "/till"]:
+            page.goto(live_hub.url + path)
+            expect(page.locator("#sign-in:visible")).to_have_count(0)
+            empty = [part for part, text in _parts(page).items() if not text and page.locator(f"#{part}").is_visible()]
+            assert (path, empty) == (path, [])
+        page.goto(f"{live_hub.url}/wallet")
+        page.evaluate(
+            "localStorage.setItem('taesan.session', JSON.stringify({ ...JSON.parse(localStorage.getItem('taesan.session')), token: 'ended' }))"
+        )
+        for path in paths:
+            page.goto(live_hub.url + path)
+            expect(page.locator("#sign-in")).to_be_visible(timeout=PATIENCE_MS)
 
 
 def test_ten_people_at_once_leave_the_books_right(live_hub: LiveHub, visit: Visit) -> None:
