@@ -51,8 +51,7 @@ def forecast(session: Session, owner: int, month: date, today: date) -> Forecast
         found = month_end(days, so_far, casual, (end - today).days, due)
         if found is None and not so_far and not due:
             continue
-        told = {"due": due, "expected": None, "total": None, "low": None, "high": None}
-        told |= found._asdict() if found else {}
+        told = found._asdict() if found else {"due": due, "expected": None, "total": None, "low": None, "high": None}
         items.append(ForecastPublic(asset=asset, exponent=exponent, spent=so_far, **told))
     return ForecastList(month=month.isoformat()[:7], items=items)
 

@@ -38,12 +38,12 @@ class Unusual(NamedTuple):
 def kept(payments: Sequence[Payment], refunds: Sequence[Payment]) -> list[Payment]:
     """What was paid and not given back: a refund is of the last payment until then of the same amount, else of a larger one, of which the
     rest stays."""
-    left: list[Payment | None] = sorted(payments, key=lambda p: (p.day, p.id))
+    in_order = sorted(payments, key=lambda p: (p.day, p.id))
+    days = [payment.day for payment in in_order]
     places: dict[int, list[int]] = defaultdict(list)
-    days = [payment.day for payment in left if payment]
-    for place, payment in enumerate(left):
-        if payment:
-            places[payment.amount].append(place)
+    for place, one in enumerate(in_order):
+        places[one.amount].append(place)
+    left: list[Payment | None] = [*in_order]
     for refund in sorted(refunds, key=lambda p: (p.day, p.id)):
         until = bisect_right(days, refund.day)
         same = places[refund.amount]
