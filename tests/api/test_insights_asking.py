@@ -83,3 +83,8 @@ def test_days_are_asked_from_the_first_to_the_day_after_the_last(anna: Saver) ->
     anna.move(700)
     assert [line["day"] for line in _get(anna, "movements?from=2026-11-03&to=2026-11-04")["items"]] == ["2026-11-03"]
     assert _get(anna, "sums?to=2026-11-03")["items"] == []
+    anna.move(500, name="Café GmbH")
+    anna.move(500, "refunded", name="Café GmbH, refund")
+    anna.move(100, merchant=anna.wallet)
+    names = {line["key"]: line["name"] for line in _get(anna, "sums?by=merchant")["items"]}
+    assert names == {"café": "Café GmbH", anna.wallet: anna.wallet}

@@ -50,12 +50,18 @@ class Saver:
         return answer.json()
 
     def move(
-        self, amount: int, kind: Kind = "spent", merchant: str = "café", asset: str = "USD", category: str = "coffee"
+        self,
+        amount: int,
+        kind: Kind = "spent",
+        merchant: str = "café",
+        asset: str = "USD",
+        category: str = "coffee",
+        name: str | None = None,
     ) -> None:
         at = self.clock.at
         day = day_of(at, persons.zone_of(self.person))
         key = f"pay_{next(self._numbers)}"
-        line = Movement(key, "hub", kind, at, day, merchant, merchant, category, asset, 2, amount)
+        line = Movement(key, "hub", kind, at, day, merchant, name or merchant, category, asset, 2, amount)
         with self.hub.db.write() as session:
             reading.store(session, [(persons.number_of(self.person), line)])
         self.watched()

@@ -249,3 +249,8 @@ def test_what_is_unusual_is_told_with_the_payments_that_made_it_so(shared_stage:
         assert [(c["name"], c["day"], c["amount"]) for c in kiosk["causes"]] == [("KIOSK", "2024-06-20", "98000")]
         assert {k: u["why"] for k, u in told.items() if k != key} == ({"boat": "new"} if by == "merchant" else {})
     assert stage.get("/v1/insights/unusual?month=2024-05", **headers)["items"] == []
+    pays(stage, owner, "boat", [(date(2024, 7, 2), 250_000)], kind="refunded")
+    assert [u["key"] for u in stage.get("/v1/insights/unusual?month=2024-06", **headers)["items"]] == ["kiosk"]
+    # A paper each week, which some months have five of, and has begun of late.
+    pays(stage, owner, "paper", [(date(2024, 5, 11) + 7 * n * DAY, 2_000) for n in range(8)])
+    assert [u["key"] for u in stage.get("/v1/insights/unusual?month=2024-06", **headers)["items"]] == ["kiosk"]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from taesan.insights.forecast import LEAST_DAYS, month_end
 from taesan.insights.outlook import dues
 from taesan.insights.recurring_models import Recurring
-from taesan.insights.unusual import Payment, Unusual, most_usual, new, unusual
+from taesan.insights.unusual import Payment, Unusual, kept, most_usual, new, unusual
 
 AMOUNTS = st.integers(0, 10**12)
 
@@ -105,7 +105,7 @@ def test_a_new_merchant_is_unusual_if_it_got_more_than_others_do() -> None:
     others = [5_000, 9_000, 12_000, 7_000]
     assert new(_paid(8_000), others, 3) is None
     assert new(_paid(20_000, 90_000), others, 3) == Unusual(
-        "new", 110_000, 0, most_usual(others), tuple(reversed(_paid(20_000, 90_000)))
+        "new", 110_000, 0, None, tuple(reversed(_paid(20_000, 90_000)))
     )
     assert new(_paid(90_000), others, 2) is None
 
@@ -120,3 +120,28 @@ def test_without_its_causes_a_month_is_usual(amounts: list[int], before: list[li
         without = found.total - sum(p.amount for p in found.payments)
         assert without <= found.most < found.total
         assert without + found.payments[-1].amount > found.most  # none of them can be spared
+
+
+def test_what_was_given_back_is_not_kept() -> None:
+    def paid(*told: tuple[int, int]) -> list[Payment]:
+        return [Payment(n, date(2026, 11, day), amount) for n, (day, amount) in enumerate(told)]
+
+    payments = paid((1, 89_000), (5, 4_500), (9, 89_000), (20, 700))
+    assert kept(payments, []) == payments
+    assert kept(payments, paid((8, 89_000))) == payments[1:]  # the one before it
+    assert kept(payments, paid((12, 89_000), (13, 89_000), (14, 89_000))) == [payments[1], payments[3]]
+    part = [*payments[:2], payments[2]._replace(amount=88_000), payments[3]]
+    assert kept(payments, paid((12, 1_000))) == part
+    assert kept(payments, paid((12, 1_000), (12, 89_000))) == part[1:]
+    assert kept([], paid((12, 1_000))) == []
+
+
+def test_what_is_as_it_was_in_the_month_before_is_unusual_no_more() -> None:
+    def of(*amounts: int) -> list[Payment]:
+        return [Payment(n, date(2026, 11, n + 1), amount) for n, amount in enumerate(amounts)]
+
+    begun = [[], [], [], [2_000] * 4]
+    assert unusual(of(*[2_000] * 5), begun) is None
+    found = unusual(of(*[2_000] * 6), begun)
+    assert found is not None
+    assert found.why == "more-often"

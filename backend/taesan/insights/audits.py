@@ -1,22 +1,21 @@
 """A person's month: asks for the sums, and what has become of what was gathered. Money's own tables are only read."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, Select, Text, and_, column, func, literal, or_, select
+from sqlalchemy import Select, and_, func, or_, select
 from sqlmodel import Session, col
 
 from taesan.channels.models import Channel
 from taesan.conversions.models import Conversion
-from taesan.core import bulk
 from taesan.core.clock import rfc3339
 from taesan.core.days import begins_at, day_of
 from taesan.hub import Hub
 from taesan.insights import asked, audit_month, budgeting, persons, streams
 from taesan.insights.audit_models import Amounts, Became, Converted, Counted, MonthAudit, Span
 from taesan.insights.audit_month import Compared, Days
-from taesan.insights.models import MovementRow, Person
+from taesan.insights.models import Person
 from taesan.jars.models import JarFiring
 from taesan.ledger import posting
 from taesan.loyalty.models import Member, PointsLot
@@ -37,7 +36,7 @@ def month_audit(session: Session, hub: Hub, person: Person, month: date, now: da
     of_month, before, year_before = (streams.sums(session, owner, *span, ("merchant", "category")) for span in spans)
     assets = audit_month.audited(of_month, before, year_before, streams.sums(session, owner, *spans.month, ("day",)))
     told, left_out = assets[:MOST_ASSETS], assets[MOST_ASSETS:]
-    names = _names(session, owner, {place.key for asset in told for place in asset.merchants.items})
+    names = streams.names(session, owner, {place.key for asset in told for place in asset.merchants.items})
     return MonthAudit(
         person=person.public_id,
         month=month.isoformat()[:7],
@@ -60,22 +59,6 @@ def month_audit(session: Session, hub: Hub, person: Person, month: date, now: da
 
 def _span(days: Days) -> Span:
     return Span(since=days.first.isoformat(), until=days.end.isoformat())
-
-
-def _names(session: Session, owner: int, merchants: Iterable[str]) -> dict[str, str]:
-    """As the newest purchase at each writes it: one question, in which each is looked up by the index."""
-    of_list = func.json_each if bulk.is_sqlite(session.connection()) else func.json_array_elements_text
-    merchants_asked = literal(sorted(filter(None, merchants)), JSON)
-    merchant = of_list(merchants_asked).table_valued(column("value", Text), name="json_each").c.value
-    of_merchant = (
-        col(MovementRow.owner) == owner,
-        col(MovementRow.merchant) == merchant,
-        col(MovementRow.kind) == "spent",
-    )
-    newest = select(col(MovementRow.name)).where(*of_merchant)
-    newest = newest.order_by(col(MovementRow.day).desc(), col(MovementRow.id).desc()).limit(1)
-    rows = session.execute(select(merchant, newest.correlate(merchant.table).scalar_subquery()))
-    return {key: name for key, name in rows if name}
 
 
 # ---------------------------------------------------------- what it has become

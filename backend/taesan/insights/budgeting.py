@@ -99,7 +99,7 @@ def public(session: Session, person: Person, row: Budget, now: datetime) -> Budg
     return BudgetPublic(
         id=row.public_id,
         spent=found.spent,
-        count=sum(one.count for one in sums if one.asset == row.asset),
+        count=sum(one.times for one in sums if one.asset == row.asset),
         other_assets=sorted({one.asset for one in sums if one.kind == "spent"} - {row.asset}),
         pace=found.pace,
         alerts=told,
@@ -228,7 +228,7 @@ def _count(session: Session, budget: Budget, today: date) -> None:
 class _Sum(NamedTuple):
     kind: str
     asset: str
-    count: int
+    times: int
     amount: int
 
 

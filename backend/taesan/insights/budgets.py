@@ -68,7 +68,9 @@ class BudgetTerms(Shape):
     @property
     def matched_by(self) -> str:
         """What of a movement has to be the same."""
-        return {"all": str, "merchant": key_of, "category": category_of}[self.scope](self.key)
+        if self.scope == "merchant":
+            return key_of(self.key)
+        return category_of(self.key) if self.scope == "category" else self.key
 
 
 class BudgetAlertPublic(Shape):

@@ -194,6 +194,7 @@ class SumPublic(Shape):
     """Of one asset and one kind: currencies are never converted into each other."""
 
     key: str = ShapeField(description="The merchant, category, day (2026-11-26) or month (2026-11)")
+    name: str = ShapeField(description="Of a merchant as the newest purchase writes it, else the same")
     kind: Kind
     asset: str
     exponent: int

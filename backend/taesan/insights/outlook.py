@@ -1,7 +1,7 @@
 """What a person's month will come to, and what is unusual in it, asked of the streams when somebody asks."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import Literal
 
@@ -51,8 +51,7 @@ def forecast(session: Session, owner: int, month: date, today: date) -> Forecast
         found = month_end(days, so_far, casual, (end - today).days, due)
         if found is None and not so_far and not due:
             continue
-        told = {"due": due, "expected": None, "total": None, "low": None, "high": None}
-        told |= found._asdict() if found else {}
+        told = found._asdict() if found else {"due": due, "expected": None, "total": None, "low": None, "high": None}
         items.append(ForecastPublic(asset=asset, exponent=exponent, spent=so_far, **told))
     return ForecastList(month=month.isoformat()[:7], items=items)
 
@@ -116,6 +115,12 @@ def _stands_out(totals: dict[date, int], month: date, before: list[date]) -> boo
     return totals.get(month, 0) > unusual.most_usual([totals.get(at, 0) for at in before])
 
 
+def _are_due(session: Session, owner: int, payments: Sequence[unusual.Payment]) -> bool:
+    """Whether all are a standing cost's, of which a month has five where another has four."""
+    standing = (row for row in keeping.of_person(session, owner) if row.verdict != "dismissed")
+    return {p.id for p in payments} <= {charge[0] for row in standing for charge in row.charges}
+
+
 def _explained(
     session: Session, owner: int, key: Key, by: By, month: date, before: list[date], of: dict[Key, dict[date, int]]
 ) -> UnusualPublic | None:
@@ -124,17 +129,22 @@ def _explained(
     lines = select(MovementRow).where(
         col(MovementRow.owner) == owner, col(column) == name, col(MovementRow.asset) == asset
     )
-    lines = lines.where(col(MovementRow.kind) == "spent", col(MovementRow.duplicate_of).is_(None))
-    lines = lines.where(col(MovementRow.day) >= before[0], col(MovementRow.day) < next_month(month))
-    now: list[unusual.Payment] = []
+    lines = lines.where(col(MovementRow.kind).in_(["spent", "refunded"]), col(MovementRow.duplicate_of).is_(None))
+    end = next_month(month)
+    # What was bought at a month's end is given back in the next.
+    lines = lines.where(col(MovementRow.day) >= before[0], col(MovementRow.day) < next_month(end))
+    paid: dict[str, list[unusual.Payment]] = defaultdict(list)
     names: dict[int, str] = {}
-    earlier: dict[date, list[int]] = defaultdict(list)
     for row in session.scalars(lines):
-        if row.day >= month:
-            now.append(unusual.Payment(row.id or 0, row.day, row.amount))
-            names[row.id or 0] = row.name
-        else:
-            earlier[month_of(row.day)].append(row.amount)
+        paid[row.kind].append(unusual.Payment(row.id or 0, row.day, row.amount))
+        names[row.id or 0] = row.name
+    now: list[unusual.Payment] = []
+    earlier: dict[date, list[int]] = defaultdict(list)
+    for payment in unusual.kept(paid["spent"], paid["refunded"]):
+        if month <= payment.day < end:
+            now.append(payment)
+        elif payment.day < month:
+            earlier[month_of(payment.day)].append(payment.amount)
     found = unusual.unusual(now, [earlier.get(at, []) for at in before])
     if not earlier:
         others = [
@@ -145,7 +155,7 @@ def _explained(
             if at < month
         ]
         found = unusual.new(now, others, len(before))
-    if found is None:
+    if found is None or (found.why == "more-often" and _are_due(session, owner, found.payments)):
         return None
     causes = [
         CausePublic(movement_id=f"{streams.PREFIX}{p.id}", day=p.day.isoformat(), name=names[p.id], amount=p.amount)

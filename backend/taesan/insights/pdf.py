@@ -164,9 +164,9 @@ def _section(section: Section) -> list[Flowable]:
 
 def _least(section: Section) -> float:
     """How high what a heading must not be parted from is."""
-    height = 2.0 * ROW + ROW * len(section.lines)
+    height: float = ROW * (2 + len(section.lines))
     if section.chart is not None:
-        return height + BARS_HEIGHT + 3 * ROW
+        return height + float(BARS_HEIGHT) + 3 * ROW
     return height + (_least_of(section.tables[0]) if section.tables else 0)
 
 

@@ -167,7 +167,7 @@ class UnusualPublic(Shape):
     why: Literal["dearer", "more-often", "new"]
     total: AmountOut = ShapeField(description="In the month")
     usual: AmountOut = ShapeField(description="The middle of the months before")
-    most: AmountOut = ShapeField(description="Beyond which it is unusual")
+    most: AmountOut | None = ShapeField(description="Beyond which it is unusual; null, if it is new")
     causes: list[CausePublic] = ShapeField(description="The payments without which it would not be unusual")
 
 

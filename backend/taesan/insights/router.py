@@ -222,5 +222,6 @@ def sum_movements(
         person = persons.find(session, wallet)
         end = until or day_of(hub.clock.now(), persons.zone_of(person)) + timedelta(days=1)
         first = since or month_of(end - timedelta(days=1))
-        found = streams.sums(session, persons.number_of(person), first, end, (by,), source=source)
-    return streams.public_sums(found, by, first, end)
+        owner = persons.number_of(person)
+        found = streams.sums(session, owner, first, end, (by,), source=source)
+        return streams.public_sums(session, owner, found, by, first, end)

@@ -1,14 +1,15 @@
 """The streams of a person's small money: lines, and sums of them by merchant, category, day or month. Duplicates are in no sum."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import JSON, Select, Text, column, func, literal, select
 from sqlmodel import Session, col
 
+from taesan.core import bulk
 from taesan.core.clock import rfc3339
 from taesan.core.pages import newest_id
 from taesan.insights.merchants import category_of
@@ -59,26 +60,29 @@ def _counting(since: date, until: date) -> tuple[Any, ...]:
 
 def _only(query: Select[Any], owner: int, merchant: str | None, source: str | None) -> Select[Any]:
     query = query.where(col(MovementRow.owner) == owner)
-    for column, value in ((MovementRow.merchant, merchant), (MovementRow.source, source)):
+    for field, value in ((MovementRow.merchant, merchant), (MovementRow.source, source)):
         if value is not None:
-            query = query.where(col(column) == value)
+            query = query.where(col(field) == value)
     return query
 
 
-def public_sums(found: Sequence[Sum], by: By, since: date, until: date) -> SumsPublic:
+def public_sums(session: Session, owner: int, found: Sequence[Sum], by: By, since: date, until: date) -> SumsPublic:
     """By time in its order, else the largest first of each kind and asset."""
     in_order = by in ("day", "month")
     ordered = sorted(found, key=lambda s: (s.key if in_order else (), s.kind, s.asset, -s.amount, s.key))
+    listed = ordered[:MOST_SUMS]
+    named = names(session, owner, {row.key[0] for row in listed}) if by == "merchant" else {}
     items = [
         SumPublic(
             key=_told(by, row.key[0]),
+            name=named.get(row.key[0]) or _told(by, row.key[0]),
             kind=row.kind,
             asset=row.asset,
             exponent=row.exponent,
             count=row.count,
             amount=row.amount,
         )
-        for row in ordered[:MOST_SUMS]
+        for row in listed
     ]
     left_out = len(ordered) - len(items)
     return SumsPublic(since=since.isoformat(), until=until.isoformat(), items=items, left_out=left_out)
@@ -86,6 +90,22 @@ def public_sums(found: Sequence[Sum], by: By, since: date, until: date) -> SumsP
 
 def _told(by: By, key: Any) -> str:
     return key.isoformat()[: 7 if by == "month" else 10] if isinstance(key, date) else str(key)
+
+
+def names(session: Session, owner: int, merchants: Iterable[str]) -> dict[str, str]:
+    """As the newest purchase at each writes it: one question, in which each is looked up by the index."""
+    of_list = func.json_each if bulk.is_sqlite(session.connection()) else func.json_array_elements_text
+    asked = literal(sorted(filter(None, merchants)), JSON)
+    merchant = of_list(asked).table_valued(column("value", Text), name="json_each").c.value
+    of_merchant = (
+        col(MovementRow.owner) == owner,
+        col(MovementRow.merchant) == merchant,
+        col(MovementRow.kind) == "spent",
+    )
+    newest = select(col(MovementRow.name)).where(*of_merchant)
+    newest = newest.order_by(col(MovementRow.day).desc(), col(MovementRow.id).desc()).limit(1)
+    rows = session.execute(select(merchant, newest.correlate(merchant.table).scalar_subquery()))
+    return {key: name for key, name in rows if name}
 
 
 # --------------------------------------------------------------------- lists
