@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from taesan.core.db import retried
-from taesan.core.http import problem_responses
+from taesan.core.http import KNOWN, problem_responses
 from taesan.core.i18n import language_of
 from taesan.core.idempotency import REPLAYED_HEADER
 from taesan.core.pages import Cursor, Limit, Page, page
@@ -26,7 +26,7 @@ from taesan.insights.importing import File
 from taesan.insights.lines import Unreadable
 from taesan.insights.models import MovementPublic
 
-router = APIRouter(prefix="/v1/insights", tags=["insights"])
+router = APIRouter(prefix="/v1/insights", tags=["insights"], dependencies=KNOWN)
 
 _FILE: dict[str, Any] = {
     "requestBody": {
