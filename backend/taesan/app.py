@@ -10,7 +10,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -177,8 +177,8 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
         "uplot": npm / "uplot" / "dist",
     }
     for name, folder in served.items():
-        app.mount(f"/static/{name}", _small(StaticFiles(directory=folder, check_dir=False)), name=name)
-    app.mount("/static", _small(StaticFiles(directory=STATIC)), name="static")
+        app.mount(f"/static/{name}", _small(_Files(directory=folder, check_dir=False)), name=name)
+    app.mount("/static", _small(_Files(directory=STATIC)), name="static")
     app.get("/docs", include_in_schema=False)(_api_reference)
     return app
 
@@ -186,6 +186,15 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
 def _small(files: ASGIApp) -> ASGIApp:
     """Packed on the way. What holds secrets is not: its length would tell of them (BREACH)."""
     return GZipMiddleware(files, minimum_size=1_000)
+
+
+class _Files(StaticFiles):
+    """Asked for anew each time, by their tags: a page's scripts are of one version, also after an upgrade."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        answer = super().file_response(*args, **kwargs)
+        answer.headers["cache-control"] = "no-cache"
+        return answer
 
 
 def _api_reference() -> HTMLResponse:

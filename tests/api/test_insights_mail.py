@@ -240,11 +240,11 @@ def test_a_report_is_mailed_once_a_month_whoever_works_and_how_often_it_starts(a
     anna.work()
     (mail,) = anna.server.got
     assert mail.message["Subject"] == "2026년 11월 소액 지출 보고서"
-    assert "- 쓴 돈: US$12.34 (1건, 전달 US$0.00)" in mail.text
+    assert "- 쓴 돈: 12.34달러 (1건, 전달 0.00달러)" in mail.text
     (pdf,) = mail.message.iter_attachments()
     told = _text_of(pdf.get_content())
     assert "2026년11월소액지출보고서" in told
-    assert "US$12.34" in told
+    assert "12.34달러" in told
     for secret in (anna.wallet, anna.person.public_id):
         assert secret not in mail.content.decode() + mail.text + told
     assert anna.told() == ("2026-12", NEXT, None)

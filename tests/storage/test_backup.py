@@ -240,6 +240,7 @@ def test_restore_migrates_an_older_schema(stage: Stage, saved: Path) -> None:
 @pytest.mark.database("sqlite", "postgresql")
 def test_a_database_that_was_restored_by_other_means_is_marked(stage: Stage) -> None:
     anna = stage.payer()
+    stage.tick()
     stage.close()
     url, now = stage.settings.database_url, stage.clock.now()
     with pytest.raises(backup.BackupRefused, match="a hub works on this database, or has been killed on it"):

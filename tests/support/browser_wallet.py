@@ -59,7 +59,13 @@ class Extension:
             return "0x" + signed.signature.hex()
         if self.chain and method == "eth_sendTransaction":
             return self._send(self.chain, params[0])
-        if self.chain and method in ("eth_chainId", "eth_call", "eth_getBlockByNumber", "eth_getTransactionReceipt"):
+        if self.chain and method in (
+            "eth_chainId",
+            "eth_call",
+            "eth_getBlockByNumber",
+            "eth_getTransactionReceipt",
+            "eth_getTransactionByHash",
+        ):
             return self.chain.ask(method, *params)
         raise NotImplementedError(method)
 

@@ -4,7 +4,7 @@ import ast
 import re
 
 from taesan.core.reasons import written
-from taesan.insights import texts
+from taesan.insights import guessing, texts
 from taesan.insights.imports import told
 from taesan.insights.lines import Fault
 from taesan.insights.reasons import TITLES
@@ -17,7 +17,7 @@ TOLD_BY = {"Fault", "_fault", "_taken", "Reason", "written"}
 
 def _codes() -> set[str]:
     """Every code that stands in the code."""
-    found = set(texts._OTHER_FORMATS.values())
+    found = {*texts._OTHER_FORMATS.values(), guessing.NO_HEADINGS, guessing.NO_AMOUNT, *guessing.MISSING.values()}
     for module in modules():
         if module.domain != "insights":
             continue

@@ -165,7 +165,13 @@ def list_channel_refunds(
         return page(rows, limit, lambda row: row.id, lambda row: queries.public_refund(session, row))
 
 
-@router.get("/holdings", tags=["channels"], operation_id="getHoldings", responses=problem_responses(401))
+@router.get(
+    "/holdings",
+    tags=["channels"],
+    operation_id="getHoldings",
+    dependencies=COUNTED,
+    responses=problem_responses(401, 429),
+)
 def get_holdings(hub: HubDep, wallet: CurrentWallet) -> HoldingsPublic:
     """What the signed-in wallet holds on the chain besides its channels: the asset, gift tokens, savings."""
     return holdings.of(hub, wallet)

@@ -58,6 +58,10 @@ _KOREAN = re.compile("[가-힣]")
 _JAPANESE = re.compile("[\u3041-\u30fa\u4e00-\u9fff]")
 _ACCOUNT = re.compile("iban|konto|account|계좌|잔액|口座|残高", re.IGNORECASE)
 
+NO_HEADINGS, NO_AMOUNT = "no-heading-line", "no-amount-column"
+MISSING = {"date": "no-date-column", "names": "no-name-column"}
+"""What is asked if no column has it."""
+
 
 def headings_at(records: Sequence[Record]) -> int | None:
     """Which record has the headings, if they are of those that are known: the first with a date, an amount and a name."""
@@ -122,10 +126,10 @@ def draft(headings: list[str], rows: Sequence[Record], separator: str) -> dict[s
 def questions(headings: list[str], rows: Sequence[Record], told: dict[str, Any]) -> list[str]:
     """What only the person can say, as reasons. :param told: the draft"""
     if any(_day(text, order) for text in headings for order in get_args(Order)):
-        return ["no-heading-line"]
-    asked = [code for kind, code in (("date", "no-date-column"), ("names", "no-name-column")) if not told[kind]]
+        return [NO_HEADINGS]
+    asked = [code for kind, code in MISSING.items() if not told[kind]]
     if not told["amount"] and "debit" not in told:
-        asked.append("no-amount-column")
+        asked.append(NO_AMOUNT)
     either = _either_way(_values(headings, rows, told["date"])) if told["date"] else None
     return [*asked, either] if either else asked
 

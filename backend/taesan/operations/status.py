@@ -1,5 +1,7 @@
 """What an operator's console shows: checks, alarms, the signer, and the figures that Prometheus is told of too."""
 
+from typing import Annotated
+
 from pydantic import Field
 from sqlmodel import Session
 
@@ -7,10 +9,15 @@ from taesan.chain import alarms
 from taesan.chain.models import SignerAccount
 from taesan.chain.rpc import NodeUnavailable
 from taesan.core.clock import rfc3339
-from taesan.core.values import AmountOut, Shape
+from taesan.core.values import Shape
 from taesan.hub import Hub
 from taesan.operations import health
 from taesan.operations.figures import figures
+
+Wei = Annotated[
+    str,
+    Field(pattern=r"^\d+$", description="More than an amount of the books may be", examples=["9999973630690469294921"]),
+]
 
 
 class AlarmPublic(Shape):
@@ -24,8 +31,8 @@ class SignerPublic(Shape):
     """The operator's key, which pays the gas."""
 
     address: str
-    balance_wei: AmountOut | None = Field(description="Null: no node tells")
-    balance_min_wei: AmountOut = Field(description="With less, nothing new is signed")
+    balance_wei: Wei | None = Field(description="Null: no node tells")
+    balance_min_wei: Wei = Field(description="With less, nothing new is signed")
     next_nonce: int | None = Field(description="Null: nothing was signed yet")
 
 
@@ -55,8 +62,8 @@ def status(session: Session, hub: Hub, balance_wei: int | None, intake_is_up: bo
         ],
         signer=SignerPublic(
             address=hub.signer.address,
-            balance_wei=balance_wei,
-            balance_min_wei=hub.settings.signer_balance_min_gwei * 10**9,
+            balance_wei=None if balance_wei is None else str(balance_wei),
+            balance_min_wei=str(hub.settings.signer_balance_min_gwei * 10**9),
             next_nonce=account.next_nonce if account else None,
         ),
         figures={figure.name: figure.values[()] for figure in told if not figure.name.endswith("_minor_units")},

@@ -21,8 +21,15 @@ async function rewardsSince(begin) {
   return found.reverse();
 }
 
-/** Puts into the jar what has come since the rule was signed; how much that was. @param {object} rule as the API has it @returns {Promise<bigint>} */
-export async function putCashback(rule) {
+/** What has come since the rule was signed and is not in the jar yet. @param {object} rule as the API has it @returns {Promise<bigint>} */
+export async function cashbackToPut({ channel_id: channelId, created_at: begin }) {
+  const done = putBefore(channelId);
+  const come = (await rewardsSince(begin)).filter(({ payment_id: id }) => !done.has(id));
+  return come.reduce((sum, { amount, reversed }) => sum + BigInt(amount) - BigInt(reversed), 0n);
+}
+
+/** Puts it in; how much that was. @param {bigint} limit what the person has agreed to, whatever the hub says now @returns {Promise<bigint>} */
+export async function putCashback(rule, limit) {
   const { id, channel_id: channelId, created_at: begin } = rule;
   const done = putBefore(channelId);
   let sum = 0n;
@@ -31,7 +38,7 @@ export async function putCashback(rule) {
     const { progress } = await askSigned("GET", `/v1/channels/${channelId}/rules/${id}`);
     const most = progress.left_today === null ? BigInt(progress.most_at_once) : least(BigInt(progress.most_at_once), BigInt(progress.left_today));
     const part = least(BigInt(amount) - BigInt(reversed), most);
-    if (part <= 0n) continue;
+    if (part <= 0n || sum + part > limit) continue;
     sum += await putOnce(part, id, paymentId);
     localStorage.setItem(place(channelId), JSON.stringify([...done.add(paymentId)]));
   }

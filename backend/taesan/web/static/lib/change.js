@@ -5,11 +5,12 @@ import * as channel from "/static/lib/channel.js";
 import { Refused } from "/static/lib/hub.js";
 import { CURRENCIES, readGather, readOnly } from "/static/lib/rule.js";
 import { askSigned } from "/static/lib/session.js";
+import { _ } from "/static/lib/words.js";
 
 const WHOLE = 10_000n; // ten-thousandths
 const OUT_OF_DATE = ["rule-mismatch", "rule-not-active", "rule-cap-reached", "unknown-rule", "round-up-mismatch"];
 const least = (...values) => values.reduce((a, b) => (b < a ? b : a));
-const most = (...values) => values.reduce((a, b) => (b > a ? b : a));
+const greatest = (...values) => values.reduce((a, b) => (b > a ? b : a));
 const roundUp = (amount, step) => (step - (amount % step)) % step;
 
 /** A currency's minor units in the asset's, null if that is no whole number of them. */
@@ -58,7 +59,7 @@ export function plan({ rules, jar, exponent }, { amount, merchant_id: merchantId
   const rule = chosen(rules, merchantId, category);
   if (!rule) return { amount: roundUp(amount, BigInt(jar.round_up_step)), rule: null };
   const { perks } = rule;
-  const byTier = most(WHOLE, BigInt(perks.hub ?? WHOLE), BigInt(perks[merchantId] ?? WHOLE));
+  const byTier = greatest(WHOLE, BigInt(perks.hub ?? WHOLE), BigInt(perks[merchantId] ?? WHOLE));
   const wanted = ofPurchase(readGather(rule.gather), amount, exponent, byTier);
   const { left_today: left, most_at_once: cap } = rule.progress;
   return { amount: left === null ? least(wanted, BigInt(cap)) : least(wanted, BigInt(cap), BigInt(left)), rule };
@@ -89,26 +90,28 @@ export async function know() {
  * @param {object} destination as `POST /v1/payments` takes it
  * @param {{amount: bigint, price: string | null, currency: string, merchant_id?: string, category?: string}} bought `price` in the
  *   currency's minor units; null: it is none of them, so no change is put aside
- * @param {{key: string, reference?: string, withChange: boolean}} how `key`: it is paid once, however often this is called
+ * @param {{key: string, reference?: string, most: bigint}} how `key`: it is paid once, however often this is called; `most`: the change
+ *   that the person was shown, 0: none. No more is signed, whatever the hub says of rules and tiers meanwhile
  * @returns {Promise<{payment: object, change: object | null, kept: Error | null}>} `kept`: why the change is not in the jar
  */
-export async function buy(destination, bought, { key, reference, withChange }) {
+export async function buy(destination, bought, { key, reference, most }) {
   const { amount, price, currency, merchant_id, category } = bought;
   const named = Object.fromEntries(Object.entries({ merchant_id, category }).filter(([, value]) => value !== undefined));
   const purchase = price === null ? {} : { purchase: { value: price, asset: currency, ...named } };
   const payment = await channel.pay(amount, destination, { ...purchase, ...(reference ? { reference } : {}) }, key);
-  if (price === null || !withChange) return { payment, change: null, kept: null };
+  if (price === null || !most) return { payment, change: null, kept: null };
   try {
-    return { payment, change: await putAside(bought, { ...purchase, reference: payment.id }), kept: null };
+    return { payment, change: await putAside(bought, most, { ...purchase, reference: payment.id }), kept: null };
   } catch (error) {
     return { payment, change: null, kept: error };
   }
 }
 
-async function putAside(bought, extra) {
+async function putAside(bought, most, extra) {
   for (let isLast = false; ; isLast = true) {
     const { amount, rule } = plan(await know(), bought);
     if (!amount) return null;
+    if (amount > most) throw new Error(_("The change would be more than you were shown, so none was put aside. Look at your rules."));
     try {
       return await channel.pay(amount, rule ? { type: "jar", rule_id: rule.id } : { type: "jar" }, extra, `change-${extra.reference}`);
     } catch (error) {

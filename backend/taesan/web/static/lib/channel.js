@@ -53,13 +53,27 @@ export const isHere = async (channel) => channel.id === (await mine()).id;
 
 // --------------------------------------------------------------------- deposit
 
-/** Has the wallet sign a deposit, and the hub bring it to the chain; resolves when it can be spent.
+const depositPlace = (id) => `taesan.deposit.${id}`;
+const depositOf = (id) => JSON.parse(localStorage.getItem(depositPlace(id)) ?? "null");
+
+/** Has the wallet sign a deposit, and the hub bring it to the chain; resolves when it can be spent. One of this amount that was begun and
+ * had no answer is this one.
  *
  * @param {bigint} amount minor units @param {(step: "sign" | "send" | "wait") => void} told
  */
 export async function deposit(amount, told = () => {}) {
-  const { id, message, hub } = await mine();
-  told("sign");
+  const own = await mine();
+  return navigator.locks.request(depositPlace(own.id), async () => {
+    const begun = depositOf(own.id);
+    const done = begun && (await finishDeposit(own.id, told));
+    if (begun?.body.deposit.amount === String(amount)) return done;
+    told("sign");
+    localStorage.setItem(depositPlace(own.id), JSON.stringify(await signedDeposit(own, amount)));
+    return finishDeposit(own.id, told);
+  });
+}
+
+async function signedDeposit({ id, message, hub }, amount) {
   const salt = newNonce();
   const validBefore = (await signingTime()) + VALID_FOR_S;
   const signature = await signTyped({
@@ -68,7 +82,6 @@ export async function deposit(amount, told = () => {}) {
     types: { ReceiveWithAuthorization: TRANSFER_FIELDS },
     message: { from: message.payer, to: hub.collector, value: amount, validAfter: 0, validBefore, nonce: hexOf(keccak_256(bytesOf(id + salt.slice(2)))) },
   });
-  told("send");
   const authorization = { valid_after: "0", valid_before: String(validBefore), salt, signature };
   const config = {
     payer: message.payer,
@@ -79,10 +92,21 @@ export async function deposit(amount, told = () => {}) {
     withdraw_delay: message.withdrawDelay,
     salt: message.salt,
   };
-  const body = { config, deposit: { amount: String(amount), authorization } };
-  const { deposit: begun } = await askPatiently("POST", "/v1/channels", { body, key: salt });
-  told("wait");
-  return confirmed(begun);
+  return { body: { config, deposit: { amount: String(amount), authorization } }, key: salt };
+}
+
+async function finishDeposit(id, told) {
+  told("send");
+  try {
+    const { deposit: begun } = await askPatiently("POST", "/v1/channels", depositOf(id));
+    told("wait");
+    const done = await confirmed(begun);
+    localStorage.removeItem(depositPlace(id));
+    return done;
+  } catch (error) {
+    if (error instanceof Refused && error.status !== 429) localStorage.removeItem(depositPlace(id));
+    throw error;
+  }
 }
 
 async function confirmed(deposit) {
@@ -96,14 +120,14 @@ async function confirmed(deposit) {
 // -------------------------------------------------------------------- payments
 
 const pendingPlace = (id) => `taesan.pending.${id}`;
-const chargedPlace = (id) => `taesan.charged.${id}`;
+const signedPlace = (id) => `taesan.signed.${id}`;
 const pendingOf = (id) => JSON.parse(localStorage.getItem(pendingPlace(id)) ?? "null");
 const settle = (id) => localStorage.removeItem(pendingPlace(id));
+const mostSigned = (id) => BigInt(localStorage.getItem(signedPlace(id)) ?? 0);
 
-/** What this browser has signed and was told is paid. A hub that says more is not believed: the next voucher would pay that, too. */
+/** What the hub says was paid. More than this browser has signed is not believed: the next voucher would pay that, too. */
 function goOnFrom(id, told) {
-  const known = BigInt(localStorage.getItem(chargedPlace(id)) ?? 0);
-  if (BigInt(told) > known) throw new Error(_("The hub says that you have paid more than this browser has signed. Do not pay; ask its operator."));
+  if (BigInt(told) > mostSigned(id)) throw new Error(_("The hub says that you have paid more than this browser has signed. Do not pay; ask its operator."));
   return BigInt(told);
 }
 
@@ -116,20 +140,26 @@ function goOnFrom(id, told) {
  * @throws {Refused} nothing was paid @throws {Unanswered} it may have been paid: the next call finds out first
  */
 export async function pay(amount, destination, extra = {}, key = newKey()) {
-  const { id } = await mine();
+  const own = await mine(); // once: who signs in meanwhile, in another tab, is somebody else
+  const { id } = own;
   return navigator.locks.request(`taesan.channel.${id}`, async () => {
-    const begun = pendingOf(id);
-    const answer = await finish(id);
-    if (begun?.key === key) return answer;
+    if (pendingOf(id)?.key === key) return finish(id);
+    await finish(id).catch(ofAnother);
     const { charged_cumulative: charged } = await askSigned("GET", `/v1/channels/${id}`);
     const cumulative = goOnFrom(id, charged) + amount;
-    localStorage.setItem(pendingPlace(id), JSON.stringify({ key, body: await signed(amount, cumulative, destination, extra) }));
+    const body = signed(own, amount, cumulative, destination, extra);
+    if (cumulative > mostSigned(id)) localStorage.setItem(signedPlace(id), String(cumulative));
+    localStorage.setItem(pendingPlace(id), JSON.stringify({ key, body }));
     return finish(id);
   });
 }
 
-async function signed(amount, cumulative, destination, extra) {
-  const { id, hotKey, hub } = await mine();
+/** That an older payment was refused is no matter of this one. */
+function ofAnother(error) {
+  if (!(error instanceof Refused)) throw error;
+}
+
+function signed({ id, hotKey, hub }, amount, cumulative, destination, extra) {
   const voucher = { channelId: id, maxClaimableAmount: cumulative };
   const signature = hotKey.sign(digest({ domain: hub.voucher_domain, primaryType: "Voucher", types: VOUCHER, message: voucher }));
   return {
@@ -146,7 +176,6 @@ async function finish(id) {
   if (!pending) return null;
   try {
     const answer = await askPatiently("POST", "/v1/payments", pending);
-    localStorage.setItem(chargedPlace(id), pending.body.voucher.max_claimable_amount);
     settle(id);
     return answer;
   } catch (error) {
@@ -155,10 +184,7 @@ async function finish(id) {
   }
 }
 
-/** Whether a payment was begun here whose answer never came. */
-export const isPending = async () => pendingOf((await mine()).id) !== null;
-
-/** Has what was begun answered, if anything was. */
+/** Has what was begun answered; null if nothing was. */
 export async function resume() {
   const { id } = await mine();
   return navigator.locks.request(`taesan.channel.${id}`, () => finish(id));

@@ -2,7 +2,7 @@
 
 import { begun } from "/static/lib/begun.js";
 import { TRANSFER_FIELDS } from "/static/lib/channel.js";
-import { ask, facts, signingTime } from "/static/lib/hub.js";
+import { ask, facts, Refused, signingTime } from "/static/lib/hub.js";
 import { session, signTyped } from "/static/lib/session.js";
 import { _ } from "/static/lib/words.js";
 import { bytesOf, hexOf } from "/static/proof.js";
@@ -88,7 +88,10 @@ export async function takeBack(gift) {
   const validBefore = Math.floor(Date.parse(gift.expires_at) / 1_000);
   const transfer = { to: recipient, value: gift.amount, validAfter: 0, validBefore, nonce };
   localStorage.setItem(backPlace(gift), nonce);
-  return ask("POST", `/v1/gifts/${gift.id}/claim`, { body: { recipient, nonce, signature: signTransfer(keyOf(gift), domain, transfer) }, key: nonce });
+  return ask("POST", `/v1/gifts/${gift.id}/claim`, { body: { recipient, nonce, signature: signTransfer(keyOf(gift), domain, transfer) }, key: nonce }).catch((error) => {
+    if (error instanceof Refused) localStorage.removeItem(backPlace(gift)); // somebody else was faster
+    throw error;
+  });
 }
 
 // ------------------------------------------------------------------- to an address

@@ -12,7 +12,8 @@ export class Refused extends Error {
   }
 }
 
-/** No answer, or one that says "later": whether anything was done is not known. */
+/** No answer, or one that says "later" or that something broke: whether anything was done is not known. Its message is the hub's, if it is
+ * one to be shown. */
 export class Unanswered extends Error {}
 
 export const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
@@ -35,13 +36,13 @@ export async function ask(method, path, { body, file, token, key, signal, as = "
     answer = await fetch(path, { method, headers, signal, body: file ?? (body === undefined ? undefined : JSON.stringify(body)) });
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new Unanswered("no answer");
+    throw new Unanswered();
   }
   if (answer.status === 204) return null;
   if (answer.ok && as === "file") return answer.blob();
   const told = await answer.json().catch(() => ({}));
   if (answer.ok) return told;
-  if (answer.status === 503 && told.type !== "urn:taesan:problem:node-unavailable") throw new Unanswered(told.title ?? "503");
+  if (answer.status >= 500) throw new Unanswered(told.type === "urn:taesan:problem:node-unavailable" ? told.title : "");
   throw new Refused(told, answer.status);
 }
 

@@ -134,5 +134,9 @@ export async function followed(name) {
   const [hash, wallet] = [localStorage.getItem(sentPlace(name)), await ownWallet()];
   if (!hash || !wallet) return null;
   const found = await receipt(wallet, hash);
+  if (found === null && (await wallet.provider.request({ method: "eth_getTransactionByHash", params: [hash] })) === null) {
+    localStorage.removeItem(sentPlace(name)); // replaced in the wallet, or dropped: it will never be mined
+    return null;
+  }
   return { hash, state: found === null ? "pending" : BigInt(found.status) === 1n ? "done" : "failed" };
 }

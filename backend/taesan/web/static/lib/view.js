@@ -12,7 +12,7 @@ export { html, nothing, render, svg };
 export function sentence(error) {
   if (isDeclined(error)) return _("You declined in your wallet. Nothing was done.");
   if (error instanceof SignedOut) return _("Your sign-in has ended. Sign in again; nothing is lost.");
-  if (error instanceof Unanswered) return _("The hub does not answer. Nothing is lost; try again in a moment.");
+  if (error instanceof Unanswered) return error.message || _("The hub does not answer. Nothing is lost; try again in a moment.");
   if (error instanceof Refused) return [error.message, error.problem.detail].filter(Boolean).join(" ");
   return error?.message ?? String(error);
 }

@@ -12,17 +12,20 @@ self.addEventListener("fetch", (event) => {
   const { request } = event;
   const url = new URL(request.url);
   if (request.method !== "GET" || url.origin !== location.origin || !isKept(url)) return;
-  event.respondWith(fromHub(request));
+  event.respondWith(fromHub(event, isPage(request) ? nameOf(url) : request));
 });
 
-async function fromHub(request) {
+/** A page is the same whatever it was opened with, but for its language. */
+const nameOf = ({ origin, pathname, searchParams }) => `${origin}${pathname}?lang=${searchParams.get("lang") ?? ""}`;
+
+async function fromHub(event, name) {
   const kept = await caches.open(KEPT);
   try {
-    const answer = await fetch(request);
-    if (answer.ok) await kept.put(request, answer.clone());
+    const answer = await fetch(event.request);
+    if (answer.ok) event.waitUntil(kept.put(name, answer.clone()).catch(() => {})); // without room for it, it is not kept
     return answer;
   } catch (error) {
-    const known = await kept.match(request, { ignoreSearch: isPage(request) });
+    const known = await kept.match(name, { ignoreSearch: isPage(event.request) });
     if (known) return known;
     throw error;
   }

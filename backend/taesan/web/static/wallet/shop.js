@@ -45,7 +45,7 @@ async function start() {
 
   /** Pays, lets the coin fall, and tells of it. */
   const pay = async (destination, bought, how) => {
-    const { payment, change: put, kept } = await change.buy(destination, bought, { ...how, withChange: withChange() });
+    const { payment, change: put, kept } = await change.buy(destination, bought, { ...how, most: planned(bought).amount });
     if (put) fall++;
     const values = { paid: money(payment.amount), change: put ? money(put.amount) : "" };
     if (kept) say(_("Paid %(paid)s. The change stayed with you: %(reason)s", { ...values, reason: sentence(kept) }), "alert");

@@ -2,7 +2,8 @@
 
 import { repeat } from "/static/lit/directives/repeat.js";
 import * as channel from "/static/lib/channel.js";
-import { putCashback } from "/static/lib/cashback.js";
+import { cashbackToPut, putCashback } from "/static/lib/cashback.js";
+import { newKey, Refused } from "/static/lib/hub.js";
 import { jarPicture, nearness, ofRule } from "/static/lib/jar.js";
 import { dollars, minorUnits, moment } from "/static/lib/money.js";
 import { because } from "/static/lib/reasons.js";
@@ -45,13 +46,20 @@ function card(rule, { exponent, refresh }) {
   const putIn = once(async (_event, form) => {
     const amount = minorUnits(new FormData(form).get("amount"), exponent);
     if (amount === null) return say(_("Type an amount, such as 5 or 12.50."), "alert");
-    await channel.pay(amount, { type: "jar", rule_id: rule.id });
+    const key = (form.dataset.key ??= newKey()); // until it is answered, so that a second try pays nothing twice
+    await channel.pay(amount, { type: "jar", rule_id: rule.id }, {}, key).catch((error) => {
+      if (error instanceof Refused) delete form.dataset.key;
+      throw error;
+    });
+    delete form.dataset.key;
     form.reset();
     say(_("%(amount)s fell into the jar.", { amount: money(amount) }));
     await refresh();
   });
   const cashback = once(async () => {
-    const put = await putCashback(rule);
+    const come = await cashbackToPut(rule);
+    if (come && !(await sure(_("Up to %(amount)s go out of your channel into this jar, as much as cashback has come since.", { amount: money(come) }), _("Put it in")))) return;
+    const put = come ? await putCashback(rule, come) : 0n;
     say(put ? _("%(amount)s fell into the jar.", { amount: money(put) }) : _("No cashback has come since."));
     await refresh();
   });
