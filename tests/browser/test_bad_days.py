@@ -85,6 +85,7 @@ def test_nothing_is_lost_and_what_to_do_is_told(live_hub: LiveHub, visit: Visit,
     expect(page.locator("#told")).to_contain_text("Your sign-in has ended", timeout=PATIENCE_MS)
     screenshot(page, "wallet-session-ended-en-1280")
     page.get_by_role("button", name="Anna's wallet").click()
+    expect(page.locator("#who code")).to_be_visible()
     expect(page.locator("#channel .big")).to_have_text("$10.00")
 
     with _slow(live_hub):

@@ -21,7 +21,7 @@ STEPS = ["voucher", "accepted", "booked", "batch", "proof"]
 def _settled(live_hub: LiveHub) -> tuple[dict[str, Any], dict[str, Any]]:
     """A payer, and a payment of hers to the merchant that is on the chain."""
     payer = live_hub.payers[1]
-    payment = live_hub.pay_once(31 * CENT, by=1, to_merchant=True)
+    payment = live_hub.pay_once(31 * CENT, by=live_hub.payers[1], to_merchant=True)
     live_hub.wait_until(
         lambda told: told["counts"]["payments_waiting"] == 0 and told["batches"][0]["state"] == "posted"
     )

@@ -44,8 +44,8 @@ MERGES = """async () => {
 def _payer(live_hub: LiveHub) -> dict[str, Any]:
     """Who has a payment to the merchant and one to her jar in a batch."""
     payer = live_hub.payers[0]
-    live_hub.pay_once(DOLLAR // 4, by=0)
-    live_hub.pay_once(DOLLAR // 5, by=0, to_merchant=True)
+    live_hub.pay_once(DOLLAR // 4, by=live_hub.payers[0])
+    live_hub.pay_once(DOLLAR // 5, by=live_hub.payers[0], to_merchant=True)
     live_hub.wait_until(
         lambda told: told["counts"]["payments_waiting"] == 0 and told["batches"][0]["state"] == "posted"
     )

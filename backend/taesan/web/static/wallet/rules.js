@@ -3,10 +3,10 @@
 import { allRules } from "/static/lib/change.js";
 import * as channel from "/static/lib/channel.js";
 import { behindSignIn } from "/static/lib/gate.js";
-import { askPatiently, facts, Refused } from "/static/lib/hub.js";
+import { askPatiently, facts, Unanswered } from "/static/lib/hub.js";
 import { rejoice } from "/static/lib/joy.js";
 import { askSigned } from "/static/lib/session.js";
-import { empty, every, failed, html, part, render } from "/static/lib/view.js";
+import { empty, every, failed, html, loading, part, render } from "/static/lib/view.js";
 import { _, language } from "/static/lib/words.js";
 import { editor } from "/static/wallet/rules/editor.js";
 import { list } from "/static/wallet/rules/list.js";
@@ -17,7 +17,7 @@ const LOOK_MS = 5_000;
 
 /** Null while the node does not answer: the rules are told all the same. */
 const allowanceNow = () => askSigned("GET", "/v1/allowance").catch((error) => {
-  if (error instanceof Refused && error.status === 503) return null;
+  if (error instanceof Unanswered) return null;
   throw error;
 });
 
@@ -60,6 +60,7 @@ async function start() {
 
   async function openEditor() {
     if (!orders) return render(empty(_("This hub takes no signed rules. The jar goes by its own setting.")), body("editor"));
+    render(loading(), body("editor"));
     try {
       const [jar, there, allowance] = await Promise.all([jarOf(), askPatiently("GET", "/v1/destinations"), askSigned("GET", "/v1/allowance")]);
       if (!jar) return render(first(), body("editor"));
