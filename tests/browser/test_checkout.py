@@ -125,8 +125,9 @@ def test_till_code_paid_refund(hub: LiveHub, visit: Visit, screenshot: Screensho
         assert page.evaluate("window.neverReloaded")
     screenshot(payers, f"pay-paid-{language}-{width}")
 
+    # Of what is on its way to the chain nothing could be given back.
     hub.wait_until(lambda told: told["counts"]["payments_waiting"] == 0 and told["batches"][0]["state"] == "posted")
-    till.once("dialog", lambda question: question.accept())  # of what is on its way to the chain nothing could be given back
+    till.once("dialog", lambda question: question.accept())
     till.locator("#refund").click()
     expect(till.locator("#main")).to_have_attribute("data-state", "refunded", timeout=PATIENCE_MS)
     screenshot(till, f"till-refunded-{language}-{width}")

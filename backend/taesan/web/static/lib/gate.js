@@ -1,7 +1,7 @@
 // The door of an app: what is behind it is shown to whoever has signed in with a wallet.
 
 import { keep } from "/static/lib/keys.js";
-import { html, nothing, once, part, render, say, sentence } from "/static/lib/view.js";
+import { failed, html, loading, nothing, once, part, render, say, sentence } from "/static/lib/view.js";
 import { onSession, session, SignedOut, signIn, signOut } from "/static/lib/session.js";
 import { wallets } from "/static/lib/wallets.js";
 import { _ } from "/static/lib/words.js";
@@ -58,7 +58,17 @@ export function behindSignIn(why, start) {
     byId("signed").hidden = open === null;
     render(open ? badge(open) : nothing, byId("who"));
     if (!open) part(byId("sign-in"), wallets, (found) => choices(found, why));
-    else if (!opened) start((opened = open));
+    else if (!opened) begin((opened = open));
+  };
+  const empty = () => [...byId("signed").querySelectorAll(".body")].filter((body) => body.childElementCount === 0);
+  const waiting = () => [...byId("signed").querySelectorAll(".body")].filter((body) => body.querySelector(":scope > .skeleton"));
+  const begin = async (open) => {
+    for (const body of empty()) render(loading(), body); // until the page's script knows what it needs to begin
+    try {
+      await start(open);
+    } catch (error) {
+      for (const body of waiting()) render(failed(error, () => location.reload()), body);
+    }
   };
   onSession(show);
   addEventListener("taesan:ended", () => say(sentence(new SignedOut()), "alert"));
