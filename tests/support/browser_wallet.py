@@ -67,7 +67,7 @@ class Extension:
             "eth_getTransactionByHash",
         ):
             return self.chain.ask(method, *params)
-        raise NotImplementedError(method)
+        raise NotImplementedError(method)  # a page that asks for more fails its test here
 
     def _send(self, chain: BareChain, asked: dict[str, Any]) -> Any:
         """With gas money from nowhere, and signed here."""
