@@ -121,7 +121,8 @@ slither: .tools/setup.stamp ## Static analysis: every finding is answered in doc
 test-backend: build/.stamp ## Unit, property, API, browser (each journey in one size) and end-to-end tests on SQLite; then PostgreSQL executes each statement too
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS) --one-size --note=build/executed.json
 	@echo "· on PostgreSQL, of what is marked for both databases, few tests that execute each statement which all of them execute"
-	@$(MAKE) --no-print-directory test-postgresql ARGS="$(ARGS) --briefly=build/executed.json"
+	@# One worker more: half of their work is the server's.
+	@$(MAKE) --no-print-directory test-postgresql WORKERS=$$(( $(WORKERS) + 1 )) ARGS="$(ARGS) --briefly=build/executed.json"
 
 test-postgresql: build/.stamp ## What is marked for both databases, on PostgreSQL, whole
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --database postgresql $(ARGS) || test $$? = 5 # 5: ARGS names none of them
