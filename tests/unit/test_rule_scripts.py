@@ -5,7 +5,7 @@ import json
 import subprocess
 
 from taesan.jars.grammar import parse_fires, parse_gather, parse_only
-from taesan.web.words import STATIC
+from taesan.web.files import STATIC
 
 GATHERS = [
     "round up to 1 USD",
