@@ -29,6 +29,7 @@ PATIENCE_MS = 30_000
 
 TILLS = (("GET", "/v1/account"), ("POST", "/v1/payouts"))
 """What a till's key may do, and what it may not."""
+_END_SESSION = "localStorage['taesan.session'] = JSON.stringify({ ...JSON.parse(localStorage['taesan.session']), expires_at: '2020-01-01T00:00:00Z' })"
 MUCH_CUSTOM = MerchantInsights(
     month="2026-11",
     time_zone="Asia/Seoul",
@@ -189,8 +190,24 @@ def _sells_at_the_till(shop: Shop) -> None:
         page.locator(f"[data-digit='{digit}']").click()
     page.locator("#charge").click()
     expect(page.locator("#code")).to_have_attribute("src", re.compile("inv_"))
+    _goes_on_by_its_key(shop)
     _pay(shop.hub, str(page.locator("#code").get_attribute("src")).split("/")[2])
     expect(page.locator("#main")).to_have_attribute("data-state", "paid", timeout=PATIENCE_MS)
+
+
+def _goes_on_by_its_key(shop: Shop) -> None:
+    """The sign-in ends while a customer is being served."""
+    page = shop.page
+    code = str(page.locator("#code").get_attribute("src"))
+    session = page.evaluate("localStorage['taesan.session']")
+    page.evaluate(_END_SESSION)
+    page.locator("#cancel").click()
+    expect(page.locator("#trouble")).to_be_visible()
+    page.locator("#api-key").fill(shop.api_key)
+    page.locator("#key-form button").click()
+    expect(page.locator("#code")).to_be_visible()
+    expect(page.locator("#code")).to_have_attribute("src", code)
+    page.evaluate("session => { localStorage['taesan.session'] = session }", session)
 
 
 def _sees_the_day(shop: Shop) -> None:
@@ -423,9 +440,7 @@ def _signs_in_again(shop: Shop, typed: dict[str, str]) -> None:
     page = shop.page
     for field, text in typed.items():
         page.locator(field).fill(text)
-    page.evaluate(
-        "localStorage['taesan.session'] = JSON.stringify({ ...JSON.parse(localStorage['taesan.session']), expires_at: '2020-01-01T00:00:00Z' })"
-    )
+    page.evaluate(_END_SESSION)
     expect(page.locator("#sign-in")).to_be_visible(timeout=PATIENCE_MS)
     expect(page.locator("#signed")).to_be_hidden()
     asked: list[str] = []
