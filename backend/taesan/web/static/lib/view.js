@@ -27,6 +27,9 @@ export const failed = (error, again) => html`<div class="failed" role="alert">
   ${again ? html`<button class="quiet" @click=${again}>${_("Try again")}</button>` : nothing}
 </div>`;
 
+/** What one of the browser's wallets can do. @param {{info: object}} wallet as EIP-6963 tells it */
+export const walletButton = ({ info }, text, pressed) => html`<button type="button" @click=${pressed}><img src=${info.icon} alt="" width="24" height="24" /> ${text} <small>${info.name}</small></button>`;
+
 /** A part of a page that is loaded: first a skeleton, then what `load` gives through `show`, or the error with a way to try again.
  * What was shown stays when a later look fails, with a word about it.
  *
