@@ -175,6 +175,7 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
         "noble/secp256k1": npm / "@noble" / "secp256k1",
         "lit": npm / "lit-html",
         "uplot": npm / "uplot" / "dist",
+        "qr": npm / "qr",
     }
     for name, folder in served.items():
         app.mount(f"/static/{name}", _small(_Files(directory=folder, check_dir=False)), name=name)
