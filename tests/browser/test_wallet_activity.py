@@ -41,6 +41,13 @@ MERGES = """async () => {
 }"""
 
 
+AT_A_VALUE = {
+    "code": "value",
+    "title": "It has reached a value of 12500000 minor units.",
+    "values": {"value": "12500000"},
+}
+
+
 def _payer(live_hub: LiveHub) -> dict[str, Any]:
     """Who has a payment to the merchant and one to her jar in a batch."""
     payer = live_hub.payers[0]
@@ -128,10 +135,14 @@ def test_a_wallet_without_a_node_is_told_whose_word_it_is(
 ) -> None:
     payer = _payer(live_hub)
     page = visit(f"{live_hub.url}/wallet/activity")
+    page.route(
+        "**/jar/firings*", lambda route: _changed(route, lambda told: told["items"][0].update(reason=AT_A_VALUE))
+    )
     with_key(page, payer["wallet"].key)
     page.locator(".trace button").first.click(timeout=PATIENCE_MS)
     proved = page.locator(".proved")
     expect(proved).to_have_attribute("data-holds", "true")
     expect(proved).to_contain_text("the hub's word")
     expect(proved.locator("pre").first).to_contain_text(f'cast call {live_hub.facts["settlement"]} "batches(uint64)')
+    expect(page.locator(".events > li").filter(has_text="$12.50 have come together.")).to_have_count(1)
     screenshot(page, "activity-en-1280")

@@ -50,7 +50,7 @@ async function start() {
   const key = ({ source, item, at }) => `${source.name} ${item.id ?? item.payment_id ?? at}`;
 
   function row(entry, batches) {
-    const { what, more, amount, sign, batch, state } = entry.source.tell(entry.item);
+    const { what, more, amount, sign, batch, state } = entry.source.tell(entry.item, exponent);
     const isPayment = entry.source.name === "payments";
     return html`<li>
       <span class="what">${what} ${more ? html`<small>${more}</small>` : nothing}</span>

@@ -2,6 +2,7 @@
 
 import { ask } from "/static/lib/hub.js";
 import { short } from "/static/lib/money.js";
+import { because } from "/static/lib/reasons.js";
 import { askSigned } from "/static/lib/session.js";
 import { CONVERSION_STATES, GIFT_STATES, RELAY_STATES, REWARD_STATES, TRANSFER_STATES } from "/static/lib/states.js";
 import { _ } from "/static/lib/words.js";
@@ -49,14 +50,14 @@ const firings = (channel) => ({
   name: `firings ${channel}`,
   page: list(`/v1/channels/${channel}/jar/firings`),
   at: (item) => item.fired_at,
-  tell: (item) => ({ what: _("Your jar became gift tokens"), more: item.reason.title, amount: item.amount, sign: "+", batch: item.batch_id }),
+  tell: (item, exponent) => ({ what: _("Your jar became gift tokens"), more: because(item.reason, exponent), amount: item.amount, sign: "+", batch: item.batch_id }),
 });
 
 const conversions = (channel) => ({
   name: "conversions",
   page: list(`/v1/channels/${channel}/jar/conversions`),
   at: (item) => item.created_at,
-  tell: (item) => ({ what: CONVERTED[item.kind]?.() ?? item.kind, more: item.reason?.title, amount: item.amount, sign: "", state: CONVERSION_STATES[item.state]() }),
+  tell: (item, exponent) => ({ what: CONVERTED[item.kind]?.() ?? item.kind, more: item.reason && because(item.reason, exponent), amount: item.amount, sign: "", state: CONVERSION_STATES[item.state]() }),
 });
 
 const refunds = (channel) => ({
