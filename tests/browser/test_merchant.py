@@ -239,10 +239,17 @@ def _refunds(shop: Shop, payment: dict[str, Any]) -> None:
     expect(newest.locator(".amount")).to_have_text("$1.25")
     expect(page.locator("#balance .big")).to_have_text("$5.75", timeout=PATIENCE_MS)
     newest.get_by_role("button").click()
+    page.locator("#refund-amount").fill("a quarter")
+    page.locator("dialog button.danger").click()
+    said = page.locator("#told [role=alert]")
+    said.get_by_role("button").click()  # over the dialog, which has all else wait
+    expect(said).to_have_count(0)
     page.locator("#refund-amount").fill("0.25")
     page.locator("#refund-note").fill("dry")
     shop.shot("refund")
     page.locator("dialog button.danger").click()
+    expect(page.locator("dialog")).to_have_count(0)
+    expect(page.locator("#told .told")).to_contain_text("$0.25")
     expect(newest.locator("[data-tone='refunded']")).to_contain_text("$0.25", timeout=PATIENCE_MS)
     (refund,) = shop.get("/v1/refunds")["items"]
     assert (refund["of"], refund["amount"], refund["note"]) == (payment["id"], "250000", "dry")

@@ -19,6 +19,7 @@ def folders(npm: Path) -> dict[str, Path]:
         "/static/noble/secp256k1": npm / "@noble" / "secp256k1",
         "/static/lit": npm / "lit-html",
         "/static/uplot": npm / "uplot" / "dist",
+        "/static/qr": npm / "qr",
         "/static": STATIC,
     }
 

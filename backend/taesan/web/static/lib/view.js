@@ -80,28 +80,42 @@ export function once(work) {
   };
 }
 
-const place = () => document.getElementById("told");
+const line = document.getElementById("told");
 
 /** One line for all to hear: at the page's foot, read aloud. @param {"status" | "alert"} role */
 export function say(text, role = "status") {
-  render(html`<p class="told" role=${role}>${text} <button class="close" aria-label=${_("Close")} @click=${hush}>×</button></p>`, place());
+  render(html`<p class="told" role=${role === "alert" ? role : nothing}>${text} <button class="close" aria-label=${_("Close")} @click=${hush}>×</button></p>`, line);
 }
 
-export const hush = () => render(nothing, place());
+export const hush = () => render(nothing, line);
 
-/** A dialog that asks before something that cannot be undone. @returns {Promise<boolean>} */
-export function sure(question, yes) {
+/** A dialog over the page. What is said meanwhile is said in it: the rest of the page can neither be seen nor heard then.
+ *
+ * @param {(dialog: HTMLDialogElement) => unknown} draw what is in it: a form @param {string} [title] the id of its heading
+ * @returns {Promise<HTMLDialogElement>} it, once it is closed and gone
+ */
+export function modal(draw, title) {
   const dialog = document.createElement("dialog");
+  if (title) dialog.setAttribute("aria-labelledby", title);
+  render(draw(dialog), dialog);
+  const home = line.parentElement;
+  dialog.append(line);
   document.body.append(dialog);
   return new Promise((done) => {
-    render(
-      html`<form method="dialog"><p>${question}</p><div class="ways"><button class="quiet" value="">${_("No, go back")}</button><button value="yes">${yes}</button></div></form>`,
-      dialog,
-    );
     dialog.addEventListener("close", () => {
+      hush();
+      home.append(line);
       dialog.remove();
-      done(dialog.returnValue === "yes");
+      done(dialog);
     });
     dialog.showModal();
   });
+}
+
+/** A dialog that asks before something that cannot be undone. @returns {Promise<boolean>} */
+export async function sure(question, yes) {
+  const { returnValue } = await modal(
+    () => html`<form method="dialog"><p>${question}</p><div class="ways"><button class="quiet" value="">${_("No, go back")}</button><button value="yes">${yes}</button></div></form>`,
+  );
+  return returnValue === "yes";
 }

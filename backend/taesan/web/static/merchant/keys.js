@@ -3,7 +3,7 @@
 import { repeat } from "/static/lit/directives/repeat.js";
 import { day, moment } from "/static/lib/money.js";
 import { askSigned } from "/static/lib/session.js";
-import { html, once, part, render, say, sure } from "/static/lib/view.js";
+import { html, modal, once, part, render, say, sure } from "/static/lib/view.js";
 import { _ } from "/static/lib/words.js";
 import { showSecret } from "/static/merchant/secret.js";
 
@@ -96,19 +96,10 @@ export function keys(card) {
 }
 
 /** A dialog with one choice. @returns {Promise<string | null>} null: no, go back */
-export function choose(text, label, choices, yes) {
-  const dialog = document.createElement("dialog");
-  document.body.append(dialog);
-  render(html`<form method="dialog"><p>${text}</p>
+export async function choose(text, label, choices, yes) {
+  const dialog = await modal(() => html`<form method="dialog"><p>${text}</p>
     <p class="field"><label for="choice">${label}</label><select id="choice">${options(choices, Object.keys(choices).at(-2))}</select></p>
-    <div class="ways"><button class="quiet" value="">${_("No, go back")}</button><button value="yes">${yes}</button></div></form>`, dialog);
-  return new Promise((done) => {
-    dialog.addEventListener("close", () => {
-      const chosen = dialog.querySelector("select").value;
-      dialog.remove();
-      done(dialog.returnValue === "yes" ? chosen : null);
-    });
-    dialog.showModal();
-  });
+    <div class="ways"><button class="quiet" value="">${_("No, go back")}</button><button value="yes">${yes}</button></div></form>`);
+  return dialog.returnValue === "yes" ? dialog.querySelector("select").value : null;
 }
 export { OVERLAPS };
