@@ -50,6 +50,9 @@ const whole = (told, signal) => told.catch((error) => {
   throw signal?.aborted ? error : new Unanswered();
 });
 
+/** Whether the same may be answered a while later. */
+export const isPassing = (error) => error instanceof Unanswered || error.status === 429;
+
 /** Asks again until somebody answers who can. Only for what may be asked twice: reading, or with a `key`. */
 export async function askPatiently(method, path, options = {}, patienceMs = 20_000) {
   const until = performance.now() + patienceMs;
@@ -57,8 +60,7 @@ export async function askPatiently(method, path, options = {}, patienceMs = 20_0
     try {
       return await ask(method, path, options);
     } catch (error) {
-      const later = error instanceof Unanswered || error.status === 429;
-      if (!later || performance.now() + waitMs > until) throw error;
+      if (!isPassing(error) || performance.now() + waitMs > until) throw error;
     }
     await pause(waitMs);
   }
