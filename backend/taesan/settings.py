@@ -95,8 +95,12 @@ class Settings(SmtpSettings):
     key_call_rate: str = Field(
         default="100/second", description="Calls of one merchant with a key that cost gas or work"
     )
+    session_rate: str | None = Field(
+        default=None,
+        description="Such calls of one wallet that is signed in, its pages' own among them; 120/minute, locally 1000/second",
+    )
     address_rate: str | None = Field(
-        default=None, description="Such calls from one address without a key; 30/minute, locally 1000/second"
+        default=None, description="Such calls from one address with neither; 30/minute, locally 1000/second"
     )
     min_relayed: int | None = Field(
         default=None,
@@ -246,7 +250,7 @@ class Settings(SmtpSettings):
     def _are_addresses(cls, listed: str) -> str:
         return ",".join(parse_address(part.strip()) for part in listed.split(",") if part.strip())
 
-    @field_validator("payer_rate", "wallet_rate", "key_rate", "key_call_rate", "address_rate")
+    @field_validator("payer_rate", "wallet_rate", "key_rate", "key_call_rate", "session_rate", "address_rate")
     @classmethod
     def _is_rate(cls, rate: str | None) -> str | None:
         if rate is not None:
@@ -364,6 +368,11 @@ class Settings(SmtpSettings):
     def stranger_rate(self) -> str:
         """What one address may call; locally a demo's hundreds of payers come from one."""
         return self.address_rate or ("1000/second" if self.environment == "local" else "30/minute")
+
+    @property
+    def wallet_calls(self) -> str:
+        """What one signed-in wallet may call."""
+        return self.session_rate or ("1000/second" if self.environment == "local" else "120/minute")
 
     @property
     def least_relayed(self) -> int:

@@ -22,7 +22,7 @@ CURRENCIES = [f"{a}{b}X" for a in "ABCDE" for b in "ABCDE"]
 
 @pytest.fixture
 def anna(tmp_path: Path) -> Iterator[Saver]:
-    hub = offline_hub(tmp_path, address_rate="2/minute")
+    hub = offline_hub(tmp_path, session_rate="2/minute")
     with TestClient(create_app(hub)) as client:
         yield Saver(hub, client)
     hub.db.close()

@@ -10,8 +10,8 @@ from tests.support.x402_asked import asked, payload, requirements, verify
 
 
 def test_strangers_are_limited_by_their_address(open_stage: StageFactory) -> None:
-    stage = open_stage(address_rate="6/hour")
-    anna, cafe = stage.payer(), stage.merchant()  # one channel, and a nonce, a session, a merchant
+    stage = open_stage(address_rate="5/hour")
+    anna, cafe = stage.payer(), stage.merchant()  # one channel, and a nonce, a session
     anna.pay(CENT, cafe)
     for _ in range(2):
         assert stage.client.post("/v1/auth/nonces").status_code == 201
@@ -38,6 +38,21 @@ def test_strangers_are_limited_by_their_address(open_stage: StageFactory) -> Non
     assert stage.client.post("/v1/channels", json=deposit, headers=key() | cafe.headers).status_code == 202
 
 
+def test_who_is_signed_in_is_limited_by_the_wallet_and_leaves_the_address_alone(open_stage: StageFactory) -> None:
+    stage = open_stage(address_rate="4/hour", session_rate="2/hour")
+    anna, eve = Wallet(), Wallet()
+    desk, other = stage.session_of(anna), stage.session_of(eve)  # two calls each, which are all of the address's
+
+    def held(headers: Json) -> int:
+        return stage.client.get("/v1/holdings", headers=headers).status_code
+
+    assert [held(desk) for _ in range(3)] == [200, 200, 429]
+    assert held(other) == 200, "behind the same router, by another wallet"
+    stage.client.delete("/v1/auth/sessions/current", headers=other).raise_for_status()
+    for headers in (other, {"Authorization": "Bearer of-my-own-making"}):  # a session that has ended is a stranger's
+        assert_problem(stage.client.post("/v1/auth/nonces", headers=headers), "rate-limited", 429)
+
+
 def test_a_merchant_is_limited_whatever_number_of_keys_it_has(open_stage: StageFactory) -> None:
     stage = open_stage(key_call_rate="2/hour")
     cafe, bar = stage.merchant(), stage.merchant()
@@ -51,8 +66,8 @@ def test_a_merchant_is_limited_whatever_number_of_keys_it_has(open_stage: StageF
 
 
 def test_what_makes_the_facilitator_ask_the_node_is_a_call(open_stage: StageFactory) -> None:
-    stage = open_stage(address_rate="4/hour", x402_wait_s=0)
-    anna, cafe = stage.payer(), stage.merchant()  # one channel, and a nonce, a session, a merchant
+    stage = open_stage(address_rate="3/hour", x402_wait_s=0)
+    anna, cafe = stage.payer(), stage.merchant()  # one channel, and a nonce, a session
     voucher = payload(anna, CENT)
     free = asked(requirements(stage, cafe, CENT), voucher)
     of_payer = {"channelConfig": voucher["channelConfig"] | {"payerAuthorizer": "0x" + "0" * 40}}

@@ -72,6 +72,7 @@ def test_a_purchase_its_change_and_the_token(
     page.locator("#change input").uncheck()
     expect(pebble.locator(".dusty")).to_have_count(0)
     page.locator("#change input").check()
+    expect(club.locator(".dusty")).to_be_visible()
     club.get_by_role("button").click()
     expect(club.locator(".reading")).to_be_visible()
     expect(page.locator("#change .big")).to_have_text("$0.18", timeout=PATIENCE_MS)  # 0.30 and 0.88: a dollar has fired
@@ -99,10 +100,46 @@ def test_a_purchase_its_change_and_the_token(
     screenshot(page, f"wallet-home-with-jar-{language}-{width}")
 
 
+def _bill(live_hub: LiveHub, cents: str) -> dict[str, str]:
+    body = {"amount": {"value": cents, "asset": "USD"}, "description": "라테"}
+    made: dict[str, str] = live_hub.client.post(
+        "/v1/invoices", json=body, headers=key() | live_hub.merchant_headers
+    ).json()
+    return made
+
+
+def _never_answered(_route: Route) -> None:
+    """It stays open."""
+
+
+def _signs_no_more_change_than_the_bill_has_shown(live_hub: LiveHub, page: Page) -> None:
+    """The jar is set to more in another place, and this page has heard of it, but the bill was not drawn again yet."""
+    invoice = _bill(live_hub, "185")["id"]
+    page.goto(f"{live_hub.url}/wallet/shop?invoice={invoice}&lang=ko")
+    expect(page.locator("#bill .cost")).to_contain_text("$0.15")
+    page.route("**/v1/invoices/*", _never_answered)
+    page.evaluate(_ROUNDS_UP_TO_FIVE_DOLLARS)
+    expect(page.locator("#change")).to_contain_text("$5.00", timeout=PATIENCE_MS)
+    expect(page.locator("#bill .cost")).to_contain_text("$0.15")
+    page.locator("#bill button").click()
+    expect(page.locator("#told")).to_contain_text("보여 드린 것보다 많은 잔돈", timeout=PATIENCE_MS)
+    page.unroute_all(behavior="ignoreErrors")
+    page.reload()
+    expect(page.locator("#bill [role=status]")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator("#change .big")).to_have_text("$0.15")
+
+
+_ROUNDS_UP_TO_FIVE_DOLLARS = """async () => {
+  const { askSigned } = await import("/static/lib/session.js");
+  const { id } = await (await import("/static/lib/channel.js")).mine();
+  const { trigger_count, trigger_value } = await askSigned("GET", `/v1/channels/${id}/jar`);
+  await askSigned("PUT", `/v1/channels/${id}/jar`, { body: { round_up_step: "5000000", trigger_count, trigger_value } });
+}"""
+
+
 def test_a_bill_is_paid_from_its_own_page(live_hub: LiveHub, visit: Visit, screenshot: Screenshot) -> None:
-    page, _ = with_channel(live_hub, visit, "5.00", language="ko", width=360)
-    body = {"amount": {"value": "285", "asset": "USD"}, "description": "라테"}
-    made = live_hub.client.post("/v1/invoices", json=body, headers=key() | live_hub.merchant_headers).json()
+    page, _ = with_channel(live_hub, visit, "9.00", language="ko", width=360)
+    made = _bill(live_hub, "285")
     page.goto(made["pay_url"] + "?lang=ko")
     page.locator("a.way").click()
     expect(page.locator("#bill .cost")).to_contain_text("$0.15")
@@ -111,3 +148,4 @@ def test_a_bill_is_paid_from_its_own_page(live_hub: LiveHub, visit: Visit, scree
     expect(page.locator("#change .big")).to_have_text("$0.15")
     screenshot(page, "wallet-bill-ko-360")
     assert live_hub.client.get(f"/v1/invoices/{made['id']}").json()["state"] == "paid"
+    _signs_no_more_change_than_the_bill_has_shown(live_hub, page)

@@ -82,9 +82,9 @@ def test_memory_is_bounded_however_many_come(monkeypatch: pytest.MonkeyPatch) ->
 )
 def test_strangers_are_told_apart_by_what_they_cannot_choose(one: str, other: str, are_one: bool) -> None:
     rates = Rates(Settings(address_rate="1/minute"))
-    rates.count_call(None, one)
+    rates.count_call(one)
     if are_one:
         with pytest.raises(Problem, match="rate-limited"):
-            rates.count_call(None, other)
+            rates.count_call(other)
     else:
-        rates.count_call(None, other)
+        rates.count_call(other)

@@ -98,6 +98,8 @@ def test_strangers_can_spend_little_of_the_operators_gas_where_it_costs_money() 
     there = Settings(environment="test-chain", **KEYSTORE)
     assert (there.stranger_rate, there.least_relayed) == ("30/minute", 1_000_000)
     assert (Settings().stranger_rate, Settings().least_relayed) == ("1000/second", 1)
+    assert (there.wallet_calls, Settings().wallet_calls) == ("120/minute", "1000/second")
+    assert Settings(session_rate="7/hour").wallet_calls == "7/hour"
     assert (Settings(address_rate="7/hour").stranger_rate, Settings(min_relayed=9).least_relayed) == ("7/hour", 9)
 
 
@@ -143,6 +145,7 @@ def test_in_doubt_money_is_real(settings: dict[str, Any], chain_id: int, mode: s
         {"payer_rate": "many"},
         {"key_rate": "2000"},
         {"key_call_rate": ""},
+        {"session_rate": "often"},
         {"address_rate": "30/fortnight"},
         {"wallet_rate": "-1/second"},
         {"wallet_exposure": -1},

@@ -1,4 +1,4 @@
-"""How often somebody may call: who shows an API key by that key, strangers by where they call from."""
+"""How often somebody may call: who shows an API key by that key, who is signed in by the wallet, strangers by where they call from."""
 
 from ipaddress import IPv6Address, ip_address
 from typing import Annotated
@@ -7,7 +7,7 @@ from fastapi import Depends, Request
 
 from taesan.core.limits import RateLimit
 from taesan.hub import HubDep
-from taesan.identity import keys
+from taesan.identity import auth, keys
 from taesan.settings import Settings
 
 _BEARER = b"Bearer "
@@ -15,12 +15,13 @@ _KEY = _BEARER + keys.PREFIX.encode()
 
 
 class Rates:
-    """The limits of one process. Calls are counted for the merchant, whatever number of keys it has; payments, which are
-    many, for the key as it comes."""
+    """The limits of one process. Calls are counted for the merchant, whatever number of keys it has, and for the wallet, in
+    however many browsers it is signed in; payments, which are many, for the key as it comes."""
 
     def __init__(self, settings: Settings) -> None:
         self._payments = RateLimit(settings.key_rate)
         self._key_calls = RateLimit(settings.key_call_rate)
+        self._session_calls = RateLimit(settings.wallet_calls)
         self._address_calls = RateLimit(settings.stranger_rate)
 
     def count_payments(self, headers: dict[bytes, bytes], count: int) -> None:
@@ -37,12 +38,14 @@ class Rates:
         """What a gateway has signed, as many payments as it reports. :raises Problem: `rate-limited`"""
         self._payments.check(gateway_id, count)
 
-    def count_call(self, merchant_id: str | None, address: str) -> None:
-        """:param merchant_id: whose API key came along. :raises Problem: `rate-limited`"""
-        if merchant_id is None:
-            self._address_calls.check(_network(address))
-        else:
+    def count_call(self, address: str, *, merchant_id: str | None = None, wallet: str | None = None) -> None:
+        """:param merchant_id: whose API key came along. :param wallet: whose session did. :raises Problem: `rate-limited`"""
+        if merchant_id is not None:
             self._key_calls.check(merchant_id)
+        elif wallet is not None:
+            self._session_calls.check(wallet)
+        else:
+            self._address_calls.check(_network(address))
 
 
 def _network(address: str) -> str:
@@ -64,10 +67,12 @@ RatesDep = Annotated[Rates, Depends(_rates)]
 
 def count_call(request: Request, hub: HubDep, rates: RatesDep) -> None:
     """For routes that cost the operator gas or work. :raises Problem: `rate-limited`, before anything is stored"""
-    key = request.headers.get("authorization", "").removeprefix(_BEARER.decode())
+    token = request.headers.get("authorization", "").removeprefix(_BEARER.decode())
     with hub.db.read() as session:
-        row = keys.find(session, key)
-    rates.count_call(row.merchant_id if row else None, request.client.host if request.client else "")
+        key = keys.find(session, token)
+        wallet = auth.find_address(session, token, hub.clock.now()) if key is None and token else None
+    address = request.client.host if request.client else ""
+    rates.count_call(address, merchant_id=key.merchant_id if key else None, wallet=wallet)
 
 
 COUNTED = [Depends(count_call)]

@@ -56,12 +56,19 @@ export async function ask(method, path, { body, file, token, key, signal, as = "
     throw new Unanswered();
   }
   if (answer.status === 204) return null;
-  if (answer.ok && as === "file") return answer.blob();
+  if (answer.ok) return whole(as === "file" ? answer.blob() : answer.json(), signal);
   const told = await answer.json().catch(() => ({}));
-  if (answer.ok) return told;
   if (answer.status >= 500) throw new Unanswered(told.type === "urn:taesan:problem:node-unavailable" ? told.title : "");
   throw new Refused(told, answer.status);
 }
+
+/** A good answer that breaks off on its way is none: what was done is not known. */
+const whole = (told, signal) => told.catch((error) => {
+  throw signal?.aborted ? error : new Unanswered();
+});
+
+/** Whether the same may be answered a while later. */
+export const isPassing = (error) => error instanceof Unanswered || error.status === 429;
 
 /** Asks again until somebody answers who can. Only for what may be asked twice: reading, or with a `key`. */
 export async function askPatiently(method, path, options = {}, patienceMs = 20_000) {
@@ -70,8 +77,7 @@ export async function askPatiently(method, path, options = {}, patienceMs = 20_0
     try {
       return await ask(method, path, options);
     } catch (error) {
-      const later = error instanceof Unanswered || error.status === 429;
-      if (!later || performance.now() + waitMs > until) throw error;
+      if (!isPassing(error) || performance.now() + waitMs > until) throw error;
     }
     await pause(waitMs);
   }

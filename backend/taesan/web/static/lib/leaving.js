@@ -2,6 +2,7 @@
 
 import { callData, wordsOf } from "/static/lib/abi.js";
 import { chainTime, lastFacts, ownWallet, read, receipt, send } from "/static/lib/chain.js";
+import { allRules } from "/static/lib/change.js";
 import * as channel from "/static/lib/channel.js";
 import { ask, newKey, Unanswered } from "/static/lib/hub.js";
 import { askSigned, session } from "/static/lib/session.js";
@@ -31,8 +32,7 @@ const LEAST = 1n; // minor units: the payment that makes the jar fire
 /** Has all of this browser's jar become gift tokens: rules end, which leaves their content to the jar's own, and that fires with the next
  * payment, of one minor unit; then its rule is as it was. Each part may be done already: begun again, it goes on. */
 export async function emptyJar(id) {
-  const { items: rules } = await askSigned("GET", `/v1/channels/${id}/rules?limit=100`);
-  for (const rule of rules) if (["active", "paused"].includes(rule.state)) await askSigned("POST", `/v1/channels/${id}/rules/${rule.id}/cancel`);
+  for (const rule of await allRules(id)) if (["active", "paused"].includes(rule.state)) await askSigned("POST", `/v1/channels/${id}/rules/${rule.id}/cancel`);
   const place = `taesan.jar.${id}`;
   const { round_up_step, trigger_count, trigger_value } = JSON.parse(localStorage.getItem(place)) ?? (await askSigned("GET", `/v1/channels/${id}/jar`));
   const before = { round_up_step, trigger_count, trigger_value };
@@ -60,7 +60,7 @@ export async function withdrawSavings(amount) {
 
 /** Tokens that are settled and were not minted: how much, and the call that mints them by proof; null if there are none. */
 export async function unclaimed() {
-  const found = await ask("GET", `/v1/entitlements/${session().address}`).catch((error) => {
+  const found = await askSigned("GET", `/v1/entitlements/${session().address}`).catch((error) => {
     if (error.status === 404) return null;
     throw error;
   });

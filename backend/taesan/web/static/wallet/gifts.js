@@ -12,6 +12,7 @@ import { _, count, language } from "/static/lib/words.js";
 import { GIFT_STATES, TRANSFER_STATES } from "/static/lib/states.js";
 
 const LOOK_MS = 4_000;
+const HOLDINGS_MS = 30_000; // each is a question to the node, so the hub limits how many one wallet asks
 const PAGE = 20;
 const LIVES_FOR = [7, 30, 90, 365]; // days
 const body = (id) => document.querySelector(`#${id} .body`);
@@ -25,12 +26,14 @@ async function start() {
   const shownOf = { links: PAGE, transfers: PAGE };
   let newest = null;
 
-  const holdings = () => askSigned("GET", "/v1/holdings");
+  let held = null;
+  const holdings = () => (held = askSigned("GET", "/v1/holdings").catch((error) => { held = null; throw error; }));
   const make = part(body("make"), holdings, makeForm);
   const links = part(body("links"), () => listOf("/v1/gifts", "links"), linksOf);
-  const sending = part(body("send"), async () => ({ held: await holdings(), sent: await listOf("/v1/token-transfers", "transfers") }), sendForm);
+  const sending = part(body("send"), async () => ({ held: await (held ?? holdings()), sent: await listOf("/v1/token-transfers", "transfers") }), sendForm);
   const refresh = () => Promise.all([make(), links(), sending()]);
   every(LOOK_MS, () => Promise.all([links(), sending()]));
+  every(HOLDINGS_MS, make);
   resume().then(refresh, (error) => say(sentence(error), "alert"));
 
   async function listOf(path, name) {

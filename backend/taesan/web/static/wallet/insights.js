@@ -1,7 +1,7 @@
 // Insights: where the small money went in a month, what stands, what is to come, and what one could do.
 
 import { behindSignIn } from "/static/lib/gate.js";
-import { facts, pause, Refused } from "/static/lib/hub.js";
+import { facts, isPassing, pause, Refused } from "/static/lib/hub.js";
 import { askSigned } from "/static/lib/session.js";
 import { html, once, part, render } from "/static/lib/view.js";
 import { _, language } from "/static/lib/words.js";
@@ -67,7 +67,7 @@ function show(person) {
   privacy(body("privacy"));
 }
 
-const UNREAD_AGAIN_MS = 2_000;
+const [UNREAD_AGAIN_MS, UNREAD_MOST_MS] = [2_000, 30_000]; // twice as long each time: each look costs the hub work, which it limits
 let shown = 0; // an answer about a month that was left meanwhile is not shown
 
 function showMonth(person, month, isNow) {
@@ -83,13 +83,14 @@ function showMonth(person, month, isNow) {
     part(body("became"), ofThis(asked), became),
     part(body("outlook"), ofThis(() => outlook.load(month, isNow)), outlook.show),
   ];
-  const isRead = async () => {
-    const { complete } = await asked().catch(() => ({ complete: true })); // what went wrong, the parts tell
-    if (complete || mine !== shown) return;
-    await pause(UNREAD_AGAIN_MS);
-    audit = null;
-    await Promise.all(looks.map((look) => look()));
-    await isRead();
+  const isRead = () => asked().then(({ complete }) => complete, (error) => !isPassing(error)); // what went wrong, the parts tell
+  const untilRead = async () => {
+    for (let waitMs = UNREAD_AGAIN_MS; !(await isRead()); waitMs = Math.min(2 * waitMs, UNREAD_MOST_MS)) {
+      await pause(waitMs);
+      if (mine !== shown) return;
+      audit = null;
+      await Promise.all(looks.map((look) => look()));
+    }
   };
-  isRead();
+  untilRead();
 }

@@ -7,19 +7,21 @@ import { behindSignIn } from "/static/lib/gate.js";
 import { facts } from "/static/lib/hub.js";
 import { carryOut, cashOut, command, emptyJar, followed, refund, unclaimed, withdrawSavings } from "/static/lib/leaving.js";
 import { dollars, moment, short } from "/static/lib/money.js";
-import { askSigned, session } from "/static/lib/session.js";
+import { askSigned } from "/static/lib/session.js";
 import { every, html, nothing, once, part, say, sure } from "/static/lib/view.js";
 import { _, language } from "/static/lib/words.js";
 import { progressOf, showAlone } from "/static/wallet/leave/alone.js";
 
 const LOOK_MS = 4_000;
+const COSTLY_MS = 15_000; // what costs the hub work is asked for less often, as it limits how often one wallet may
 const body = (id) => document.querySelector(`#${id} .body`);
+const isSome = (amount) => amount !== null && amount !== "0";
 const page = (name) => `/wallet/${name}?lang=${language}`;
 
 behindSignIn(_("What is yours goes with you: out of the jar, out of the channel, out of this hub."), start);
 showAlone(document.getElementById("alone"));
 
-async function start() {
+async function start({ address }) {
   const { asset_exponent: exponent, min_relayed: least } = await facts();
   const money = (value) => dollars(value, exponent);
   const here = (await channel.mine()).id;
@@ -75,30 +77,49 @@ async function start() {
 
   // -------------------------------------------------------------------- tokens
 
-  let waiting = null; // asked for while there is something, else once: the hub makes a tree for it
+  let costly = null; // what was asked of it, and when; null: something was done since
+  let isNothingWaiting = false; // the hub makes a tree for it, so it is asked once, and again after something was done
 
+  const heldNow = async () => {
+    const [held, waiting] = await Promise.all([askSigned("GET", "/v1/holdings"), isNothingWaiting ? null : unclaimed()]);
+    isNothingWaiting = waiting === null;
+    return { held, waiting };
+  };
+  const heldLately = () => {
+    if (!costly || performance.now() - costly.at > COSTLY_MS) costly = { at: performance.now(), told: heldNow() };
+    costly.told.catch(() => (costly = null)); // a failure is not kept
+    return costly.told;
+  };
+  const done = () => {
+    [costly, isNothingWaiting] = [null, false];
+  };
+
+  let before = ""; // how far transactions were, as text
   async function heldOf() {
-    const [held, wallet, minting, cashing, saving] = await Promise.all([askSigned("GET", "/v1/holdings"), ownWallet(), ...["claim", "cash", "savings"].map((name) => followed(`${name}.${session().address}`))]);
-    if (waiting?.found !== null) waiting = { found: await unclaimed() };
-    const ways = [waiting.found?.act, held.gift !== "0" && (await cashOut(held.gift)), Number(held.savings) && (await withdrawSavings(held.savings))];
-    return { held, wallet, minting, cashing, saving, commands: wallet ? [] : ways.filter(Boolean) };
+    const [wallet, ...sent] = await Promise.all([ownWallet(), ...["claim", "cash", "savings"].map((name) => followed(`${name}.${address}`))]);
+    const now = JSON.stringify(sent);
+    if (now !== before) done();
+    before = now;
+    const { held, waiting } = await heldLately();
+    const [minting, cashing, saving] = sent;
+    const ways = [waiting?.act, held.gift !== "0" && (await cashOut(held.gift)), isSome(held.savings) && (await withdrawSavings(held.savings))];
+    return { held, waiting, wallet, minting, cashing, saving, commands: wallet ? [] : ways.filter(Boolean) };
   }
 
   const typed = (...acts) => html`<p class="hint">${_("This wallet has no node of its own and cannot send transactions. By the command line it is:")}</p><pre tabindex="0"><code>${acts.map(command).join("\n\n")}</code></pre>`;
 
   const act = (name, make, label, isBusy) => html`<button ?disabled=${isBusy} @click=${once(async () => {
-    await carryOut(`${name}.${session().address}`, await make());
-    waiting = null;
+    await carryOut(`${name}.${address}`, await make());
     await refresh();
   })}>${label}</button>`;
 
-  function tokensOf({ held, wallet, minting, cashing, saving, commands }) {
+  function tokensOf({ held, waiting, wallet, minting, cashing, saving, commands }) {
     return html`${held.gift === "0" ? finished(_("None is left.")) : html`<p class="big">${money(held.gift)}</p><p class="hint">${_("Each is worth a dollar in the reserve, with this hub or without.")}</p>`}
-      ${waiting.found === null ? nothing : html`<div class="way"><h3>${_("Settled, and not in your wallet yet: %(amount)s", { amount: money(waiting.found.amount) })}</h3>
-        ${wallet ? act("claim", async () => waiting.found.act, _("Claim them"), minting?.state === "pending") : nothing}</div>`}
+      ${waiting === null ? nothing : html`<div class="way"><h3>${_("Settled, and not in your wallet yet: %(amount)s", { amount: money(waiting.amount) })}</h3>
+        ${wallet ? act("claim", async () => waiting.act, _("Claim them"), minting?.state === "pending") : nothing}</div>`}
       ${progressOf(minting)}
       ${held.gift === "0" ? progressOf(cashing) : choices(held, wallet, cashing)}
-      ${Number(held.savings) ? html`<div class="way"><h3>${_("Savings: %(amount)s", { amount: money(held.savings) })}</h3>
+      ${isSome(held.savings) ? html`<div class="way"><h3>${_("Savings: %(amount)s", { amount: money(held.savings) })}</h3>
         ${wallet ? act("savings", () => withdrawSavings(held.savings), _("Take them out"), saving?.state === "pending") : nothing}</div>` : nothing}
       ${progressOf(saving)}${commands.length ? typed(...commands) : nothing}`;
   }
@@ -116,6 +137,10 @@ async function start() {
   const jar = part(body("jar"), eachWith("jar/firings", "firings"), (found) => html`${found.map(jarOf)}${found.some(({ in_jar: left }) => left !== "0") ? nothing : finished(_("The jar is empty."))}`);
   const free = part(body("free"), eachWith("refunds", "refunds"), (found) => (found.length ? found.map(freeOf) : finished(_("You have no channel. There is nothing to get back."))));
   const tokens = part(body("tokens"), heldOf, tokensOf);
-  const refresh = () => Promise.all([jar(), free(), tokens()]);
-  every(LOOK_MS, refresh);
+  const look = () => Promise.all([jar(), free(), tokens()]);
+  const refresh = () => {
+    done();
+    return look();
+  };
+  every(LOOK_MS, look);
 }

@@ -33,19 +33,17 @@ async function start() {
   const learnt = () => learning.catch(() => null); // what has gone wrong is told where the jar stands
 
   const withChange = () => localStorage.getItem(WITHOUT) === null;
-  const planned = (bought) => (known && withChange() && bought.price !== null ? change.plan(known, bought) : { amount: 0n, rule: null });
+  /** The change of a purchase, as far as is known now. What is drawn with it is paid with it: that is all that the person has seen. */
+  const planned = (bought) => (known && withChange() && bought.price !== null ? change.plan(known, bought).amount : 0n);
 
   /** "$3.70 + $0.30 into the jar" */
-  const cost = (bought, price) => {
-    const { amount } = planned(bought);
-    return html`<p class="cost">${price}${amount ? html` <span class="dusty">${_("+ %(amount)s into the jar", { amount: money(amount) })}</span>` : nothing}</p>`;
-  };
+  const cost = (price, most) => html`<p class="cost">${price}${most ? html` <span class="dusty">${_("+ %(amount)s into the jar", { amount: money(most) })}</span>` : nothing}</p>`;
 
   const refresh = () => Promise.all([lookAtJar(), lookAtGoods(), lookAtBill()]);
 
-  /** Pays, lets the coin fall, and tells of it. */
+  /** Pays, lets the coin fall, and tells of it. @param {{key: string, reference?: string, most: bigint}} how as `change.buy` takes it */
   const pay = async (destination, bought, how) => {
-    const { payment, change: put, kept } = await change.buy(destination, bought, { ...how, most: planned(bought).amount });
+    const { payment, change: put, kept } = await change.buy(destination, bought, how);
     if (put) fall++;
     const values = { paid: money(payment.amount), change: put ? money(put.amount) : "" };
     if (kept) say(_("Paid %(paid)s. The change stayed with you: %(reason)s", { ...values, reason: sentence(kept) }), "alert");
@@ -94,13 +92,14 @@ async function start() {
 
   const bill = (invoice) => {
     const bought = billed(invoice);
+    const most = planned(bought);
     const isOpen = invoice.state === "open" && invoice.payable_in.includes("channel");
     return html`
       <p>${invoice.merchant_name}</p>
       <p class="big">${told(invoice.amount)}</p>
       <p class="hint">${invoice.description}</p>
-      ${isOpen ? html`${cost(bought, money(invoice.quote.value))}
-        <button ?disabled=${!known} @click=${once(() => pay({ type: "invoice", invoice_id: invoice.id }, bought, { key: invoice.id }))}>${_("Pay %(amount)s", { amount: money(invoice.quote.value) })}</button>`
+      ${isOpen ? html`${cost(money(invoice.quote.value), most)}
+        <button ?disabled=${!known} @click=${once(() => pay({ type: "invoice", invoice_id: invoice.id }, bought, { key: invoice.id, most }))}>${_("Pay %(amount)s", { amount: money(invoice.quote.value) })}</button>`
         : html`<p role="status">${{
             paid: _("This bill is paid."),
             paying: _("A payment for this bill is on its way."),
@@ -122,13 +121,14 @@ async function start() {
 
   const lookAtGoods = part(body("goods"), async () => (await learnt(), goodsOf()), (shop) => {
     if (!shop) return empty(_("This hub has no shop of its own. Merchants show you their bills as a link or a QR code: pay them above, or on the page that the link opens."));
-    for (const one of shop.goods) if (renews.has(one.id) && !one.content) renew(shop, one);
+    const goods = shop.goods.map((one) => ({ one, most: planned(boughtOf(shop, one)) }));
+    for (const { one, most } of goods) if (renews.has(one.id) && !one.content) renew(shop, one, most);
     return html`<p class="head"><span class="test">${_("Sample")}</span> <span>${_("%(merchant)s sells what it has made up, for test dollars. The merchant, the payments and the lock are real.", { merchant: shop.merchant_name })}</span></p>
-      <div class="goods">${shop.goods.map((one) => drawGood(one, {
-        cost: cost(boughtOf(shop, one), money(one.amount)),
+      <div class="goods">${goods.map(({ one, most }) => drawGood(one, {
+        cost: cost(money(one.amount), most),
         canPay: known !== null,
         renews: renews.has(one.id),
-        buy: once(() => buyGood(shop, one)),
+        buy: once(() => buyGood(shop, one, most)),
         setRenews: ({ target }) => { target.checked ? renews.add(one.id) : renews.delete(one.id); refresh(); },
       }))}</div>`;
   });
@@ -136,24 +136,24 @@ async function start() {
   const boughtOf = (shop, one) => ({ amount: BigInt(one.amount), price: one.price, currency: shop.currency, merchant_id: shop.merchant_id, category: one.category });
 
   /** Once: what is open already is not paid again, and two tabs that begin at once have one key. */
-  const buyGood = async (shop, one) => {
+  const buyGood = async (shop, one, most) => {
     if (buying.has(one.id)) return;
     buying.add(one.id);
     try {
       const now = await nowOf(one);
       if (now.content && one.kind !== "subscription") return await refresh();
       const key = one.kind === "subscription" ? `${one.id}-${now.paid_until ?? "first"}` : one.id;
-      await pay({ type: "merchant", merchant_id: shop.merchant_id }, boughtOf(shop, one), { key, reference: one.id });
+      await pay({ type: "merchant", merchant_id: shop.merchant_id }, boughtOf(shop, one), { key, reference: one.id, most });
     } finally {
       buying.delete(one.id);
     }
   };
 
   /** Pays for one period more. What is then not open is not paid again by itself. */
-  const renew = async (shop, one) => {
+  const renew = async (shop, one, most) => {
     if (buying.has(one.id)) return;
     try {
-      await buyGood(shop, one);
+      await buyGood(shop, one, most);
       if (!(await nowOf(one)).content) throw new Error(_("It was paid for, and is not open: it is not renewed by itself any more."));
     } catch (error) {
       renews.delete(one.id);
@@ -162,7 +162,7 @@ async function start() {
     }
   };
 
-  every(LOOK_MS, () => Promise.all([lookAtJar(), lookAtGoods()]));
+  every(LOOK_MS, refresh);
 }
 
 const nowOf = async ({ id }) => (await goodsOf()).goods.find((one) => one.id === id);
