@@ -65,8 +65,10 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Visit]:
-    """Opens a page. At the end no page may have logged an error (a breach of its CSP is one) or asked another host."""
+    """Opens a page. At the end no page may have logged an error (a breach of its CSP is one), asked another host, or asked a wallet for
+    what it has not got."""
     trouble: list[str] = []
+    extensions: list[Extension] = []
 
     def watch(page: Page, url: str, forgive: str | None) -> None:
         home = urlsplit(url).netloc
@@ -107,6 +109,7 @@ def visit(browser: Browser) -> Iterator[Visit]:
         context.set_default_timeout(15_000)
         if extension:
             extension.install(context)
+            extensions.append(extension)
         page = context.new_page()
         watch(page, url, forgive)
         page.goto(url)
@@ -123,6 +126,7 @@ def visit(browser: Browser) -> Iterator[Visit]:
         for page in context.pages:
             page.unroute_all(behavior="ignoreErrors")
         context.close()
+    trouble += [text for extension in extensions for text in extension.trouble]
     assert not trouble, "\n".join(trouble)
 
 

@@ -31,12 +31,13 @@ _ANNOUNCES = """(() => {
 @dataclass
 class Extension:
     """:ivar declines: whether its person says no to everything. :ivar chain: its own node; None: it has none. :ivar asked: the
-    methods, in order"""
+    methods, in order. :ivar trouble: what it could not do, which a page may well have caught; `visit` fails its test by it"""
 
     account: Any = field(default_factory=Account.create)
     declines: bool = False
     chain: BareChain | None = None
     asked: list[str] = field(default_factory=list)
+    trouble: list[str] = field(default_factory=list)
 
     def install(self, context: BrowserContext) -> None:
         context.expose_function("askWallet", self._answer)
@@ -47,7 +48,11 @@ class Extension:
         self.asked.append(asked["method"])
         if self.declines and asked["method"] != "eth_accounts":
             return json.dumps({"error": {"code": 4001, "message": "User rejected the request."}})
-        return json.dumps({"result": self._do(asked["method"], asked["params"])})
+        try:
+            return json.dumps({"result": self._do(asked["method"], asked["params"])})
+        except Exception as error:
+            self.trouble.append(f"{asked['method']}: {error!r}")
+            raise
 
     def _do(self, method: str, params: list[Any]) -> Any:
         if method in ("eth_requestAccounts", "eth_accounts"):
@@ -67,7 +72,7 @@ class Extension:
             "eth_getTransactionByHash",
         ):
             return self.chain.ask(method, *params)
-        raise NotImplementedError(method)  # a page that asks for more fails its test here
+        raise NotImplementedError(method)
 
     def _send(self, chain: BareChain, asked: dict[str, Any]) -> Any:
         """With gas money from nowhere, and signed here."""
