@@ -37,7 +37,8 @@ def test_the_operator_sees_how_the_hub_is(
     )
     expect(page.locator("#gas canvas")).to_be_visible(timeout=PATIENCE_MS)
     expect(page.locator("#gas tbody tr").first).to_be_attached()
-    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    # Once the charts have their widths.
+    page.wait_for_function("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     screenshot(page, f"operator-{language}-{width}")
 
 
