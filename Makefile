@@ -85,7 +85,7 @@ bench-insights: build/.stamp ## Standing costs found and months' ends forecast, 
 	@$(BIN)/python -m tests.bench.insights_report
 	@$(BIN)/python -m tests.bench.month_audit
 
-bench-pages: build/.stamp ## How soon each page is there in Chromium, and what it fetches; writes docs/benchmarks/pages.md (some ten minutes)
+bench-pages: build/.stamp ## How soon each page is there in Chromium, and what it fetches; writes docs/benchmarks/pages.md (some five minutes)
 	@$(BIN)/python -m tests.bench.pages $(ARGS)
 
 bench-reads: build/.stamp ## Balances, statements and pages at 10⁴, 10⁵, 10⁶ payments; writes docs/benchmarks/reads.md (some ten minutes)

@@ -30,7 +30,7 @@ from tests.support.live import LiveHub
 from tests.support.stage import OPERATOR_KEY
 
 PAYMENTS = 100
-ROUNDS, SLOW_ROUNDS = 15, 5
+ROUNDS, SLOW_ROUNDS = 9, 5
 FETCHED_MAX_BYTES = 150_000
 READY_MAX_MS = 1_000
 SLOW_LATENCY_MS, SLOW_MBIT = 100, 10
@@ -224,8 +224,8 @@ def _row(target: Target, openings: Openings) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def document(found: dict[Target, Openings], browser: str) -> str:
-    """:param browser: its version"""
+def document(found: dict[Target, Openings], browser: str, loads: tuple[float, float]) -> str:
+    """:param browser: its version. :param loads: of the machine, before and after"""
     first = next(iter(found.values()))
     slowest = max(statistics.median(opening.ready_ms for opening in openings.cold) for openings in found.values())
     largest = max(_fetched(openings) for openings in found.values())
@@ -252,7 +252,7 @@ network answers each request {SLOW_LATENCY_MS} ms later and carries {SLOW_MBIT} 
 
 {datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores ({platform.machine()}), which the browser, the hub (one process, SQLite) and the
 measurement share; Chromium {browser} without a graphics card, Python {platform.python_version()}. The hub has {PAYMENTS} payments and more; its
-worker rests meanwhile.
+worker rests meanwhile. How busy the machine was (load average): {loads[0]:.1f} at first, {loads[1]:.1f} at last.
 """
 
 
@@ -265,10 +265,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="taesan-pages-") as folder, chromium() as browser:
         hub = LiveHub(Path(folder))
         try:
+            before = os.getloadavg()[0]
             found = measure(browser, hub, chosen.rounds)
+            loads = before, os.getloadavg()[0]
         finally:
             hub.stop()
-        content = document(found, browser.version)
+        content = document(found, browser.version, loads)
     chosen.write.write_text(content)
     print(content)
     return 1 if too_large(found) else 0
