@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from taesan.core.clock import rfc3339
+from taesan.loyalty import campaigns
 from tests.support.problems import assert_problem
 from tests.support.stage import CENT, DOLLAR, Merchant, Payer, Stage, StageFactory, key
 
@@ -306,6 +307,86 @@ def test_a_campaign_is_for_its_category_and_its_time_and_the_best_one_rewards(
     stage.tick()
     assert rewards(anna)[0][0] == 30 * CENT
     assert stage.audit().differences == []
+
+
+def change(cafe: Merchant, made: Any, what: str) -> httpx.Response:
+    return cafe.stage.client.post(f"/v1/campaigns/{made['id']}/{what}", headers=cafe.headers)
+
+
+def test_what_is_paid_while_a_campaign_is_paused_earns_nothing(stage: Stage, cafe: Merchant, anna: Payer) -> None:
+    """Whenever it is looked at: the follower comes only when all has been changed."""
+    earn(cafe, anna)
+    made = campaign(cafe)
+    paused = change(cafe, made, "pause").json()
+    assert (paused["state"], paused["pauses"][0]["resumed_at"]) == ("paused", None)
+    assert change(cafe, made, "pause").json() == paused
+    anna.pay(10 * CENT, cafe)  # within the minute
+    stage.later(61)
+    anna.pay(20 * CENT, cafe)
+    resumed = change(cafe, made, "resume").json()
+    assert resumed["state"] == "running"
+    assert change(cafe, made, "resume").json() == resumed
+    anna.pay(30 * CENT, cafe)
+    stage.later(61)
+    anna.pay(40 * CENT, cafe)
+    assert change(cafe, made, "pause").json()["state"] == "paused"
+    stage.later(61)
+    anna.pay(50 * CENT, cafe)
+    stage.settle()
+    assert [amount for amount, *_ in rewards(anna)] == [4 * CENT, CENT]
+    assert cafe.account()["budget"] == str(95 * CENT)
+    assert stage.audit().differences == []
+    with stage.undone():
+        stage.write("UPDATE campaign SET pauses = '[]'")
+        assert stage.audit().differences
+
+
+def test_a_pause_takes_back_nothing_that_was_promised(stage: Stage, cafe: Merchant, anna: Payer) -> None:
+    """Followed at each step; and what is paid by a clock that is ahead is judged by the same minute."""
+    earn(cafe, anna)
+    made = campaign(cafe)
+    for what in ("pause", "resume", "pause", "resume"):
+        anna.pay(10 * CENT, cafe)
+        stage.tick()
+        assert change(cafe, made, what).status_code == 200
+        stage.later(59)
+        anna.pay(10 * CENT, cafe)
+        stage.tick()
+        stage.later(2)
+    told = now_is(cafe, made)
+    assert [pause["resumed_at"] is not None for pause in told["pauses"]] == [True, True]
+    assert [amount for amount, *_ in rewards(anna)] == [CENT] * 4
+    assert stage.audit().differences == []
+
+
+def test_a_paused_campaign_ends_and_is_not_resumed_then(stage: Stage, cafe: Merchant, anna: Payer) -> None:
+    earn(cafe, anna)
+    later = rfc3339(stage.clock.now() + timedelta(hours=1))
+    made = campaign(cafe, starts_at=later)
+    assert change(cafe, made, "pause").json()["state"] == "paused"
+    assert change(cafe, made, "end").json()["state"] == "paused"  # for a minute yet
+    stage.later(61)
+    for what in ("resume", "pause"):
+        assert_problem(change(cafe, made, what), "campaign-ended", 409)
+    stage.later(61)
+    stage.tick()
+    assert (now_is(cafe, made)["state"], cafe.account()["budget"]) == ("ended", "0")
+    assert_problem(change(cafe, made, "resume"), "campaign-ended", 409)
+    assert stage.audit().differences == []
+
+
+def test_a_campaign_is_paused_so_often_and_no_more(
+    stage: Stage, cafe: Merchant, anna: Payer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(campaigns, "MOST_PAUSES", 2)
+    earn(cafe, anna)
+    made = campaign(cafe)
+    for _ in range(2):
+        for what in ("pause", "resume"):
+            told = change(cafe, made, what).json()
+    moments = [moment for pause in told["pauses"] for moment in (pause["paused_at"], pause["resumed_at"])]
+    assert moments == sorted(moments)
+    assert_problem(change(cafe, made, "pause"), "too-many-pauses", 409)
 
 
 def test_caps_hold_for_a_payment_and_for_a_payer(stage: Stage, cafe: Merchant, anna: Payer) -> None:

@@ -213,7 +213,8 @@ def _reward(stage: Stage, anna: Payer, cafe: Merchant) -> None:
     paid = [anna.pay(4 * CENT, cafe)["id"] for _ in range(2)]
     stage.tick()
     assert cafe.refund(paid[0]).status_code == 202
-    stage.client.post(f"/v1/campaigns/{answer.json()['id']}/end", headers=cafe.headers)
+    for change in ("pause", "resume", "end"):
+        stage.client.post(f"/v1/campaigns/{answer.json()['id']}/{change}", headers=cafe.headers)
     for _ in range(3):
         stage.later(10 * 86_400)
         stage.confirm()

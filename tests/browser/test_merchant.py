@@ -332,7 +332,12 @@ def _promises_cashback(shop: Shop) -> None:
     (campaign,) = shop.get("/v1/campaigns")["items"]
     terms = ("rate", "budget", "cap_payment", "cap_payer", "category")
     assert [campaign[name] for name in terms] == [500, "2000000", "1000000", None, "cake"]
-    running.get_by_role("button").click()
+    for tone in ("open", "paid"):  # paused, resumed
+        running.get_by_role("button").first.click()
+        expect(running.locator(f"[data-tone='{tone}']")).to_be_visible()
+        if tone == "open":
+            shop.shot("campaign-paused")
+    running.get_by_role("button").last.click()
     page.locator("dialog button[value=yes]").click()
     expect(running.get_by_role("button")).to_have_count(0)
 

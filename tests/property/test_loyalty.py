@@ -39,6 +39,11 @@ pytestmark = pytest.mark.database("sqlite", "postgresql")
 
 CENT = DOLLAR // 100
 AMOUNT = st.integers(CENT, 2 * DOLLAR)
+CHANGES = {
+    "end campaigns": campaigns.stop,
+    "pause campaigns": campaigns.pause,
+    "resume campaigns": campaigns.resume,
+}
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.sampled_from(["pay", "pay", "pay and follow"]), CHANNEL, AMOUNT),
@@ -47,7 +52,7 @@ STEPS = st.lists(
         st.tuples(st.just("programme"), st.integers(0, 3), st.integers(1, 3)),
         st.tuples(st.just("wait"), st.integers(0, 20), st.just(0)),
         st.tuples(st.just("take credit"), st.just(0), AMOUNT),
-        st.tuples(st.sampled_from(["follow", "pay out", "settle", "end campaigns"]), st.just(0), st.just(0)),
+        st.tuples(st.sampled_from(["follow", "pay out", "settle", *CHANGES]), st.just(0), st.just(0)),
     ),
     max_size=30,
 )
@@ -62,8 +67,10 @@ class Club(Shop):
             self.follow()
         elif step in ("campaign", "programme", "wait"):
             getattr(self, step)(n, amount)
-        elif step in ("follow", "pay out", "end campaigns"):
+        elif step in ("follow", "pay out"):
             getattr(self, step.replace(" ", "_"))()
+        elif step in CHANGES:
+            self.change_campaigns(step)
         else:
             super().do(step, n, amount)
 
@@ -112,10 +119,12 @@ class Club(Shop):
             owner = self.merchant.id if count % 2 else HUB
             programmes.define(session, self.hub, owner, terms, self.hub.clock.now())
 
-    def end_campaigns(self) -> None:
+    def change_campaigns(self, how: str) -> None:
+        now = self.hub.clock.now()
         with self.hub.db.write() as session:
             for row in campaigns.of_merchant(session, self.merchant, None, 100):
-                campaigns.stop(session, self.merchant, row.public_id, self.hub.clock.now())
+                if row.state == "running" and row.ends_at > now:
+                    CHANGES[how](session, self.merchant, row.public_id, now)
 
     # ------------------------------------------------------------------ what is true
 
@@ -139,7 +148,7 @@ class Club(Shop):
     def end(self) -> None:
         """All campaigns are over, and new customers come: then everybody has what she was promised, and the merchant the rest."""
         self.follow()
-        self.end_campaigns()
+        self.change_campaigns("end campaigns")
         self.wait(1, 0)
         self.follow()
         while rewards.pay_out_step(self.hub):

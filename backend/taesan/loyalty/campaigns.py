@@ -17,12 +17,15 @@ from taesan.hub import Hub
 from taesan.identity.models import Merchant
 from taesan.ledger import posting
 from taesan.loyalty import following
+from taesan.loyalty.cashback import Pause
 from taesan.loyalty.judging import SKEW
-from taesan.loyalty.models import CampaignCreate, CampaignPublic, Follower
+from taesan.loyalty.keeping import pauses_of, write_pauses
+from taesan.loyalty.models import CampaignCreate, CampaignPublic, Follower, PausePublic
 from taesan.settlement import rewards
 from taesan.settlement.reward_models import Campaign
 
 MOST_RUNNING = 10  # of a merchant: each of its payments is held against them all
+MOST_PAUSES = 100  # of a campaign: likewise
 
 
 def start(session: Session, hub: Hub, merchant: Merchant, request: CampaignCreate, now: datetime) -> Campaign:
@@ -84,6 +87,56 @@ def stop(session: Session, merchant: Merchant, campaign_id: str, now: datetime) 
     return row
 
 
+def pause(session: Session, merchant: Merchant, campaign_id: str, now: datetime) -> Campaign:
+    """No payment is rewarded that comes from a minute on, until it is resumed; the budget stays held. Nothing if it is paused.
+
+    As with its end, by then each intake's clock has got there: the follower has judged no payment that the pause holds back, and
+    the audit finds the same again by the payments' own times.
+
+    :raises Problem: `not-found`, `campaign-ended`, `too-many-pauses`
+    """
+    row = find(session, merchant, campaign_id)
+    _refuse_ended(row, now)
+    pauses = pauses_of(row)
+    if _is_paused(pauses):
+        return row
+    if len(pauses) == MOST_PAUSES:
+        raise Problem(
+            "too-many-pauses", 409, "This campaign was paused too often.", f"At most {MOST_PAUSES} times: end it."
+        )
+    before = pauses[-1].resumed_at if pauses else None
+    _write(session, row, [*pauses, Pause(max(now + SKEW, before or now), None)])
+    return row
+
+
+def resume(session: Session, merchant: Merchant, campaign_id: str, now: datetime) -> Campaign:
+    """Payments are rewarded again that come from a minute on. Nothing if it is not paused.
+
+    :raises Problem: `not-found`, `campaign-ended`
+    """
+    row = find(session, merchant, campaign_id)
+    _refuse_ended(row, now)
+    pauses = pauses_of(row)
+    if _is_paused(pauses):
+        last = pauses.pop()
+        _write(session, row, [*pauses, last._replace(resumed_at=max(now + SKEW, last.paused_at))])
+    return row
+
+
+def _is_paused(pauses: Sequence[Pause]) -> bool:
+    return bool(pauses) and pauses[-1].resumed_at is None
+
+
+def _write(session: Session, row: Campaign, pauses: Sequence[Pause]) -> None:
+    write_pauses(row, pauses)
+    session.add(row)
+
+
+def _refuse_ended(row: Campaign, now: datetime) -> None:
+    if row.state != "running" or row.ends_at <= now:
+        raise Problem("campaign-ended", 409, "The campaign has ended.", f"It was good until {rfc3339(row.ends_at)}.")
+
+
 def find(session: Session, merchant: Merchant, campaign_id: str) -> Campaign:
     """One of the merchant's own. :param campaign_id: `cam_…`. :raises Problem: `not-found`"""
     of_merchant = select(Campaign).where(col(Campaign.merchant_id) == merchant.id)
@@ -113,13 +166,24 @@ def public(row: Campaign, now: datetime) -> CampaignPublic:
         tiers_of=row.tiers_of,
         starts_at=rfc3339(row.starts_at),
         ends_at=rfc3339(row.ends_at),
+        pauses=[
+            PausePublic(
+                paused_at=rfc3339(pause.paused_at),
+                resumed_at=rfc3339(pause.resumed_at) if pause.resumed_at else None,
+            )
+            for pause in pauses_of(row)
+        ],
     )
 
 
 def _state(row: Campaign, now: datetime) -> str:
-    if row.state == "running" and now < row.starts_at:
-        return "scheduled"
-    return "ending" if row.state == "running" and now >= row.ends_at else row.state
+    if row.state != "running":
+        return row.state
+    if now >= row.ends_at:
+        return "ending"
+    if _is_paused(pauses_of(row)):
+        return "paused"
+    return "scheduled" if now < row.starts_at else "running"
 
 
 def handlers(hub: Hub) -> dict[str, Handler]:

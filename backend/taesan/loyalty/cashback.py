@@ -8,6 +8,16 @@ WHOLE = 10_000
 """Rates and multipliers are in ten-thousandths."""
 
 
+class Pause(NamedTuple):
+    """:ivar resumed_at: None: it still is"""
+
+    paused_at: datetime
+    resumed_at: datetime | None
+
+    def holds(self, at: datetime) -> bool:
+        return self.paused_at <= at and (self.resumed_at is None or at < self.resumed_at)
+
+
 class Terms(NamedTuple):
     """:ivar rate: of the price. :ivar cap_payment: most for one payment; `cap_payer`: for one payer in all. Minor units"""
 
@@ -17,6 +27,7 @@ class Terms(NamedTuple):
     category: str | None = None
     cap_payment: int | None = None
     cap_payer: int | None = None
+    pauses: tuple[Pause, ...] = ()
 
 
 class Offer(NamedTuple):
@@ -28,7 +39,7 @@ class Offer(NamedTuple):
 
 def applies(terms: Terms, paid_at: datetime, category: str | None) -> bool:
     """Whether the campaign is for a payment of that time and category."""
-    in_time = terms.starts_at <= paid_at < terms.ends_at
+    in_time = terms.starts_at <= paid_at < terms.ends_at and not any(pause.holds(paid_at) for pause in terms.pauses)
     return in_time and (terms.category is None or terms.category == category)
 
 

@@ -10,7 +10,7 @@ from sqlmodel import Session, col
 from taesan.core import outbox
 from taesan.hub import Hub
 from taesan.jars import perks, sources
-from taesan.loyalty.cashback import Terms
+from taesan.loyalty.cashback import Pause, Terms
 from taesan.loyalty.judging import HUB, SKEW, Book, Given, Key, Lot, Rules, Running
 from taesan.loyalty.models import Member, MemberPeriod, PointsLot, Programme, TierChange
 from taesan.loyalty.tiers import Measure, Standing, Unit
@@ -185,7 +185,9 @@ def rules_of(row: Programme) -> Rules:
 
 def running_of(row: Campaign) -> Running:
     assert row.id is not None
-    terms = Terms(row.rate, row.starts_at, row.ends_at, row.category, row.cap_payment, row.cap_payer)
+    terms = Terms(
+        row.rate, row.starts_at, row.ends_at, row.category, row.cap_payment, row.cap_payer, tuple(pauses_of(row))
+    )
     return Running(
         row.id,
         row.merchant_id,
@@ -197,6 +199,15 @@ def running_of(row: Campaign) -> Running:
         row.spent,
         row.rewards,
     )
+
+
+def pauses_of(row: Campaign) -> list[Pause]:
+    at = datetime.fromisoformat
+    return [Pause(at(paused), at(resumed) if resumed else None) for paused, resumed in row.pauses]
+
+
+def write_pauses(row: Campaign, pauses: Iterable[Pause]) -> None:
+    row.pauses = [[paused.isoformat(), resumed.isoformat() if resumed else None] for paused, resumed in pauses]
 
 
 def _row_of(reward: Given, address: str, now: datetime) -> Reward:

@@ -316,12 +316,19 @@ class CampaignCreate(Shape):
         return self
 
 
+class PausePublic(Shape):
+    """What is paid from then until then earns nothing."""
+
+    paused_at: str
+    resumed_at: str | None = ShapeField(description="Null: it is still paused")
+
+
 class CampaignPublic(Shape):
     id: str
     name: str
     state: str = ShapeField(
-        description="scheduled, running, ending (no payment is rewarded any more that comes now), ended, or taken: its merchant "
-        "has taken the budget from the contract"
+        description="scheduled, running, paused, ending (no payment is rewarded any more that comes now), ended, or taken: its "
+        "merchant has taken the budget from the contract"
     )
     rate: int
     budget: AmountOut
@@ -333,6 +340,7 @@ class CampaignPublic(Shape):
     tiers_of: str
     starts_at: str
     ends_at: str
+    pauses: list[PausePublic]
 
 
 class RewardPublic(Shape):

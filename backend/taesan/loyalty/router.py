@@ -92,6 +92,35 @@ def end_campaign(hub: HubDep, merchant: Writes, campaign_id: str) -> CampaignPub
         return campaigns.public(campaigns.stop(session, merchant, campaign_id, now), now)
 
 
+@router.post(
+    "/campaigns/{campaign_id}/pause",
+    operation_id="pauseCampaign",
+    dependencies=COUNTED,
+    responses=problem_responses(401, 403, 404, 409, 422, 429),
+)
+@retried
+def pause_campaign(hub: HubDep, merchant: Writes, campaign_id: str) -> CampaignPublic:
+    """What is paid from a minute on earns nothing, until it is resumed; its budget stays held, and its end stays as it is. Safe to
+    repeat."""
+    with hub.db.write() as session:
+        now = hub.clock.now()
+        return campaigns.public(campaigns.pause(session, merchant, campaign_id, now), now)
+
+
+@router.post(
+    "/campaigns/{campaign_id}/resume",
+    operation_id="resumeCampaign",
+    dependencies=COUNTED,
+    responses=problem_responses(401, 403, 404, 409, 422, 429),
+)
+@retried
+def resume_campaign(hub: HubDep, merchant: Writes, campaign_id: str) -> CampaignPublic:
+    """What is paid from a minute on is rewarded again. Safe to repeat."""
+    with hub.db.write() as session:
+        now = hub.clock.now()
+        return campaigns.public(campaigns.resume(session, merchant, campaign_id, now), now)
+
+
 @router.get(
     "/campaigns/{campaign_id}/rewards",
     operation_id="listCampaignRewards",

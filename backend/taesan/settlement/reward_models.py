@@ -2,8 +2,9 @@
 its part of a reward with it."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, text
+from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, Index, text
 from sqlmodel import Field, SQLModel
 
 from taesan.core.models import BIG_ID, UtcDateTime
@@ -19,7 +20,8 @@ class Campaign(SQLModel, table=True):
     `tiers_of`: whose tiers multiply it, the merchant's or the hub's. `rate`: of the price, in ten-thousandths; `cap_payment`, `cap_payer`: most for one payment, and for one payer in all. `spent`: what
     was promised, refunds or not: what they bring back goes to the merchant, not to another payer. `state`: running, until
     its end has come and all payments before it were looked at → ended; or taken: its merchant has taken the budget from the contract.
-    `from_payment`, `until_payment`: the last payments that were looked at before it began, and before it was over.
+    `from_payment`, `until_payment`: the last payments that were looked at before it began, and before it was over. `pauses`: from when to
+    when payments earn nothing, [[ISO 8601, ISO 8601 or None], …], in their order.
     """
 
     __tablename__ = "campaign"
@@ -49,6 +51,7 @@ class Campaign(SQLModel, table=True):
     made_at: datetime = Field(sa_type=UtcDateTime)
     from_payment: int = Field(sa_column=Column(BigInteger, nullable=False))
     until_payment: int | None = Field(default=None, sa_column=Column(BigInteger))
+    pauses: list[Any] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
 
 
 class Reward(SQLModel, table=True):

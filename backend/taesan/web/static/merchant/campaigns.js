@@ -9,9 +9,9 @@ import { _, count, language } from "/static/lib/words.js";
 import { pill } from "/static/merchant/invoices.js";
 
 const SHOWN = 20;
-const LAST_MS = 61_000; // one that is ended goes on for a minute, so that no payment on its way is missed
-const STATES = { scheduled: () => _("Planned"), running: () => _("Runs"), ending: () => _("Is ending"), ended: () => _("Ended"), taken: () => _("Ended: its budget was taken out") };
-const TONES = { scheduled: "open", running: "paid", ending: "paying", ended: "expired", taken: "failed" };
+const LAST_MS = 61_000; // one that is ended or paused goes on for a minute, so that no payment on its way is missed
+const STATES = { scheduled: () => _("Planned"), running: () => _("Runs"), paused: () => _("Paused"), ending: () => _("Is ending"), ended: () => _("Ended"), taken: () => _("Ended: its budget was taken out") };
+const TONES = { scheduled: "open", running: "paid", paused: "open", ending: "paying", ended: "expired", taken: "failed" };
 
 /** Ten-thousandths as people write them: 525 → 5.25%. */
 export const percent = (rate) => new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 2 }).format(rate / 10_000);
@@ -89,15 +89,25 @@ export function campaigns(making, listing, { exponent, money }) {
   }
 
   function row(campaign) {
-    const isLast = campaign.state === "running" && Date.parse(campaign.ends_at) - Date.now() < LAST_MS;
+    const isLast = ["running", "paused"].includes(campaign.state) && Date.parse(campaign.ends_at) - Date.now() < LAST_MS;
     const state = isLast ? "ending" : campaign.state;
     return html`<li>
       <span><strong>${campaign.name}</strong></span> ${pill(TONES[state] ?? "open", STATES[state]?.() ?? state)}
       <span class="whole">${sentenceOf(shown(campaign), money)}</span>
       <label class="whole progress"><progress max=${Number(campaign.budget)} value=${Number(campaign.spent)}></progress>
         <span>${_("%(spent)s of %(budget)s promised", { spent: money(campaign.spent), budget: money(campaign.budget) })} · ${count("%(count)s reward", "%(count)s rewards", campaign.rewards)}</span></label>
-      ${["scheduled", "running"].includes(state) ? html`<button class="link" @click=${once(() => end(campaign))}>${_("End it")}</button>` : nothing}
+      ${["scheduled", "running", "paused"].includes(state) ? html`<span class="ways">
+        ${state === "paused"
+          ? html`<button class="link" @click=${once(() => change(campaign, "resume", _("In a minute purchases are rewarded again.")))}>${_("Resume it")}</button>`
+          : html`<button class="link" @click=${once(() => change(campaign, "pause", _("In a minute no purchase is rewarded, until you resume it. Its budget stays held.")))}>${_("Pause it")}</button>`}
+        <button class="link" @click=${once(() => end(campaign))}>${_("End it")}</button></span>` : nothing}
     </li>`;
+  }
+
+  async function change({ id }, what, told) {
+    await askSigned("POST", `/v1/campaigns/${id}/${what}`);
+    await look();
+    say(told);
   }
 
   async function end(campaign) {
