@@ -23,11 +23,12 @@ export function money({ value, asset, exponent }) {
   return new Intl.NumberFormat(language, { style: "currency", currency: asset, currencyDisplay: "narrowSymbol" }).format(decimal(value, exponent));
 }
 
-/** What a person has typed, in minor units; null if it is no amount above zero that the asset can tell. */
+/** What a person has typed, in minor units; null if it is no amount above zero that the asset can tell. Commas stand between thousands
+ * alone: who writes "1,50" means no hundred and fifty. */
 export function minorUnits(typed, exponent) {
-  const text = typed.trim().replace(/^[$₩]/, "").replaceAll(",", "");
-  if (!/^\d{1,12}(\.\d*)?$/.test(text)) return null;
-  const [whole, rest = ""] = text.split(".");
+  const text = typed.trim().replace(/^[$₩]/, "");
+  if (!/^(\d{1,12}|\d{1,3}(,\d{3}){1,3})(\.\d*)?$/.test(text)) return null;
+  const [whole, rest = ""] = text.replaceAll(",", "").split(".");
   if (rest.replace(/0+$/, "").length > exponent) return null;
   const value = BigInt(whole + rest.slice(0, exponent).padEnd(exponent, "0"));
   return value > 0n ? value : null;
