@@ -8,11 +8,18 @@ import { _ } from "/static/lib/words.js";
 
 const LIMIT = 50;
 const names = new Map(); // merchant → its public name
+const asked = new Map(); // merchant → the answer that tells it
 
 const list = (path) => (cursor) => askSigned("GET", `${path}?limit=${LIMIT}${cursor ? `&cursor=${cursor}` : ""}`);
 
+/** Asked once for all rows of a merchant; without an answer its id stands there, until a later look. */
 async function nameOf(merchant) {
-  if (!names.has(merchant)) names.set(merchant, (await ask("GET", `/v1/merchants/${merchant}`)).name);
+  if (!asked.has(merchant)) asked.set(merchant, ask("GET", `/v1/merchants/${merchant}`));
+  try {
+    names.set(merchant, (await asked.get(merchant)).name);
+  } catch {
+    asked.delete(merchant);
+  }
 }
 
 const CONVERTED = {
@@ -27,7 +34,7 @@ const PAID = {
   jar: () => _("Into your jar"),
   invoice: () => _("A bill paid"),
   gateway: () => _("A customer's change"),
-  merchant: ({ merchant_id: id }) => _("Paid to %(name)s", { name: names.get(id) }),
+  merchant: ({ merchant_id: id }) => _("Paid to %(name)s", { name: names.get(id) ?? short(id) }),
   person: ({ recipient }) => _("Sent to %(address)s", { address: short(recipient) }),
 };
 
