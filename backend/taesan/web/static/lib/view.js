@@ -30,27 +30,45 @@ export const failed = (error, again) => html`<div class="failed" role="alert">
 /** What one of the browser's wallets can do. @param {{info: object}} wallet as EIP-6963 tells it */
 export const walletButton = ({ info }, text, pressed) => html`<button type="button" @click=${pressed}><img src=${info.icon} alt="" width="24" height="24" /> ${text} <small>${info.name}</small></button>`;
 
+const parts = new WeakMap(); // place → ends the part that is drawn there
+
 /** A part of a page that is loaded: first a skeleton, then what `load` gives through `show`, or the error with a way to try again.
- * What was shown stays when a later look fails, with a word about it.
+ * What was shown stays when a later look fails, with a word about it until one does not. An answer that is older than what is shown is
+ * dropped, and so is what another part of the same place has still to say.
  *
  * @returns {() => Promise<void>} looks again
  */
 export function part(place, load, show) {
   let shown = null;
+  let [looks, newest] = [0, 0];
+  let complaint = null;
+  parts.get(place)?.abort();
+  const ending = new AbortController();
+  parts.set(place, ending);
+  const isLate = (mine) => ending.signal.aborted || mine < newest;
   async function look() {
+    if (ending.signal.aborted) return;
+    const mine = ++looks;
     if (!shown) render(loading(), place);
     try {
       const found = await load();
+      if (isLate(mine)) return;
+      newest = mine;
       render(show(found, look), place);
       shown = found;
       place.removeAttribute("data-stale");
+      if (complaint && told().textContent.includes(complaint)) hush();
+      complaint = null;
     } catch (error) {
+      if (isLate(mine)) return;
+      newest = mine;
       place.toggleAttribute("data-stale", shown !== null);
       if (shown === null || error instanceof SignedOut) render(failed(error, look), place);
-      else say(sentence(error), "alert");
+      else say((complaint = sentence(error)), "alert");
     }
   }
-  addEventListener("taesan:session", () => session() && place.isConnected && look()); // who signs in again goes on where she was
+  const again = () => session() && place.isConnected && look(); // who signs in again goes on where she was
+  addEventListener("taesan:session", again, { signal: ending.signal });
   look();
   return look;
 }
@@ -80,14 +98,14 @@ export function once(work) {
   };
 }
 
-const line = document.getElementById("told");
+const told = () => document.getElementById("told");
 
 /** One line for all to hear: at the page's foot, read aloud. @param {"status" | "alert"} role */
 export function say(text, role = "status") {
-  render(html`<p class="told" role=${role === "alert" ? role : nothing}>${text} <button class="close" aria-label=${_("Close")} @click=${hush}>×</button></p>`, line);
+  render(html`<p class="told" role=${role === "alert" ? role : nothing}>${text} <button class="close" aria-label=${_("Close")} @click=${hush}>×</button></p>`, told());
 }
 
-export const hush = () => render(nothing, line);
+export const hush = () => render(nothing, told());
 
 /** A dialog over the page. What is said meanwhile is said in it: the rest of the page can neither be seen nor heard then.
  *
@@ -98,6 +116,7 @@ export function modal(draw, title) {
   const dialog = document.createElement("dialog");
   if (title) dialog.setAttribute("aria-labelledby", title);
   render(draw(dialog), dialog);
+  const line = told();
   const home = line.parentElement;
   dialog.append(line);
   document.body.append(dialog);

@@ -15,7 +15,7 @@ self.addEventListener("fetch", (event) => {
   event.respondWith(fromHub(event, isPage(request) ? nameOf(url) : request));
 });
 
-/** A page is the same whatever it was opened with, but for its language. */
+/** A page is the same whatever it was opened with, but for its language: that of another is better than none. */
 const nameOf = ({ origin, pathname, searchParams }) => `${origin}${pathname}?lang=${searchParams.get("lang") ?? ""}`;
 
 async function fromHub(event, name) {
@@ -25,7 +25,7 @@ async function fromHub(event, name) {
     if (answer.ok) event.waitUntil(kept.put(name, answer.clone()).catch(() => {})); // without room for it, it is not kept
     return answer;
   } catch (error) {
-    const known = await kept.match(name, { ignoreSearch: isPage(event.request) });
+    const known = (await kept.match(name)) ?? (isPage(event.request) ? await kept.match(name, { ignoreSearch: true }) : undefined);
     if (known) return known;
     throw error;
   }

@@ -68,20 +68,19 @@ function show(person) {
 }
 
 const [UNREAD_AGAIN_MS, UNREAD_MOST_MS] = [2_000, 30_000]; // twice as long each time: each look costs the hub work, which it limits
-let shown = 0; // an answer about a month that was left meanwhile is not shown
+let shown = 0; // which month's reading is followed
 
 function showMonth(person, month, isNow) {
   const mine = ++shown;
   let audit = null;
   const asked = () => (audit ??= askSigned("GET", `/v1/insights/months/${month}`));
-  const ofThis = (load) => () => load().then((found) => (mine === shown ? found : new Promise(() => {})));
   byId("spent-title").textContent = nameOf(month);
   render(report(month), body("report"));
   const looks = [
-    part(body("spent"), ofThis(asked), (found) => spent(found, body("spent"))),
-    part(body("places"), ofThis(asked), places),
-    part(body("became"), ofThis(asked), became),
-    part(body("outlook"), ofThis(() => outlook.load(month, isNow)), outlook.show),
+    part(body("spent"), asked, (found) => spent(found, body("spent"))),
+    part(body("places"), asked, places),
+    part(body("became"), asked, became),
+    part(body("outlook"), () => outlook.load(month, isNow), outlook.show),
   ];
   const isRead = () => asked().then(({ complete }) => complete, (error) => !isPassing(error)); // what went wrong, the parts tell
   const untilRead = async () => {

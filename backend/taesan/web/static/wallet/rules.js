@@ -14,6 +14,8 @@ import { setting } from "/static/wallet/rules/setting.js";
 
 const body = (id) => document.querySelector(`#${id} .body`);
 const LOOK_MS = 5_000;
+const query = new URLSearchParams(location.search);
+const advised = query.has("gather") ? Object.fromEntries(["gather", "fires", "only"].map((name) => [name, query.get(name) ?? ""])) : null;
 
 /** Null while the node does not answer: the rules are told all the same. */
 const allowanceNow = () => askSigned("GET", "/v1/allowance").catch((error) => {
@@ -64,7 +66,7 @@ async function start() {
     try {
       const [jar, there, allowance] = await Promise.all([jarOf(), askPatiently("GET", "/v1/destinations"), askSigned("GET", "/v1/allowance")]);
       if (!jar) return render(first(), body("editor"));
-      editor(body("editor"), { channelId: jar.channel_id, currency, exponent, there, allowance }, refresh);
+      editor(body("editor"), { channelId: jar.channel_id, currency, exponent, there, allowance, advised }, refresh);
     } catch (error) {
       render(failed(error, openEditor), body("editor"));
     }

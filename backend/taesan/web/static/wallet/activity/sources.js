@@ -10,16 +10,23 @@ import { _ } from "/static/lib/words.js";
 const LIMIT = 50;
 const names = new Map(); // merchant → its public name
 const references = new Map(); // payment → what it was for
+const asked = new Map(); // path → its answer
 
 const list = (path) => (cursor) => askSigned("GET", `${path}?limit=${LIMIT}${cursor ? `&cursor=${cursor}` : ""}`);
 
-async function nameOf(merchant) {
-  if (!names.has(merchant)) names.set(merchant, (await ask("GET", `/v1/merchants/${merchant}`)).name);
+/** Asked once for all rows. Without an answer an id stands there, until a later look. */
+async function learn(map, id, path, field) {
+  if (!asked.has(path)) asked.set(path, ask("GET", path));
+  try {
+    map.set(id, (await asked.get(path))[field]);
+  } catch {
+    asked.delete(path);
+  }
 }
 
-async function referenceOf(payment) {
-  if (payment.startsWith("pay_") && !references.has(payment)) references.set(payment, (await ask("GET", `/v1/payments/${payment}`)).reference);
-}
+const nameOf = (merchant) => learn(names, merchant, `/v1/merchants/${merchant}`, "name");
+
+const referenceOf = (payment) => payment.startsWith("pay_") && learn(references, payment, `/v1/payments/${payment}`, "reference");
 
 const CONVERTED = {
   savings: () => _("Gift tokens into savings"),
@@ -33,7 +40,7 @@ const PAID = {
   jar: () => _("Into your jar"),
   invoice: () => _("A bill paid"),
   gateway: () => _("A customer's change"),
-  merchant: ({ merchant_id: id }) => _("Paid to %(name)s", { name: names.get(id) }),
+  merchant: ({ merchant_id: id }) => _("Paid to %(name)s", { name: names.get(id) ?? short(id) }),
   person: ({ recipient }) => _("Sent to %(address)s", { address: short(recipient) }),
 };
 

@@ -15,7 +15,7 @@ const piece = (one, again) => html`<li>
   ${one.rule ? html`<p class="hint"><code>${one.rule.gather}</code> · <code>${one.rule.fires}</code>${one.rule.only ? html` · <code>${one.rule.only}</code>` : nothing}</p>` : nothing}
   <div class="ways">
     ${one.dry_run ? html`<button class="quiet" @click=${once(() => rehearse(one))}>${_("Try it on my purchases")}</button>
-      <a href=${`/wallet/rules?${new URLSearchParams({ lang: language, gather: one.rule.gather, fires: one.rule.fires, only: one.rule.only })}`}>${_("Make it a rule")}</a>` : nothing}
+      <a href=${`/wallet/rules?${new URLSearchParams({ lang: language, gather: one.rule.gather, fires: one.rule.fires, only: one.rule.only })}#editor`}>${_("Make it a rule")}</a>` : nothing}
     <button class="link" @click=${once(async () => { await askSigned("POST", `/v1/insights/advice/${one.id}/dismiss`); await again(); })}>${_("Not for me")}</button>
   </div>
 </li>`;

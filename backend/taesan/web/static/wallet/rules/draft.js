@@ -1,7 +1,7 @@
 // A rule as it is being put together: what the form holds, and the terms that come of it, with what is wrong beside each field. Pure.
 
 import { minorUnits } from "/static/lib/money.js";
-import { CURRENCIES, STEPS, writeFires, writeGather, writeOnly } from "/static/lib/rule.js";
+import { CURRENCIES, percent, readFires, readGather, readOnly, STEPS, writeFires, writeGather, writeMoney, writeOnly } from "/static/lib/rule.js";
 import { share } from "/static/lib/rulewords.js";
 import { _ } from "/static/lib/words.js";
 
@@ -30,6 +30,36 @@ export const fresh = (zone) => ({
   hasCount: false, count: "100", hasValue: true, value: "5", date: "", weekday: "0", day: "1", zone, onRequest: false,
   destinations: [destination("wallet", "100")], movedPerDay: "",
 });
+
+/** What the form begins with for words that were advised; null if the form cannot say just these.
+ *
+ * @param {{gather: string, fires: string, only: string}} words @param {object} here as `termsOf` takes it
+ */
+export function draftOf(words, zone, here) {
+  try {
+    const draft = { ...fresh(zone), ...draftedGather(readGather(words.gather), here.currency), ...draftedFires(readFires(words.fires), zone), ...draftedOnly(readOnly(words.only)) };
+    const { terms, faults } = termsOf(draft, here);
+    const isSame = ["gather", "fires", "only"].every((name) => terms[name] === words[name]);
+    return isSame && !Object.keys(faults).length ? draft : null;
+  } catch {
+    return null; // no words of a rule
+  }
+}
+
+const typedMoney = (money) => (money ? writeMoney(money).split(" ")[0] : "");
+
+const draftedGather = ({ step, times = 1, mostTimes, share: part, fixed, inflows, perDay, perMonth }, currency) => ({
+  roundUp: Boolean(step), step: String(STEPS[currency].indexOf(step?.value)), times: String(times), byTier: Boolean(mostTimes), mostTimes: String(mostTimes ?? ""),
+  hasShare: Boolean(part), share: percent(part ?? 0), hasFixed: Boolean(fixed), fixed: typedMoney(fixed),
+  topUps: inflows.includes("top-ups"), cashback: inflows.includes("cashback"), gateway: inflows.includes("gateway"), perDay: typedMoney(perDay), perMonth: typedMoney(perMonth),
+});
+
+const draftedFires = ({ count, value, weekday, dayOfMonth, zone, onRequest = false }, own) => ({
+  hasCount: Boolean(count), count: String(count ?? ""), hasValue: Boolean(value), value: typedMoney(value),
+  date: weekday !== undefined ? "weekly" : dayOfMonth ? "monthly" : "", weekday: String(weekday ?? 0), day: String(dayOfMonth ?? 1), zone: zone ?? own, onRequest,
+});
+
+const draftedOnly = ({ categories, merchants }) => ({ categories: categories.join(", "), merchants: merchants.join(", ") });
 
 /** The terms to be signed, as far as they make sense.
  *

@@ -7,17 +7,18 @@ import { Refused } from "/static/lib/hub.js";
 import { session } from "/static/lib/session.js";
 import { html, nothing, once, render, say, sentence } from "/static/lib/view.js";
 import { _ } from "/static/lib/words.js";
-import { fresh, fieldOf, termsOf } from "/static/wallet/rules/draft.js";
+import { draftOf, fresh, fieldOf, termsOf } from "/static/wallet/rules/draft.js";
 import { dryRun, dryRunOf } from "/static/wallet/rules/dryrun.js";
 import { firesFields, gatherFields, onlyFields, becomesFields } from "/static/wallet/rules/fields.js";
 import { allow, allowed, enoughFor, newNumber, signRule } from "/static/wallet/rules/signing.js";
 
 /** @param {HTMLElement} place
- * @param {{channelId: string, currency: string, exponent: number, there: object, allowance: object}} here `there`: `GET /v1/destinations`
+ * @param {{channelId: string, currency: string, exponent: number, there: object, allowance: object, advised: object | null}} here `there`:
+ *   `GET /v1/destinations`; `advised`: `gather`, `fires`, `only` to begin with
  * @param {() => Promise<void>} signed called when a rule was signed
  */
 export function editor(place, here, signed) {
-  const { channelId, currency, exponent, there } = here;
+  const { channelId, currency, exponent, there, advised } = here;
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   let draft = fresh(zone);
   let number = newNumber();
@@ -26,7 +27,8 @@ export function editor(place, here, signed) {
   let rehearsed = null;
   const money = (value) => dollars(value, exponent);
 
-  const read = () => termsOf(draft, { currency, exponent, payer: session()?.address, offered: there.offered });
+  const bounds = () => ({ currency, exponent, payer: session()?.address, offered: there.offered });
+  const read = () => termsOf(draft, bounds());
 
   /** Sets one field of the draft, or of one of its destinations, and draws what changes with it. */
   const set = (name, value, i) => {
@@ -63,12 +65,23 @@ export function editor(place, here, signed) {
 
   const sign = tried(async (terms) => {
     const rule = await signRule(channelId, terms, number);
-    const wanted = enoughFor(rule.per_day);
-    if (wanted > allowed(here.allowance)) here.allowance = await allow(wanted);
-    [draft, number, isTried, rehearsed] = [fresh(zone), newNumber(), false, null];
-    say(_("Signed. The rule gathers from now on."));
+    [draft, number, isTried, rehearsed] = [fresh(zone), newNumber(), false, null]; // it is there, whatever becomes of the second signature
+    draw();
+    await signed();
+    say((await mayMove(enoughFor(rule.per_day))) ? _("Signed. The rule gathers from now on.") : _("The rule gathers from now on. It may not move tokens out of your wallet until you sign for that, beside your rules."));
     await signed();
   });
+
+  /** Whether rules may move so much: asks for the signature, if it takes one. */
+  async function mayMove(wanted) {
+    if (wanted <= allowed(here.allowance)) return true;
+    try {
+      here.allowance = await allow(wanted);
+      return true;
+    } catch {
+      return false;
+    }
+  }
 
   function draw() {
     const { terms, faults } = read();
@@ -104,5 +117,10 @@ export function editor(place, here, signed) {
     ${enoughFor(terms.per_day) > allowed(here.allowance) ? html`<p class="hint">${_("You sign twice: the rule, and that rules may move at most %(amount)s in gift tokens out of your wallet, all in all, until you sign anew.", { amount: money(enoughFor(terms.per_day)) })}</p>` : nothing}
   </div>`;
 
+  if (advised) {
+    const found = draftOf(advised, zone, bounds());
+    if (found) draft = found;
+    else say(_("What was advised cannot be put into this form: it shows a fresh rule."), "alert");
+  }
   draw();
 }
