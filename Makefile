@@ -71,7 +71,7 @@ warp: .tools/setup.stamp ## Move a local chain's clock forward (ARGS="15m"; also
 
 ## ---- figures
 
-.PHONY: bench bench-gas bench-insights bench-reads bench-scaling bench-year soak
+.PHONY: bench bench-gas bench-insights bench-pages bench-reads bench-scaling bench-year soak
 bench: build/.stamp ## Intake of ours and of all others, pair by pair in one run; writes docs/benchmarks/intake.md (35 minutes)
 	@$(BIN)/python -m tests.bench.intake_report $(ARGS)
 
@@ -84,6 +84,9 @@ bench-scaling: build/.stamp ## The intake with 1, 2, 4 processes and two shards,
 bench-insights: build/.stamp ## Standing costs found and months' ends forecast, beside others; writes docs/benchmarks/insights.md; and a busy month's audit (some five minutes)
 	@$(BIN)/python -m tests.bench.insights_report
 	@$(BIN)/python -m tests.bench.month_audit
+
+bench-pages: build/.stamp ## How soon each page is there in Chromium, and what it fetches; writes docs/benchmarks/pages.md (some ten minutes)
+	@$(BIN)/python -m tests.bench.pages $(ARGS)
 
 bench-reads: build/.stamp ## Balances, statements and pages at 10⁴, 10⁵, 10⁶ payments; writes docs/benchmarks/reads.md (some ten minutes)
 	@$(BIN)/python -m tests.bench.reads $(ARGS)
@@ -121,7 +124,8 @@ slither: .tools/setup.stamp ## Static analysis: every finding is answered in doc
 test-backend: build/.stamp ## Unit, property, API, browser (each journey in one size) and end-to-end tests on SQLite; then PostgreSQL executes each statement too
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS) --one-size --note=build/executed.json
 	@echo "· on PostgreSQL, of what is marked for both databases, few tests that execute each statement which all of them execute"
-	@$(MAKE) --no-print-directory test-postgresql ARGS="$(ARGS) --briefly=build/executed.json"
+	@# One worker more: half of their work is the server's.
+	@$(MAKE) --no-print-directory test-postgresql WORKERS=$$(( $(WORKERS) + 1 )) ARGS="$(ARGS) --briefly=build/executed.json"
 
 test-postgresql: build/.stamp ## What is marked for both databases, on PostgreSQL, whole
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --database postgresql $(ARGS) || test $$? = 5 # 5: ARGS names none of them

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
+from taesan.core.garbage import calm_collector
 from tests.support import databases, executed, postgres, thrift
 from tests.support.fewest import Note, fewest, read, write
 
@@ -49,11 +50,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """One PostgreSQL server for all processes of tests: to make one takes seconds."""
+    calm_collector()
     is_first = not hasattr(config, "workerinput")
     if is_first and config.getoption("--database") == "postgresql" and postgres.THEIRS not in os.environ:
         stack = ExitStack()
         config.add_cleanup(stack.close)
         os.environ[postgres.THEIRS] = stack.enter_context(postgres.server_for_tests())
+
+
+def pytest_collection_finish() -> None:
+    calm_collector()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -5,7 +5,6 @@ import hashlib
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -47,13 +46,11 @@ from taesan.payments.x402_router import router as x402
 from taesan.reminders.router import router as reminders
 from taesan.rules.router import router as rules
 from taesan.settlement.router import router as settlement
-from taesan.web import lost
+from taesan.web import files, lost
 from taesan.web.apps import router as apps
 from taesan.web.router import NodeWatch
 from taesan.web.router import router as web
 from taesan.webhooks.router import router as webhooks
-
-STATIC = Path(__file__).parent / "web" / "static"
 
 TAGS = [
     {"name": "hub", "description": "What the hub is, and its figures"},
@@ -168,24 +165,15 @@ def create_app(hub: Hub, lanes: Lanes | None = None) -> FastAPI:
     http.install(app)
     lost.install(app)
     app.quick = QuickRoute(app.documented, hub, lanes, rates)
-    npm = hub.settings.npm_dir
-    served = {
-        "swagger": npm / "swagger-ui-dist",
-        "noble/hashes": npm / "@noble" / "hashes",  # as they are: its modules import nothing but each other
-        "noble/secp256k1": npm / "@noble" / "secp256k1",
-        "lit": npm / "lit-html",
-        "uplot": npm / "uplot" / "dist",
-    }
-    for name, folder in served.items():
-        app.mount(f"/static/{name}", _small(_Files(directory=folder, check_dir=False)), name=name)
-    app.mount("/static", _small(_Files(directory=STATIC)), name="static")
+    for path, folder in files.folders(hub.settings.npm_dir).items():
+        app.mount(path, _small(_Files(directory=folder, check_dir=False)), name=path)
     app.get("/docs", include_in_schema=False)(_api_reference)
     return app
 
 
-def _small(files: ASGIApp) -> ASGIApp:
+def _small(served: ASGIApp) -> ASGIApp:
     """Packed on the way. What holds secrets is not: its length would tell of them (BREACH)."""
-    return GZipMiddleware(files, minimum_size=1_000)
+    return GZipMiddleware(served, minimum_size=1_000)
 
 
 class _Files(StaticFiles):

@@ -170,6 +170,8 @@ def test_what_was_paid_out_is_taken_off_the_refund(stage: Stage, cafe: Merchant,
     )
     stage.settle()
     assert stage.gift_tokens(anna.address) == 10 * CENT + 90 * CENT + 10 * CENT
+    given_back = stage.get("/v1/personal-refunds", **anna.headers())["items"]
+    assert [(r["amount"], r["reward_taken_back"]) for r in given_back] == [(str(50 * CENT), str(5 * CENT))] * 2
     assert stage.audit().differences == []
 
 

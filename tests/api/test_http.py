@@ -195,6 +195,19 @@ def test_people_who_follow_a_link_that_leads_nowhere_are_shown_a_page(
     assert api.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize("path", ["/", "/wallet", "/nope"])
+def test_a_page_is_packed_for_who_can_unpack_it(shared_stage: Stage, path: str) -> None:
+    plain, packed = (
+        shared_stage.client.get(path, headers={"Accept": "text/html", "Accept-Encoding": coding})
+        for coding in ("identity", "gzip")
+    )
+    assert packed.text == plain.text
+    assert ("content-encoding" in plain.headers, packed.headers["content-encoding"]) == (False, "gzip")
+    assert int(packed.headers["content-length"]) < len(plain.content) / 2
+    for answer in (plain, packed):
+        assert "accept-encoding" in answer.headers["vary"]
+
+
 def test_a_body_that_is_no_json_is_told_so(shared_stage: Stage) -> None:
     answer = shared_stage.client.post(
         "/v1/auth/sessions", content='{"a": ', headers={"content-type": "application/json"}

@@ -50,7 +50,7 @@ def test_a_hundred_payments_make_one_gift_token(open_stage: StageFactory) -> Non
         "values": {"count": "100"},
     }
     korean = stage.get(f"/v1/channels/{anna.id}/jar/firings", **anna.headers(), **{"accept-language": "ko"})["items"]
-    assert korean[0]["reason"]["title"] == "결제 100건이 모였습니다."
+    assert korean[0]["reason"]["title"] == "결제 100건이 모였어요."
     assert stage.audit().differences == []
 
 

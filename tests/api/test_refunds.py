@@ -88,6 +88,26 @@ def test_what_is_settled_comes_out_of_what_the_merchant_is_paid_next(stage: Stag
     assert stage.audit().differences == []
 
 
+def test_who_paid_is_told_of_what_is_given_back(stage: Stage, cafe: Merchant, anna: Payer) -> None:
+    paid, ben = anna.pay(3 * DOLLAR, cafe)["id"], stage.payer()
+    for amount in (DOLLAR, CENT):
+        assert cafe.refund(paid, amount).status_code == 202
+    stage.settle()
+    told = stage.get("/v1/personal-refunds?limit=1", **anna.headers())
+    (newest,) = told["items"]
+    assert {name: newest[name] for name in ("of", "merchant_id", "amount", "reward_taken_back", "state")} == {
+        "of": paid,
+        "merchant_id": cafe.id,
+        "amount": str(CENT),
+        "reward_taken_back": "0",
+        "state": "done",
+    }
+    assert "note" not in newest
+    rest = stage.get(f"/v1/personal-refunds?cursor={told['next_cursor']}", **anna.headers())
+    assert [refund["amount"] for refund in rest["items"]] == [str(DOLLAR)]
+    assert stage.get("/v1/personal-refunds", **ben.headers())["items"] == []
+
+
 def test_a_refund_in_a_batch_that_waits_to_be_settled_is_settling(stage: Stage, cafe: Merchant, anna: Payer) -> None:
     made = cafe.refund(anna.pay(DOLLAR, cafe)["id"]).json()["id"]
     stage.later(stage.settings.batch_interval_s + 1)

@@ -121,7 +121,7 @@ def test_what_fails_is_told_by_its_type_alone(exporter: InMemorySpanExporter, st
         provider.endpoint_uri = "http://127.0.0.1:1/v3/a-key-in-the-path"
         stage.tick()
     failed = [span for span in exporter.get_finished_spans() if not span.status.is_ok]
-    assert {span.status.description for span in failed} == {"ConnectionError", "NodeUnavailable"}
+    assert {span.status.description for span in failed} == {"NewConnectionError", "NodeUnavailable"}
     assert "a-key-in-the-path" not in "".join(span.to_json() for span in exporter.get_finished_spans())
 
 

@@ -1,50 +1,28 @@
-"""A Chromium for the tests of the pages, wherever this machine has one, and a `visit` that watches what a page does.
+"""A Chromium for the tests of the pages, and a `visit` that watches what a page does.
 
 The hub comes from `live_hub` in `tests/conftest.py`: an object with `.url` and `.pay_once()`.
 """
 
-import os
-import shutil
-import subprocess
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.support.browser_wallet import Extension
+from tests.support.chromium import NoChromium, chromium
 
 ROOT = Path(__file__).parents[2]
 SCREENSHOTS = ROOT / "reports" / "screenshots"
-KOREAN_FONT = ROOT / "node_modules" / "@expo-google-fonts" / "nanum-gothic"
 SERIOUS = ("serious", "critical")
 SCREENS = {360: 780, 1280: 800}
 
 Visit = Callable[..., Page]
 
-_FONTS = """<?xml version="1.0"?>
-<!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
-<fontconfig>
-  {folders}
-  <cachedir>{cache}</cachedir>
-  {preferences}
-</fontconfig>
-"""
-_PREFER = """<match target="pattern">
-    <test name="family"><string>{asked}</string></test>
-    <edit name="family" mode="prepend" binding="strong">{given}</edit>
-  </match>"""
-
-_PLAIN = ("Open Sans", "NanumGothic")
-_FAMILIES = {
-    "sans": _PLAIN,
-    "sans-serif": _PLAIN,
-    "system-ui": _PLAIN,
-    "monospace": ("DejaVu Sans Mono", "Liberation Mono", "Noto Sans Mono"),
-}
 _DRAWS_KOREAN = """() => {
     const drawn = text => {
         const pen = document.createElement("canvas").getContext("2d");
@@ -76,75 +54,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def browser_executable() -> Path:
-    """Chromium: `TAESAN_CHROMIUM`, or on the PATH, or the one that npm's @sparticuz/chromium carries."""
-    asked = os.environ.get("TAESAN_CHROMIUM")
-    if asked:
-        if not os.access(asked, os.X_OK):
-            pytest.fail(f"TAESAN_CHROMIUM names {asked}, which is no program")
-        return Path(asked)
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        found = shutil.which(name)
-        if found:
-            return Path(found)
-    return _packaged_chromium()
-
-
-def _packaged_chromium() -> Path:
-    advice = "Set TAESAN_CHROMIUM, install `chromium`, or run `make setup` with Node.js 20 or newer."
-    if shutil.which("node") is None:
-        pytest.fail(f"No Chromium, and no Node.js to unpack the one from npm. {advice}")
-    script = Path(__file__).with_name("chromium_path.mjs")
-    done = subprocess.run(["node", str(script)], capture_output=True, text=True, timeout=120, check=False)
-    if done.returncode != 0:
-        pytest.fail(f"No Chromium, and the one from npm could not be unpacked: {done.stderr.strip()}\n{advice}")
-    return Path(done.stdout.strip())
-
-
-@pytest.fixture(scope="session")
-def browser(browser_executable: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    surroundings = {**os.environ, **_libraries(browser_executable), **_fonts(browser_executable, tmp_path_factory)}
-    with sync_playwright() as playwright:
+def browser() -> Iterator[Browser]:
+    with ExitStack() as stack:
         try:
-            started = playwright.chromium.launch(
-                executable_path=browser_executable, args=["--no-sandbox"], env=surroundings
-            )
-        except Exception as error:
-            pytest.fail(f"{browser_executable} does not start; TAESAN_CHROMIUM may name another one.\n{error}")
+            started = stack.enter_context(chromium())
+        except NoChromium as error:
+            pytest.fail(str(error))
         yield started
-        started.close()
-
-
-def _libraries(executable: Path) -> dict[str, str]:
-    """Where to find the shared libraries that the machine lacks: the npm package brings its own."""
-    spare = executable.parent / "al2023" / "lib"
-    if not spare.is_dir() or shutil.which("ldd") is None:
-        return {}
-    needed = subprocess.run(["ldd", str(executable)], capture_output=True, text=True, timeout=30, check=False).stdout
-    if "not found" not in needed:
-        return {}
-    return {"LD_LIBRARY_PATH": ":".join(filter(None, [str(spare), os.environ.get("LD_LIBRARY_PATH")]))}
-
-
-def _fonts(executable: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The same letters on every machine, for the packaged browser: Open Sans from its package, Korean if npm has it."""
-    own = executable.parent / "fonts" / "fonts"
-    if not own.is_dir():
-        return {}
-    folders = [own, Path("/usr/share/fonts"), *([KOREAN_FONT] if KOREAN_FONT.is_dir() else [])]
-    home = tmp_path_factory.mktemp("fonts")
-    config = home / "fonts.conf"
-    config.write_text(
-        _FONTS.format(
-            folders="\n  ".join(f"<dir>{folder}</dir>" for folder in folders),
-            cache=home / "cache",
-            preferences="\n  ".join(
-                _PREFER.format(asked=asked, given="".join(f"<string>{family}</string>" for family in families))
-                for asked, families in _FAMILIES.items()
-            ),
-        )
-    )
-    return {"FONTCONFIG_FILE": str(config)}
 
 
 @pytest.fixture

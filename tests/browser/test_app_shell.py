@@ -13,14 +13,20 @@ Visit = Callable[..., Page]
 FETCHED_MAX_BYTES = 150_000
 _FETCHED = """() => performance.getEntriesByType("navigation").concat(performance.getEntriesByType("resource"))
   .map((entry) => [entry.name, entry.transferSize])"""
+_NAMED_IN_THE_PAGE = """() => [...document.querySelectorAll("head [rel=modulepreload], head script")]
+  .map((element) => element.href ?? element.src)"""
 
 
-def test_a_first_visit_fetches_little(live_hub: LiveHub, visit: Visit) -> None:
-    page = visit(f"{live_hub.url}/wallet?lang=ko", language="ko", width=360)
+@pytest.mark.parametrize("path", ["/wallet", "/wallet/insights"])
+def test_a_first_visit_fetches_little_and_asks_for_all_scripts_at_once(
+    live_hub: LiveHub, visit: Visit, path: str
+) -> None:
+    page = visit(f"{live_hub.url}{path}?lang=ko", language="ko", width=360)
     expect(page.locator(".wallets li > button")).to_be_visible()
     fetched = dict(page.evaluate(_FETCHED))
     assert len(fetched) > 10
     assert sum(fetched.values()) < FETCHED_MAX_BYTES, sorted(fetched.items(), key=lambda entry: -entry[1])[:5]
+    assert {name for name in fetched if name.endswith(".js")} == set(page.evaluate(_NAMED_IN_THE_PAGE))
 
 
 def test_an_app_opens_while_its_hub_is_away_and_says_so(live_hub: LiveHub, visit: Visit) -> None:

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 import zxingcpp
 from eth_account import Account
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from taesan.client import Client, GiftLink
 from taesan.client.card import card
+from tests.support.browser_wallet import Extension
 from tests.support.live import LiveHub
 from tests.support.png import grey_pixels
 from tests.support.stage import CENT
@@ -65,7 +66,6 @@ def test_a_link_opened_without_a_wallet_pays_into_one_that_is_made_there_and_the
     expect(page.locator("h1")).to_have_text("$0.05")
     expect(page.locator("blockquote")).to_have_text(MESSAGE)
     _is(page, "open")
-    expect(page.locator("#into-wallet")).to_be_hidden()  # no wallet here
     screenshot(page, f"gift-open-{language}-{width}")
     second = visit(link.url, language=language, width=width, forgive="409")
 
@@ -168,6 +168,33 @@ def test_a_claim_that_the_chain_refuses_is_told_and_can_be_tried_again(anna: Cli
     _is(page, "claimed")
 
 
+def test_a_claim_whose_answer_is_lost_is_still_told_to_be_ones_own(
+    live_hub: LiveHub, anna: Client, visit: Visit
+) -> None:
+    link, friend = anna.give(2 * CENT), Wallet()
+    page = visit(link.url, forgive="Failed to load resource")
+    sent: list[str | None] = []
+
+    def lost(route: Route) -> None:
+        sent.append(route.request.post_data)
+        if len(sent) > 2:
+            return route.continue_()
+        if len(sent) == 2:
+            route.fetch()  # heard this time
+        return route.abort()
+
+    _is(page, "open")
+    page.route("**/claim", lost)
+    _fill_in(page, friend.address)
+    expect(page.locator("#trouble")).to_contain_text("The hub does not answer")
+    _fill_in(page, friend.address)
+    _is(page, "claimed")
+    expect(page.locator(".verdict .mine")).to_be_visible()
+    expect(page.locator("#taken-to")).to_have_text(friend.address)
+    assert len(set(sent)) == 1
+    assert live_hub.gift_tokens(friend.address) == 2 * CENT
+
+
 def test_a_long_name_stays_on_the_card(anna: Client, visit: Visit) -> None:
     assert _is_narrow_enough(visit(anna.give(2 * CENT, sender_name="나" * 60).url, width=360, language="ko"))
 
@@ -199,16 +226,17 @@ def test_after_its_end_its_sender_takes_it_back(
 
 
 def test_a_wallet_in_the_browser_takes_it_by_its_address(live_hub: LiveHub, anna: Client, visit: Visit) -> None:
-    link, friend = anna.give(3 * CENT), Wallet()
-    page = visit(link.url)
-    page.context.add_init_script(
-        f"window.ethereum = {{ request: async ({{ method }}) => method === 'eth_requestAccounts' && ['{friend.address}'] }};"
-    )
-    page.reload()
+    link, extension = anna.give(3 * CENT), Extension(declines=True)
+    page = visit(link.url, extension=extension)
     _is(page, "open")
-    page.locator("#into-wallet").click()
+    into_wallet = page.locator("#into-wallet button")
+    expect(into_wallet).to_contain_text("Anna's wallet")
+    into_wallet.click()
+    expect(page.locator("#trouble")).to_contain_text("You declined in your wallet")
+    extension.declines = False
+    into_wallet.click()
     _is(page, "claimed")
-    assert live_hub.gift_tokens(friend.address) == 3 * CENT
+    assert live_hub.gift_tokens(extension.account.address) == 3 * CENT
 
 
 def test_a_link_without_its_key_says_so_and_one_with_its_languages_key_goes_on(anna: Client, visit: Visit) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from taesan.identity.scopes import SCOPES
 from taesan.insights.custom_models import (
@@ -29,6 +29,7 @@ PATIENCE_MS = 30_000
 
 TILLS = (("GET", "/v1/account"), ("POST", "/v1/payouts"))
 """What a till's key may do, and what it may not."""
+_END_SESSION = "localStorage['taesan.session'] = JSON.stringify({ ...JSON.parse(localStorage['taesan.session']), expires_at: '2020-01-01T00:00:00Z' })"
 MUCH_CUSTOM = MerchantInsights(
     month="2026-11",
     time_zone="Asia/Seoul",
@@ -148,7 +149,7 @@ def test_from_an_account_to_money(
         language=language,
         width=width,
         scheme="dark" if language == "en" else "light",
-        forgive="403",
+        forgive="Failed to load resource",
         timezone_id="Asia/Seoul",
     )
 
@@ -175,8 +176,10 @@ def test_from_an_account_to_money(
     _follows_deliveries(shop, receiver)
     shop.go(5)
     _reads_insights(shop)
+    shop.go(3)
+    _signs_in_again(shop, {"#campaign-name": "Winter", "#tier-1-name": "Summit", "#per": "0.20"})
     shop.go(1)
-    _signs_in_again(shop)
+    _signs_in_again(shop, {"#invoice-what": "Tea for two"})
 
 
 def _sells_at_the_till(shop: Shop) -> None:
@@ -187,8 +190,24 @@ def _sells_at_the_till(shop: Shop) -> None:
         page.locator(f"[data-digit='{digit}']").click()
     page.locator("#charge").click()
     expect(page.locator("#code")).to_have_attribute("src", re.compile("inv_"))
+    _goes_on_by_its_key(shop)
     _pay(shop.hub, str(page.locator("#code").get_attribute("src")).split("/")[2])
     expect(page.locator("#main")).to_have_attribute("data-state", "paid", timeout=PATIENCE_MS)
+
+
+def _goes_on_by_its_key(shop: Shop) -> None:
+    """The sign-in ends while a customer is being served."""
+    page = shop.page
+    code = str(page.locator("#code").get_attribute("src"))
+    session = page.evaluate("localStorage['taesan.session']")
+    page.evaluate(_END_SESSION)
+    page.locator("#cancel").click()
+    expect(page.locator("#trouble")).to_be_visible()
+    page.locator("#api-key").fill(shop.api_key)
+    page.locator("#key-form button").click()
+    expect(page.locator("#code")).to_be_visible()
+    expect(page.locator("#code")).to_have_attribute("src", code)
+    page.evaluate("session => { localStorage['taesan.session'] = session }", session)
 
 
 def _sees_the_day(shop: Shop) -> None:
@@ -220,10 +239,17 @@ def _refunds(shop: Shop, payment: dict[str, Any]) -> None:
     expect(newest.locator(".amount")).to_have_text("$1.25")
     expect(page.locator("#balance .big")).to_have_text("$5.75", timeout=PATIENCE_MS)
     newest.get_by_role("button").click()
+    page.locator("#refund-amount").fill("a quarter")
+    page.locator("dialog button.danger").click()
+    said = page.locator("#told [role=alert]")
+    said.get_by_role("button").click()  # over the dialog, which has all else wait
+    expect(said).to_have_count(0)
     page.locator("#refund-amount").fill("0.25")
     page.locator("#refund-note").fill("dry")
     shop.shot("refund")
     page.locator("dialog button.danger").click()
+    expect(page.locator("dialog")).to_have_count(0)
+    expect(page.locator("#told .told")).to_contain_text("$0.25")
     expect(newest.locator("[data-tone='refunded']")).to_contain_text("$0.25", timeout=PATIENCE_MS)
     (refund,) = shop.get("/v1/refunds")["items"]
     assert (refund["of"], refund["amount"], refund["note"]) == (payment["id"], "250000", "dry")
@@ -233,11 +259,41 @@ def _refunds(shop: Shop, payment: dict[str, Any]) -> None:
     assert "payments,2,5750000" in file.value.path().read_text()
 
 
-def _is_paid_out(shop: Shop) -> None:
-    page = shop.page
-    owed = int(shop.get("/v1/account")["credit"])
+def _orders_payout(page: Page) -> None:
     page.locator("#owed .body > button").click()
     page.locator("dialog button[value=yes]").click()
+
+
+def _asks_again_with_the_same_key_for_the_same_alone(shop: Shop) -> None:
+    page = shop.page
+    asked: list[tuple[str, str]] = []
+    account = shop.get("/v1/account")
+
+    def lost(route: Route) -> None:
+        if route.request.method != "POST":
+            return route.fallback()
+        asked.append((route.request.headers["idempotency-key"], str(route.request.post_data)))
+        return route.abort()
+
+    page.route("**/v1/payouts*", lost)
+    page.route("**/v1/account", lambda route: route.fulfill(json=account))
+    for count, credit in enumerate(("5000000", "5000000", "6000000"), 1):
+        account["credit"] = credit
+        expect(page.locator("#owed .big")).to_have_text(f"${credit[0]}.00", timeout=PATIENCE_MS)
+        _orders_payout(page)
+        expect(page.locator("#told [role=alert]")).to_be_visible()
+        assert len(asked) == count
+    page.unroute_all(behavior="wait")
+    assert asked[0] == asked[1]
+    assert asked[1][0] != asked[2][0]
+
+
+def _is_paid_out(shop: Shop) -> None:
+    page = shop.page
+    _asks_again_with_the_same_key_for_the_same_alone(shop)
+    owed = int(shop.get("/v1/account")["credit"])
+    expect(page.locator("#owed .big")).to_have_text(f"${owed / 1_000_000:.2f}", timeout=PATIENCE_MS)
+    _orders_payout(page)
     payout = page.locator("#payouts li").first
     expect(payout.locator("[data-tone='paid']")).to_be_visible(timeout=PATIENCE_MS)
     expect(payout.locator("code")).to_be_visible()
@@ -319,10 +375,15 @@ def _makes_keys(shop: Shop) -> None:
     assert [answer.status_code for answer in asked] == [200, 403]
     page.locator("#keys .list > li").nth(1).locator("button").first.click()
     page.locator("dialog select").select_option("0")
+    page.route("**/me/keys", lambda route: route.abort())  # the new key is told once, whether or not the list comes
     page.locator("dialog button[value=yes]").click()
     expect(shown).not_to_have_text(first["Authorization"].removeprefix("Bearer "))
+    expect(page.locator("#told [role=alert]")).to_be_visible()
+    page.unroute("**/me/keys")
     second = {"Authorization": f"Bearer {shown.inner_text()}"}
     assert [shop.hub.client.get("/v1/account", headers=h).status_code for h in (first, second)] == [401, 200]
+    page.reload()
+    expect(shown).to_have_count(0)
     page.locator("#keys .list > li").nth(1).locator("button").last.click()
     page.locator("dialog button[value=yes]").click()
     expect(page.locator("#keys .list > li")).to_have_count(1)
@@ -352,6 +413,14 @@ def _follows_deliveries(shop: Shop, receiver: Receiver) -> None:
     assert set(receiver.types()) == {"webhook.test"}
     page.locator("#webhooks .list > li button").nth(2).click()
     expect(page.locator("#webhooks [data-tone='expired']")).to_be_visible()
+    page.locator("#webhooks .list > li button").last.click()
+    page.locator("dialog button[value=yes]").click()
+    expect(page.locator("#webhooks .empty")).to_be_visible()
+    expect(page.locator("#log")).to_be_hidden()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/deliveries" in request.url else None)
+    page.wait_for_timeout(3_000)
+    assert asked == []  # nobody follows what is gone
 
 
 def _reads_insights(shop: Shop) -> None:
@@ -370,14 +439,24 @@ def _reads_insights(shop: Shop) -> None:
     shop.shot("insights")
 
 
-def _signs_in_again(shop: Shop) -> None:
-    """When the session's time is over: its sign-in is asked for, and all is there again."""
+def _signs_in_again(shop: Shop, typed: dict[str, str]) -> None:
+    """When the session's time is over: its sign-in is asked for, and all is there again, what was typed too.
+
+    :param typed: field → what stands in it meanwhile
+    """
     page = shop.page
-    expect(page.locator("#balance .big")).to_be_visible()
-    page.evaluate(
-        "localStorage['taesan.session'] = JSON.stringify({ ...JSON.parse(localStorage['taesan.session']), expires_at: '2020-01-01T00:00:00Z' })"
-    )
+    for field, text in typed.items():
+        page.locator(field).fill(text)
+    page.evaluate(_END_SESSION)
     expect(page.locator("#sign-in")).to_be_visible(timeout=PATIENCE_MS)
     expect(page.locator("#signed")).to_be_hidden()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.partition("/v1/")[2]))
     page.locator(".wallets li > button").click()
-    expect(page.locator("#balance .big")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator("#console")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    expect(page.locator("#console .failed")).to_have_count(0, timeout=PATIENCE_MS)
+    for field, text in typed.items():
+        expect(page.locator(field)).to_have_value(text)
+    assert "account" in asked
+    assert "account/settings" not in asked  # with which a page begins: it has begun

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.support.browser_wallet import Extension, signed_in, wider_than_the_screen, with_key
 from tests.support.live import LiveHub
-from tests.support.stage import DOLLAR
+from tests.support.stage import DOLLAR, key
 
 Visit = Callable[..., Page]
 Screenshot = Callable[[Page, str], None]
@@ -39,6 +39,13 @@ MERGES = """async () => {
   }
   return [told, asked];
 }"""
+
+
+AT_A_VALUE = {
+    "code": "value",
+    "title": "It has reached a value of 12500000 minor units.",
+    "values": {"value": "12500000"},
+}
 
 
 def _payer(live_hub: LiveHub) -> dict[str, Any]:
@@ -127,11 +134,22 @@ def test_a_wallet_without_a_node_is_told_whose_word_it_is(
     live_hub: LiveHub, visit: Visit, screenshot: Screenshot
 ) -> None:
     payer = _payer(live_hub)
+    paid = live_hub.pay_once(DOLLAR // 4, by=payer, to_merchant=True)["id"]
+    refund = {"of": paid, "amount": str(DOLLAR // 5)}
+    answer = live_hub.client.post("/v1/refunds", json=refund, headers=live_hub.merchant_headers | key())
+    assert answer.status_code == 202, answer.text
     page = visit(f"{live_hub.url}/wallet/activity")
+    page.route(
+        "**/jar/firings*", lambda route: _changed(route, lambda told: told["items"][0].update(reason=AT_A_VALUE))
+    )
     with_key(page, payer["wallet"].key)
     page.locator(".trace button").first.click(timeout=PATIENCE_MS)
     proved = page.locator(".proved")
     expect(proved).to_have_attribute("data-holds", "true")
     expect(proved).to_contain_text("the hub's word")
     expect(proved.locator("pre").first).to_contain_text(f'cast call {live_hub.facts["settlement"]} "batches(uint64)')
+    expect(page.locator(".events > li").filter(has_text="$12.50 have come together.")).to_have_count(1)
+    given_back = page.locator(".events > li").filter(has_text="Given back by Café Dust")
+    expect(given_back.locator(".amount")).to_have_text("+$0.20")
+    expect(given_back.get_by_role("link")).to_have_attribute("href", f"/payments/{paid}?lang=en")
     screenshot(page, "activity-en-1280")

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+import zxingcpp
 from playwright.sync_api import Page, expect
 
 from tests.support.browser_wallet import Extension, signed_in, wider_than_the_screen
 from tests.support.live import LiveHub
+from tests.support.png import grey_pixels
 from tests.support.stage import CENT
 from tests.support.wallet import Wallet
 
@@ -33,12 +35,14 @@ def test_a_link_is_made_shared_and_taken_back_and_tokens_are_sent(
         f"{live_hub.url}/wallet/gifts",
         language="ko",
         width=360,
+        scheme="dark",
         extension=Extension(account=holder.key),
         permissions=["clipboard-read", "clipboard-write"],
     )
     sent: list[str] = []
     page.on("request", lambda request: sent.append(f"{request.url} {request.headers} {request.post_data}"))
     signed_in(page)
+    assert not [line for line in sent if "/static/qr/" in line]
     _make(page, "0.07", "생일 축하해!")
     gift = page.locator(".gift").first
     expect(gift).to_have_attribute("data-state", "open", timeout=PATIENCE_MS)
@@ -48,6 +52,10 @@ def test_a_link_is_made_shared_and_taken_back_and_tokens_are_sent(
     link = page.evaluate("navigator.clipboard.readText()")
     secret = link.partition("#")[2]
     assert len(secret) == 43
+    shown = gift.get_by_role("img")  # at once, of what was just made
+    shown.evaluate("(picture) => picture.scrollIntoView({ block: 'center' })")
+    (code,) = zxingcpp.read_barcodes(grey_pixels(shown.screenshot()))
+    assert code.text == link
     assert not [line for line in sent if secret in line]
     assert wider_than_the_screen(page) == []
     screenshot(page, "gifts-ko-360")
@@ -97,4 +105,8 @@ def test_a_gift_whose_answer_was_lost_is_made_once_and_its_link_is_there(
     gift = page.locator(".gift").filter(has_text="lost and found")
     expect(gift).to_have_attribute("data-state", "open", timeout=PATIENCE_MS)
     expect(gift.get_by_role("button", name="Copy the link")).to_be_visible()
+    gift.locator("summary").click()
+    expect(gift.get_by_role("img", name="QR code of the link")).to_be_visible()
+    gift.locator("summary").click()
+    expect(gift.locator(".qr")).to_have_count(0)
     screenshot(page, "gifts-en-1280")

@@ -144,7 +144,7 @@ def test_a_bill_is_paid_from_its_own_page(live_hub: LiveHub, visit: Visit, scree
     page.locator("a.way").click()
     expect(page.locator("#bill .cost")).to_contain_text("$0.15")
     page.locator("#bill button").click()
-    expect(page.locator("#bill [role=status]")).to_have_text("다 낸 청구서예요.", timeout=PATIENCE_MS)
+    expect(page.locator("#bill [role=status]")).to_have_text("결제가 끝난 청구서예요.", timeout=PATIENCE_MS)
     expect(page.locator("#change .big")).to_have_text("$0.15")
     screenshot(page, "wallet-bill-ko-360")
     assert live_hub.client.get(f"/v1/invoices/{made['id']}").json()["state"] == "paid"

@@ -10,6 +10,7 @@ from typing import Any
 from eth_account import Account
 from web3 import HTTPProvider, Web3
 
+from taesan.chain.connections import Connections
 from taesan.chain.contracts import artifact, contracts_of
 from taesan.chain.deployment import deploy
 from taesan.chain.rpc import Node
@@ -44,7 +45,7 @@ class BareChain:
         self.folder, self.options, self.chain_id = folder, options, chain_id
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.web3 = Web3(HTTPProvider(self.url, exception_retry_configuration=None))
+        self.web3 = Web3(HTTPProvider(self.url, session=Connections(), exception_retry_configuration=None))
         self.web3.middleware_onion.remove("validation")  # it asks for the chain's id before each call
         self.web3.middleware_onion.remove("ens_name_to_address")  # no address of ours is a name
         self.start()

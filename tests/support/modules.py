@@ -5,17 +5,10 @@ import os
 import subprocess
 from typing import Any
 
-from taesan.web.words import STATIC
+from taesan.web.files import folders
 from tests.support.chain import ROOT
 
-# As `app.py` mounts them.
-_MOUNTS = {
-    "/static/noble/hashes/": ROOT / "node_modules" / "@noble" / "hashes",
-    "/static/noble/secp256k1/": ROOT / "node_modules" / "@noble" / "secp256k1",
-    "/static/lit/": ROOT / "node_modules" / "lit-html",
-    "/static/": STATIC,
-}
-_FOLDERS = {prefix: folder.resolve().as_uri() + "/" for prefix, folder in _MOUNTS.items()}
+_FOLDERS = {f"{path}/": f"{folder.resolve().as_uri()}/" for path, folder in folders(ROOT / "node_modules").items()}
 _HOOK = f"""
 const folders = Object.entries({json.dumps(_FOLDERS)});
 export function resolve(name, context, next) {{

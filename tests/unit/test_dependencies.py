@@ -90,10 +90,11 @@ def _name(name: str) -> str:
 
 
 def is_allowed(licence: str) -> bool:
-    """An SPDX expression without brackets: `AND` demands all, `OR` one."""
+    """An SPDX expression without brackets but around all: `AND` demands all, `OR` one."""
+    inner = licence[1:-1] if licence.startswith("(") else licence
     return any(
         all(OTHER_NAMES.get(part.strip(), part.strip()) in ALLOWED for part in choice.split(" AND "))
-        for choice in licence.split(" OR ")
+        for choice in inner.split(" OR ")
     )
 
 
@@ -164,6 +165,7 @@ def test_every_licence_of_npms_is_one_that_we_know() -> None:
     [
         ("MIT", True),
         ("MIT OR GPL-3.0-only", True),
+        ("(MIT OR GPL-3.0-only)", True),
         ("MIT AND GPL-3.0-only", False),
         ("Apache-2.0 AND MIT", True),
         ("GPL-3.0-only", False),

@@ -35,7 +35,7 @@ def test_it_is_told_with_its_values_in_the_readers_language() -> None:
     stored = of_jars.payments(100)
     english, korean = (told(stored, of_jars.TITLES, language) for language in ("en", "ko"))
     assert (english.code, english.title) == ("payments", "100 payments have come together.")
-    assert (korean.code, korean.title) == ("payments", "결제 100건이 모였습니다.")
+    assert (korean.code, korean.title) == ("payments", "결제 100건이 모였어요.")
 
 
 @pytest.mark.parametrize(

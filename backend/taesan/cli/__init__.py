@@ -7,6 +7,7 @@ from taesan.cli.copies import backup, restore
 from taesan.cli.inspection import alarms, audit, report
 from taesan.cli.playground import demo, devnet, warp
 from taesan.cli.processes import deploy, serve, worker
+from taesan.core.garbage import calm_collector
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="A self-hosted micropayment hub."
@@ -20,4 +21,5 @@ app.add_typer(keystore.app, name="keystore")
 
 
 def main() -> None:
+    calm_collector()
     app()

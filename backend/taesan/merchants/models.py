@@ -263,6 +263,21 @@ class RefundPublic(Shape):
     )
 
 
+class PersonalRefund(Shape):
+    """As who paid is told it: without the merchant's note, which is for its own books."""
+
+    id: str
+    of: str = ShapeField(description="The payment, or the redemption")
+    merchant_id: str
+    amount: AmountOut = ShapeField(description="What is given back of the payment, as gift tokens")
+    reward_taken_back: AmountOut = ShapeField(
+        description="What of it does not come, as it is the payment's cashback, which was paid out before"
+    )
+    state: str = ShapeField(description="As in `RefundPublic`")
+    batch_id: int | None
+    made_at: str
+
+
 class PayoutSchedule(Shape):
     every: Literal["never", "day", "week"] = "never"
     weekday: int | None = ShapeField(default=None, ge=0, le=6, description="Of a weekly payout; Monday is 0")

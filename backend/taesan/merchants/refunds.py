@@ -16,7 +16,7 @@ from taesan.core.problems import Problem, not_found
 from taesan.hub import Hub
 from taesan.identity.models import Merchant
 from taesan.merchants import transfer_queries
-from taesan.merchants.models import Redemption, RefundCreate, RefundPublic
+from taesan.merchants.models import PersonalRefund, Redemption, RefundCreate, RefundPublic
 from taesan.payments.models import Payment
 from taesan.payments.requests import zero_amount
 from taesan.settlement import refunds, rewards
@@ -111,6 +111,24 @@ def find(session: Session, merchant: Merchant, refund_id: str) -> Refund:
 def of_merchant(session: Session, merchant: Merchant, before: int | None, limit: int) -> Sequence[Refund]:
     query = select(Refund).where(col(Refund.merchant_id) == merchant.id, ~col(Refund.is_reward))
     return newest_first(session, query, col(Refund.id), before, limit)
+
+
+def to_account(session: Session, account: str, before: int | None, limit: int) -> Sequence[Refund]:
+    query = select(Refund).where(col(Refund.account) == account, ~col(Refund.is_reward))
+    return newest_first(session, query, col(Refund.id), before, limit)
+
+
+def personal(session: Session, row: Refund) -> PersonalRefund:
+    return PersonalRefund(
+        id=row.public_id,
+        of=row.source,
+        merchant_id=row.merchant_id,
+        amount=row.amount + row.taken_off,
+        reward_taken_back=row.taken_off,
+        state=_state(session, row),
+        batch_id=row.batch_id,
+        made_at=rfc3339(row.made_at),
+    )
 
 
 def public(session: Session, row: Refund) -> RefundPublic:

@@ -15,7 +15,7 @@ from taesan.core.http import problem_responses
 from taesan.core.idempotency import IdempotencyKeyHeader
 from taesan.core.pages import Cursor, Limit, Page, page
 from taesan.hub import HubDep
-from taesan.identity.access import Needs
+from taesan.identity.access import CurrentWallet, Needs
 from taesan.identity.models import Merchant
 from taesan.identity.rates import COUNTED
 from taesan.merchants import (
@@ -40,6 +40,7 @@ from taesan.merchants.models import (
     InvoiceState,
     PayoutCreate,
     PayoutPublic,
+    PersonalRefund,
     RedemptionCreate,
     RedemptionPublic,
     RefundCreate,
@@ -312,6 +313,16 @@ def get_refund(hub: HubDep, merchant: ReadsRefunds, refund_id: str) -> RefundPub
     """How far a refund has come."""
     with hub.db.read() as session:
         return refunds.public(session, refunds.find(session, merchant, refund_id))
+
+
+@router.get("/personal-refunds", operation_id="listPersonalRefunds", responses=problem_responses(401, 422))
+def list_personal_refunds(
+    hub: HubDep, wallet: CurrentWallet, cursor: Cursor = None, limit: Limit = 100
+) -> Page[PersonalRefund]:
+    """What merchants have given back to the wallet, newest first."""
+    with hub.db.read() as session:
+        rows = refunds.to_account(session, wallet, cursor, limit)
+        return page(rows, limit, lambda row: row.id, lambda row: refunds.personal(session, row))
 
 
 # ------------------------------------------------- days, settings, schedules

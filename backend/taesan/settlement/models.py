@@ -122,6 +122,7 @@ class Refund(SQLModel, table=True):
     __tablename__ = "refund"
     __table_args__ = (
         Index("ix_refund_merchant_id", "merchant_id", "id"),
+        Index("ix_refund_account", "account", "is_reward", "id"),
         Index("ix_refund_waiting", "address", "id", sqlite_where=_LEFT, postgresql_where=_LEFT),
     )
 

@@ -1,10 +1,11 @@
 """Pages, and the JSON that keeps them live."""
 
+import gzip
 import threading
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Any
@@ -30,7 +31,7 @@ from taesan.insights import subscribing
 from taesan.merchants import invoices
 from taesan.payments import queries as payment_queries
 from taesan.settlement import batcher, queries
-from taesan.web import sample_shop
+from taesan.web import files, sample_shop
 from taesan.web.overview import overview, payment_rows, shows_payments
 
 router = APIRouter()
@@ -188,9 +189,14 @@ def page(request: Request, template: str, *, status: int = 200, **context: Any) 
     """A page of ours, in the reader's language."""
     asked = request.query_params.get("lang")
     language = asked if asked in LANGUAGES else language_of(request.headers.get("accept-language"))
-    html = _environment(language).get_template(template).render(lang=language, **context)
-    headers = {"content-language": language, "content-security-policy": CSP, "vary": "accept-language"}
-    return HTMLResponse(html, status, headers=headers)
+    imported = partial(files.imported, request.app.state.hub.settings.npm_dir)
+    html = _environment(language).get_template(template).render(lang=language, imported=imported, **context)
+    headers = {"content-language": language, "content-security-policy": CSP, "vary": "accept-language, accept-encoding"}
+    if "gzip" not in request.headers.get("accept-encoding", ""):
+        return HTMLResponse(html, status, headers=headers)
+    # It is the same for all who know its address: its length tells nobody else's secrets (BREACH).
+    packed = gzip.compress(html.encode(), compresslevel=6, mtime=0)
+    return HTMLResponse(packed, status, headers=headers | {"content-encoding": "gzip"})
 
 
 @cache

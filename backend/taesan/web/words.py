@@ -4,11 +4,10 @@ import gzip
 import json
 import re
 from functools import cache
-from pathlib import Path
 
 from taesan.core.i18n import translate
+from taesan.web.files import STATIC
 
-STATIC = Path(__file__).parent / "static"
 _LITERAL = r'"((?:[^"\\]|\\.)*)"'
 _ONE = re.compile(rf"\b_\(\s*{_LITERAL}")
 _MANY = re.compile(rf"\bcount\(\s*{_LITERAL},\s*{_LITERAL}")

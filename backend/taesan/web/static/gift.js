@@ -1,8 +1,11 @@
 // The gift page: takes a gift to a wallet, which may be made here. The link's key, in its fragment, never leaves the browser:
 // what is sent is its signature for one recipient.
 
+import { ask, facts, Refused } from "/static/lib/hub.js";
+import { render, sentence, walletButton } from "/static/lib/view.js";
+import { extensions } from "/static/lib/wallets.js";
 import { hexOf } from "/static/proof.js";
-import { addressOf, isMistyped, keyIn, newKey, newNonce, signTransfer } from "/static/signing.js";
+import { addressOf, checksummed, isMistyped, keyIn, newKey, newNonce, signTransfer } from "/static/signing.js";
 
 const SOON_MS = 1_000;
 const LATER_MS = 5_000;
@@ -18,6 +21,8 @@ let linkKey = null;
 let wallet = null;
 let timer = null;
 let looks = 0; // how often the hub was asked: an answer that a later question has overtaken tells nothing
+let unanswered = null; // a claim that was sent, and perhaps heard
+let isAsking = false;
 let isUnderWay = false; // what this page has asked for, and the hub has taken in
 
 // ------------------------------------------------------------------------ state
@@ -31,6 +36,7 @@ function readLink() {
 function show({ state }) {
   page.dataset.state = state === "open" && !linkKey ? "broken" : state;
   if (isUnderWay && CALM.has(state)) fallBack();
+  if (unanswered && !isAsking && !CALM.has(state)) claim(unanswered).catch(() => {}); // was it this page? the next look asks again
 }
 
 /** What was asked for has failed on the chain. */
@@ -53,7 +59,7 @@ async function follow() {
   }
   clearTimeout(timer); // there is one at a time, whoever has asked
   const { state } = page.dataset;
-  if (!OVER.has(state)) timer = setTimeout(follow, CALM.has(state) ? LATER_MS : SOON_MS);
+  if (!OVER.has(state) || unanswered) timer = setTimeout(follow, CALM.has(state) ? LATER_MS : SOON_MS);
 }
 
 // ----------------------------------------------------------------------- asking
@@ -77,63 +83,65 @@ function setMine(isMine, recipient = "") {
   document.getElementById("next").open = isMine;
 }
 
-/** Posts, says what went wrong, and shows the gift as it is then; returns whether it was taken in. */
-async function ask(what, body, idempotencyKey) {
+/** Does what a button is for, says what went wrong, and shows the gift as it is then. */
+async function trying(work) {
   trouble.hidden = true;
   setFree(false);
   try {
-    const answer = await fetch(`${path}/${what}`, {
-      method: "POST",
-      headers: { "content-type": "application/json", "idempotency-key": idempotencyKey, "accept-language": document.documentElement.lang },
-      body: JSON.stringify(body),
-    });
-    const told = await answer.json();
-    if (!answer.ok) complain(told.title);
-    isUnderWay = answer.ok;
-    follow();
-    if (answer.ok) return true;
-  } catch {
-    complain(trouble.dataset.failed);
+    await work();
+    isUnderWay = true;
+  } catch (error) {
+    setFree(true);
+    complain(sentence(error));
   }
-  setFree(true);
-  return false;
+  follow();
 }
 
-async function takeTo(recipient) {
-  if (isMistyped(recipient)) {
-    complain(trouble.dataset.mistyped);
-    return;
-  }
-  let body;
+/** @returns {Promise<object>} the body of `POST /v1/gifts/{id}/claim` */
+async function signed(recipient) {
+  const { gift_domain: domain } = await facts();
+  const nonce = newNonce();
+  const validBefore = Math.floor(Date.parse(page.dataset.expires) / 1_000);
+  const transfer = { to: recipient, value: page.dataset.amount, validAfter: 0, validBefore, nonce };
+  return { recipient, nonce, signature: signTransfer(linkKey, domain, transfer) };
+}
+
+/** Asked again with the same nonce, it is told whether it was heard. @throws {Refused} somebody else has taken it, or it is no claim */
+async function claim(body) {
+  unanswered = body;
+  isAsking = true;
   try {
-    const hub = await (await fetch("/v1/hub")).json();
-    const nonce = newNonce();
-    const validBefore = Math.floor(Date.parse(page.dataset.expires) / 1_000);
-    const transfer = { to: recipient, value: page.dataset.amount, validAfter: 0, validBefore, nonce };
-    body = { recipient, nonce, signature: signTransfer(linkKey, hub.gift_domain, transfer) };
-  } catch {
-    complain(trouble.dataset.failed);
-    return;
+    await ask("POST", `${path}/claim`, { body, key: body.nonce });
+    unanswered = null;
+    isUnderWay = true;
+    trouble.hidden = true;
+    setMine(true, body.recipient);
+  } catch (error) {
+    if (error instanceof Refused && error.status !== 429) unanswered = null;
+    throw error;
+  } finally {
+    isAsking = false;
   }
-  if (await ask("claim", body, body.nonce)) setMine(true, recipient);
+}
+
+function takeTo(recipient) {
+  if (isMistyped(recipient)) complain(trouble.dataset.mistyped);
+  else trying(async () => claim(unanswered?.recipient === recipient ? unanswered : await signed(recipient)));
 }
 
 // ---------------------------------------------------------------------- wallets
 
-const intoWallet = document.getElementById("into-wallet");
-if (window.ethereum) {
-  intoWallet.hidden = false;
-  intoWallet.addEventListener("click", async () => {
-    let recipient;
-    try {
-      [recipient] = await window.ethereum.request({ method: "eth_requestAccounts" });
-    } catch {
-      complain(trouble.dataset.refused);
-      return;
-    }
-    takeTo(recipient);
-  });
+async function takeInto({ provider }) {
+  try {
+    const [recipient] = await provider.request({ method: "eth_requestAccounts" });
+    takeTo(checksummed(recipient));
+  } catch (error) {
+    complain(sentence(error));
+  }
 }
+
+const intoWallet = document.getElementById("into-wallet");
+extensions().then((found) => render(found.map((wallet) => walletButton(wallet, intoWallet.dataset.text, () => takeInto(wallet))), intoWallet));
 
 document.getElementById("make-wallet").addEventListener("click", ({ target }) => {
   wallet = newKey();
@@ -169,7 +177,7 @@ document.getElementById("to-address").addEventListener("submit", (event) => {
   takeTo(document.getElementById("address").value);
 });
 
-document.getElementById("take-back").addEventListener("click", () => ask("return", {}, newNonce()));
+document.getElementById("take-back").addEventListener("click", () => trying(() => ask("POST", `${path}/return`, { body: {} })));
 
 const until = document.getElementById("until"); // in this reader's own time
 const time = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "long", timeStyle: "short" });

@@ -1,7 +1,6 @@
 // Keeps the overview in step with the hub. The server has drawn every figure already; this follows `GET /v1/overview`.
 
 import { dollars } from "./lib/money.js";
-import { climb } from "./proof.js";
 import { VIEW, grainFor, heap, placeOf, scaleFor, skyline, specksFor } from "./mountain.js";
 
 const POLL_MS = 2000;
@@ -9,7 +8,6 @@ const LONGEST_WAIT_MS = 15000;
 const TIMEOUT_MS = 8000;
 const SPOKEN_EVERY_MS = 30000;
 const MOST_FALLING = 40;
-const ON_CHAIN = ["mined", "confirmed", "posted"];
 
 const language = document.documentElement.lang || "en";
 const stillness = matchMedia("(prefers-reduced-motion: reduce)");
@@ -374,90 +372,24 @@ function follow(overview) {
 
 // -------------------------------------------------------------------- proof
 
-function make(tag, properties = {}, ...children) {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...children);
-  return element;
-}
+let checks = 0; // what a later check has overtaken is not shown
 
-function verdict(state, title, more = "") {
-  const seal = find('[data-seal="books_balance"]').cloneNode(true);
-  delete seal.dataset.seal;
-  seal.dataset.state = state;
-  const box = document.getElementById("check-verdict");
-  box.dataset.state = state;
-  const words = make("div", {}, make("strong", { textContent: title }));
-  if (more) words.append(make("p", { textContent: more }));
-  box.replaceChildren(...(state === "wait" ? [] : [seal]), words);
-}
-
-function showClimb(id, { leaf: fields, root }, { leaf, steps, computed, holds }) {
-  const code = (textContent) => make("code", { textContent });
-  const facts = make("dl");
-  for (const [name, value] of Object.entries({ ...fields, payment_id: id })) {
-    const inDollars = name === "amount" || name === "cumulative" ? ` ${money(BigInt(value))}` : "";
-    facts.append(make("dt", { textContent: texts.fields[name] ?? name }), make("dd", {}, code(value), inDollars));
-  }
-  const rungs = [
-    make("li", {}, make("h3", { textContent: texts.speck }), facts, code(leaf)),
-    ...steps.map(({ sibling, hash }, i) =>
-      make(
-        "li",
-        {},
-        make("h3", { textContent: say(texts.step, { number: i + 1 }) }),
-        make("p", {}, `${texts.neighbour} `, code(sibling)),
-        code(hash),
-      ),
-    ),
-    make(
-      "li",
-      {},
-      make("h3", { textContent: texts.summit }),
-      code(computed),
-      make("p", { className: holds ? "agrees" : "differs", textContent: holds ? texts.same : say(texts.differs, { root }) }),
-    ),
-  ];
-  rungs.forEach((rung, i) => (rung.style.animationDelay = `${i * 90}ms`));
-  const list = document.getElementById("climb");
-  list.replaceChildren(...rungs);
-  list.hidden = false;
-}
-
-function showRest(id, proof) {
-  const rest = document.getElementById("check-rest");
-  const { settlement, transaction } = proof;
-  const parts = [];
-  if (transaction) parts.push(make("p", {}, `${texts.in_transaction} `, make("code", { className: "hash", textContent: transaction })));
-  if (ON_CHAIN.includes(proof.state)) {
-    parts.push(make("p", { textContent: texts.on_chain }));
-    parts.push(make("pre", {}, make("code", { textContent: `cast call ${settlement} "batches(uint64)(bytes32)" ${proof.batch_id} --rpc-url "$YOUR_NODE"` })));
-  }
-  const links = make("p");
-  links.append(make("a", { href: `/batches/${proof.batch_id}?lang=${language}`, textContent: say(texts.batch_page, { batch: proof.batch_id }) }));
-  links.append(make("a", { href: `/v1/payments/${encodeURIComponent(id)}/proof`, textContent: texts.json }));
-  rest.replaceChildren(...parts, links);
-  rest.hidden = false;
-}
-
+/** As the wallet and the payment's page check it: against the payment, and against the chain. Its scripts come when somebody asks. */
 async function check(id) {
-  for (const part of ["climb", "check-rest", "picture"]) document.getElementById(part).hidden = true;
-  verdict("wait", texts.checking);
-  let answer, proof;
+  const mine = ++checks;
+  const place = document.getElementById("checked");
+  const { ask } = await import("/static/lib/hub.js");
+  const { failed, html, render } = await import("/static/lib/view.js");
+  const { shown, verify } = await import("/static/lib/verify.js");
+  const draw = (what) => mine === checks && render(what, place);
+  document.getElementById("picture").hidden = true;
+  draw(html`<p role="status">${texts.checking}</p>`);
   try {
-    ({ answer, body: proof } = await getJson(`/v1/payments/${encodeURIComponent(id)}/proof`));
-  } catch {
-    return verdict("unknown", texts.no_answer);
-  }
-  if (!answer.ok) return verdict("unknown", proof.title ?? texts.unreadable, proof.detail ?? "");
-  try {
-    const result = climb(id, proof);
-    showClimb(id, proof, result);
-    showRest(id, proof);
-    if (!result.holds) verdict("no", texts.fails, texts.fails_more);
-    else if (ON_CHAIN.includes(proof.state)) verdict("yes", say(texts.holds, { batch: proof.batch_id }), texts.holds_more);
-    else verdict("yes", say(texts.holds, { batch: proof.batch_id }), texts.holds_pending);
-  } catch {
-    verdict("unknown", texts.unreadable);
+    const payment = await ask("GET", `/v1/payments/${encodeURIComponent(id)}`);
+    const found = await verify({ ...payment, id }); // another's proves nothing
+    draw(html`${shown(found)}<p><a href=${`/payments/${encodeURIComponent(id)}?lang=${language}`}>${texts.each_step}</a></p>`);
+  } catch (error) {
+    draw(failed(error));
   }
 }
 
@@ -476,8 +408,7 @@ function offerChecks() {
     event.preventDefault();
     const button = find("button", form);
     button.disabled = true;
-    await start(input.value.trim());
-    button.disabled = false;
+    await start(input.value.trim()).finally(() => (button.disabled = false));
   });
   document.getElementById("payment-rows").addEventListener("click", (event) => {
     const link = event.target.closest("a.check");

@@ -2,6 +2,7 @@
 
 import { ask, facts } from "/static/lib/hub.js";
 import { dollars, moment } from "/static/lib/money.js";
+import { because } from "/static/lib/reasons.js";
 import { askSigned, onSession, session } from "/static/lib/session.js";
 import { digest } from "/static/lib/typed.js";
 import { shown, verify } from "/static/lib/verify.js";
@@ -82,7 +83,7 @@ function bookedOf(found) {
     [_("hash"), code(found.entry.hash)],
   ])}
     <ul class="list lines">${found.lines.map(lineOf)}</ul>
-    ${found.firings.map((firing) => html`<p>${_("Its jar fired with it: %(amount)s, %(why)s", { amount: dollars(firing.amount, exponent), why: firing.reason.title })}</p>`)}
+    ${found.firings.map((firing) => html`<p>${_("Its jar fired with it: %(amount)s, %(why)s", { amount: dollars(firing.amount, exponent), why: because(firing.reason, exponent) })}</p>`)}
     ${found.refunded === "0" ? nothing : html`<p>${_("%(amount)s of it were given back as gift tokens.", { amount: dollars(found.refunded, exponent) })}</p>`}
     ${codeOf("booked")}`;
 }

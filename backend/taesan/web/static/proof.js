@@ -1,5 +1,5 @@
 // Checks a payment's Merkle proof in the reader's own browser: keccak-256, the leaf, the climb to the root.
-// No network, no page: `overview.js` shows what comes out of here.
+// No network, no page: `lib/verify.js` compares and shows what comes out of here.
 
 const MASK = (1n << 64n) - 1n;
 const RATE = 136; // bytes a round takes in for a 256-bit hash

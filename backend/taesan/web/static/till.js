@@ -74,11 +74,21 @@ function offerTransfer({ id, transfer }) {
   element("transfer-amount").textContent = decimal(value, exponent);
 }
 
-async function open() {
-  const { name } = await call("GET", "/v1/merchants/me");
-  element("whose").textContent = name;
-  till.dataset.step = "amount";
+/** Makes ready for the next customer. */
+function clear() {
+  stop();
+  clearInterval(clock);
+  current = null;
+  digits = "";
+  delete till.dataset.state;
   showAmount();
+}
+
+async function open() {
+  const { id, name } = await call("GET", "/v1/merchants/me");
+  element("whose").textContent = name;
+  if (current && current.merchant_id !== id) clear();
+  till.dataset.step = current ? "code" : "amount"; // after a sign-in that has ended it goes on with who is being served
 }
 
 on(element("key-form"), "submit", async () => {
@@ -122,10 +132,6 @@ on(element("refund"), "click", async () => {
 });
 
 on(element("next"), "click", async () => {
-  stop();
-  clearInterval(clock);
-  digits = "";
-  delete till.dataset.state;
+  clear();
   till.dataset.step = "amount";
-  showAmount();
 });

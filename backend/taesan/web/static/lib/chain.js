@@ -30,7 +30,7 @@ export async function ownWallet() {
 }
 
 /** @throws it is on another chain than this hub */
-async function onOurChain({ provider }) {
+export async function onOurChain({ provider }) {
   const { network } = await lastFacts();
   const asked = BigInt(network.replace("eip155:", ""));
   const told = BigInt(await provider.request({ method: "eth_chainId" }));

@@ -1,9 +1,9 @@
 // Charts by uPlot, each with a sentence and a table for whom a picture tells nothing.
 
-import uPlot from "/static/uplot/uPlot.esm.js";
 import { html, nothing, render } from "/static/lib/view.js";
 import { _ } from "/static/lib/words.js";
 
+const { uPlot } = globalThis; // of templates/_chart.html
 const HEIGHT_PX = 180;
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const observers = new WeakMap();

@@ -17,6 +17,23 @@ export class Refused extends Error {
 export class Unanswered extends Error {}
 
 export const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
+/**
+ * An effect that is asked for once: by the same key again while its answer is lost, by a new one when it was answered or something else is asked for.
+ *
+ * @param {(body: object, key: string) => Promise<any>} send @returns {(body: object) => Promise<any>}
+ */
+export function keyed(send) {
+  let asked = null;
+  let key = null;
+  return async (body) => {
+    const text = JSON.stringify(body);
+    if (text !== asked) [asked, key] = [text, newKey()];
+    const answer = await send(body, key);
+    asked = null;
+    return answer;
+  };
+}
+
 export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 /**

@@ -1,4 +1,4 @@
-// Why a jar fired or not, to its owner: in money and days of hers. What has no words here is told as the hub tells it.
+// Why a jar fired or not, and why its tokens were not converted, to its owner: in money and days of hers. What has no words here is told as the hub tells it.
 
 import { dollars } from "/static/lib/money.js";
 import { _, count, language } from "/static/lib/words.js";
@@ -19,6 +19,9 @@ export function because({ code, title, values }, exponent) {
     cancelled: () => _("You have ended it."),
     "payment-cap": () => _("%(taken)s of %(amount)s: one payment may be no more.", cut()),
     "rule-cap": () => _("%(taken)s of %(amount)s: its bounds leave no more.", cut()),
+    "price-moved": () => _("The price has moved: it would have brought less than you accept."), // in another token's units
+    "price-not-paid": () => _("The collectible costs %(price)s, here are %(amount)s.", { price: money(values.price), amount: money(values.amount) }),
+    "too-little": () => _("It is less than %(least)s, for which the hub pays no gas: let the rule gather more before it fires.", { least: money(values.least) }),
   }[code];
   return told ? told() : title;
 }

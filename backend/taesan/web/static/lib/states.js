@@ -20,6 +20,7 @@ export const GIFT_STATES = {
 export const TRANSFER_STATES = { pending: MOVING, done: DONE, failed: FAILED };
 export const RELAY_STATES = { received: MOVING, sent: MOVING, confirmed: DONE, failed: FAILED };
 export const CONVERSION_STATES = { waiting: WAITING, sent: MOVING, done: DONE, held: () => ({ name: "failed", text: _("held") }), kept: () => ({ name: "settled", text: _("kept as gift tokens") }) };
+export const REFUND_STATES = { waiting: WAITING, accepted: WAITING, settling: MOVING, done: DONE };
 export const REWARD_STATES = {
   waiting: () => ({ name: "waiting", text: _("gathering") }),
   ordered: WAITING,

@@ -27,6 +27,9 @@ export const failed = (error, again) => html`<div class="failed" role="alert">
   ${again ? html`<button class="quiet" @click=${again}>${_("Try again")}</button>` : nothing}
 </div>`;
 
+/** What one of the browser's wallets can do. @param {{info: object}} wallet as EIP-6963 tells it */
+export const walletButton = ({ info }, text, pressed) => html`<button type="button" @click=${pressed}><img src=${info.icon} alt="" width="24" height="24" /> ${text} <small>${info.name}</small></button>`;
+
 const parts = new WeakMap(); // place → ends the part that is drawn there
 
 /** A part of a page that is loaded: first a skeleton, then what `load` gives through `show`, or the error with a way to try again.
@@ -54,7 +57,7 @@ export function part(place, load, show) {
       render(show(found, look), place);
       shown = found;
       place.removeAttribute("data-stale");
-      if (complaint && told().textContent.includes(complaint)) hush();
+      if (complaint && line.textContent.includes(complaint)) hush();
       complaint = null;
     } catch (error) {
       if (isLate(mine)) return;
@@ -95,28 +98,42 @@ export function once(work) {
   };
 }
 
-const told = () => document.getElementById("told");
+const line = document.getElementById("told");
 
 /** One line for all to hear: at the page's foot, read aloud. @param {"status" | "alert"} role */
 export function say(text, role = "status") {
-  render(html`<p class="told" role=${role}>${text} <button class="close" aria-label=${_("Close")} @click=${hush}>×</button></p>`, told());
+  render(html`<p class="told" role=${role === "alert" ? role : nothing}>${text} <button class="close" aria-label=${_("Close")} @click=${hush}>×</button></p>`, line);
 }
 
-export const hush = () => render(nothing, told());
+export const hush = () => render(nothing, line);
 
-/** A dialog that asks before something that cannot be undone. @returns {Promise<boolean>} */
-export function sure(question, yes) {
+/** A dialog over the page. What is said meanwhile is said in it: the rest of the page can neither be seen nor heard then.
+ *
+ * @param {(dialog: HTMLDialogElement) => unknown} draw what is in it: a form @param {string} [title] the id of its heading
+ * @returns {Promise<HTMLDialogElement>} it, once it is closed and gone
+ */
+export function modal(draw, title) {
   const dialog = document.createElement("dialog");
+  if (title) dialog.setAttribute("aria-labelledby", title);
+  render(draw(dialog), dialog);
+  const home = line.parentElement;
+  dialog.append(line);
   document.body.append(dialog);
   return new Promise((done) => {
-    render(
-      html`<form method="dialog"><p>${question}</p><div class="ways"><button class="quiet" value="">${_("No, go back")}</button><button value="yes">${yes}</button></div></form>`,
-      dialog,
-    );
     dialog.addEventListener("close", () => {
+      hush();
+      home.append(line);
       dialog.remove();
-      done(dialog.returnValue === "yes");
+      done(dialog);
     });
     dialog.showModal();
   });
+}
+
+/** A dialog that asks before something that cannot be undone. @returns {Promise<boolean>} */
+export async function sure(question, yes) {
+  const { returnValue } = await modal(
+    () => html`<form method="dialog"><p>${question}</p><div class="ways"><button class="quiet" value="">${_("No, go back")}</button><button value="yes">${yes}</button></div></form>`,
+  );
+  return returnValue === "yes";
 }

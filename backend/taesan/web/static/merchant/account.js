@@ -34,6 +34,8 @@ const keepZone = () => askSigned("PUT", "/v1/account/settings", { body: { time_z
 
 /** @param {(merchant: {id: string, name: string, address: string}) => void} start draws what is behind the door */
 export function behindAccount(start) {
+  let isOpen = false;
+
   async function load() {
     const merchant = await ownMerchant();
     if (merchant) enter(merchant);
@@ -41,6 +43,8 @@ export function behindAccount(start) {
   }
 
   function enter(merchant) {
+    if (isOpen) return; // who signs in again finds all as it was, and what she has typed
+    isOpen = true;
     byId("opening").hidden = true;
     render(nothing, byId("opening")); // a key that was shown there is gone from the page
     byId("console").hidden = false;

@@ -1,7 +1,7 @@
 // Campaigns: a promise of cashback in one sentence, what it can cost at most, and how far each has come.
 
 import { repeat } from "/static/lit/directives/repeat.js";
-import { newKey } from "/static/lib/hub.js";
+import { keyed } from "/static/lib/hub.js";
 import { day, minorUnits } from "/static/lib/money.js";
 import { askSigned } from "/static/lib/session.js";
 import { empty, html, nothing, once, part, render, say, sure } from "/static/lib/view.js";
@@ -30,11 +30,13 @@ export function campaigns(making, listing, { exponent, money }) {
   const look = part(listing, () => askSigned("GET", `/v1/campaigns?limit=${SHOWN}`), ({ items }) => items.length
     ? html`<ul class="list">${repeat(items, ({ id }) => id, row)}</ul>`
     : empty(_("No campaign yet. Your regulars like to get a little back.")));
-  const again = part(making, () => askSigned("GET", "/v1/account"), form);
-  let key = newKey(); // asked again after a lost answer, it is one campaign
+  render(html`${form()}<div class="held"></div>`, making); // once: what is typed stays, whatever becomes of the session
+  const again = part(making.querySelector(".held"), () => askSigned("GET", "/v1/account"), ({ credit }) => html`
+    <p class="hint">${_("The budget is held out of your %(credit)s of credit until the campaign ends; what nobody was promised is credit again then.", { credit: money(credit) })}</p>`);
+  const promise = keyed((body, key) => askSigned("POST", "/v1/campaigns", { body, key }));
   return () => Promise.all([look(), again()]);
 
-  function form({ credit }) {
+  function form() {
     return html`<form class="promise" @input=${({ currentTarget }) => preview(currentTarget)} @submit=${once(start)}>
       <p class="said">
         <label for="rate" class="unseen">${_("Percent back")}</label><input id="rate" name="rate" inputmode="decimal" required value="5" autocomplete="off" />
@@ -52,7 +54,6 @@ export function campaigns(making, listing, { exponent, money }) {
       </div>
       <p class="field"><label for="campaign-name">${_("Name, for your own list")}</label><input id="campaign-name" name="name" maxlength="60" required autocomplete="off" /></p>
       <div class="preview" role="status"></div>
-      <p class="hint">${_("The budget is held out of your %(credit)s of credit until the campaign ends; what nobody was promised is credit again then.", { credit: money(credit) })}</p>
       <p class="field"><button>${_("Start the campaign")}</button></p>
     </form>`;
   }
@@ -80,8 +81,7 @@ export function campaigns(making, listing, { exponent, money }) {
   async function start(_event, form) {
     const body = terms(form);
     if (!body) return say(_("Type a percentage up to 100 and amounts such as 5 or 12.50."), "alert");
-    await askSigned("POST", "/v1/campaigns", { body, key });
-    key = newKey();
+    await promise(body);
     form.reset();
     render(nothing, form.querySelector(".preview"));
     say(_("The campaign runs."));

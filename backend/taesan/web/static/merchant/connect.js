@@ -8,7 +8,7 @@ import { deliveryLog } from "/static/merchant/log.js";
 import { copyButton } from "/static/merchant/secret.js";
 import { webhooks } from "/static/merchant/webhooks.js";
 
-const body = (id) => document.querySelector(`#${id} .body`);
+const card = (id) => document.getElementById(id);
 
 const shop = ({ id }) => `from fastapi import FastAPI
 from taesan.paywall import Paywall, Price
@@ -24,12 +24,12 @@ async def weather() -> dict[str, str]:
 `;
 
 behindAccount((merchant) => {
-  keys(body("keys"));
-  webhooks(body("webhooks"), deliveryLog(document.getElementById("log")));
+  keys(card("keys"));
+  webhooks(card("webhooks"), deliveryLog(card("log")));
   const source = shop(merchant);
   render(html`
     <p>${_("A page that costs a cent, in Python. Save it as shop.py, start it with “uvicorn shop:app”, and ask for /weather: whoever does not pay gets 402 and the price.")}</p>
     <pre tabindex="0">${source}</pre>
     <div class="ways">${copyButton(source)}</div>
-    <p class="hint">${_("It needs no key: whom to pay is public. Your merchant id is")} <code>${merchant.id}</code></p>`, body("first"));
+    <p class="hint">${_("It needs no key: whom to pay is public. Your merchant id is")} <code>${merchant.id}</code></p>`, card("first").querySelector(".body"));
 });

@@ -1,10 +1,10 @@
 // Asking for money: an invoice with its link and its code, and how far each is.
 
 import { repeat } from "/static/lit/directives/repeat.js";
-import { newKey } from "/static/lib/hub.js";
+import { keyed } from "/static/lib/hub.js";
 import { minorUnits, moment, money as priced } from "/static/lib/money.js";
 import { askSigned } from "/static/lib/session.js";
-import { empty, html, nothing, once, part, say, sure } from "/static/lib/view.js";
+import { empty, html, nothing, once, part, render, say, sure } from "/static/lib/view.js";
 import { _ } from "/static/lib/words.js";
 import { refund } from "/static/merchant/refund.js";
 import { copyButton } from "/static/merchant/secret.js";
@@ -28,10 +28,11 @@ const exponentOf = (currency) => new Intl.NumberFormat("en", { style: "currency"
 /** @param {HTMLElement} asking where the form goes @param {HTMLElement} listing where the list goes @returns {() => Promise<void>} looks again */
 export function invoices(asking, listing, { currencies, exponent, money }) {
   let fresh = null;
+  const order = keyed((body, key) => askSigned("POST", "/v1/invoices", { body, key }));
   const look = part(listing, () => askSigned("GET", `/v1/invoices?limit=${SHOWN}`), ({ items }) => items.length
     ? html`<ul class="list">${repeat(items, ({ id }) => id, row)}</ul>`
     : empty(_("No invoices yet. Ask for an amount, and send the link or show the code.")));
-  part(asking, async () => ({}), form);
+  render(form(), asking);
   return look;
 
   function form() {
@@ -54,7 +55,7 @@ export function invoices(asking, listing, { currencies, exponent, money }) {
     if (value === null) return say(_("Type an amount, such as 5 or 12.50."), "alert");
     const amount = { value: String(value), asset: typed.currency, exponent: decimals };
     const body = { amount, description: typed.description.trim(), expires_in_s: Number(typed.expires_in_s), metadata: typed.category.trim() ? { category: typed.category.trim() } : {} };
-    const made = await askSigned("POST", "/v1/invoices", { body, key: newKey() });
+    const made = await order(body);
     fresh = made.id;
     form.reset();
     await look();

@@ -3,9 +3,9 @@
 import { repeat } from "/static/lit/directives/repeat.js";
 import { day, moment } from "/static/lib/money.js";
 import { askSigned } from "/static/lib/session.js";
-import { html, nothing, once, part, render, say, sure } from "/static/lib/view.js";
+import { html, modal, once, part, render, say, sure } from "/static/lib/view.js";
 import { _ } from "/static/lib/words.js";
-import { secret } from "/static/merchant/secret.js";
+import { showSecret } from "/static/merchant/secret.js";
 
 const DAY_S = 86_400;
 const PURPOSES = {
@@ -37,10 +37,8 @@ function told(scopes) {
   return scopes.map((scope) => { const [subject, access] = scope.split(":"); return `${SUBJECTS[subject]?.[0]() ?? subject} (${ACCESS[access]()})`; }).join(", ");
 }
 
-export function keys(place) {
-  let shown = nothing; // a key that was just made
-  const look = part(place, () => askSigned("GET", "/v1/merchants/me/keys"), (rows) => html`
-    ${shown}
+export function keys(card) {
+  const look = part(card.querySelector(".body"), () => askSigned("GET", "/v1/merchants/me/keys"), (rows) => html`
     <ul class="list">${repeat(rows, ({ id }) => id, row)}</ul>
     <details class="more"><summary>${_("Make a key")}</summary>
       <form @submit=${once(make)}>
@@ -54,8 +52,10 @@ export function keys(place) {
         <p class="field"><label for="key-ends">${_("It ends")}</label><select id="key-ends" name="days">${options(ENDS, "90")}</select></p>
         <p class="field"><button>${_("Make the key")}</button></p>
       </form></details>`);
-  const forget = () => { shown = nothing; return look(); };
-  const show = (made) => { shown = secret(_("The key of “%(name)s”", { name: made.key.name ?? made.key.hint }), made.api_key, forget); return look(); };
+  const show = (made) => {
+    showSecret(card.querySelector(".once"), _("The key of “%(name)s”", { name: made.key.name ?? made.key.hint }), made.api_key);
+    return look();
+  };
   return look;
 
   async function make(_event, form) {
@@ -96,19 +96,10 @@ export function keys(place) {
 }
 
 /** A dialog with one choice. @returns {Promise<string | null>} null: no, go back */
-export function choose(text, label, choices, yes) {
-  const dialog = document.createElement("dialog");
-  document.body.append(dialog);
-  render(html`<form method="dialog"><p>${text}</p>
+export async function choose(text, label, choices, yes) {
+  const dialog = await modal(() => html`<form method="dialog"><p>${text}</p>
     <p class="field"><label for="choice">${label}</label><select id="choice">${options(choices, Object.keys(choices).at(-2))}</select></p>
-    <div class="ways"><button class="quiet" value="">${_("No, go back")}</button><button value="yes">${yes}</button></div></form>`, dialog);
-  return new Promise((done) => {
-    dialog.addEventListener("close", () => {
-      const chosen = dialog.querySelector("select").value;
-      dialog.remove();
-      done(dialog.returnValue === "yes" ? chosen : null);
-    });
-    dialog.showModal();
-  });
+    <div class="ways"><button class="quiet" value="">${_("No, go back")}</button><button value="yes">${yes}</button></div></form>`);
+  return dialog.returnValue === "yes" ? dialog.querySelector("select").value : null;
 }
 export { OVERLAPS };

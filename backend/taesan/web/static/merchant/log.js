@@ -12,13 +12,24 @@ const LOOK_MS = 2_500;
 const STATES = { waiting: () => _("Waits"), delivered: () => _("Delivered"), failed: () => _("Failed") };
 const TONES = { waiting: "open", delivered: "paid", failed: "failed" };
 
-/** @returns {(webhook: {id: string, url: string}) => void} shows that webhook's */
+/** @returns {{open: (webhook: {id: string, url: string}) => void, close: (id: string) => void}} shows a webhook's, until it is gone */
 export function deliveryLog(card) {
-  const place = card.querySelector(".body");
+  const body = card.querySelector(".body");
+  let shown = null;
   let stop = () => {};
-  return (webhook) => {
+  return { open, close: (id) => id === shown && show(null) };
+
+  function show(id) {
     stop();
-    card.hidden = false;
+    shown = id;
+    card.hidden = id === null;
+    const place = document.createElement("div"); // of its own: what still comes for the one before is drawn nowhere
+    body.replaceChildren(place);
+    return place;
+  }
+
+  function open(webhook) {
+    const place = show(webhook.id);
     const opened = new Map(); // delivery → its details, of those that are unfolded
     const at = `/v1/webhooks/${webhook.id}/deliveries`;
     const look = part(place, load, ({ items }) => html`
@@ -70,5 +81,5 @@ export function deliveryLog(card) {
       say(_("It is sent again."));
       await look();
     }
-  };
+  }
 }

@@ -1,9 +1,9 @@
 // Getting paid out: what is owed, payouts with their transactions, when it happens by itself, and days to take along.
 
-import { facts, newKey } from "/static/lib/hub.js";
+import { facts, keyed } from "/static/lib/hub.js";
 import { decimal, dollars, minorUnits, moment, short } from "/static/lib/money.js";
 import { askSigned } from "/static/lib/session.js";
-import { empty, every, html, nothing, once, part, say, sure } from "/static/lib/view.js";
+import { empty, every, html, nothing, once, part, render, say, sure } from "/static/lib/view.js";
 import { _, language } from "/static/lib/words.js";
 import { behindAccount } from "/static/merchant/account.js";
 import { today } from "/static/merchant/day.js";
@@ -26,7 +26,7 @@ async function start(merchant) {
   const { asset_exponent: exponent, min_relayed: least } = await facts();
   const money = (value) => dollars(value, exponent);
 
-  let key = newKey(); // asked again after a lost answer, it is one payout
+  const order = keyed((what, key) => askSigned("POST", "/v1/payouts", { body: what, key }));
   const owed = part(body("owed"), () => askSigned("GET", "/v1/account"), (account) => html`
     <p class="big">${money(account.credit)}</p>
     <p class="hint">${_("To your wallet %(address)s, in one transfer. The hub pays the gas.", { address: short(merchant.address) })}</p>
@@ -40,8 +40,7 @@ async function start(merchant) {
 
   async function payOut(credit) {
     if (!(await sure(_("Pay out %(amount)s to your wallet?", { amount: money(credit) }), _("Pay out")))) return;
-    await askSigned("POST", "/v1/payouts", { body: { amount: credit }, key });
-    key = newKey();
+    await order({ amount: credit });
     say(_("Ordered. It is on its way to the chain."));
     await refresh();
   }
@@ -87,7 +86,7 @@ async function start(merchant) {
     </form>
     ${next ? html`<p class="hint">${_("Next: %(when)s", { when: moment(next) })}</p>` : nothing}`;
 
-  const days = (zone) => part(body("statements"), async () => ({}), () => html`
+  const days = (zone) => render(html`
     <p class="hint">${_("What each day brought, for your books: %(most)s days at most in one file.", { most: DAYS_MOST })}</p>
     <form @submit=${once(async (_event, form) => {
       const { first, last } = Object.fromEntries(new FormData(form));
@@ -105,7 +104,7 @@ async function start(merchant) {
         <p class="field"><label for="last">${_("Last day")}</label><input id="last" name="last" type="date" required .value=${today(zone)} max=${today(zone)} /></p>
       </div>
       <p class="field"><button class="quiet">${_("Download (CSV)")}</button></p>
-    </form>`);
+    </form>`, body("statements"));
 }
 
 /** Both included, as `2026-11-26`; none if the last lies before the first. */

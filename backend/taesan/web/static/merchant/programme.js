@@ -1,5 +1,6 @@
 // Tiers and points: what is asked of members, what they get for it, and how many stand where. Members have addresses, no names.
 
+import { noChange } from "/static/lit/lit-html.js";
 import { live } from "/static/lit/directives/live.js";
 import { decimal, minorUnits, short } from "/static/lib/money.js";
 import { askSigned } from "/static/lib/session.js";
@@ -26,10 +27,11 @@ export function programme(shaping, listing, { exponent, money, zone }) {
   let drafts = [];
   const look = part(listing, members, roll);
   part(shaping, async () => {
+    if (told) return noChange; // what is typed stays when she signs in again
     told = await askSigned("GET", "/v1/programme");
     drafts = told.tiers.map((tier) => ({ ...tier }));
-    return told;
-  }, editor);
+    return editor();
+  }, (drawn) => drawn);
   return look;
 
   function editor() {

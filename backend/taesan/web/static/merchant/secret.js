@@ -1,6 +1,6 @@
 // What is shown once and never again, with a way to take it along.
 
-import { html, nothing, say } from "/static/lib/view.js";
+import { html, nothing, render, say } from "/static/lib/view.js";
 import { _ } from "/static/lib/words.js";
 
 export async function copy(text) {
@@ -13,6 +13,9 @@ export async function copy(text) {
 }
 
 export const copyButton = (text) => html`<button type="button" class="quiet" @click=${() => copy(text)}>${_("Copy")}</button>`;
+
+/** At a place of its own, where it stands whatever else of the page can be loaded, until it is kept. */
+export const showSecret = (place, title, value) => render(secret(title, value, () => render(nothing, place)), place);
 
 /** @param {(() => void) | null} done takes it off the page */
 export const secret = (title, value, done = null) => html`<div class="secret">

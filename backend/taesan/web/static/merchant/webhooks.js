@@ -7,7 +7,7 @@ import { empty, html, nothing, once, part, say, sure } from "/static/lib/view.js
 import { _ } from "/static/lib/words.js";
 import { pill } from "/static/merchant/invoices.js";
 import { choose, OVERLAPS } from "/static/merchant/keys.js";
-import { secret } from "/static/merchant/secret.js";
+import { showSecret } from "/static/merchant/secret.js";
 
 export const EVENTS = {
   "payment.received": () => _("Payments come in (gathered)"),
@@ -28,11 +28,9 @@ export const EVENTS = {
 };
 const USUAL = new Set(["payment.settled", "payout.paid", "payout.failed", "invoice.paid", "refund.accepted"]);
 
-/** @param {(webhook: object) => void} open shows a webhook's deliveries @returns {() => Promise<void>} looks again */
-export function webhooks(place, open) {
-  let shown = nothing; // a secret that was just made
-  const look = part(place, () => askSigned("GET", "/v1/webhooks"), (rows) => html`
-    ${shown}
+/** @param {{open: (webhook: object) => void, close: (id: string) => void}} log shows a webhook's deliveries @returns {() => Promise<void>} looks again */
+export function webhooks(card, { open, close }) {
+  const look = part(card.querySelector(".body"), () => askSigned("GET", "/v1/webhooks"), (rows) => html`
     ${rows.length ? html`<ul class="list">${repeat(rows, ({ id }) => id, row)}</ul>` : empty(_("None yet. A webhook tells your server what happens, signed, and tries again for three days."))}
     <details class="more"><summary>${_("Add a webhook")}</summary>
       <form @submit=${once(make)}>
@@ -42,8 +40,10 @@ export function webhooks(place, open) {
         </fieldset>
         <p class="field"><button>${_("Add it")}</button></p>
       </form></details>`);
-  const forget = () => { shown = nothing; return look(); };
-  const show = (made) => { shown = secret(_("The secret of %(url)s", { url: made.url }), made.secret, forget); return look(); };
+  const show = (made) => {
+    showSecret(card.querySelector(".once"), _("The secret of %(url)s", { url: made.url }), made.secret);
+    return look();
+  };
   return look;
 
   async function make(_event, form) {
@@ -97,6 +97,7 @@ export function webhooks(place, open) {
   async function remove(webhook) {
     if (!(await sure(_("Delete this webhook? Nothing more is sent, not even what waits."), _("Delete")))) return;
     await askSigned("DELETE", `/v1/webhooks/${webhook.id}`);
+    close(webhook.id);
     await look();
   }
 }

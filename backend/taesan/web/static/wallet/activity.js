@@ -50,13 +50,14 @@ async function start() {
   const key = ({ source, item, at }) => `${source.name} ${item.id ?? item.payment_id ?? at}`;
 
   function row(entry, batches) {
-    const { what, more, amount, sign, batch, state } = entry.source.tell(entry.item);
+    const { what, more, amount, sign, batch, state, of } = entry.source.tell(entry.item, exponent);
     const isPayment = entry.source.name === "payments";
     return html`<li>
       <span class="what">${what} ${more ? html`<small>${more}</small>` : nothing}</span>
       <span class="amount" data-sign=${sign}>${sign}${money(amount)}</span>
       <span class="when"><time datetime=${entry.at}>${hour.format(new Date(entry.at))}</time> ${batch === undefined ? pill(state) : whereabouts(batch, batches)}</span>
       ${isPayment ? proofOf(entry.item) : nothing}
+      ${of ? html`<div class="trace"><a href="/payments/${of}?lang=${language}">${_("The payment")}</a></div>` : nothing}
     </li>`;
   }
 

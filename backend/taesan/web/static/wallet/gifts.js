@@ -1,11 +1,13 @@
 // Gift links: made, shared, taken back; and gift tokens to somebody's address.
 
+import { repeat } from "/static/lit/directives/repeat.js";
 import { behindSignIn } from "/static/lib/gate.js";
 import { canTakeBack, give, linkOf, resume, send, stateOf, takeBack, tidy, whyNot } from "/static/lib/gifts.js";
 import { facts } from "/static/lib/hub.js";
 import { day, dollars, minorUnits, moment, short } from "/static/lib/money.js";
+import { qrCode } from "/static/lib/qr.js";
 import { askSigned } from "/static/lib/session.js";
-import { empty, every, html, nothing, once, part, say, sentence, sure } from "/static/lib/view.js";
+import { empty, every, html, nothing, once, part, render, say, sentence, sure } from "/static/lib/view.js";
 import { _, count, language } from "/static/lib/words.js";
 import { GIFT_STATES, TRANSFER_STATES } from "/static/lib/states.js";
 
@@ -87,7 +89,7 @@ async function start() {
 
   function linksOf(found) {
     if (!found.items.length) return empty(_("No links yet. Make one: it takes a signature, and no gas."));
-    return html`<ul class="gifts">${found.items.map(giftCard)}</ul>${more(found, "links", links)}`;
+    return html`<ul class="gifts">${repeat(found.items, ({ id }) => id, giftCard)}</ul>${more(found, "links", links)}`;
   }
 
   function giftCard(gift) {
@@ -103,6 +105,12 @@ async function start() {
           <button class="quiet" @click=${once(() => copy(link))}>${_("Copy the link")}</button>` : nothing}
         ${canTakeBack(gift) ? html`<button class="quiet" @click=${once(() => back(gift))}>${_("Take it back")}</button>` : nothing}
       </p>
+      ${link && gift.state !== "expired" ? html`
+        <details class="code" ?open=${newest?.id === gift.id} @toggle=${(event) => code(event.currentTarget, link)}>
+          <summary>${_("Show the link as a QR code")}</summary>
+          <div></div>
+          <p class="hint">${_("Whoever scans it has the gift.")}</p>
+        </details>` : nothing}
       ${gift.state === "open" && !link ? html`<p class="hint">${_("Its key is in another browser. After its end it can be taken back from here.")}</p>` : nothing}
     </li>`;
   }
@@ -117,6 +125,16 @@ async function start() {
     navigator.share({ title: _("A gift for you"), text: gift.message || _("A gift for you"), url: link }).catch((error) => {
       if (error.name !== "AbortError") throw error; // she has thought better of it
     });
+
+  /** Drawn here, of a key that this browser alone has. */
+  const code = async ({ open, children: [, place] }, link) => {
+    if (!open) return render(nothing, place);
+    try {
+      render(await qrCode(link, _("QR code of the link")), place);
+    } catch (error) {
+      say(sentence(error), "alert");
+    }
+  };
 
   async function copy(link) {
     await navigator.clipboard.writeText(link);

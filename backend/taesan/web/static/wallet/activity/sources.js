@@ -1,14 +1,16 @@
 // The lists that her activity is made of, and how each of their items is told.
 
 import { ask } from "/static/lib/hub.js";
-import { short } from "/static/lib/money.js";
+import { dollars, short } from "/static/lib/money.js";
+import { because } from "/static/lib/reasons.js";
 import { askSigned } from "/static/lib/session.js";
-import { CONVERSION_STATES, GIFT_STATES, RELAY_STATES, REWARD_STATES, TRANSFER_STATES } from "/static/lib/states.js";
+import { CONVERSION_STATES, GIFT_STATES, REFUND_STATES, RELAY_STATES, REWARD_STATES, TRANSFER_STATES } from "/static/lib/states.js";
 import { _ } from "/static/lib/words.js";
 
 const LIMIT = 50;
 const names = new Map(); // merchant → its public name
 const asked = new Map(); // merchant → the answer that tells it
+const references = new Map(); // payment → what it was for
 
 const list = (path) => (cursor) => askSigned("GET", `${path}?limit=${LIMIT}${cursor ? `&cursor=${cursor}` : ""}`);
 
@@ -20,6 +22,11 @@ async function nameOf(merchant) {
   } catch {
     asked.delete(merchant);
   }
+}
+
+async function referenceOf(payment) {
+  if (!payment.startsWith("pay_") || references.has(payment)) return;
+  await ask("GET", `/v1/payments/${payment}`).then(({ reference }) => references.set(payment, reference), () => {}); // a later look asks again
 }
 
 const CONVERTED = {
@@ -56,14 +63,14 @@ const firings = (channel) => ({
   name: `firings ${channel}`,
   page: list(`/v1/channels/${channel}/jar/firings`),
   at: (item) => item.fired_at,
-  tell: (item) => ({ what: _("Your jar became gift tokens"), more: item.reason.title, amount: item.amount, sign: "+", batch: item.batch_id }),
+  tell: (item, exponent) => ({ what: _("Your jar became gift tokens"), more: because(item.reason, exponent), amount: item.amount, sign: "+", batch: item.batch_id }),
 });
 
 const conversions = (channel) => ({
   name: "conversions",
   page: list(`/v1/channels/${channel}/jar/conversions`),
   at: (item) => item.created_at,
-  tell: (item) => ({ what: CONVERTED[item.kind]?.() ?? item.kind, more: item.reason?.title, amount: item.amount, sign: "", state: CONVERSION_STATES[item.state]() }),
+  tell: (item, exponent) => ({ what: CONVERTED[item.kind]?.() ?? item.kind, more: item.reason && because(item.reason, exponent), amount: item.amount, sign: "", state: CONVERSION_STATES[item.state]() }),
 });
 
 const refunds = (channel) => ({
@@ -79,6 +86,20 @@ const others = [
     page: list("/v1/personal-payments"),
     at: (item) => item.accepted_at,
     tell: (item) => ({ what: _("From %(address)s", { address: short(item.sender) }), more: item.reference, amount: item.amount, sign: "+", batch: item.batch_id }),
+  },
+  {
+    name: "given back",
+    page: list("/v1/personal-refunds"),
+    at: (item) => item.made_at,
+    prepare: (item) => Promise.all([nameOf(item.merchant_id), referenceOf(item.of)]),
+    tell: (item, exponent) => ({
+      what: _("Given back by %(name)s", { name: names.get(item.merchant_id) }),
+      more: item.reward_taken_back === "0" ? references.get(item.of) : _("without %(amount)s of cashback", { amount: dollars(item.reward_taken_back, exponent) }),
+      amount: String(BigInt(item.amount) - BigInt(item.reward_taken_back)),
+      sign: "+",
+      state: REFUND_STATES[item.state](),
+      of: item.of.startsWith("pay_") ? item.of : null,
+    }),
   },
   {
     name: "gifts",
