@@ -48,9 +48,6 @@ export async function state() {
   });
 }
 
-/** A channel of this wallet that is here is one that this browser's hot key can spend. */
-export const isHere = async (channel) => channel.id === (await mine()).id;
-
 // --------------------------------------------------------------------- deposit
 
 const depositPlace = (id) => `taesan.deposit.${id}`;

@@ -3,7 +3,7 @@
 import { keep } from "/static/lib/keys.js";
 import { failed, html, loading, nothing, once, part, render, say, sentence } from "/static/lib/view.js";
 import { onSession, session, SignedOut, signIn, signOut } from "/static/lib/session.js";
-import { wallets } from "/static/lib/wallets.js";
+import { TEST_WALLET, wallets } from "/static/lib/wallets.js";
 import { _ } from "/static/lib/words.js";
 import { short } from "/static/lib/money.js";
 
@@ -38,7 +38,7 @@ const choices = (found, why) => html`
 `;
 
 const badge = ({ address, rdns }) => html`
-  ${rdns === "taesan.test" ? html`<span class="test">${_("Test wallet")}</span>` : nothing}
+  ${rdns === TEST_WALLET ? html`<span class="test">${_("Test wallet")}</span>` : nothing}
   <code title=${address}>${short(address)}</code>
   <button class="link" @click=${once(async () => {
     await signOut();

@@ -19,6 +19,3 @@ export function keep(name, secret) {
   localStorage.setItem(`taesan.key.${name}`, hex);
   return true;
 }
-
-export const has = (name) => localStorage.getItem(`taesan.key.${name}`) !== null;
-export const forget = (name) => localStorage.removeItem(`taesan.key.${name}`);
