@@ -1,0 +1,17 @@
+"""What the wallet's scripts work out by themselves, before anything is asked or signed."""
+
+from tests.support.modules import run_script
+
+_MISSING = """
+const { missingFor } = await import("/static/lib/holdings.js");
+return given.map(([amount, asset, test_dollars]) => missingFor(BigInt(amount), { asset, test_dollars }, 6));
+"""
+
+
+def test_a_deposit_of_more_than_the_wallet_has_is_told_before_it_is_signed() -> None:
+    told = run_script(_MISSING, [["5000000", "5000000", "0"], ["5000001", "5000000", "0"], ["1", "0", "20000000"]])
+    assert told == [
+        None,
+        "You have $5.00 in your wallet.",
+        'You have $0.00 in your wallet. "Get test dollars" on the wallet\'s first page brings you more.',
+    ]
