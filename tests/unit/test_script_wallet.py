@@ -15,3 +15,19 @@ def test_a_deposit_of_more_than_the_wallet_has_is_told_before_it_is_signed() -> 
         "You have $5.00 in your wallet.",
         'You have $0.00 in your wallet. "Get test dollars" on the wallet\'s first page brings you more.',
     ]
+
+
+_CALLED = """
+const { titlesOf } = await import("/static/lib/sample.js");
+const shop = { merchant_id: "mer_a", goods: [{ id: "item-pebble", title: "Granite pebble" }] };
+const asked = [["mer_a", "item-pebble"], ["mer_b", "item-pebble"], ["mer_a", "order 7"], ["mer_a", null]];
+return [shop, null].map((one) => asked.map((of) => titlesOf(one)(...of)));
+"""
+
+
+def test_a_sample_good_is_called_by_its_title_and_nothing_else_is() -> None:
+    told = run_script(_CALLED)
+    assert told == [
+        ["Granite pebble", "item-pebble", "order 7", None],
+        ["item-pebble", "item-pebble", "order 7", None],
+    ]
