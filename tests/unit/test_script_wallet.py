@@ -31,3 +31,26 @@ def test_a_sample_good_is_called_by_its_title_and_nothing_else_is() -> None:
         ["Granite pebble", "item-pebble", "order 7", None],
         ["item-pebble", "item-pebble", "order 7", None],
     ]
+
+
+_TOLD = """
+const { destination, fresh, termsOf, toldOf } = await import("/static/wallet/rules/draft.js");
+const here = { currency: "USD", exponent: 6, payer: "0x" + "11".repeat(20), offered: [] };
+return given.map(([change, share, left]) => {
+  const { faults } = termsOf({ ...fresh("Asia/Seoul"), ...change, destinations: [destination("wallet", share)] }, here);
+  return Object.keys(toldOf(faults, new Set(left))).sort();
+});
+"""
+
+
+def test_what_is_wrong_in_a_rules_field_is_told_of_just_that_field_once_she_has_left_it() -> None:
+    cases: list[tuple[object, list[str]]] = [
+        (({"value": "-1", "times": "abc"}, "100", []), []),
+        (({"value": "-1", "times": "abc"}, "100", ["value"]), ["value"]),
+        (({"value": "", "times": "abc"}, "100", ["times", "value"]), ["times", "value"]),
+        (({"hasShare": True, "share": "150"}, "100", ["share"]), ["share"]),
+        (({}, "150", ["share-0"]), ["share-0"]),
+        (({}, "", ["share-0"]), ["share-0"]),
+        (({}, "40", ["share-0"]), ["destinations"]),
+    ]
+    assert run_script(_TOLD, [given for given, _ in cases]) == [told for _, told in cases]
