@@ -1,5 +1,6 @@
 """Gift links made in the wallet: the key stays in the browser and in the link; what nobody takes comes back; tokens to an address."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -71,9 +72,12 @@ def test_a_link_is_made_shared_and_taken_back_and_tokens_are_sent(
     assert page.evaluate("Object.keys(localStorage).filter((name) => name.startsWith('taesan.gift.'))") == []
 
     page.locator("#to").fill(friend.address[:-1] + ("0" if friend.address[-1] != "0" else "1"))
+    page.locator("#send-amount").fill("-1")
+    page.locator("#send form button").click()
+    expect(page.locator("#told [role=alert]")).to_contain_text(re.compile("주소.*금액"))  # both faults at once
     page.locator("#send-amount").fill("0.05")
     page.locator("#send form button").click()
-    expect(page.locator("#told [role=alert]")).to_be_visible()
+    expect(page.locator("#told [role=alert]")).not_to_contain_text("금액")
     page.locator("#to").fill(friend.address)
     page.locator("#send form button").click()
     expect(page.locator("#send .pill").first).to_have_attribute("data-state", "settled", timeout=PATIENCE_MS)

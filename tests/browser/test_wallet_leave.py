@@ -29,6 +29,7 @@ def test_everything_comes_back_through_the_hub_and_the_tokens_through_the_reserv
     page.goto(f"{live_hub.url}/wallet/leave")
     expect(page.locator("#jar")).to_contain_text("$0.30")
     page.locator("#jar button").click()
+    expect(page.locator("dialog")).to_contain_text("저금통에 든 금액이 전부 선물 토큰으로 바뀌어요")
     page.locator("dialog button[value=yes]").click()
     expect(page.locator("#jar .finished")).to_be_visible(timeout=PATIENCE_MS)
     rule = page.evaluate(

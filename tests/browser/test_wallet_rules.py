@@ -179,6 +179,13 @@ def test_from_the_first_choice_to_what_it_gathers(
     _begins_with_what_was_advised(live_hub, page, language)
     page.goto(f"{live_hub.url}/wallet/rules?lang={language}")
     editor = page.locator("#editor")
+    for wrong in ("-1", ""):
+        editor.locator("#value").fill(wrong)
+        editor.locator("#value").blur()
+        expect(editor.locator("#value")).to_have_attribute("aria-invalid", "true")  # before anything is tried
+        expect(editor.locator("#value-fault")).to_be_visible()
+    editor.locator("#value").fill("5")
+    expect(editor.locator("#value")).to_have_attribute("aria-invalid", "false")
     editor.locator("#roundUp").uncheck()
     editor.locator(".try").click()
     expect(editor.locator("#gather-fault")).to_be_visible()

@@ -56,6 +56,7 @@ def test_a_purchase_its_change_and_the_token(
     expect(lantern.locator(".dusty")).to_contain_text("$0.30")
     assert "M18 8h12" not in page.content()
 
+    title = lantern.locator("h3").inner_text()
     lantern.locator("button").click()
     expect(page.locator("#told")).to_contain_text("$0.30")
     expect(lantern.locator(".picture path")).to_have_attribute(
@@ -82,6 +83,7 @@ def test_a_purchase_its_change_and_the_token(
     screenshot(page, f"wallet-joy-{language}-{width}")
 
     _renews_while_open(page)
+    expect(joy.locator(".big")).to_have_text("$2.00")  # what is not closed yet tells of both
     page.reload()
     expect(lantern.locator(".reading")).to_be_visible()
     expect(page.locator("#change .hint").nth(1)).to_contain_text("$3.00")
@@ -98,6 +100,8 @@ def test_a_purchase_its_change_and_the_token(
     expect(page.locator("#holdings dd").nth(1)).to_have_text("$2.00", timeout=PATIENCE_MS)
     assert _is_narrow_enough(page)
     screenshot(page, f"wallet-home-with-jar-{language}-{width}")
+    page.goto(f"{live_hub.url}/wallet/activity?lang={language}")
+    expect(page.locator(".events > li").filter(has_text=title)).to_have_count(1, timeout=PATIENCE_MS)
 
 
 def _bill(live_hub: LiveHub, cents: str) -> dict[str, str]:

@@ -2,7 +2,8 @@
 // never spend more than the deposit. What was begun and has no answer is on disk before it is sent, and is finished first.
 
 import { keccak_256 } from "/static/noble/hashes/sha3.js";
-import { askPatiently, facts, newKey, pause, Refused, signingTime } from "/static/lib/hub.js";
+import { missingFor } from "/static/lib/holdings.js";
+import { askPatiently, facts, isPassing, newKey, pause, Refused, signingTime } from "/static/lib/hub.js";
 import * as keys from "/static/lib/keys.js";
 import { askSigned, session, signTyped } from "/static/lib/session.js";
 import { digest } from "/static/lib/typed.js";
@@ -54,7 +55,7 @@ const depositPlace = (id) => `taesan.deposit.${id}`;
 const depositOf = (id) => JSON.parse(localStorage.getItem(depositPlace(id)) ?? "null");
 
 /** Has the wallet sign a deposit, and the hub bring it to the chain; resolves when it can be spent. One of this amount that was begun and
- * had no answer is this one.
+ * had no answer is this one. More than the wallet has is not signed.
  *
  * @param {bigint} amount minor units @param {(step: "sign" | "send" | "wait") => void} told
  */
@@ -64,11 +65,20 @@ export async function deposit(amount, told = () => {}) {
     const begun = depositOf(own.id);
     const done = begun && (await finishDeposit(own.id, told));
     if (begun?.body.deposit.amount === String(amount)) return done;
+    const held = await heldNow();
+    const missing = held && missingFor(amount, held, own.hub.asset_exponent);
+    if (missing) throw new Error(missing);
     told("sign");
     localStorage.setItem(depositPlace(own.id), JSON.stringify(await signedDeposit(own, amount)));
     return finishDeposit(own.id, told);
   });
 }
+
+/** Null while nobody can tell: then the hub says what it makes of the deposit. */
+const heldNow = () => askSigned("GET", "/v1/holdings").catch((error) => {
+  if (isPassing(error)) return null;
+  throw error;
+});
 
 async function signedDeposit({ id, message, hub }, amount) {
   const salt = newNonce();

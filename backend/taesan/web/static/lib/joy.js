@@ -9,6 +9,7 @@ import { heap, VIEW } from "/static/mountain.js";
 const GRAINS = 200;
 const POUR_MS = 1_800;
 const SETTLE_MS = 900;
+let open = { channelId: null, firings: [] }; // what the card on the page tells of
 const place = (channelId) => `taesan.joy.${channelId}`;
 
 /** Firings that nobody has been told of in this browser, the newest first. */
@@ -17,21 +18,24 @@ export function untold(channelId, firings) {
   return firings.filter(({ fired_at: at }) => at > last);
 }
 
-/** Tells of them once, at the head of the page. @param {object[]} firings as `GET /v1/channels/{id}/jar` has them */
+/** Tells of them once, at the head of the page; a card that is still there then tells of all together. @param {object[]} firings as `GET /v1/channels/{id}/jar` has them */
 export function rejoice(channelId, firings, exponent) {
   const fresh = untold(channelId, firings);
   if (!fresh.length) return;
   localStorage.setItem(place(channelId), firings[0].fired_at);
-  document.querySelector(".joy")?.remove();
+  const shown = document.querySelector(".joy");
+  shown?.remove();
+  const told = shown && open.channelId === channelId ? [...fresh, ...open.firings] : fresh;
+  open = { channelId, firings: told };
   const card = Object.assign(document.createElement("section"), { className: "card joy wide" });
   card.setAttribute("role", "status");
   document.getElementById("signed").prepend(card);
-  const amount = fresh.reduce((sum, firing) => sum + BigInt(firing.amount), 0n);
-  const payments = fresh.reduce((sum, firing) => sum + firing.payments, 0);
+  const amount = told.reduce((sum, firing) => sum + BigInt(firing.amount), 0n);
+  const payments = told.reduce((sum, firing) => sum + firing.payments, 0);
   render(
     html`<svg class="specks" viewBox="0 0 ${VIEW.width} ${VIEW.height}" aria-hidden="true"></svg>
       <div>
-        <h2>${_("Your dust became a gift token")}</h2>
+        <h2>${count("Your dust became a gift token", "Your dust became gift tokens, %(count)s times", told.length)}</h2>
         <p class="big">${dollars(amount, exponent)}</p>
         <p>${count("Out of %(count)s payment, grain by grain. It reaches your wallet with the next batch.", "Out of %(count)s payments, grain by grain. It reaches your wallet with the next batch.", payments)}</p>
         <button class="quiet" @click=${() => card.remove()}>${_("How nice")}</button>

@@ -47,7 +47,7 @@ async function start() {
     await look();
   })}>${_("Show more")}</button>`;
 
-  /** @returns {bigint | null} null: it was told why not */
+  /** @returns {[bigint | null, string | null]} and what is wrong with it */
   function amountIn(form, held) {
     const amount = minorUnits(new FormData(form).get("amount"), exponent);
     const wrong =
@@ -55,8 +55,7 @@ async function start() {
       : amount > BigInt(held.gift) ? _("You have %(amount)s in gift tokens.", { amount: money(held.gift) })
       : amount < BigInt(least) ? _("The hub pays the gas of %(amount)s and more.", { amount: money(least) })
       : null;
-    if (wrong) say(wrong, "alert");
-    return wrong ? null : amount;
+    return [amount, wrong];
   }
 
   // ---------------------------------------------------------------------- make
@@ -66,8 +65,8 @@ async function start() {
       <p class="hint">${_("You have %(amount)s in gift tokens.", { amount: money(held.gift) })}</p>
       ${held.gift === "0" ? html`<p>${_("Gift tokens come out of your jar when it fires.")} <a href="/wallet/rules?lang=${language}">${_("Your jar")}</a></p>` : html`
       <form @submit=${once(async (_event, form) => {
-        const amount = amountIn(form, held);
-        if (amount === null) return;
+        const [amount, wrong] = amountIn(form, held);
+        if (wrong) return say(wrong, "alert");
         const said = new FormData(form);
         say(_("Sign in your wallet…"));
         newest = await give(amount, Number(said.get("days")), said.get("message").trim(), said.get("name").trim());
@@ -155,10 +154,9 @@ async function start() {
     return html`
       <form @submit=${once(async (_event, form) => {
         const to = new FormData(form).get("to").trim();
-        const wrong = whyNot(to);
-        if (wrong) return say(wrong, "alert");
-        const amount = amountIn(form, held);
-        if (amount === null) return;
+        const [amount, wrong] = amountIn(form, held);
+        const faults = [whyNot(to), wrong].filter(Boolean);
+        if (faults.length) return say(faults.join(" "), "alert");
         say(_("Sign in your wallet…"));
         await send(amount, to);
         say(_("%(amount)s are on their way to %(address)s.", { amount: money(amount), address: short(to) }));

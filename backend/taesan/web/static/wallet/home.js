@@ -45,12 +45,16 @@ async function start() {
   const refresh = () => Promise.all([look(), jar(), holdings(), all()]);
   every(LOOK_MS, () => Promise.all([look(), jar()]));
 
+  const inIt = (amount, { available }) => String(amount) === available
+    ? _("%(amount)s are in your channel.", { amount: money(amount) })
+    : _("%(amount)s added: %(all)s are in your channel now.", { amount: money(amount), all: money(available) });
+
   const depositForm = (label) => html`
     <form class="line" @submit=${once(async (_event, form) => {
       const amount = minorUnits(new FormData(form).get("amount"), exponent);
       if (amount === null) return say(_("Type an amount, such as 5 or 12.50."), "alert");
       await channel.deposit(amount, (step) => say({ sign: _("Sign in your wallet…"), send: _("Sent to the hub…"), wait: _("On its way to the chain…") }[step]));
-      say(_("%(amount)s are in your channel.", { amount: money(amount) }));
+      say(inIt(amount, await channel.state()));
       form.reset();
       await refresh();
     })}>

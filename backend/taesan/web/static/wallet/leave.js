@@ -42,7 +42,7 @@ async function start({ address }) {
       : null;
     return html`<p>${_("%(amount)s in your jar.", { amount: money(one.in_jar) })}</p>${coming}
       ${why ? html`<p class="hint">${why}</p>` : html`<p class="ways"><button @click=${once(async () => {
-        const question = _("Your rules end, and a last payment of the smallest amount there is makes the jar fire. Go on?");
+        const question = _("Your rules end, and all that is in the jar becomes gift tokens. For that, this page pays less than a cent into it, once. Go on?");
         if (!(await sure(question, _("Turn it into gift tokens")))) return;
         await emptyJar(one.id);
         say(_("Done. The next batch brings the tokens to your wallet."));

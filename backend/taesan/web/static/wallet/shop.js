@@ -2,11 +2,11 @@
 
 import * as change from "/static/lib/change.js";
 import { behindSignIn } from "/static/lib/gate.js";
-import { ask, facts, Refused } from "/static/lib/hub.js";
+import { ask, facts } from "/static/lib/hub.js";
 import { jarPicture, nearness, ofJar, ofRule } from "/static/lib/jar.js";
 import { rejoice } from "/static/lib/joy.js";
 import { dollars, money as told } from "/static/lib/money.js";
-import { askSigned } from "/static/lib/session.js";
+import { sampleShop } from "/static/lib/sample.js";
 import { empty, every, html, nothing, once, part, say, sentence } from "/static/lib/view.js";
 import { _, language } from "/static/lib/words.js";
 import { good as drawGood } from "/static/wallet/shop/goods.js";
@@ -119,7 +119,7 @@ async function start() {
 
   // ---------------------------------------------------------------- the goods
 
-  const lookAtGoods = part(body("goods"), async () => (await learnt(), goodsOf()), (shop) => {
+  const lookAtGoods = part(body("goods"), async () => (await learnt(), sampleShop()), (shop) => {
     if (!shop) return empty(_("This hub has no shop of its own. Merchants show you their bills as a link or a QR code: pay them above, or on the page that the link opens."));
     const goods = shop.goods.map((one) => ({ one, most: planned(boughtOf(shop, one)) }));
     for (const { one, most } of goods) if (renews.has(one.id) && !one.content) renew(shop, one, most);
@@ -165,12 +165,4 @@ async function start() {
   every(LOOK_MS, refresh);
 }
 
-const nowOf = async ({ id }) => (await goodsOf()).goods.find((one) => one.id === id);
-
-/** The sample shop; null: this hub has none. */
-async function goodsOf() {
-  return askSigned("GET", "/v1/sample-shop").catch((error) => {
-    if (error instanceof Refused && error.type === "no-sample-shop") return null;
-    throw error;
-  });
-}
+const nowOf = async ({ id }) => (await sampleShop()).goods.find((one) => one.id === id);

@@ -3,6 +3,7 @@
 import { ask } from "/static/lib/hub.js";
 import { dollars, short } from "/static/lib/money.js";
 import { because } from "/static/lib/reasons.js";
+import { titles } from "/static/lib/sample.js";
 import { askSigned } from "/static/lib/session.js";
 import { CONVERSION_STATES, GIFT_STATES, REFUND_STATES, RELAY_STATES, REWARD_STATES, TRANSFER_STATES } from "/static/lib/states.js";
 import { _ } from "/static/lib/words.js";
@@ -11,11 +12,12 @@ const LIMIT = 50;
 const names = new Map(); // merchant → its public name
 const references = new Map(); // payment → what it was for
 const asked = new Map(); // path → its answer
+let called = (_merchant, reference) => reference;
 
 const list = (path) => (cursor) => askSigned("GET", `${path}?limit=${LIMIT}${cursor ? `&cursor=${cursor}` : ""}`);
 
 /** Asked once for all rows. Without an answer an id stands there, until a later look. */
-async function learn(map, id, path, field) {
+async function keep(map, id, path, field) {
   if (!asked.has(path)) asked.set(path, ask("GET", path));
   try {
     map.set(id, (await asked.get(path))[field]);
@@ -24,9 +26,15 @@ async function learn(map, id, path, field) {
   }
 }
 
-const nameOf = (merchant) => learn(names, merchant, `/v1/merchants/${merchant}`, "name");
+const nameOf = (merchant) => keep(names, merchant, `/v1/merchants/${merchant}`, "name");
 
-const referenceOf = (payment) => payment.startsWith("pay_") && learn(references, payment, `/v1/payments/${payment}`, "reference");
+const referenceOf = (payment) => payment.startsWith("pay_") && keep(references, payment, `/v1/payments/${payment}`, "reference");
+
+/** Of a payment to a merchant: who that is, and what a sample good is called. */
+async function learn({ merchant_id: merchant, reference }) {
+  await nameOf(merchant);
+  if (reference) called = await titles();
+}
 
 const CONVERTED = {
   savings: () => _("Gift tokens into savings"),
@@ -48,10 +56,10 @@ const payments = (channel) => ({
   name: "payments",
   page: list(`/v1/channels/${channel}/payments`),
   at: (item) => item.accepted_at,
-  prepare: (item) => item.destination === "merchant" && nameOf(item.merchant_id),
+  prepare: (item) => item.destination === "merchant" && learn(item),
   tell: (item) => ({
     what: PAID[item.destination](item),
-    more: item.destination === "jar" ? null : item.reference,
+    more: item.destination === "jar" ? null : called(item.merchant_id, item.reference),
     amount: item.amount,
     sign: item.destination === "jar" ? "" : "−",
     batch: item.batch_id,
@@ -90,10 +98,13 @@ const others = [
     name: "given back",
     page: list("/v1/personal-refunds"),
     at: (item) => item.made_at,
-    prepare: (item) => Promise.all([nameOf(item.merchant_id), referenceOf(item.of)]),
+    prepare: async (item) => {
+      await referenceOf(item.of);
+      await learn({ merchant_id: item.merchant_id, reference: references.get(item.of) });
+    },
     tell: (item, exponent) => ({
       what: _("Given back by %(name)s", { name: names.get(item.merchant_id) }),
-      more: item.reward_taken_back === "0" ? references.get(item.of) : _("without %(amount)s of cashback", { amount: dollars(item.reward_taken_back, exponent) }),
+      more: item.reward_taken_back === "0" ? called(item.merchant_id, references.get(item.of)) : _("without %(amount)s of cashback", { amount: dollars(item.reward_taken_back, exponent) }),
       amount: String(BigInt(item.amount) - BigInt(item.reward_taken_back)),
       sign: "+",
       state: REFUND_STATES[item.state](),

@@ -152,9 +152,16 @@ function destinationsOf(draft, { payer, offered, wrong }) {
     return made;
   });
   const sum = found.reduce((all, one) => all + one.share, 0);
-  if (sum !== WHOLE) wrong("destinations", _("The shares make %(sum)s together: they have to make %(whole)s.", { sum: share(sum), whole: share(WHOLE) }));
+  const areShares = found.every((one) => one.share > 0 && one.share <= WHOLE); // else that is told already
+  if (areShares && sum !== WHOLE) wrong("destinations", _("The shares make %(sum)s together: they have to make %(whole)s.", { sum: share(sum), whole: share(WHOLE) }));
   return found;
 }
+
+/** The faults to be told: all once it was tried, and before that those of fields which she has left.
+ * @param {Record<string, string>} faults @param {Set<string>} left names of fields; the shares' sum goes with any share */
+export const toldOf = (faults, left) => Object.fromEntries(
+  Object.entries(faults).filter(([name]) => left.has(name) || (name === "destinations" && [...left].some((one) => one.startsWith("share-")))),
+);
 
 /** Which field a refusal of the hub belongs to. @param {{detail?: string, errors?: {field: string}[]}} problem */
 export function fieldOf({ detail = "", errors = [] }) {

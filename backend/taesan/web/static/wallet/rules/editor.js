@@ -7,7 +7,7 @@ import { Refused } from "/static/lib/hub.js";
 import { session } from "/static/lib/session.js";
 import { html, nothing, once, render, say, sentence } from "/static/lib/view.js";
 import { _ } from "/static/lib/words.js";
-import { draftOf, fresh, fieldOf, termsOf } from "/static/wallet/rules/draft.js";
+import { draftOf, fresh, fieldOf, termsOf, toldOf } from "/static/wallet/rules/draft.js";
 import { dryRun, dryRunOf } from "/static/wallet/rules/dryrun.js";
 import { firesFields, gatherFields, onlyFields, becomesFields } from "/static/wallet/rules/fields.js";
 import { allow, allowed, enoughFor, newNumber, signRule } from "/static/wallet/rules/signing.js";
@@ -24,6 +24,7 @@ export function editor(place, here, signed) {
   let number = newNumber();
   let refused = {}; // what the hub has said, by field, until that is changed
   let isTried = false;
+  let left = new Set(); // fields that she has changed and gone out of: what is wrong there is told at once
   let rehearsed = null;
   const money = (value) => dollars(value, exponent);
 
@@ -37,6 +38,11 @@ export function editor(place, here, signed) {
     refused = {};
     rehearsed = null;
     number = newNumber();
+    draw();
+  };
+
+  const leave = (name) => {
+    left.add(name);
     draw();
   };
 
@@ -65,11 +71,10 @@ export function editor(place, here, signed) {
 
   const sign = tried(async (terms) => {
     const rule = await signRule(channelId, terms, number);
-    [draft, number, isTried, rehearsed] = [fresh(zone), newNumber(), false, null]; // it is there, whatever becomes of the second signature
+    [draft, number, isTried, left, rehearsed] = [fresh(zone), newNumber(), false, new Set(), null]; // it is there, whatever becomes of the second signature
     draw();
     await signed();
     say((await mayMove(enoughFor(rule.per_day))) ? _("Signed. The rule gathers from now on.") : _("The rule gathers from now on. It may not move tokens out of your wallet until you sign for that, beside your rules."));
-    await signed();
   });
 
   /** Whether rules may move so much: asks for the signature, if it takes one. */
@@ -85,8 +90,8 @@ export function editor(place, here, signed) {
 
   function draw() {
     const { terms, faults } = read();
-    const shown = { ...(isTried ? faults : {}), ...refused };
-    const form = { draft, set, faults: shown, currency, exponent, there };
+    const shown = { ...(isTried ? faults : toldOf(faults, left)), ...refused };
+    const form = { draft, set, leave, faults: shown, currency, exponent, there };
     const isNarrowed = draft.categories || draft.merchants || shown.categories || shown.merchants;
     render(html`
       <form novalidate @submit=${sign}>
@@ -94,7 +99,7 @@ export function editor(place, here, signed) {
         <fieldset><legend>${_("When it becomes gift tokens")}</legend>${firesFields(form)}</fieldset>
         <fieldset><legend>${_("What the gift tokens become")}</legend>${becomesFields(form)}</fieldset>
         <details ?open=${Boolean(isNarrowed)}><summary>${_("Only some of what I buy")}</summary>${onlyFields(form)}</details>
-        ${Object.keys(faults).length ? html`<p class="hint">${_("What you would sign stands here as soon as nothing is missing above.")}</p>` : preview(terms)}
+        ${Object.keys(faults).length ? html`<p class="hint">${_("What you would sign stands here as soon as nothing above is missing or wrong.")}</p>` : preview(terms)}
         <div class="ways try-line">
           <label class="unseen" for="month">${_("Month")}</label>
           <select id="month"><option value="this">${_("This month")}</option><option value="last">${_("Last month")}</option></select>

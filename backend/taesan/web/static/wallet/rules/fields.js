@@ -10,10 +10,10 @@ export const fault = (faults, name) => (faults[name] ? html`<p class="fault" id=
 const invalid = (faults, name) => (faults[name] ? "true" : "false");
 
 /** A text field. @param {string} at the fault's name, and the element's id @param {number} [i] of which destination */
-const typed = ({ draft, set, faults }, name, label, { i, at = name, mode = "decimal", placeholder = "", unit = "" } = {}) => html`<div class="field">
+const typed = ({ draft, set, leave, faults }, name, label, { i, at = name, mode = "decimal", placeholder = "", unit = "" } = {}) => html`<div class="field">
   <label for=${at}>${label}</label>
   <div class="with-unit"><input id=${at} inputmode=${mode} autocomplete="off" placeholder=${placeholder} .value=${i === undefined ? draft[name] : draft.destinations[i][name]}
-    aria-invalid=${invalid(faults, at)} aria-describedby="${at}-fault" @input=${({ target }) => set(name, target.value, i)} />${unit ? html`<span aria-hidden="true">${unit}</span>` : nothing}</div>
+    aria-invalid=${invalid(faults, at)} aria-describedby="${at}-fault" @input=${({ target }) => set(name, target.value, i)} @change=${() => leave(at)} />${unit ? html`<span aria-hidden="true">${unit}</span>` : nothing}</div>
   ${fault(faults, at)}
 </div>`;
 
