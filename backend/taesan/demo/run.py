@@ -163,7 +163,7 @@ def show_apps(url: str, console: Console) -> None:
     for app, what in (
         ("wallet", "a payer's wallet, with a shop"),
         ("merchant", "a merchant's console, with a till"),
-        ("operator", "how the hub is, for the operator's test wallet"),
+        ("operator", "how the hub is (operator's test wallet)"),
     ):
         console.print(f"  {url}/{app:<9} {what}", highlight=False, soft_wrap=True)
 
