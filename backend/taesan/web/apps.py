@@ -117,7 +117,7 @@ def _known_key(hub: Hub) -> str | None:
     return DEV_OPERATOR_KEY if is_local and _dev_operator() in operators.addresses(hub) else None
 
 
-def _page(hub: HubDep, request: Request, app: App, section: str, **more: str | None) -> Response:
+def _page(hub: HubDep, request: Request, app: App, section: str, known_key: str | None = None) -> Response:
     """:raises Problem: the app has no such page"""
     if section not in app.sections:
         raise not_found("The page", section)
@@ -129,5 +129,5 @@ def _page(hub: HubDep, request: Request, app: App, section: str, **more: str | N
         exponent=hub.asset.exponent,
         symbol=hub.asset.symbol,
         currencies=currencies(hub),
-        **more,
+        known_key=known_key,
     )

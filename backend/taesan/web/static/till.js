@@ -1,6 +1,7 @@
 // The till: keypad → QR code → paid. It asks as the merchant who has signed in, or with an API key, which this page's memory alone keeps.
 
 import { ask, newKey, Unanswered } from "/static/lib/hub.js";
+import { money, short } from "/static/lib/money.js";
 import { askSigned, session, SignedOut } from "/static/lib/session.js";
 import { countConfirmations, countDown, follow, shownState } from "/static/invoice.js";
 
@@ -52,13 +53,8 @@ function chosen() {
   return { asset: radio.value, exponent: Number(radio.dataset.exponent) };
 }
 
-function text(value, { asset, exponent }) {
-  const form = new Intl.NumberFormat(document.documentElement.lang, { style: "currency", currency: asset });
-  return form.format(Number(value) / 10 ** exponent);
-}
-
 function showAmount() {
-  display.textContent = text(digits || "0", chosen());
+  display.textContent = money({ value: digits || "0", ...chosen() });
 }
 
 function show(invoice) {
@@ -93,7 +89,10 @@ function clear() {
 async function open() {
   const { id, name } = await call("GET", "/v1/merchants/me");
   element("whose").textContent = name;
+  element("as").textContent = key ? "" : short(session().address);
+  till.querySelector(".whose").hidden = false;
   if (current && current.merchant_id !== id) clear();
+  if (!current) showAmount();
   till.dataset.step = current ? "code" : "amount"; // after a sign-in that has ended it goes on with who is being served
 }
 
@@ -119,7 +118,7 @@ on(element("amount-form"), "submit", async () => {
   const amount = { value: digits || "0", ...chosen() };
   const invoice = await call("POST", "/v1/invoices", { amount, description: till.dataset.description });
   show(invoice);
-  element("asked").textContent = text(invoice.amount.value, invoice.amount);
+  element("asked").textContent = money(invoice.amount);
   element("code").src = `/pay/${invoice.id}/qr.svg`;
   offerTransfer(invoice);
   till.dataset.step = "code";
