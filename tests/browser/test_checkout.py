@@ -96,6 +96,7 @@ def test_till_code_paid_refund(hub: LiveHub, visit: Visit, screenshot: Screensho
     till = visit(f"{hub.url}/till", language=language, width=width)
     screenshot(till, f"till-key-{language}-{width}")
     _open_till(hub, till)
+    expect(till.locator("#display")).to_have_text("$0.00")  # as everywhere, in Korean too
     till.get_by_text("KRW").click()
     for digit in ("4", "5", "00"):
         till.locator(f"[data-digit='{digit}']").click()

@@ -186,6 +186,8 @@ def _sells_at_the_till(shop: Shop) -> None:
     page = shop.page
     page.locator(".heading a.button").click()
     expect(page.locator("#whose")).to_have_text(shop.name)  # no key was asked for
+    expect(page.locator("#as")).to_contain_text("0x")
+    expect(page.locator(".whose a")).to_have_attribute("href", re.compile("^/merchant"))
     for digit in ("4", "5", "0"):
         page.locator(f"[data-digit='{digit}']").click()
     page.locator("#charge").click()

@@ -6,18 +6,17 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.live import LiveHub
-from tests.support.stage import OPERATOR_KEY
 
 Visit = Callable[..., Page]
 Screenshot = Callable[[Page, str], None]
 PATIENCE_MS = 30_000
 
 
-def _sign_in(page: Page, key: str) -> None:
-    page.locator(".wallets summary").click()
-    page.locator("#test-key").fill(key)
-    page.locator(".wallets form button").click()
+def _sign_in(page: Page, language: str) -> None:
+    name = {"en": "Operator's test wallet", "ko": "운영자용 테스트 지갑"}[language]
+    page.get_by_role("button", name=name).click()
     expect(page.locator("#who code")).to_be_visible()
+    expect(page.locator("#who .test")).to_be_visible()
 
 
 @pytest.mark.parametrize(("language", "width", "scheme"), [("ko", 360, "dark"), ("en", 1280, "light")])
@@ -25,7 +24,7 @@ def test_the_operator_sees_how_the_hub_is(
     live_hub: LiveHub, visit: Visit, screenshot: Screenshot, language: str, width: int, scheme: str
 ) -> None:
     page = visit(f"{live_hub.url}/operator", language=language, width=width, scheme=scheme)
-    _sign_in(page, OPERATOR_KEY)
+    _sign_in(page, language)
     expect(page.locator("#health .lamps li")).to_have_count(5)
     expect(page.locator("#health .lamps li[data-state=no]")).to_have_count(0)
     expect(page.locator("#reserve svg")).to_have_count(2)
@@ -48,6 +47,6 @@ def test_nobody_else_does(live_hub: LiveHub, visit: Visit) -> None:
     page.locator("#test-key").fill("0x1234")
     page.locator(".wallets form button").click()
     expect(page.locator("#told")).to_contain_text("That is no key")
-    page.locator(".wallets > li > button").click()
+    page.locator(".wallets > li > button").last.click()
     expect(page.locator("#health")).to_contain_text("Only the hub's operators may see and do this.")
     expect(page.locator("#quarantine")).to_contain_text("Only the hub's operators")

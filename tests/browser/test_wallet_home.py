@@ -22,7 +22,7 @@ def _is_narrow_enough(page: Page) -> bool:
 def test_with_the_test_wallet_of_a_local_chain(
     live_hub: LiveHub, visit: Visit, screenshot: Screenshot, language: str, width: int
 ) -> None:
-    page = visit(f"{live_hub.url}/wallet", language=language, width=width, forgive="404")
+    page = visit(f"{live_hub.url}/wallet", language=language, width=width)
     page.locator(".wallets li > button").click()
     expect(page.locator("#who code")).to_be_visible()
     page.locator("#amount").fill("5")
@@ -44,7 +44,7 @@ def test_with_the_test_wallet_of_a_local_chain(
 def test_with_an_extension_that_first_declines(live_hub: LiveHub, visit: Visit) -> None:
     extension = Extension(declines=True)
     live_hub.give_dollars(extension.account.address, 20 * DOLLAR)
-    page = visit(f"{live_hub.url}/wallet", forgive="404", extension=extension)
+    page = visit(f"{live_hub.url}/wallet", extension=extension)
     page.get_by_role("button", name="Anna's wallet").click()
     expect(page.locator("#told")).to_contain_text("You declined in your wallet")
     extension.declines = False

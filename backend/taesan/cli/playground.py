@@ -47,7 +47,9 @@ def demo(
     if write is not None:
         raise typer.BadParameter("only the year is written to a page")
     bought = f"what {counted(customers, 'customers')} bought in 1997-98"
-    console.print(f"[bold]Taesan[/] replays {bought}, as payments to a hub and a chain in {folder}\n", highlight=False)
+    console.print(
+        f"[bold]Taesan[/] replays {bought},\nas payments to a hub and a chain in {folder}.\n", highlight=False
+    )
     from taesan.demo.run import Options, run
 
     options = Options(customers, chain, leave, chain_port, port, folder, kill_midway)

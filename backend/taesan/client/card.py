@@ -69,7 +69,7 @@ def card(link: GiftLink, language: str = "en") -> str:
     return _PAGE.format(
         language=language,
         title=words["from"].format(name=name) if name else words["for"],
-        worth=_worth(link, language),
+        worth=_worth(link),
         message=f"<blockquote>{escape(link.message)}</blockquote>\n" if link.message else "",
         code=_code(link.url),
         scan=words["scan"],
@@ -77,11 +77,11 @@ def card(link: GiftLink, language: str = "en") -> str:
     )
 
 
-def _worth(link: GiftLink, language: str) -> str:
-    """With two decimals more than the currency's own, if it takes them."""
+def _worth(link: GiftLink) -> str:
+    """With two decimals more than the currency has, if it takes them; in Korean with $, too, where CLDR has US$."""
     pattern = f"¤#,##0.{'0' * get_currency_precision(link.currency)}##"
     amount = Decimal(link.amount).scaleb(-link.exponent)
-    return format_currency(amount, link.currency, pattern, language, currency_digits=False)
+    return format_currency(amount, link.currency, pattern, "en", currency_digits=False)
 
 
 def _code(url: str) -> str:

@@ -18,7 +18,7 @@ from taesan.demo.faucet import Faucet
 from taesan.demo.folder import ChainName
 from taesan.demo.processes import DemoFailed
 from taesan.demo.progress import phase
-from taesan.demo.run import GANACHE_PACE, PACE, choose_port, interruptible
+from taesan.demo.run import GANACHE_PACE, PACE, choose_port, interruptible, show_apps
 from taesan.demo.stage import Stage
 
 DEFAULT = Path("var/devnet")
@@ -131,7 +131,8 @@ def _show_hub(stage: Stage, is_here: bool, console: Console) -> None:
         console.print(
             f"\nThe hub is at {site}, its API at {site}/docs, its log in {logs}.", highlight=False, soft_wrap=True
         )
-        console.print("Ctrl-C ends both.", highlight=False)
+        show_apps(site, console)
+        console.print("\nCtrl-C ends both.", highlight=False)
         return
     console.print("A hub on this chain, in another terminal (or --with-hub):\n", highlight=False)
     for name in ("TAESAN_RPC_URL", "TAESAN_DEPLOYMENT_FILE", "TAESAN_DATABASE_URL", "TAESAN_WITHDRAW_DELAY_S"):

@@ -144,6 +144,7 @@ def _stay_up(stage: Stage, console: Console) -> None:
     console.print(
         f"\nOpen [bold]{url}[/] for the page, {url}/docs for the API. Ctrl-C ends everything.", highlight=False
     )
+    show_apps(url, console)
     console.print(
         "\nFor `.venv/bin/taesan` (alarms, quarantine list, backup …) in another terminal:\n", highlight=False
     )
@@ -154,6 +155,17 @@ def _stay_up(stage: Stage, console: Console) -> None:
     while True:
         stage.require_running()
         time.sleep(1)
+
+
+def show_apps(url: str, console: Console) -> None:
+    """What there is to try in a browser, and as whom."""
+    console.print("\nTo try, with the test wallet that each page offers:\n", highlight=False)
+    for app, what in (
+        ("wallet", "a payer's wallet, with a shop"),
+        ("merchant", "a merchant's console, with a till"),
+        ("operator", "how the hub is (operator's test wallet)"),
+    ):
+        console.print(f"  {url}/{app:<9} {what}", highlight=False, soft_wrap=True)
 
 
 def choose_port(asked: int | None, usual: int, what: str, option: str, console: Console) -> int:

@@ -1,16 +1,20 @@
 """The apps' pages: a payer's wallet, a merchant's and an operator's console. Each is a frame; its script asks the API by itself."""
 
+import functools
 import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
+from eth_account import Account
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 
 from taesan.core.http import problem_responses
 from taesan.core.i18n import LANGUAGES, translate
 from taesan.core.problems import not_found
-from taesan.hub import HubDep
+from taesan.hub import Hub, HubDep
+from taesan.identity import operators
+from taesan.settings import DEV_OPERATOR_KEY
 from taesan.web import words
 from taesan.web.router import CSP, currencies, page
 
@@ -55,7 +59,7 @@ def merchant_page(hub: HubDep, request: Request, section: str) -> Response:
 
 @router.get("/operator", include_in_schema=False)
 def operator_home(hub: HubDep, request: Request) -> Response:
-    return _page(hub, request, OPERATOR, "home")
+    return _page(hub, request, OPERATOR, "home", known_key=_known_key(hub))
 
 
 @router.get("/{name}.webmanifest", include_in_schema=False, responses=problem_responses(404))
@@ -102,7 +106,18 @@ def script_texts(request: Request, language: str) -> Response:
     return Response(script, media_type="text/javascript", headers=headers)
 
 
-def _page(hub: HubDep, request: Request, app: App, section: str) -> Response:
+@functools.cache
+def _dev_operator() -> str:
+    return str(Account.from_key(DEV_OPERATOR_KEY).address)
+
+
+def _known_key(hub: Hub) -> str | None:
+    """An operator's key that everybody knows, as its page offers it: on a local hub alone, and only if it opens it."""
+    is_local = hub.settings.environment == "local"
+    return DEV_OPERATOR_KEY if is_local and _dev_operator() in operators.addresses(hub) else None
+
+
+def _page(hub: HubDep, request: Request, app: App, section: str, known_key: str | None = None) -> Response:
     """:raises Problem: the app has no such page"""
     if section not in app.sections:
         raise not_found("The page", section)
@@ -114,4 +129,5 @@ def _page(hub: HubDep, request: Request, app: App, section: str) -> Response:
         exponent=hub.asset.exponent,
         symbol=hub.asset.symbol,
         currencies=currencies(hub),
+        known_key=known_key,
     )

@@ -206,7 +206,7 @@ def _environment(language: str) -> Environment:
     )
     environment.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
     environment.filters["money"] = lambda amount, exponent: money_text(int(amount), exponent, language)
-    environment.filters["price"] = lambda money: price_text(money, language)
+    environment.filters["price"] = price_text
     environment.filters["rate"] = lambda rate: rate_text(rate, language)
     environment.filters["units"] = lambda money: units_text(money, language)
     environment.filters["when"] = lambda at: when_text(datetime.fromisoformat(at), language)
@@ -225,9 +225,9 @@ def money_text(amount: int, exponent: int, language: str) -> str:
     return "$" + format_decimal(value, f"#,##0.{decimals}", locale=language, decimal_quantization=True)
 
 
-def price_text(money: dict[str, Any], language: str) -> str:
-    """An amount of a currency, such as $1.50 or ₩4,500."""
-    return str(format_currency(_units(money), money["asset"], locale=language))
+def price_text(money: dict[str, Any]) -> str:
+    """An amount of a currency, such as $1.50 or ₩4,500, in each language as the scripts tell it: CLDR's Korean would say US$."""
+    return str(format_currency(_units(money), money["asset"], locale="en"))
 
 
 def units_text(money: dict[str, Any], language: str) -> str:

@@ -1,7 +1,7 @@
 // The till: keypad → QR code → paid. It asks as the merchant who has signed in, or with an API key, which this page's memory alone keeps.
 
 import { ask, newKey, Unanswered } from "/static/lib/hub.js";
-import { decimal, money } from "/static/lib/money.js";
+import { decimal, money, short } from "/static/lib/money.js";
 import { askSigned, session, SignedOut } from "/static/lib/session.js";
 import { countConfirmations, countDown, follow, shownState } from "/static/invoice.js";
 
@@ -54,7 +54,7 @@ function chosen() {
 }
 
 function showAmount() {
-  display.textContent = money({ ...chosen(), value: digits || "0" });
+  display.textContent = money({ value: digits || "0", ...chosen() });
 }
 
 function show(invoice) {
@@ -87,7 +87,10 @@ function clear() {
 async function open() {
   const { id, name } = await call("GET", "/v1/merchants/me");
   element("whose").textContent = name;
+  element("as").textContent = key ? "" : short(session().address);
+  till.querySelector(".whose").hidden = false;
   if (current && current.merchant_id !== id) clear();
+  if (!current) showAmount();
   till.dataset.step = current ? "code" : "amount"; // after a sign-in that has ended it goes on with who is being served
 }
 

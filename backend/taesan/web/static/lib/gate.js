@@ -3,7 +3,7 @@
 import { keep } from "/static/lib/keys.js";
 import { failed, html, loading, nothing, once, part, render, say, sentence } from "/static/lib/view.js";
 import { onSession, session, SignedOut, signIn, signOut } from "/static/lib/session.js";
-import { TEST_WALLET, wallets } from "/static/lib/wallets.js";
+import { OPERATOR_WALLET, TEST_WALLET, wallets } from "/static/lib/wallets.js";
 import { _ } from "/static/lib/words.js";
 import { short } from "/static/lib/money.js";
 
@@ -22,6 +22,18 @@ const otherKey = (wallet) => html`<details>
   </form>
 </details>`;
 
+/** The wallets to sign in with here: the operator's test wallet on her own page alone. */
+async function offered() {
+  const { operatorKey } = byId("sign-in").dataset;
+  if (operatorKey) keep("operator", operatorKey);
+  return (await wallets()).filter(({ info }) => operatorKey || info.rdns !== OPERATOR_WALLET);
+}
+
+/** What a test wallet is, beneath it. */
+const trying = (wallet) => (wallet.info.rdns === OPERATOR_WALLET
+  ? html`<p class="hint">${_("It has the local operator's key, which everybody knows. It opens this page; the other test wallet does not.")}</p>`
+  : html`<p class="hint">${_("For trying out on this local chain: its key lies open in this browser. Never send real money to it.")}</p>${otherKey(wallet)}`);
+
 const choices = (found, why) => html`
   <h1>${_("Sign in with your wallet")}</h1>
   <p>${why}</p>
@@ -29,7 +41,7 @@ const choices = (found, why) => html`
     ${found.map(
       (wallet) => html`<li>
         <button @click=${once(() => signIn(wallet))}><img src=${wallet.info.icon} alt="" width="28" height="28" /> ${wallet.info.name}</button>
-        ${wallet.isTest ? html`<p class="hint">${_("For trying out on this local chain: its key lies open in this browser. Never send real money to it.")}</p>${otherKey(wallet)}` : nothing}
+        ${wallet.isTest ? trying(wallet) : nothing}
       </li>`,
     )}
   </ul>
@@ -38,7 +50,7 @@ const choices = (found, why) => html`
 `;
 
 const badge = ({ address, rdns }) => html`
-  ${rdns === TEST_WALLET ? html`<span class="test">${_("Test wallet")}</span>` : nothing}
+  ${[TEST_WALLET, OPERATOR_WALLET].includes(rdns) ? html`<span class="test">${_("Test wallet")}</span>` : nothing}
   <code title=${address}>${short(address)}</code>
   <button class="link" @click=${once(async () => {
     await signOut();
@@ -57,7 +69,7 @@ export function behindSignIn(why, start) {
     byId("sign-in").hidden = open !== null;
     byId("signed").hidden = open === null;
     render(open ? badge(open) : nothing, byId("who"));
-    if (!open) part(byId("sign-in"), wallets, (found) => choices(found, why));
+    if (!open) part(byId("sign-in"), offered, (found) => choices(found, why));
     else if (!opened) begin((opened = open));
   };
   const empty = () => [...byId("signed").querySelectorAll(".body")].filter((body) => body.childElementCount === 0);

@@ -1,20 +1,22 @@
 // The wallets that this browser has (EIP-6963), and on a local chain one of our own to try things with.
 
-import { kept } from "/static/lib/keys.js";
+import { has, kept } from "/static/lib/keys.js";
 import { digest, textDigest } from "/static/lib/typed.js";
 import { facts } from "/static/lib/hub.js";
 import { _ } from "/static/lib/words.js";
 import { bytesOf } from "/static/proof.js";
 
 export const TEST_WALLET = "taesan.test";
+/** With the key of a local chain's operator, which everybody knows; its page has it kept. */
+export const OPERATOR_WALLET = "taesan.operator";
 const MS_TO_ANNOUNCE = 150; // extensions answer at once; this is for the slow ones
 
 /** Is there nothing at stake here? Only then may a key lie in a web page. */
 const isLocal = async () => (await facts()).chain_time !== null;
 
 /** A wallet without an extension: its key lies open in this browser. For a local chain alone. */
-function testWallet() {
-  const key = () => kept("test"); // looked up anew: the person may have put another there
+function testWallet(rdns, name, place) {
+  const key = () => kept(place); // looked up anew: the person may have put another there
   const methods = {
     eth_requestAccounts: () => [key().address],
     eth_accounts: () => [key().address],
@@ -25,7 +27,7 @@ function testWallet() {
     if (!(method in methods)) throw Object.assign(new Error(`the test wallet has no ${method}`), { code: 4200 });
     return methods[method](params);
   };
-  return { info: { rdns: TEST_WALLET, name: _("Test wallet"), icon: "/static/favicon.svg" }, provider: { request }, isTest: true };
+  return { info: { rdns, name, icon: "/static/favicon.svg" }, provider: { request }, isTest: true };
 }
 
 /** Those of extensions, each once. */
@@ -39,10 +41,12 @@ export async function extensions() {
   return [...found.values()];
 }
 
-/** All wallets, the test wallet last. */
+/** All wallets, those for trying out last. */
 export async function wallets() {
   const all = await extensions();
-  return (await isLocal()) ? [...all, testWallet()] : all;
+  if (!(await isLocal())) return all;
+  if (has("operator")) all.push(testWallet(OPERATOR_WALLET, _("Operator's test wallet"), "operator"));
+  return [...all, testWallet(TEST_WALLET, _("Test wallet"), "test")];
 }
 
 export const walletOf = async (rdns) => (await wallets()).find(({ info }) => info.rdns === rdns) ?? null;
