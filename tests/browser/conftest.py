@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browser_wallet import Extension
 from tests.support.chromium import NoChromium, chromium
@@ -22,6 +22,8 @@ SERIOUS = ("serious", "critical")
 SCREENS = {360: 780, 1280: 800}
 
 Visit = Callable[..., Page]
+PATIENCE_MS = 15_000  # of a machine with other things to do
+expect.set_options(timeout=PATIENCE_MS)
 
 _DRAWS_KOREAN = """() => {
     const drawn = text => {
@@ -106,7 +108,7 @@ def visit(browser: Browser) -> Iterator[Visit]:
             color_scheme=scheme,  # type: ignore[arg-type]
             **{"service_workers": "block"} | options,  # type: ignore[arg-type]
         )
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE_MS)
         if extension:
             extension.install(context)
             extensions.append(extension)
