@@ -7,6 +7,7 @@ Ends with 1 if a first visit fetches more than it may.
 import argparse
 import os
 import platform
+import re
 import statistics
 import sys
 import tempfile
@@ -30,7 +31,7 @@ from tests.support.live import LiveHub
 from tests.support.stage import OPERATOR_KEY
 
 PAYMENTS = 100
-ROUNDS, SLOW_ROUNDS = 9, 5
+ROUNDS = 7
 FETCHED_MAX_BYTES = 150_000
 READY_MAX_MS = 1_000
 SLOW_LATENCY_MS, SLOW_MBIT = 100, 10
@@ -148,25 +149,23 @@ def measure(browser: Browser, hub: LiveHub, rounds: int) -> dict[Target, Opening
         hub.wait_until(lambda o: o["counts"]["payments_waiting"] == 0 and o["batches"][0]["state"] == "posted")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     pages = targets(payment)
-    slow_rounds = min(SLOW_ROUNDS, rounds)
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("visits", total=len(pages) * (2 * rounds + 2 + slow_rounds))
+        task = progress.add_task("visits", total=3 * len(pages) * (rounds + 1))
         for number in range(rounds + 1):
             for target in pages:
                 url = hub.url + target.path
                 with _new_profile(browser, target, states) as page:
                     wire = Wire(page)
-                    pair = _open(page, wire, url), _open(page, wire, url)
-                    if number:
-                        found[target].cold.append(pair[0])
-                        found[target].warm.append(pair[1])
-                progress.advance(task, 2)
-        for target in pages * slow_rounds:
-            with _new_profile(browser, target, states) as page:
-                wire = Wire(page)
-                wire.slow_down()
-                found[target].slow.append(_open(page, wire, hub.url + target.path))
-            progress.advance(task)
+                    cold, warm = _open(page, wire, url), _open(page, wire, url)
+                with _new_profile(browser, target, states) as page:
+                    wire = Wire(page)
+                    wire.slow_down()
+                    slow = _open(page, wire, url)
+                if number:
+                    found[target].cold.append(cold)
+                    found[target].warm.append(warm)
+                    found[target].slow.append(slow)
+                progress.advance(task, 3)
     return found
 
 
@@ -212,7 +211,7 @@ def _ms(values: list[float]) -> str:
 def _row(target: Target, openings: Openings) -> str:
     cold, warm, slow = openings.cold, openings.warm, openings.slow
     cells = [
-        f"{target.name}, `{target.path.split('/pay_')[0]}`",
+        f"{target.name}, `{re.sub('pay_.*', '{id}', target.path)}`",
         f"{_fetched(openings) / 1e3:,.0f}",
         f"{max(opening.requests for opening in cold)}",
         _ms([opening.painted_ms for opening in cold]),
@@ -241,7 +240,7 @@ is ready after **{slowest:,.0f} ms** in the median (the target is {READY_MAX_MS:
 |---|---:|---:|---:|---:|---:|---:|---:|
 {rows}
 
-Median / most of {len(first.cold)} visits ({len(first.slow)} over the slow network), all in milliseconds since the address was
+Median / most of {len(first.cold)} visits, all in milliseconds since the address was
 asked for. A page is **painted** when the browser has drawn anything of it (first contentful paint), and **ready** when the next
 frame after that shows what the page is for: no part that is seen waits or is empty, and the last thing that the page draws
 stands there. Fetched is what came over the wire until the network was idle, packed and with heads, the most of all visits.
