@@ -19,3 +19,5 @@ export function keep(name, secret) {
   localStorage.setItem(`taesan.key.${name}`, hex);
   return true;
 }
+
+export const has = (name) => localStorage.getItem(`taesan.key.${name}`) !== null;

@@ -3,7 +3,7 @@
 import { repeat } from "/static/lit/directives/repeat.js";
 import { day, moment } from "/static/lib/money.js";
 import { askSigned } from "/static/lib/session.js";
-import { html, modal, once, part, render, say, sure } from "/static/lib/view.js";
+import { html, modal, once, part, say, sure } from "/static/lib/view.js";
 import { _ } from "/static/lib/words.js";
 import { showSecret } from "/static/merchant/secret.js";
 
