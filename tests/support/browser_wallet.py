@@ -72,7 +72,7 @@ class Extension:
             "eth_getTransactionByHash",
         ):
             return self.chain.ask(method, *params)
-        raise NotImplementedError(method)
+        raise NotImplementedError(method)  # no extension does it for a page: `visit` fails the test that asks
 
     def _send(self, chain: BareChain, asked: dict[str, Any]) -> Any:
         """With gas money from nowhere, and signed here."""
