@@ -55,8 +55,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in left_out]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """Closed before its worker has other tests: as long as it is open, Playwright's loop counts as running, and asyncio has no other."""
     with ExitStack() as stack:
         try:
             started = stack.enter_context(chromium())
