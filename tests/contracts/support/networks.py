@@ -97,6 +97,8 @@ def _posted(connections: urllib3.PoolManager):
             )
         except urllib3.exceptions.HTTPError as error:  # Brownie looks for what requests raises, as while a node starts
             raise requests.exceptions.ConnectionError(str(error)) from error
+        if answer.status != 200:
+            raise requests.exceptions.HTTPError(f"the node answers with HTTP {answer.status}: {answer.data[:500]!r}")
         return answer.data
 
     return make_request
