@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -62,6 +63,9 @@ class ProblemDetails(BaseModel):
     detail: str | None = None
 
 
+_PROBLEM_SCHEMA = ProblemDetails.model_json_schema()
+
+
 def _asked_language(request: Request) -> str:
     return language_of(request.headers.get("accept-language"))
 
@@ -99,7 +103,7 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def _described(status: int) -> dict[str, Any]:
-    content = {"application/problem+json": {"schema": ProblemDetails.model_json_schema()}}
+    content = {"application/problem+json": {"schema": deepcopy(_PROBLEM_SCHEMA)}}
     return {"description": HTTPStatus(status).phrase, "content": content}
 
 

@@ -19,7 +19,7 @@ from taesan.core.meters import Counter
 from taesan.core.smtp import Outcome
 from taesan.core.worker import Worker
 from taesan.hub import Hub
-from taesan.insights import mail, pdf, report, subscribing, turns
+from taesan.insights import mail, report, subscribing, turns
 from taesan.insights.audit_models import MonthAudit
 from taesan.insights.mail import Way
 from taesan.insights.schedule_models import ReportMail
@@ -102,6 +102,8 @@ class MailWorker(Worker):
 
     def _report(self, way: Way, audit: MonthAudit) -> bytes | None:
         """In no transaction: setting a page takes its time."""
+        from taesan.insights import pdf  # with all of ReportLab: few hubs send mail
+
         writer = report.writer_in(way.language, self._hub)
         try:
             made = pdf.render(writer.document(audit), self._hub.settings.npm_dir)
