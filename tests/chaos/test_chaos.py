@@ -22,7 +22,7 @@ from tests.support.chain import Chain
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    world = World()
+    world = World(tick_s=0.2)  # recovery is not measured here, and other tests want the cores
     yield world
     world.close()
 

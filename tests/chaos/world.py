@@ -25,11 +25,11 @@ PAYERS = 5
 BLOCK_S = 0.25
 DEPOSIT, SURPLUS = 2_000 * DOLLAR, 20 * DOLLAR
 PATIENCE_S = 120
+TICK_S = 0.05
 _MIGRATING = threading.Lock()  # Alembic keeps what it is about in a module
 SETTINGS = {
     "confirmation_depth_blocks": DEPTH,
     "batch_interval_s": 0.3,
-    "worker_tick_s": 0.05,
     "worker_lease_s": 1.5,
     "rpc_timeout_s": 3,
     "fee_bump_after_s": 2,
@@ -80,23 +80,23 @@ class LastingChain(Chain):
 
 
 class World:
-    """:param database: `sqlite` or `postgresql`
+    """:param database: `sqlite` or `postgresql`. :param tick_s: of its worker, while it is idle
     :ivar strikes: payments in flight at each strike since the runner looked last
     """
 
-    def __init__(self, database: str = "sqlite", seed: str = "1") -> None:
+    def __init__(self, database: str = "sqlite", seed: str = "1", tick_s: float = TICK_S) -> None:
         self._stack = contextlib.ExitStack()
         self.folder = Path(tempfile.mkdtemp(prefix="taesan-"))
         self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
         self.postgres: postgres.Server | None = None
         self.strikes: list[int] = []
         try:
-            self._build(database, seed)
+            self._build(database, seed, tick_s)
         except BaseException:
             self._stack.close()
             raise
 
-    def _build(self, database: str, seed: str) -> None:
+    def _build(self, database: str, seed: str, tick_s: float) -> None:
         url = f"sqlite:///{self.folder / 'taesan.db'}"
         if database != "sqlite":
             assert database == "postgresql", database
@@ -115,7 +115,7 @@ class World:
         self._stack.callback(self.engine.dispose)
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        self.hub = Hub(self.folder, self._environment(url, port), self.url)
+        self.hub = Hub(self.folder, self._environment(url, port, tick_s), self.url)
         self._stack.callback(self.hub.kill)
         self.hub.start()
         self.traffic = Traffic(port, payers, wallet, merchant, seed)
@@ -129,8 +129,9 @@ class World:
             self.chain.give_dollars(payer.address, DEPOSIT)
         return payers, ContractPayer(stage).open(DEPOSIT), stage.merchant()
 
-    def _environment(self, url: str, port: int) -> dict[str, str]:
+    def _environment(self, url: str, port: int, tick_s: float) -> dict[str, str]:
         settings = SETTINGS | {
+            "worker_tick_s": tick_s,
             "database_url": url,
             "rpc_url": self.proxy.url,
             "deployment_file": self.stage.settings.deployment_file,

@@ -54,7 +54,7 @@ class LiveHub:
             exact_gather_s=1,
             token_gather_s=0,
             gift_least_s=1,
-            worker_tick_s=0.1,
+            worker_tick_s=0.3,
             sample_shop=demo_folder.SAMPLE_SHOP,
             **more,
         )
