@@ -59,6 +59,13 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[postgres.THEIRS] = stack.enter_context(postgres.server_for_tests())
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """On PostgreSQL, modules that do not mark anything for it: each worker would import two hundred, for nothing."""
+    if config.getoption("--database") != "postgresql" or not collection_path.match("test_*.py"):
+        return None
+    return '"postgresql"' not in collection_path.read_text("utf-8") or None
+
+
 def pytest_collection_finish() -> None:
     calm_collector()
 
