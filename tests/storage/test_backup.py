@@ -16,7 +16,7 @@ from taesan.core.models import Lease
 from tests.support import databases
 from tests.support.commands import run_here
 from tests.support.problems import assert_problem
-from tests.support.stage import CENT, DOLLAR, Stage
+from tests.support.stage import CENT, DOLLAR, Stage, StageFactory
 
 
 def _taesan(stage: Stage, *arguments: str) -> tuple[int, str]:
@@ -38,8 +38,11 @@ def _there(stage: Stage) -> Path:
     return snapshots.path_of(stage.settings.database_url)
 
 
-def test_a_backup_under_load_holds_one_moment(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backup_under_load_holds_one_moment(
+    open_stage: StageFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(snapshots, "PAGES_A_STEP", 5)  # many steps, between each of which payments come in
+    stage = open_stage(payer_rate="100000/second")
     anna, cafe = stage.payer(), stage.merchant()
     stop, steps, seen = threading.Event(), [], []
 
