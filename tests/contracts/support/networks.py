@@ -12,6 +12,7 @@ import urllib3
 from brownie._config import CONFIG
 from brownie.network import web3
 from brownie.network.contract import ContractContainer
+from brownie.network.state import Chain
 from brownie.test.managers.base import PytestBrownieBase
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
@@ -62,6 +63,9 @@ def _be_quick() -> None:
     web3.middleware_onion.remove("validation")  # asks for the chain's id before each call
     web3.middleware_onion.remove("gas_price_strategy")  # asks for a block before each transaction, whose price we set
     HTTPProvider._make_request = _posted(urllib3.PoolManager())
+
+    # A snapshot for each transaction and a look at its block, so that whoever sits at a console can undo it.
+    Chain._add_to_undo_buffer = lambda *_: None
 
     def stack():
         """As much of `inspect.stack` as Brownie wants at each snapshot: it collects the source of every frame."""
