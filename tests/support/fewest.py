@@ -4,6 +4,7 @@ list, and of what is new nothing is left out.
 """
 
 import json
+from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 
@@ -36,4 +37,14 @@ def fewest(notes: dict[str, Note], without: Collection[str] = ()) -> set[str]:
         if not done:
             break
         chosen.add(best)
+    return _needed(chosen, notes, without)
+
+
+def _needed(chosen: set[str], notes: dict[str, Note], without: Collection[str]) -> set[str]:
+    """Of those that were chosen: what was taken first may be asked for by all that came after. The dearest go first."""
+    times = Counter(asked for test in chosen.union(without) if test in notes for asked in notes[test][1])
+    for test in sorted(chosen, key=lambda test: (-notes[test][0], test)):
+        if all(times[asked] > 1 for asked in notes[test][1]):
+            times.subtract(notes[test][1])
+            chosen = chosen - {test}
     return chosen

@@ -29,3 +29,12 @@ def test_what_others_ask_for_anyway_is_not_asked_again() -> None:
 def test_what_only_one_test_asks_for_is_never_left_out() -> None:
     new: Note = (100_000, ["read", "something new"])
     assert "dear" in fewest(NOTES | {"dear": new})
+
+
+def test_what_was_taken_first_is_left_out_when_those_after_it_ask_for_all_of_it() -> None:
+    notes: dict[str, Note] = {
+        "both": (0, ["pay", "settle"]),
+        "one": (20, ["pay", "close"]),
+        "other": (20, ["settle", "read"]),
+    }
+    assert fewest(notes) == {"one", "other"}
