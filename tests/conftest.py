@@ -63,7 +63,11 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """On PostgreSQL, modules that do not mark anything for it: each worker would import two hundred, for nothing."""
     if config.getoption("--database") != "postgresql" or not collection_path.match("test_*.py"):
         return None
-    return '"postgresql"' not in collection_path.read_text("utf-8") or None
+    return not _names_postgresql(collection_path) or None
+
+
+def _names_postgresql(module: Path) -> bool:
+    return '"postgresql"' in module.read_text("utf-8")
 
 
 def pytest_collection_finish() -> None:
@@ -72,6 +76,11 @@ def pytest_collection_finish() -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """On PostgreSQL those run that are marked for both; on SQLite all but PostgreSQL's own."""
+    unseen = {item.path for item in items if _runs_on(item, "postgresql")}
+    if unseen := {path for path in unseen if not _names_postgresql(path)}:
+        raise pytest.UsageError(
+            f'marked for PostgreSQL without "postgresql" in the module, so never run there: {unseen}'
+        )
     name = config.getoption("--database")
     here = [item for item in items if _runs_on(item, name)]
     if config.getoption("--briefly"):

@@ -85,18 +85,18 @@ class World:
     """
 
     def __init__(self, database: str = "sqlite", seed: str = "1", tick_s: float = TICK_S) -> None:
-        self._stack = contextlib.ExitStack()
+        self._stack, self._tick_s = contextlib.ExitStack(), tick_s
         self.folder = Path(tempfile.mkdtemp(prefix="taesan-"))
         self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
         self.postgres: postgres.Server | None = None
         self.strikes: list[int] = []
         try:
-            self._build(database, seed, tick_s)
+            self._build(database, seed)
         except BaseException:
             self._stack.close()
             raise
 
-    def _build(self, database: str, seed: str, tick_s: float) -> None:
+    def _build(self, database: str, seed: str) -> None:
         url = f"sqlite:///{self.folder / 'taesan.db'}"
         if database != "sqlite":
             assert database == "postgresql", database
@@ -115,7 +115,7 @@ class World:
         self._stack.callback(self.engine.dispose)
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        self.hub = Hub(self.folder, self._environment(url, port, tick_s), self.url)
+        self.hub = Hub(self.folder, self._environment(url, port), self.url)
         self._stack.callback(self.hub.kill)
         self.hub.start()
         self.traffic = Traffic(port, payers, wallet, merchant, seed)
@@ -129,9 +129,9 @@ class World:
             self.chain.give_dollars(payer.address, DEPOSIT)
         return payers, ContractPayer(stage).open(DEPOSIT), stage.merchant()
 
-    def _environment(self, url: str, port: int, tick_s: float) -> dict[str, str]:
+    def _environment(self, url: str, port: int) -> dict[str, str]:
         settings = SETTINGS | {
-            "worker_tick_s": tick_s,
+            "worker_tick_s": self._tick_s,
             "database_url": url,
             "rpc_url": self.proxy.url,
             "deployment_file": self.stage.settings.deployment_file,

@@ -103,6 +103,7 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def _described(status: int) -> dict[str, Any]:
+    # A copy for each: whoever puts a document together merges into what it finds.
     content = {"application/problem+json": {"schema": deepcopy(_PROBLEM_SCHEMA)}}
     return {"description": HTTPStatus(status).phrase, "content": content}
 
