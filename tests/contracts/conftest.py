@@ -1,4 +1,4 @@
-"""Roles, a fresh deployment for each test module, and the checks that follow every test."""
+"""Roles, a deployment that every test begins with, and the checks that follow every test."""
 
 import gc
 from pathlib import Path
@@ -62,9 +62,9 @@ def pytest_terminal_summary(terminalreporter):
 # ------------------------------------------------------------------ isolation
 
 
-@pytest.fixture(scope="session", autouse=True)
-def frozen_heap():
-    """Brownie collects garbage at each return to a snapshot: without the modules' objects it is a matter of moments."""
+@pytest.fixture(scope="module", autouse=True)
+def frozen_heap(hub):
+    """Brownie collects garbage at each return to a snapshot: without what stays anyhow it is a matter of moments."""
     gc.collect()
     gc.freeze()
 
@@ -151,44 +151,47 @@ def hot_key():
 # ------------------------------------------------------------------ contracts
 
 
-@pytest.fixture(scope="module")
-def hub(module_isolation, admin, settler):
+@pytest.fixture(scope="session")
+def hub(admin, settler):
+    """Deployed once: Brownie goes back to it before each module."""
     set_gas_price()
     Multicall3.deploy({"from": admin})  # for the books
-    return deploy(admin, admin=admin, settler=settler)
+    hub = deploy(admin, admin=admin, settler=settler)
+    chain._reset_id = chain._take_snapshot()
+    return hub
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def asset(hub):
     return hub.asset
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def channels(hub):
     return hub.channels
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def collector(hub):
     return hub.collector
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def settlement(hub):
     return hub.settlement
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def gift_token(hub):
     return hub.gift_token
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def vault(hub):
     return hub.vault
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def badges(hub):
     return hub.badges
 

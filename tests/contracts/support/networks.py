@@ -1,6 +1,7 @@
 """A node of our own for the tests, whatever else runs on this machine."""
 
 import contextlib
+import functools
 import secrets
 import socket
 import sys
@@ -62,7 +63,7 @@ def _be_quick() -> None:
     """Leaves out what takes much of the tests' time, and no test needs."""
     web3.middleware_onion.remove("validation")  # asks for the chain's id before each call
     web3.middleware_onion.remove("gas_price_strategy")  # asks for a block before each transaction, whose price we set
-    HTTPProvider._make_request = _posted(urllib3.PoolManager())
+    HTTPProvider._make_request = _post
 
     # A snapshot for each transaction and a look at its block, so that whoever sits at a console can undo it.
     Chain._add_to_undo_buffer = lambda *_: None
@@ -86,26 +87,25 @@ def _be_quick() -> None:
     ContractContainer._revert = revert
 
 
-def _posted(connections: urllib3.PoolManager):
+def _post(provider, method, body):
     """A question by urllib3: requests, which stands above it, takes a third of a question's time."""
+    try:
+        answer = _connections(provider.endpoint_uri).urlopen(
+            "POST",
+            "/",
+            body=body,
+            headers={"Content-Type": "application/json"},
+            timeout=provider.get_request_kwargs()["timeout"],
+            retries=False,
+        )
+    except urllib3.exceptions.HTTPError as error:  # Brownie looks for what requests raises, as while a node starts
+        raise requests.exceptions.ConnectionError(str(error)) from error
+    if answer.status != 200:
+        raise requests.exceptions.HTTPError(f"the node answers with HTTP {answer.status}: {answer.data[:500]!r}")
+    return answer.data
 
-    def make_request(provider, method, body):
-        try:
-            answer = connections.request(
-                "POST",
-                provider.endpoint_uri,
-                body=body,
-                headers={"Content-Type": "application/json"},
-                timeout=provider.get_request_kwargs()["timeout"],
-                retries=False,
-            )
-        except urllib3.exceptions.HTTPError as error:  # Brownie looks for what requests raises, as while a node starts
-            raise requests.exceptions.ConnectionError(str(error)) from error
-        if answer.status != 200:
-            raise requests.exceptions.HTTPError(f"the node answers with HTTP {answer.status}: {answer.data[:500]!r}")
-        return answer.data
 
-    return make_request
+_connections = functools.cache(urllib3.connection_from_url)
 
 
 def keys(count: int) -> dict[str, LocalAccount]:
