@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import zxingcpp
 from playwright.sync_api import Page, Route, expect
 
+from tests.support.barcodes import scanned
 from tests.support.browser_wallet import Extension
 from tests.support.live import LiveHub
-from tests.support.png import grey_pixels
 from tests.support.stage import CENT, DOLLAR, key
 from tests.support.wallet import Wallet
 
@@ -42,8 +41,7 @@ def _scanned(page: Page) -> str:
     """What a telephone's camera reads off the screen."""
     expect(page.locator(".codes figure:visible")).to_have_count(1)
     page.evaluate("Promise.all([...document.images].filter(image => image.offsetParent).map(image => image.decode()))")
-    (code,) = zxingcpp.read_barcodes(grey_pixels(page.screenshot(full_page=True)))
-    return str(code.text)
+    return scanned(page.screenshot(full_page=True))
 
 
 def _pay_as_scanned(hub: LiveHub, url: str) -> dict[str, Any]:

@@ -4,12 +4,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import zxingcpp
 from playwright.sync_api import Page, expect
 
+from tests.support.barcodes import scanned
 from tests.support.browser_wallet import Extension, signed_in, wider_than_the_screen
 from tests.support.live import LiveHub
-from tests.support.png import grey_pixels
 from tests.support.stage import CENT
 from tests.support.wallet import Wallet
 
@@ -55,8 +54,7 @@ def test_a_link_is_made_shared_and_taken_back_and_tokens_are_sent(
     assert len(secret) == 43
     shown = gift.get_by_role("img")  # at once, of what was just made
     shown.evaluate("(picture) => picture.scrollIntoView({ block: 'center' })")
-    (code,) = zxingcpp.read_barcodes(grey_pixels(shown.screenshot()))
-    assert code.text == link
+    assert scanned(shown.screenshot()) == link
     assert not [line for line in sent if secret in line]
     assert wider_than_the_screen(page) == []
     screenshot(page, "gifts-ko-360")
