@@ -91,13 +91,10 @@ class Nodes(Node):
     def logs(
         self, addresses: Sequence[str], first_block: int, last_block: int, topics: Sequence[Any] = ()
     ) -> list[LogReceipt]:
-        query: Any = {"address": list(addresses), "fromBlock": first_block, "toBlock": last_block}
-        query |= {"topics": list(topics)} if topics else {}
-
         def ask() -> list[LogReceipt]:
             # The same node: one that lags behind would tell of no events there, instead of that it does not know.
-            self.web3.eth.get_block(last_block)
-            return self.web3.eth.get_logs(query)
+            self._block(hex(last_block))
+            return self._logs(addresses, first_block, last_block, topics)
 
         return self._ask(ask)
 

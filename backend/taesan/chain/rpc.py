@@ -1,14 +1,15 @@
 """The node, as few questions as we ask it. The only module that does network I/O with a chain."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
+from hexbytes import HexBytes
 from urllib3.exceptions import HTTPError
 from web3 import HTTPProvider, Web3
-from web3.exceptions import TransactionNotFound, Web3Exception, Web3RPCError
+from web3.exceptions import BlockNotFound, Web3Exception, Web3RPCError
 from web3.types import BlockData, LogReceipt, TxReceipt
 
 from taesan.chain import errors
@@ -96,10 +97,12 @@ class Node:
         return self._ask(lambda: self.web3.eth.chain_id)
 
     def head(self) -> BlockData:
-        return self._ask(lambda: self.web3.eth.get_block("latest"))
+        """With these fields: number, hash, timestamp."""
+        return self._ask(lambda: self._block("latest"))
 
     def block(self, number: int) -> BlockData:
-        return self._ask(lambda: self.web3.eth.get_block(number))
+        """As `head`."""
+        return self._ask(lambda: self._block(hex(number)))
 
     def transaction_at(self, number: int, sender: str, nonce: int) -> str | None:
         """The hash of the sender's transaction with this nonce in a block, 0x-hex, if it is there."""
@@ -116,9 +119,7 @@ class Node:
     def logs(
         self, addresses: Sequence[str], first_block: int, last_block: int, topics: Sequence[Any] = ()
     ) -> list[LogReceipt]:
-        query: Any = {"address": list(addresses), "fromBlock": first_block, "toBlock": last_block}
-        query |= {"topics": list(topics)} if topics else {}
-        return self._ask(lambda: self.web3.eth.get_logs(query))
+        return self._ask(lambda: self._logs(addresses, first_block, last_block, topics))
 
     def call(
         self, to: str, data: str, sender: str | None = None, block: int | None = None, gas: int | None = None
@@ -186,16 +187,16 @@ class Node:
 
     def balance(self, address: str) -> int:
         """In wei, at the newest block."""
-        return self._ask(lambda: self.web3.eth.get_balance(Web3.to_checksum_address(address)))
+        return self._ask(lambda: int(self._result("eth_getBalance", address, "latest"), 16))
 
     def pending_nonce(self, address: str) -> int:
         """As `next_nonce`, with what waits in the node's pool without a gap."""
-        return self._ask(lambda: self.web3.eth.get_transaction_count(Web3.to_checksum_address(address), "pending"))
+        return self._ask(lambda: int(self._result("eth_getTransactionCount", address, "pending"), 16))
 
     def next_nonce(self, address: str, block: int | None = None) -> int:
         """How many transactions of `address` are mined up to a block (default: the newest)."""
-        at: Any = "latest" if block is None else block
-        return self._ask(lambda: self.web3.eth.get_transaction_count(Web3.to_checksum_address(address), at))
+        at = "latest" if block is None else hex(block)
+        return self._ask(lambda: int(self._result("eth_getTransactionCount", address, at), 16))
 
     def send_raw(self, raw: bytes) -> None:
         """Hands signed bytes to the node. That it knows them already is success.
@@ -214,13 +215,24 @@ class Node:
         self._ask(ask)
 
     def receipt(self, transaction_hash: str) -> TxReceipt | None:
+        """With these fields: transactionHash, blockNumber, blockHash, status, gasUsed. None: it is not mined."""
+
         def ask() -> TxReceipt | None:
-            try:
-                return self.web3.eth.get_transaction_receipt(transaction_hash)  # type: ignore[arg-type]
-            except TransactionNotFound:
-                return None
+            found = self._result("eth_getTransactionReceipt", transaction_hash)
+            return None if found is None else cast(TxReceipt, _plain(found, _OF_RECEIPT))
 
         return self._ask(ask)
+
+    def _block(self, at: str) -> BlockData:
+        found = self._result("eth_getBlockByNumber", at, False)
+        if found is None:
+            raise BlockNotFound(f"block {at} is not there")
+        return cast(BlockData, _plain(found, _OF_BLOCK))
+
+    def _logs(self, addresses: Sequence[str], first: int, last: int, topics: Sequence[Any]) -> list[LogReceipt]:
+        query = {"address": list(addresses), "fromBlock": hex(first), "toBlock": hex(last)}
+        query |= {"topics": list(topics)} if topics else {}
+        return [cast(LogReceipt, _plain(log, _OF_LOG)) for log in self._result("eth_getLogs", query)]
 
     def _result(self, method: str, *parameters: object) -> Any:
         """What is asked most, without web3's look at each value of question and answer: it takes longer than the question."""
@@ -246,6 +258,36 @@ class Node:
             raise NodeFails(f"the node at {self.name} answers with an error: {str(error)[:200]}") from error
         except (AttributeError, KeyError, TypeError) as error:
             raise NodeFails(f"the node at {self.name} answers with nonsense: {str(error)[:200]}") from error
+
+
+def _number(text: str) -> int:
+    return int(text, 16)
+
+
+_Fields = Mapping[str, Callable[[Any], Any]]
+_OF_BLOCK: _Fields = {"number": _number, "hash": HexBytes, "timestamp": _number}
+_OF_RECEIPT: _Fields = {
+    "transactionHash": HexBytes,
+    "blockNumber": _number,
+    "blockHash": HexBytes,
+    "status": _number,
+    "gasUsed": _number,
+}
+_OF_LOG: _Fields = {
+    "address": Web3.to_checksum_address,
+    "topics": lambda topics: [HexBytes(topic) for topic in topics],
+    "data": HexBytes,
+    "blockNumber": _number,
+    "blockHash": HexBytes,
+    "transactionHash": HexBytes,
+    "transactionIndex": _number,
+    "logIndex": _number,
+}
+
+
+def _plain(answer: dict[str, Any], wanted: _Fields) -> dict[str, Any]:
+    """The fields that we look at, of JSON-RPC's many, as web3 would give them."""
+    return {name: read(answer[name]) for name, read in wanted.items()}
 
 
 def _message(error: Exception) -> str:
