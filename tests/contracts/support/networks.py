@@ -26,12 +26,16 @@ from scripts.deploy import run_ganache_at_shanghai
 # The same on every node, so that the tests know the keys of the accounts that the node unlocks.
 MNEMONIC = "test test test test test test test test test test test junk"
 
+BLOCKS_REMEMBERED = 500  # more than a test has, whose books are looked at in each
+
 
 def prepare() -> None:
     """Set up the networks before Brownie starts one; must run before the tests are collected."""
     run_ganache_at_shanghai()
     # Nobody reads Ganache's log from the pipe that Brownie gives it: once the pipe is full, Ganache stands still.
     CONFIG.networks["ganache-cli"]["cmd"] = "ganache-cli --logging.quiet"
+    # The oldest blocks' states go to the disk otherwise: gigabytes, as anvil never asks whether anybody wants them.
+    CONFIG.networks["development"]["cmd"] += f" --prune-history={BLOCKS_REMEMBERED}"
     _be_patient()
     _be_quick()
     for name in ("development", "ganache-cli"):
