@@ -101,7 +101,7 @@ soak: build/.stamp ## Ten minutes of steady load: is memory flat? Writes docs/be
 
 CHECKS := test-contracts test-ganache-briefly test-invariants slither lint
 
-test: build/.stamp ## All tests: contracts, unit, property, API, browser, end to end (some 16 minutes on two cores)
+test: build/.stamp ## All tests: contracts, unit, property, API, browser, end to end (some 14 minutes on two cores)
 	@echo "· one after the other, beside the service's tests: $(CHECKS) (each is heard of at its end)"
 	@$(MAKE) --no-print-directory --jobs=2 test-backend $(CHECKS:%=beside-%)
 	@echo "all tests passed"

@@ -1,6 +1,7 @@
 """Which statements a test has the service execute, so that PostgreSQL may be shown each of them by few tests (`fewest`), and
 whether two transactions were ever open at once: there databases differ most."""
 
+import functools
 import hashlib
 import re
 import sys
@@ -18,6 +19,10 @@ _SERVICE = str(Path(_TESTS).parent / "backend" / "taesan")
 _TRANSACTIONS = str(Path(_SERVICE) / "core" / "db.py")  # the service's, and those that a test opens
 _LISTS = re.compile(r"\(\?(, ?\?)*\)(, ?\(\?(, ?\?)*\))*")  # as long as rows or values happened to be many
 
+_UPDATE = re.compile(r"(UPDATE \w+ SET )(.*?)( WHERE .*)", re.DOTALL)
+_INSERT = re.compile(r"(INSERT INTO \w+ )\(([^()]*)\)(.*)", re.DOTALL)
+_NEXT_SET = re.compile(r', (?="?\w+"?=)')
+
 _executed: Counter[str] = Counter()
 _in_use: Counter[str] = Counter()  # connections: now, and most since `forget`
 
@@ -29,11 +34,20 @@ def forget() -> None:
 
 def noted() -> tuple[int, list[str]]:
     """Since `forget`: how many, and a short name of each that differs from the others, and of each error of one."""
-    return _executed.total(), sorted({named(told) for told in _executed})
+    return _executed.total(), sorted({name for told in _executed for name in names(told)})
 
 
-def named(statement: str) -> str:
-    return hashlib.blake2b(_LISTS.sub("(?)", statement).encode(), digest_size=8).hexdigest()
+@functools.cache
+def names(statement: str) -> frozenset[str]:
+    """Of what writes into some of a table's columns one for each: which of them changed together is no difference to a database."""
+    parts = [_LISTS.sub("(?)", statement)]
+    if written := _UPDATE.fullmatch(parts[0]):
+        table, columns, rest = written.groups()
+        parts = [table + column + rest for column in _NEXT_SET.split(columns)]
+    elif written := _INSERT.fullmatch(parts[0]):
+        table, columns, rest = written.groups()
+        parts = [table + rest, *(table + column for column in columns.split(", "))]
+    return frozenset(hashlib.blake2b(part.encode(), digest_size=8).hexdigest() for part in parts)
 
 
 def were_at_once() -> bool:

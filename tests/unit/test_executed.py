@@ -43,8 +43,26 @@ def test_an_error_is_noted_beside_its_statement(database: Database) -> None:
 
 def test_lists_of_any_length_are_one_statement() -> None:
     few, many = "SELECT a FROM b WHERE c IN (?) AND d = ?", "SELECT a FROM b WHERE c IN (?, ?,?) AND d = ?"
-    assert executed.named(few) == executed.named(many) != executed.named(few.replace("d", "e"))
-    assert executed.named("VALUES (?, ?)") == executed.named("VALUES (?, ?), (?, ?), (?, ?)")
+    assert executed.names(few) == executed.names(many) != executed.names(few.replace("d", "e"))
+    assert executed.names("VALUES (?, ?)") == executed.names("VALUES (?, ?), (?, ?), (?, ?)")
+
+
+@pytest.mark.parametrize(
+    ("both", "each"),
+    [
+        (
+            'UPDATE a SET b=?, "c"=max(b, ?) WHERE d = ?',
+            ['UPDATE a SET "c"=max(b, ?) WHERE d = ?', "UPDATE a SET b=? WHERE d = ?"],
+        ),
+        ("INSERT INTO a (b, c) VALUES (?, ?)", ["INSERT INTO a (c) VALUES (?)", "INSERT INTO a (b) VALUES (?)"]),
+    ],
+)
+def test_columns_that_are_written_together_are_as_if_each_were_written_alone(both: str, each: list[str]) -> None:
+    alone = [executed.names(one) for one in each]
+    assert executed.names(both) == frozenset().union(*alone)
+    assert alone[0] != alone[1]
+    assert not executed.names(both) & executed.names(both.replace("a ", "x "))
+    assert executed.names(both) - executed.names(both + " RETURNING d")
 
 
 def test_transactions_are_at_once_when_one_begins_before_another_ends(database: Database) -> None:

@@ -16,8 +16,8 @@ MNEMONIC = "test test test test test test test test test test test junk"
 BLOCK_TIME_S = 1
 ACCOUNTS = 10
 ANVIL_STATE = "anvil.json"
-OLD_STATES = 10
-"""Anvil keeps 500 blocks' states in memory and more of them on disk without end, unless told."""
+STATES = 500
+"""Of so many newest blocks anvil knows who had what. Unless told it writes that of older ones to the disk, 200 kB for each."""
 RECENT_BLOCKS = 5
 
 
@@ -111,7 +111,7 @@ def _command(
             *(() if first_day else (f"--block-time={BLOCK_TIME_S}", "--mixed-mining")),
             f"--accounts={ACCOUNTS}",
             f"--state={folder / ANVIL_STATE}",
-            f"--max-persisted-states={OLD_STATES}",
+            f"--prune-history={STATES}",
             "--silent",
             *begins,
         ]
