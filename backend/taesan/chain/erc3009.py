@@ -79,13 +79,12 @@ def look(node: Node, contracts: Contracts, signed: SignedTransfer, sender: str) 
 
 def carried_out(node: Node, transaction: str) -> set[tuple[str, str, str]] | None:
     """(token, payer, nonce) of the transfers in a mined transaction; None if the node does not know it yet."""
-    receipt: Any = node.request("eth_getTransactionReceipt", transaction)
-    if receipt is None:
+    logs = node.logs_of(transaction)
+    if logs is None:
         return None
-    used = hex_of(_USED)
-    found = [log for log in receipt["logs"] if len(log["topics"]) == 3 and log["topics"][0] == used]
+    found: list[Any] = [log for log in logs if len(log["topics"]) == 3 and bytes(log["topics"][0]) == _USED]
     return {
-        (to_checksum_address(log["address"]), to_checksum_address("0x" + log["topics"][1][-40:]), log["topics"][2])
+        (log["address"], to_checksum_address(bytes(log["topics"][1])[12:]), hex_of(bytes(log["topics"][2])))
         for log in found
     }
 

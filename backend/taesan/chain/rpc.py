@@ -223,6 +223,15 @@ class Node:
 
         return self._ask(ask)
 
+    def logs_of(self, transaction_hash: str) -> list[LogReceipt] | None:
+        """A transaction's. None: it is not mined."""
+
+        def ask() -> list[LogReceipt] | None:
+            found = self._result("eth_getTransactionReceipt", transaction_hash)
+            return None if found is None else [cast(LogReceipt, _plain(log, _OF_LOG)) for log in found["logs"]]
+
+        return self._ask(ask)
+
     def _block(self, at: str) -> BlockData:
         found = self._result("eth_getBlockByNumber", at, False)
         if found is None:
