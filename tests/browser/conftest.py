@@ -150,7 +150,7 @@ def screenshot(axe: str) -> Callable[[Page, str], None]:
         page.evaluate("scrollTo(0, 0)")  # what stands still while one scrolls stands at the top
         page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
         page.evaluate(axe)
-        found = page.evaluate("axe.run(document, { resultTypes: ['violations'], preload: false })")["violations"]
+        found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
         serious = [(v["id"], [n["html"][:120] for n in v["nodes"]]) for v in found if v["impact"] in SERIOUS]
         assert serious == [], name
 

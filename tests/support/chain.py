@@ -16,13 +16,13 @@ from taesan.chain.deployment import deploy
 from taesan.chain.rpc import Node
 from taesan.chain.signers import KeySigner
 from taesan.core.values import hex_of
+from taesan.demo.devnet import SHORT_HISTORY
 from taesan.demo.processes import Process, find_program, wait_for_rpc
 from taesan.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 ARTIFACTS = ROOT / "build" / "contracts"
 CHAIN_ID = 31337
-BLOCKS_REMEMBERED = 500
 # Rich accounts of anvil's well-known mnemonic: the first is the operator's.
 RICH_KEY = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
 
@@ -53,8 +53,7 @@ class BareChain:
 
     def start(self, *options: str) -> None:
         command = [find_program("anvil"), f"--port={self.port}", f"--chain-id={self.chain_id}", "--silent"]
-        # What a chain was at its oldest blocks, which no test asks for, would go to the disk: files of a test's run take gigabytes.
-        command += [f"--prune-history={BLOCKS_REMEMBERED}", "--preserve-historical-states", *self.options, *options]
+        command += [SHORT_HISTORY, "--preserve-historical-states", *self.options, *options]
         self._process = Process("anvil", command, self.folder / "anvil.log")
         wait_for_rpc(self._process, self.url)
 

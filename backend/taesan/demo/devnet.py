@@ -16,8 +16,8 @@ MNEMONIC = "test test test test test test test test test test test junk"
 BLOCK_TIME_S = 1
 ACCOUNTS = 10
 ANVIL_STATE = "anvil.json"
-STATES = 500
-"""Of so many newest blocks anvil knows who had what. Unless told it writes that of older ones to the disk, 200 kB for each."""
+SHORT_HISTORY = "--prune-history=500"
+"""Of so many newest blocks anvil knows who had what. Unless told it writes that of each older one to the disk."""
 RECENT_BLOCKS = 5
 
 
@@ -111,7 +111,7 @@ def _command(
             *(() if first_day else (f"--block-time={BLOCK_TIME_S}", "--mixed-mining")),
             f"--accounts={ACCOUNTS}",
             f"--state={folder / ANVIL_STATE}",
-            f"--prune-history={STATES}",
+            SHORT_HISTORY,
             "--silent",
             *begins,
         ]

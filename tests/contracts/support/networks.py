@@ -34,7 +34,7 @@ def prepare() -> None:
     run_ganache_at_shanghai()
     # Nobody reads Ganache's log from the pipe that Brownie gives it: once the pipe is full, Ganache stands still.
     CONFIG.networks["ganache-cli"]["cmd"] = "ganache-cli --logging.quiet"
-    # The oldest blocks' states go to the disk otherwise: gigabytes, as anvil never asks whether anybody wants them.
+    # It writes the states of all older ones to the disk otherwise.
     CONFIG.networks["development"]["cmd"] += f" --prune-history={BLOCKS_REMEMBERED}"
     _be_patient()
     _be_quick()
